@@ -1,0 +1,253 @@
+// Package sqlplan decides what sealsql does with one SQL text.
+//
+// It answers, once for each text: which parameter or literal lands in which
+// protected column of which row, where the values of that row's encryption
+// context come from, and which result columns show protected values. The
+// dialect packages below it translate a syntax tree into this package's
+// statements; names, scopes, lineage and the rules are here, free of dialect.
+//
+// The package promises that a text it does not fully understand, and that
+// touches a protected table, yields a [*Refusal] and no plan. It never sees an
+// argument's value and never sends anything.
+package sqlplan
+
+// Span is a range of bytes [Start, End) of a statement's original text.
+type Span struct{ Start, End int }
+
+// Plan is what the analysis of one SQL text yields. It is immutable and safe
+// for concurrent use; connections share it.
+type Plan struct {
+	// Protected is false for a text that touches nothing the policy names:
+	// the driver then sends it untouched, and every other field is empty.
+	Protected bool
+
+	// UserParams is how many arguments the user passes (driver.Stmt's
+	// NumInput), or -1 when the text does not show it.
+	UserParams int
+
+	// Main is the text to send.
+	Main Template
+
+	// Seals are the values that Main's arguments refer to.
+	Seals []Seal
+
+	// Results describes the result sets in the order in which the server
+	// returns them. It is empty if the text returns no protected value and
+	// has no hidden column.
+	Results []ResultSet
+
+	// RowByRow is set if the rows that a statement writes must be read and
+	// locked before their values can be sealed; Main is then empty.
+	RowByRow *RowByRow
+
+	// ServerKey is set if the server makes a row key that a sealed value is
+	// bound to.
+	ServerKey *ServerKey
+
+	// KeyChecks are rows that may stand in the table under a spelling of the
+	// row key that compares equal to the one given but is not the same text
+	// (case-insensitive collations). Each must be read before Main is sent.
+	KeyChecks []KeyCheck
+
+	// Tables are the relations whose columns the plan relied on, with the
+	// catalog version they were read at.
+	CatalogVersion uint64
+
+	// ReadOnly is true if the text consists of plain SELECTs, so that it may
+	// be sent again after the catalog was found stale.
+	ReadOnly bool
+}
+
+// Template is a SQL text with holes for arguments.
+type Template struct {
+	Pieces []Piece
+
+	// Text and Args are the template rendered with placeholders. Args has an
+	// entry for each placeholder that the server numbers, in its order.
+	Text string
+	Args []Arg
+}
+
+// Piece is a run of text, or a hole where a value goes.
+type Piece struct {
+	Text string
+	// Arg is nil for a run of text.
+	Arg *Arg
+	// Placeholder is how the hole is written when it is sent as a parameter:
+	// "?" or "$3", with the cast that it needs, if any.
+	Placeholder string
+	// Literal is true for a hole that was a literal in the user's text. Such a
+	// hole may be written into the text when the user passes no arguments.
+	Literal bool
+}
+
+// ArgKind says where an argument's value comes from.
+type ArgKind uint8
+
+// The kinds of argument.
+const (
+	ArgInvalid ArgKind = iota
+	ArgUser            // the user's argument Index, unchanged
+	ArgSeal            // Plan.Seals[Index], sealed
+	ArgKey             // row Row's key column Index (row by row)
+	ArgRowSeal         // row Row's seal Index (row by row)
+	ArgServer          // row Row's evaluated default Index (server-made keys)
+)
+
+// Arg is the source of one argument sent to the server.
+type Arg struct {
+	Kind  ArgKind
+	Index int
+	Row   int
+}
+
+// Seal is one value of one protected column of one row.
+type Seal struct {
+	Table  *Table
+	Column *Column
+	Value  Operand
+	// Sources are the values of Table.Sources for the row, in that order.
+	// Entries that Column's context does not use may be zero.
+	Sources []Operand
+}
+
+// OperandKind says what stands for a value in the text.
+type OperandKind uint8
+
+// The kinds of operand.
+const (
+	OperandNone    OperandKind = iota
+	OperandParam               // the user's argument Param (0-based)
+	OperandLiteral             // Literal
+	OperandNull                // NULL
+	OperandServer              // made by the server: entry Param of ServerKey.Columns
+	OperandStored              // what the row holds already: entry Param of Table.Sources (row by row)
+)
+
+// Operand is what stands for a value in the text.
+type Operand struct {
+	Kind    OperandKind
+	Param   int
+	Literal Literal
+	Span    Span
+}
+
+// LiteralKind is the type of a literal as the text spells it.
+type LiteralKind uint8
+
+// The kinds of literal.
+const (
+	LiteralString  LiteralKind = iota + 1 // Text is the string's value, unescaped
+	LiteralInteger                        // Text is decimal digits with an optional minus sign
+	LiteralDecimal                        // Text is as written
+	LiteralFloat                          // Text is as written
+	LiteralBool                           // Text is "true" or "false"
+	LiteralBytes                          // Text holds the raw bytes
+)
+
+// Literal is a literal's value.
+type Literal struct {
+	Kind LiteralKind
+	Text string
+}
+
+// ResultSet describes the columns of one result set as the server returns it.
+type ResultSet struct {
+	Columns []ResultColumn
+	// Protected is true if a column shows a protected value or is hidden.
+	Protected bool
+}
+
+// ResultColumn is one column that the server returns.
+type ResultColumn struct {
+	// Name is the expected name, or "" where the server makes it up. It is
+	// compared with what arrives, so that a table that changed shape since
+	// the plan was made is noticed.
+	Name string
+	// Hidden columns were added by the plan and are stripped.
+	Hidden bool
+	// Protected is set for a column that shows a protected value.
+	Protected *ResultProtected
+}
+
+// ResultProtected says whose value a result column shows.
+type ResultProtected struct {
+	Table  *Table
+	Column *Column
+	// Sources are the indexes, among the server's columns, of the values of
+	// Table.Sources for the row; -1 where the result does not show one.
+	Sources []int
+	// Unverifiable is true if a source that Column's context needs is -1: the
+	// policy says what happens.
+	Unverifiable bool
+}
+
+// RowByRow carries out an UPDATE whose rows are known only after they were
+// read: Lock is sent first, within the transaction that Build's text will run in.
+type RowByRow struct {
+	Table *Table
+	// Lock returns, for each row to be written: the values of Table.RowKey,
+	// then of Table.Sources, then the stored values of the columns in Old.
+	Lock Template
+	// Old are the protected columns whose stored value is opened and sealed
+	// again because the statement changes a source of their context.
+	Old []*Column
+	// Seals are the values to seal for each row. OperandStored sources are
+	// taken from what Lock returned; a Value of kind OperandStored means the
+	// opened old value of Column.
+	Seals []Seal
+	// Build returns the text and the arguments that write the given number of
+	// rows. ArgKey, ArgRowSeal refer to the rows in the order Lock returned
+	// them. It is called with rows >= 1; a statement that locks no row is sent
+	// as Empty instead.
+	Build func(rows int) Template
+	// Empty writes nothing but returns what the server returns for a
+	// statement that hits no row (command tag, columns of RETURNING).
+	Empty Template
+	// MaxRows is the policy's limit.
+	MaxRows int
+	// Results are as in Plan, for Build's text.
+	Results []ResultSet
+}
+
+// ServerKeyMode is how a server-made row key becomes known.
+type ServerKeyMode uint8
+
+// The modes.
+const (
+	// ServerKeyEvaluate: Evaluate returns a row for each row to be inserted
+	// with the defaults of Columns; Main takes them as ArgServer arguments.
+	ServerKeyEvaluate ServerKeyMode = iota + 1
+	// ServerKeyInsertThenSeal: Main inserts with placeholders, the first
+	// row's key is the result's LastInsertId, later rows follow by the
+	// session's auto-increment step, and Update seals each, all in one transaction.
+	ServerKeyInsertThenSeal
+)
+
+// ServerKey carries out an INSERT whose row key the server makes.
+type ServerKey struct {
+	Mode    ServerKeyMode
+	Table   *Table
+	Columns []string
+	// Rows is how many rows the statement inserts.
+	Rows int
+	// Evaluate is the text that returns Rows rows of the Columns' defaults.
+	Evaluate Template
+	// Update writes the sealed values of one row: ArgRowSeal arguments (Index
+	// into Plan.Seals; Row is 0) and ArgServer for the key.
+	Update []Template
+	// UpdateRow gives, for each entry of Update, the row it belongs to.
+	UpdateRow []int
+}
+
+// KeyCheck reads what the row that a statement names really holds.
+type KeyCheck struct {
+	Table *Table
+	// Text returns the values of Table.Sources of the rows that the
+	// statement's row key compares equal to, locked for update.
+	Text Template
+	// Operands are the row's sources as the statement gives them. Where a row
+	// is found, what it holds replaces them in Seals.
+	Operands []Operand
+	Seals    []int
+}

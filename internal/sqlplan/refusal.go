@@ -1,0 +1,49 @@
+package sqlplan
+
+import "fmt"
+
+// Refusal says why a statement is not sent. Its text holds no argument, no
+// literal and no row-key value.
+type Refusal struct {
+	// Line and Column are 1-based, in bytes, in the user's text; 0 if the
+	// refusal concerns the text as a whole.
+	Line, Column int
+	// Object is the protected "table.column" or "table" concerned, if known.
+	Object string
+	// What is refused, and Mend is what to do instead.
+	What, Mend string
+}
+
+// Error implements error.
+func (r *Refusal) Error() string {
+	var at string
+	if r.Line > 0 {
+		at = fmt.Sprintf(" at %d:%d", r.Line, r.Column)
+	}
+	var of string
+	if r.Object != "" {
+		of = " (" + r.Object + ")"
+	}
+	if r.Mend == "" {
+		return fmt.Sprintf("%s%s%s", r.What, of, at)
+	}
+	return fmt.Sprintf("%s%s%s; %s", r.What, of, at, r.Mend)
+}
+
+// Refuse returns a refusal of what stands at the byte offset off of text; a
+// negative off concerns the text as a whole.
+func Refuse(text string, off int, object, what, mend string) *Refusal {
+	r := &Refusal{Object: object, What: what, Mend: mend}
+	if off < 0 || off > len(text) {
+		return r
+	}
+	r.Line, r.Column = 1, 1
+	for _, c := range []byte(text[:off]) {
+		if c == '\n' {
+			r.Line++
+			r.Column = 0
+		}
+		r.Column++
+	}
+	return r
+}

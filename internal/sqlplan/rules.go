@@ -1,0 +1,94 @@
+package sqlplan
+
+import "context"
+
+// Rules is what the planner needs of the policy. It is immutable.
+type Rules struct {
+	Tables []*Table
+	Views  []View
+	// MaxText is the longest text analysed, in bytes; MaxDepth the deepest
+	// nesting. A longer or deeper text that names a protected table is refused.
+	MaxText  int
+	MaxDepth int
+}
+
+// Table is a protected table.
+type Table struct {
+	// Schema is empty if the policy's table has none: it then means the table
+	// of that name in every schema.
+	Schema, Name string
+	RowKey       []string
+	Columns      []*Column
+	// Sources are the columns that any protected column's context draws on,
+	// row key first, each once.
+	Sources []string
+	// MaxRows bounds the rows of one row-by-row statement.
+	MaxRows int
+}
+
+// Column is a protected column.
+type Column struct {
+	Table *Table
+	Name  string
+	// Context lists the indexes in Table.Sources that this column's
+	// encryption context draws on.
+	Context []int
+	// Base64 is true if the value is stored as base64 text.
+	Base64 bool
+}
+
+// View is a view that shows a protected table's columns under their own names.
+type View struct {
+	Schema, Name string
+	Table        *Table
+}
+
+// Catalog tells what the live database says of a relation. Implementations are
+// safe for concurrent use.
+type Catalog interface {
+	// Relation describes the relation that the name means on this connection;
+	// schema is empty for an unqualified name. It returns nil and no error if
+	// there is no such relation.
+	Relation(ctx context.Context, schema, name string) (*Relation, error)
+	// Version changes whenever a relation was found to have changed.
+	Version() uint64
+}
+
+// Relation is a table or view as the catalog shows it.
+type Relation struct {
+	Schema, Name string
+	View         bool
+	Columns      []RelationColumn
+	UniqueKeys   []UniqueKey
+	// ReadsProtected names "table.column" of a protected column that the view
+	// reads, directly or through other views; empty for none.
+	ReadsProtected string
+}
+
+// UniqueKey is a unique index or constraint.
+type UniqueKey struct {
+	Name    string
+	Columns []string // empty entries stand for expressions
+	Primary bool
+	Partial bool
+}
+
+// RelationColumn is a column of a relation, in the order of SELECT *.
+type RelationColumn struct {
+	Name string
+	// Type is the server's name of the type, without modifiers: "bigint",
+	// "character varying", "varchar", "uuid".
+	Type     string
+	NotNull  bool
+	Default  string // the default's SQL text, "" for none (NULL)
+	Identity string // "", "always", "by default"
+	// AutoIncrement is MySQL's AUTO_INCREMENT.
+	AutoIncrement bool
+	// Generated columns are computed from others.
+	Generated bool
+	// Invisible columns are left out of SELECT *.
+	Invisible bool
+	// Inexact is true if two values that compare equal may differ as text
+	// (case-insensitive or padded collations, citext).
+	Inexact bool
+}
