@@ -126,8 +126,10 @@ const (
 
 // Operand is what stands for a value in the text.
 type Operand struct {
-	Kind    OperandKind
-	Param   int
+	Kind  OperandKind
+	Param int
+	// Row is the row of the statement, from 0, for OperandServer.
+	Row     int
 	Literal Literal
 	Span    Span
 }
