@@ -1,0 +1,60 @@
+package sqlplan
+
+// Dialect is what the rules need to know of a server's SQL. Implementations
+// are immutable and safe for concurrent use.
+type Dialect interface {
+	// Parse translates a text. It returns an error if the text cannot be read;
+	// the planner then looks for protected names with Words.
+	Parse(text string) (*Script, error)
+
+	// Words calls yield with every identifier-like word and every string
+	// constant of the text, unquoted and unescaped, as far as the text can be
+	// scanned; ok is false if some of it could not be.
+	Words(text string, yield func(word string)) (ok bool)
+
+	// Obscured reports whether the text may spell a name in a way that a
+	// case-insensitive search of its bytes does not find (escapes, doubled
+	// quotes).
+	Obscured(text string) bool
+
+	// SameTable and SameColumn compare names as the server does.
+	SameTable(a, b string) bool
+	SameColumn(a, b string) bool
+
+	// Quote writes a name so that the server reads exactly that name.
+	Quote(name string) string
+
+	// Placeholder writes the n-th placeholder (1-based).
+	Placeholder(n int) string
+
+	// NumberedPlaceholders is true if placeholders carry numbers and may be
+	// repeated ($1), false if each stands for itself in order (?).
+	NumberedPlaceholders() bool
+
+	// SealCast is what is written after a placeholder that carries a sealed
+	// value of the column where the server cannot infer the type ("::bytea").
+	SealCast(c *Column) string
+
+	// LockClause is appended to a SELECT that locks the rows of the alias;
+	// rekey is true if the statement will change the row key.
+	LockClause(alias string, rekey bool) string
+
+	// Evaluate returns the text that yields rows rows of the columns'
+	// defaults, or "" if the dialect lets the server make keys during INSERT.
+	Evaluate(r *Relation, columns []RelationColumn, rows int) string
+
+	// SameType reports whether a value cast to castType keeps its identity
+	// when it is stored in or compared with a column of columnType.
+	SameType(castType, columnType string) bool
+
+	// ExactAliasLists is true if a column alias list must name every column
+	// of a derived table or CTE (MySQL).
+	ExactAliasLists() bool
+
+	// SystemColumn reports whether every table has a column of this name that
+	// SELECT * does not show (ctid, xmin).
+	SystemColumn(name string) bool
+
+	// RunsSQL reports whether the function runs SQL text given as an argument.
+	RunsSQL(function string) bool
+}
