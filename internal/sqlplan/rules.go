@@ -50,6 +50,10 @@ type Catalog interface {
 	// schema is empty for an unqualified name. It returns nil and no error if
 	// there is no such relation.
 	Relation(ctx context.Context, schema, name string) (*Relation, error)
+	// Readers lists the views that read a protected column, directly or through
+	// other views, whether or not the policy lists them. It reads nothing: the
+	// list is kept fresh in the background.
+	Readers() []*Relation
 	// Version changes whenever a relation was found to have changed.
 	Version() uint64
 }
