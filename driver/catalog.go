@@ -1,0 +1,151 @@
+package driver
+
+import (
+	"context"
+	"database/sql"
+	sqldriver "database/sql/driver"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+// catalog reads the live catalog, lazily and on connections of its own, and
+// keeps what it read. It implements sqlplan.Catalog.
+type catalog struct {
+	dialect Dialect
+	db      *sql.DB // nil if static
+	static  map[string]*sqlplan.Relation
+
+	version atomic.Uint64
+
+	mu        sync.Mutex
+	relations map[string]*sqlplan.Relation // nil entries: known not to be there
+	readers   map[string]*sqlplan.Relation // views that read protected columns
+	loaded    time.Time
+	loading   bool
+}
+
+// readersTTL is how old the list of views that read protected columns may
+// get before it is read again, in the background.
+const readersTTL = time.Minute
+
+// newCatalog opens no connection yet. Connections go through base itself, so
+// that they carry its credentials and its settings.
+func newCatalog(d Dialect, base sqldriver.Connector) *catalog {
+	db := sql.OpenDB(base)
+	db.SetMaxOpenConns(2)
+	db.SetMaxIdleConns(1)
+	db.SetConnMaxIdleTime(30 * time.Second)
+	return &catalog{dialect: d, db: db, relations: make(map[string]*sqlplan.Relation)}
+}
+
+func relationKey(schema, name string) string {
+	return strings.ToLower(schema) + "\x00" + strings.ToLower(name)
+}
+
+// Version implements sqlplan.Catalog.
+func (c *catalog) Version() uint64 { return c.version.Load() }
+
+// Relation implements sqlplan.Catalog.
+func (c *catalog) Relation(ctx context.Context, schema, name string) (*sqlplan.Relation, error) {
+	// Names that differ in case alone may be two relations: the key keeps it.
+	key := schema + "\x00" + name
+	c.mu.Lock()
+	r, ok := c.relations[key]
+	c.mu.Unlock()
+	if ok {
+		return r, nil
+	}
+	if c.db == nil {
+		if r := c.static[relationKey(schema, name)]; r != nil {
+			return r, nil
+		}
+		return c.static[relationKey("", name)], nil
+	}
+	version := c.version.Load()
+	r, err := c.dialect.Relation(ctx, c.db, schema, name)
+	if err != nil {
+		return nil, fmt.Errorf("%w: reading relation %s: %w", ErrCatalog, name, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// A relation that is not there is not remembered: it may be made at any time.
+	if r != nil && version == c.version.Load() {
+		if v := c.readers[relationKey(r.Schema, r.Name)]; v != nil {
+			r.ReadsProtected = v.ReadsProtected
+		}
+		c.relations[key] = r
+	}
+	return r, nil
+}
+
+// Readers lists the views that read protected columns, as last loaded.
+func (c *catalog) Readers() []*sqlplan.Relation {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make([]*sqlplan.Relation, 0, len(c.readers))
+	for _, r := range c.readers {
+		out = append(out, r)
+	}
+	return out
+}
+
+// load reads the list of views. It reports whether the list changed.
+func (c *catalog) load(ctx context.Context, rules *sqlplan.Rules) (changed bool, err error) {
+	if c.db == nil {
+		return false, nil
+	}
+	views, err := c.dialect.Readers(ctx, c.db, rules)
+	if err != nil {
+		return false, fmt.Errorf("%w: listing the views that read protected columns: %w", ErrCatalog, err)
+	}
+	readers := make(map[string]*sqlplan.Relation, len(views))
+	for _, v := range views {
+		readers[relationKey(v.Schema, v.Name)] = v
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	changed = len(readers) != len(c.readers)
+	for k, v := range readers {
+		changed = changed || c.readers[k] == nil || c.readers[k].ReadsProtected != v.ReadsProtected
+	}
+	c.readers, c.loaded = readers, time.Now()
+	return changed, nil
+}
+
+// stale reports whether the list of views should be read again, and claims the
+// work for the caller, who ends it with settled.
+func (c *catalog) stale(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.db == nil || c.loading || now.Sub(c.loaded) < readersTTL {
+		return false
+	}
+	c.loading = true
+	return true
+}
+
+func (c *catalog) settled() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.loading, c.loaded = false, time.Now()
+}
+
+// forget drops what is known of every relation.
+func (c *catalog) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.version.Add(1)
+	clear(c.relations)
+}
+
+func (c *catalog) close() error {
+	if c.db == nil {
+		return nil
+	}
+	return c.db.Close()
+}

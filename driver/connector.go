@@ -1,0 +1,253 @@
+package driver
+
+import (
+	"context"
+	sqldriver "database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sealsql/sealsql/policy"
+)
+
+// Connector wraps a base driver's connector: every connection it makes seals
+// and opens protected values as its policy says. It is safe for concurrent use.
+//
+// It is a driver.Connector for [database/sql.OpenDB]; closing the sql.DB closes it.
+type Connector struct {
+	base     sqldriver.Connector
+	driver   sqldriver.Driver
+	dialect  Dialect
+	settings settings
+	catalog  *catalog
+	keys     *keys
+	alerts   *dispatcher
+	stats    *counters
+	engine   atomic.Pointer[engine]
+	reload   sync.Mutex
+
+	// skips is true once the base driver showed that it takes no arguments
+	// without a prepared statement.
+	skips atomic.Bool
+}
+
+var (
+	_ sqldriver.Connector = (*Connector)(nil)
+	_ io.Closer           = (*Connector)(nil)
+)
+
+// PolicyEnv is the environment variable that names the policy's file.
+const PolicyEnv = "SEALSQL_POLICY"
+
+// NewConnector wraps base. The policy comes from [WithPolicy] or
+// [WithPolicyFile], else from the file that SEALSQL_POLICY names; without one it
+// fails. The dialect is recognised by base's driver if driver/postgres or
+// driver/mysql is imported, else [WithDialect] must name it. No connection is opened.
+func NewConnector(base sqldriver.Connector, opts ...Option) (*Connector, error) {
+	if base == nil {
+		return nil, errors.New("sealsql: the base connector is nil; pass the connector of the driver to wrap")
+	}
+	s := settings{closeIn: 5 * time.Second}
+	for _, o := range opts {
+		o(&s)
+	}
+	return newConnector(base, s)
+}
+
+func newConnector(base sqldriver.Connector, s settings) (*Connector, error) {
+	p, err := s.load()
+	if err != nil {
+		return nil, err
+	}
+	if s.dialect == nil {
+		if s.dialect = recognise(base.Driver()); s.dialect == nil {
+			return nil, fmt.Errorf("sealsql: the driver %T is not one that sealsql recognises; import driver/postgres or driver/mysql, or name the dialect with driver.WithDialect", base.Driver())
+		}
+	}
+	c := &Connector{base: base, dialect: s.dialect, settings: s, stats: newCounters()}
+	c.driver = wrapDriver(c, base.Driver())
+	if s.static {
+		c.catalog = &catalog{dialect: s.dialect, static: s.schema, relations: nil}
+	} else {
+		c.catalog = newCatalog(s.dialect, base)
+	}
+	sinks, err := s.alertSinks(p)
+	if err != nil {
+		return nil, err
+	}
+	c.alerts = newDispatcher(sinks)
+	c.keys = newKeys(&c.settings, c.stats, c.alerts)
+	e, err := c.compile(p)
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	c.engine.Store(e)
+	return c, nil
+}
+
+func (c *Connector) compile(p *policy.Policy) (*engine, error) {
+	return newEngine(p, c.dialect, c.catalog, c.keys, c.alerts, c.stats)
+}
+
+// load finds the policy.
+func (s *settings) load() (*policy.Policy, error) {
+	if s.policy != nil {
+		return s.policy, nil
+	}
+	path := s.policyPath
+	if path == "" {
+		path = os.Getenv(PolicyEnv)
+	}
+	if path == "" {
+		return nil, fmt.Errorf("%w: none is given; set sealsql_policy=PATH in the DSN, %s=PATH in the environment, or driver.WithPolicy", ErrPolicy, PolicyEnv)
+	}
+	s.policyPath = path
+	p, err := policy.Load(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrPolicy, err)
+	}
+	return p, nil
+}
+
+// Connect implements driver.Connector. The first connection reads from the
+// database what planning depends on; it fails if that cannot be read.
+func (c *Connector) Connect(ctx context.Context) (sqldriver.Conn, error) {
+	base, err := c.base.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.engine.Load().start(ctx); err != nil {
+		_ = base.Close() // err says what went wrong
+		return nil, err
+	}
+	return wrapConn(base, c), nil
+}
+
+// Driver implements driver.Connector. The driver it returns wraps the base
+// connector's, and [Unwrap] returns that one.
+func (c *Connector) Driver() sqldriver.Driver { return c.driver }
+
+// Unwrap returns the base connector.
+func (c *Connector) Unwrap() any { return c.base }
+
+// Policy returns the policy in force.
+func (c *Connector) Policy() *policy.Policy { return c.engine.Load().policy }
+
+// Reload reads the policy's file again, or takes p if it is not nil, and puts
+// it in force for statements that start afterwards, prepared ones included;
+// statements in flight end under the old one. If the new policy cannot be used the old
+// one stays, an event is raised, and the error says why.
+func (c *Connector) Reload(p *policy.Policy) error {
+	c.reload.Lock()
+	defer c.reload.Unlock()
+	err := c.swap(p)
+	if err != nil {
+		c.alerts.raise(context.Background(), Event{Kind: EventPolicyRejected, Err: err.Error()})
+	}
+	return err
+}
+
+func (c *Connector) swap(p *policy.Policy) error {
+	if p == nil {
+		if c.settings.policyPath == "" {
+			return fmt.Errorf("%w: it was not read from a file; pass the new one", ErrPolicy)
+		}
+		var err error
+		if p, err = policy.Load(c.settings.policyPath); err != nil {
+			return fmt.Errorf("%w: the old policy stays in force: %w", ErrPolicy, err)
+		}
+	}
+	e, err := c.compile(p)
+	if err != nil {
+		return err
+	}
+	if old := c.engine.Load(); old.ready.Load() {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		c.catalog.forget()
+		if err := e.start(ctx); err != nil {
+			return err
+		}
+	}
+	c.engine.Store(e)
+	return nil
+}
+
+// Close closes the connections that sealsql opened for itself, delivers queued
+// events for at most the close timeout, zeroes the data keys it holds, and closes the base
+// connector if it can be closed. database/sql calls it when the sql.DB is closed.
+func (c *Connector) Close() error {
+	err := c.catalog.close()
+	c.alerts.close(c.settings.closeIn)
+	c.keys.close()
+	if x, ok := c.base.(io.Closer); ok {
+		err = errors.Join(err, x.Close())
+	}
+	return err
+}
+
+// wrappedDriver is what a Connector's Driver returns.
+type wrappedDriver struct {
+	connector *Connector
+	base      sqldriver.Driver
+}
+
+// wrappedDriverContext is a wrappedDriver over a base that has OpenConnector.
+type wrappedDriverContext struct{ *wrappedDriver }
+
+var (
+	_ sqldriver.Driver        = (*wrappedDriver)(nil)
+	_ sqldriver.DriverContext = wrappedDriverContext{}
+)
+
+func wrapDriver(c *Connector, base sqldriver.Driver) sqldriver.Driver {
+	d := &wrappedDriver{connector: c, base: base}
+	if _, ok := base.(sqldriver.DriverContext); ok {
+		return wrappedDriverContext{d}
+	}
+	return d
+}
+
+// OpenConnector implements driver.DriverContext, under the same options.
+func (d wrappedDriverContext) OpenConnector(name string) (sqldriver.Connector, error) {
+	base, err := d.base.(sqldriver.DriverContext).OpenConnector(name)
+	if err != nil {
+		return nil, err
+	}
+	s := d.connector.settings
+	return newConnector(base, s)
+}
+
+func (d *wrappedDriver) owner() *Connector { return d.connector }
+
+// Open implements driver.Driver. The name is for the base driver.
+func (d *wrappedDriver) Open(name string) (sqldriver.Conn, error) {
+	base, err := d.base.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.connector.engine.Load().start(context.Background()); err != nil {
+		_ = base.Close() // err says what went wrong
+		return nil, err
+	}
+	return wrapConn(base, d.connector), nil
+}
+
+// Unwrap returns the base driver.
+func (d *wrappedDriver) Unwrap() any { return d.base }
+
+func catalogLacks(what string) error {
+	return fmt.Errorf("%w: the database has no %s; mend the policy or the schema", ErrCatalog, what)
+}
+
+func splitTable(name string) (schema, table string) {
+	if s, t, ok := strings.Cut(name, "."); ok {
+		return s, t
+	}
+	return "", name
+}

@@ -1,0 +1,273 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+	"github.com/sealsql/sealsql/policy"
+)
+
+// engine is one policy at work for one Connector: a new policy makes a new
+// engine. Everything but the caches is immutable.
+type engine struct {
+	policy  *policy.Policy
+	dialect Dialect
+	rules   *sqlplan.Rules
+	columns map[*sqlplan.Column]*column
+	keys    *keys
+	catalog *catalog
+	alerts  *dispatcher
+	stats   *counters
+	plans   *planCache
+
+	readAhead struct{ rows, bytes int }
+
+	// Set by start, before any statement.
+	started sync.Mutex
+	ready   atomic.Bool
+	session Session
+	planner Planner
+
+	typesMu sync.Mutex
+	types   map[*sqlplan.Table]tableTypes
+}
+
+type tableTypes struct {
+	version uint64
+	types   []KeyType
+}
+
+// column is a protected column at work.
+type column struct {
+	plan           *sqlplan.Column
+	table, name    string // as the policy writes them
+	typ            policy.ValueType
+	base64         bool
+	codec          *codec.Codec
+	static         codec.Context
+	pairs          []pair
+	onMismatch     policy.OnMismatch
+	plaintextReads policy.Permission
+	unverifiable   policy.Unverifiable
+
+	sealed, opened, plaintexts atomic.Uint64
+	failed                     [eventKinds]atomic.Uint64
+}
+
+// pair is a context pair that draws on a column of the row.
+type pair struct {
+	key    string
+	source int // index into Table.Sources
+}
+
+const (
+	contextTable  = "sealsql:table"
+	contextColumn = "sealsql:column"
+
+	cachedTexts     = 2048
+	cachedTextBytes = 16 << 20
+)
+
+// newEngine compiles a policy. It reads nothing from the database or from KMS.
+func newEngine(p *policy.Policy, d Dialect, cat *catalog, ks *keys, alerts *dispatcher, stats *counters) (*engine, error) {
+	e := &engine{policy: p, dialect: d, catalog: cat, keys: ks, alerts: alerts, stats: stats,
+		rules: &sqlplan.Rules{MaxText: p.Limits().MaxStatementBytes, MaxDepth: p.Limits().MaxNesting}, columns: make(map[*sqlplan.Column]*column),
+		plans: newPlanCache(cachedTexts, cachedTextBytes), types: make(map[*sqlplan.Table]tableTypes)}
+	ahead := p.ReadAhead()
+	e.readAhead.rows, e.readAhead.bytes = ahead.MaxRows, int(ahead.MaxBytes)
+	for _, t := range p.Tables() {
+		if err := e.addTable(t); err != nil {
+			return nil, err
+		}
+	}
+	for _, v := range p.Views() {
+		for _, t := range e.rules.Tables {
+			if tableName(t.Schema, t.Name) == v.Table {
+				e.rules.Views = append(e.rules.Views, sqlplan.View{Schema: v.Schema, Name: v.Name, Table: t})
+			}
+		}
+	}
+	return e, nil
+}
+
+func tableName(schema, name string) string {
+	if schema == "" {
+		return name
+	}
+	return schema + "." + name
+}
+
+func (e *engine) addTable(t policy.Table) error {
+	table := &sqlplan.Table{Schema: t.Schema, Name: t.Name, RowKey: t.RowKey, MaxRows: t.MaxRowsPerStatement}
+	table.Sources = append(table.Sources, t.RowKey...)
+	for _, c := range t.Columns {
+		col := &column{table: tableName(t.Schema, t.Name), name: c.Name, typ: c.Type, base64: c.Storage == policy.Base64,
+			static: codec.Context{}, onMismatch: c.OnMismatch, plaintextReads: c.PlaintextReads, unverifiable: c.Unverifiable}
+		col.plan = &sqlplan.Column{Table: table, Name: c.Name, Base64: col.base64}
+		var required []string
+		for _, p := range c.Context {
+			if !p.Stored {
+				required = append(required, p.Key)
+			}
+			if p.Source == "" {
+				col.static[p.Key] = p.Value
+				continue
+			}
+			i := sourceIndex(table, p.Source)
+			col.pairs = append(col.pairs, pair{p.Key, i})
+			col.plan.Context = append(col.plan.Context, i)
+		}
+		if c.BindLocation {
+			col.static[contextTable], col.static[contextColumn] = col.table, c.Name
+		}
+		var err error
+		if col.codec, err = e.keys.codec(c, required); err != nil {
+			return err
+		}
+		table.Columns = append(table.Columns, col.plan)
+		e.columns[col.plan] = col
+	}
+	e.rules.Tables = append(e.rules.Tables, table)
+	return nil
+}
+
+// sourceIndex finds or adds a context source.
+func sourceIndex(t *sqlplan.Table, name string) int {
+	for i, s := range t.Sources {
+		if s == name {
+			return i
+		}
+	}
+	t.Sources = append(t.Sources, name)
+	return len(t.Sources) - 1
+}
+
+// start reads from the database what planning depends on. It is called before
+// the first connection is handed out, and again until it succeeds.
+func (e *engine) start(ctx context.Context) error {
+	if e.ready.Load() {
+		return nil
+	}
+	e.started.Lock()
+	defer e.started.Unlock()
+	if e.ready.Load() {
+		return nil
+	}
+	if e.catalog.db != nil {
+		var err error
+		if e.session, err = e.dialect.Session(ctx, e.catalog.db); err != nil {
+			return err
+		}
+	}
+	if _, err := e.catalog.load(ctx, e.rules); err != nil {
+		return err
+	}
+	e.planner = e.dialect.Planner(e.rules, e.catalog, e.session)
+	e.ready.Store(true)
+	return nil
+}
+
+// plan returns the plan for a text, from the cache if it can.
+func (e *engine) plan(ctx context.Context, text string) (*sqlplan.Plan, error) {
+	if e.catalog.stale(time.Now()) {
+		go e.reload()
+	}
+	if p := e.plans.get(text); p != nil {
+		return p.plan, p.err
+	}
+	version := e.catalog.Version()
+	plan, err := e.planner.Plan(ctx, text)
+	if err == nil {
+		err = e.verifiable(plan)
+	}
+	if err != nil {
+		err = planError(err)
+		if errors.Is(err, ErrCatalog) {
+			return nil, err // it may answer next time
+		}
+		plan = nil
+	}
+	if version == e.catalog.Version() {
+		e.plans.put(text, plan, err)
+	}
+	return plan, err
+}
+
+// reload reads the list of views again, in the background.
+func (e *engine) reload() {
+	defer e.catalog.settled()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if changed, err := e.catalog.load(ctx, e.rules); err == nil && changed {
+		e.tablesChanged()
+	}
+}
+
+// tablesChanged forgets what was known of tables, and every plan made with it.
+func (e *engine) tablesChanged() {
+	e.catalog.forget()
+	e.plans.clear()
+}
+
+// verifiable refuses a plan that shows a value whose row it does not show,
+// where the policy says so.
+func (e *engine) verifiable(plan *sqlplan.Plan) error {
+	sets := plan.Results
+	if plan.RowByRow != nil {
+		sets = plan.RowByRow.Results
+	}
+	for _, set := range sets {
+		for _, c := range set.Columns {
+			p := c.Protected
+			if p == nil || !p.Unverifiable {
+				continue
+			}
+			if col := e.columns[p.Column]; col.unverifiable == policy.UnverifiableError {
+				return &sqlplan.Refusal{Object: col.table + "." + col.name,
+					What: "the statement's shape hides which row a protected value belongs to",
+					Mend: "select the row key beside it without DISTINCT, GROUP BY or set operations, or set unverifiable: alert for the column"}
+			}
+		}
+	}
+	return nil
+}
+
+// keyTypes returns the key types of a table's context sources, in the order of
+// Table.Sources.
+func (e *engine) keyTypes(ctx context.Context, t *sqlplan.Table) ([]KeyType, error) {
+	version := e.catalog.Version()
+	e.typesMu.Lock()
+	known, ok := e.types[t]
+	e.typesMu.Unlock()
+	if ok && known.version == version {
+		return known.types, nil
+	}
+	rel, err := e.catalog.Relation(ctx, t.Schema, t.Name)
+	if err != nil {
+		return nil, err
+	}
+	if rel == nil {
+		return nil, catalogLacks("table " + tableName(t.Schema, t.Name) + " of the policy")
+	}
+	types := make([]KeyType, len(t.Sources))
+	for i, s := range t.Sources {
+		found := false
+		for _, c := range rel.Columns {
+			if c.Name == s {
+				types[i], found = e.dialect.KeyType(c), true
+			}
+		}
+		if !found {
+			return nil, catalogLacks("column " + t.Name + "." + s + ", which the policy names")
+		}
+	}
+	e.typesMu.Lock()
+	defer e.typesMu.Unlock()
+	e.types[t] = tableTypes{version, types}
+	return types, nil
+}

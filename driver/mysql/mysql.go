@@ -1,0 +1,141 @@
+// Package mysql registers the database/sql driver "sealsql-mysql", which wraps
+// go-sql-driver/mysql and encrypts the columns that a policy names.
+//
+//	import _ "github.com/sealsql/sealsql/driver/mysql"
+//
+//	db, err := sql.Open("sealsql-mysql", "app@tcp(db:3306)/shop?sealsql_policy=policy.yaml")
+//
+// The DSN is go-sql-driver's; sealsql_policy is taken out of it. Without it the
+// environment's SEALSQL_POLICY names the policy's file. A connector of one's own (IAM
+// tokens) is wrapped with [driver.NewConnector].
+package mysql
+
+import (
+	"context"
+	sqldriver "database/sql/driver"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+	planner "github.com/sealsql/sealsql/internal/sqlplan/mysql"
+)
+
+// DriverName is the name registered with database/sql.
+const DriverName = "sealsql-mysql"
+
+// Dialect is MySQL's and MariaDB's, for [driver.WithDialect].
+var Dialect driver.Dialect = dialect{}
+
+func init() {
+	driver.Register(DriverName, &driver.Opener{Dialect: Dialect, Base: openBase, Split: splitDSN})
+}
+
+func openBase(dsn string) (sqldriver.Connector, error) {
+	return mysql.MySQLDriver{}.OpenConnector(dsn)
+}
+
+const policyParam = "sealsql_policy"
+
+// splitDSN takes sealsql_policy out of the DSN's parameters, which come after
+// the last slash. Errors do not quote the DSN.
+func splitDSN(dsn string) (string, map[string]string, error) {
+	slash := strings.LastIndexByte(dsn, '/')
+	mark := strings.IndexByte(dsn[slash+1:], '?')
+	if slash < 0 || mark < 0 {
+		return dsn, nil, nil
+	}
+	mark += slash + 1
+	params := map[string]string{}
+	var keep []string
+	for part := range strings.SplitSeq(dsn[mark+1:], "&") {
+		key, value, _ := strings.Cut(part, "=")
+		if key != policyParam {
+			keep = append(keep, part)
+			continue
+		}
+		path, err := url.QueryUnescape(value)
+		if err != nil || path == "" {
+			return "", nil, fmt.Errorf("sealsql: %s in the DSN is not a path; write it percent-encoded, slashes as %%2F", policyParam)
+		}
+		params[policyParam] = path
+	}
+	base := dsn[:mark]
+	if len(keep) > 0 {
+		base += "?" + strings.Join(keep, "&")
+	}
+	return base, params, nil
+}
+
+type dialect struct{}
+
+func (dialect) Name() string { return "mysql" }
+
+func (dialect) Recognises(d sqldriver.Driver) bool {
+	switch d.(type) {
+	case mysql.MySQLDriver, *mysql.MySQLDriver:
+		return true
+	}
+	return false
+}
+
+func (dialect) Planner(rules *sqlplan.Rules, catalog sqlplan.Catalog, s driver.Session) driver.Planner {
+	return planner.New(rules, catalog, planner.Options{SQLMode: s.SQLMode})
+}
+
+// TypeName follows go-sql-driver, which reports MySQL's type names in upper case.
+func (dialect) TypeName(policyType string) string {
+	switch policyType {
+	case "bytes":
+		return "BLOB"
+	case "int64":
+		return "BIGINT"
+	case "float64":
+		return "DOUBLE"
+	case "bool":
+		return "TINYINT"
+	case "timestamp":
+		return "DATETIME"
+	case "date":
+		return "DATE"
+	case "decimal":
+		return "DECIMAL"
+	case "json":
+		return "JSON"
+	}
+	return "TEXT"
+}
+
+// Arguments returns its input: go-sql-driver has no options among arguments.
+func (dialect) Arguments(_ context.Context, text string, args []sqldriver.NamedValue) (driver.Arguments, error) {
+	return driver.Arguments{Text: text, Params: args}, nil
+}
+
+// errNoSavepoint is ER_SP_DOES_NOT_EXIST.
+const errNoSavepoint = 1305
+
+// InTransaction sets a savepoint: outside a transaction the server forgets it
+// at once, which releasing it then shows. That works on every MySQL and MariaDB,
+// for transactions begun in any way, and needs no privilege.
+func (dialect) InTransaction(ctx context.Context, c sqldriver.Conn) (bool, error) {
+	x, ok := driver.Unwrap(c).(sqldriver.ExecerContext)
+	if !ok {
+		return false, nil
+	}
+	if _, err := x.ExecContext(ctx, "SAVEPOINT sealsql_probe", nil); err != nil {
+		return false, err
+	}
+	_, err := x.ExecContext(ctx, "RELEASE SAVEPOINT sealsql_probe", nil)
+	if me, ok := errors.AsType[*mysql.MySQLError](err); ok && me.Number == errNoSavepoint {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (dialect) Bytes(b []byte) string { return fmt.Sprintf("x'%x'", b) }
+
+func (dialect) Text(s string) string { return "'" + s + "'" }

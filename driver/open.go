@@ -1,0 +1,333 @@
+package driver
+
+import (
+	"context"
+	sqldriver "database/sql/driver"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/policy"
+)
+
+// openShown opens the value that a row shows in a protected column.
+func (e *engine) openShown(ctx context.Context, s *shown, row []sqldriver.Value, text string) (any, error) {
+	col := s.col
+	sources := make([]string, len(s.from.Sources))
+	known := make([]bool, len(s.from.Sources))
+	types, err := e.keyTypes(ctx, s.from.Table)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range col.plan.Context {
+		at := s.from.Sources[i]
+		if at < 0 {
+			continue
+		}
+		// A NULL or unreadable row key is no row: nothing was written for it.
+		known[i] = true
+		if sources[i], err = canonical(types[i], row[at], e.session.Location); err != nil {
+			return e.failed(ctx, finding{col: col, text: text, kind: EventMismatch, cause: err})
+		}
+	}
+	return e.openValue(ctx, col, row[s.index], sources, known, text)
+}
+
+// openValue opens a stored value for the row that sources describe; known says
+// which of them the statement shows.
+func (e *engine) openValue(ctx context.Context, col *column, stored any, sources []string, known []bool, text string) (any, error) {
+	plaintext, handed, err := e.open(ctx, col, stored, sources, known, text)
+	if err != nil || handed == handNull {
+		return nil, err
+	}
+	v, err := decodePlaintext(col.typ, plaintext)
+	if err != nil {
+		return nil, col.valueError(ErrValue, "", "it was sealed as another type: mend the column's type in the policy", err)
+	}
+	col.opened.Add(1)
+	return v, nil
+}
+
+// openBytes opens a stored value for sealsql's own use: policies that hand out
+// what does not verify do not apply.
+func (e *engine) openBytes(ctx context.Context, col *column, stored any, sources []string, text string) ([]byte, error) {
+	raw, err := col.ciphertext(stored)
+	if err != nil {
+		_, err = e.failed(ctx, finding{col: col, text: text, kind: EventNotCiphertext, sources: sources, strict: true, cause: err})
+		return nil, err
+	}
+	m, err := codec.Parse(raw)
+	if err != nil {
+		_, err = e.failed(ctx, finding{col: col, text: text, kind: kindOf(err), sources: sources, strict: true, cause: err})
+		return nil, err
+	}
+	plaintext, err := col.codec.Decrypt(ctx, nil, m, col.context(sources))
+	if err != nil {
+		_, err = e.failed(ctx, finding{col: col, text: text, kind: e.kindOfOpen(err, m, col.context(sources)), sources: sources, message: m, strict: true, cause: err})
+		return nil, err
+	}
+	return plaintext, nil
+}
+
+// handing says what becomes of a value.
+type handing uint8
+
+const (
+	handValue handing = iota
+	handNull
+)
+
+func (e *engine) open(ctx context.Context, col *column, stored any, sources []string, known []bool, text string) ([]byte, handing, error) {
+	f := finding{col: col, text: text, sources: sources, known: known}
+	raw, err := col.ciphertext(stored)
+	if err == nil {
+		f.message, err = codec.Parse(raw)
+	}
+	if errors.Is(err, codec.ErrNotMessage) {
+		return e.plaintextRead(ctx, f, stored, err)
+	}
+	if err != nil {
+		f.kind, f.cause = kindOf(err), err
+		return e.outcome(ctx, f)
+	}
+	expected := col.context(sources)
+	complete := col.forgetUnknown(expected, known)
+	plaintext, err := col.codec.Decrypt(ctx, nil, f.message, expected)
+	if err != nil {
+		f.kind, f.cause = e.kindOfOpen(err, f.message, expected), err
+		return e.outcome(ctx, f)
+	}
+	if !complete {
+		f.kind = EventUnverifiable
+		if col.unverifiable != policy.UnverifiableAllow {
+			e.raise(ctx, f, true)
+		}
+	}
+	return plaintext, handValue, nil
+}
+
+// plaintextRead deals with a protected column that holds no message.
+func (e *engine) plaintextRead(ctx context.Context, f finding, stored any, cause error) ([]byte, handing, error) {
+	f.kind, f.cause = EventNotCiphertext, cause
+	if f.col.plaintextReads != policy.Allow {
+		return e.outcome(ctx, f)
+	}
+	plaintext, null, err := encodePlaintext(f.col.typ, stored)
+	if err != nil || null {
+		return e.outcome(ctx, f)
+	}
+	f.kind = EventPlaintextRead
+	f.col.plaintexts.Add(1)
+	e.raise(ctx, f, true)
+	return plaintext, handValue, nil
+}
+
+// outcome applies on_mismatch to a value that does not verify.
+func (e *engine) outcome(ctx context.Context, f finding) ([]byte, handing, error) {
+	_, err := e.failed(ctx, f)
+	if err == nil {
+		return e.handOver(ctx, f)
+	}
+	return nil, handNull, err
+}
+
+// handOver is on_mismatch: null or alert_only, after the alert.
+func (e *engine) handOver(ctx context.Context, f finding) ([]byte, handing, error) {
+	if f.col.onMismatch == policy.MismatchNull || f.message == nil {
+		return nil, handNull, nil
+	}
+	// The value opens under the context that it was written with.
+	plaintext, err := f.col.codec.Decrypt(ctx, nil, f.message, nil)
+	if err != nil {
+		f.strict = true
+		f.kind, f.cause = kindOf(err), err
+		_, err := e.failed(ctx, f)
+		return nil, handNull, err
+	}
+	return plaintext, handValue, nil
+}
+
+// finding is what was found wrong with a value.
+type finding struct {
+	col     *column
+	text    string
+	kind    EventKind
+	sources []string
+	known   []bool
+	message *codec.Message
+	cause   error
+	// strict findings are errors whatever on_mismatch says.
+	strict bool
+}
+
+// failed raises the event and returns the error, or no error if on_mismatch
+// says that a mismatch is not one.
+func (e *engine) failed(ctx context.Context, f finding) (any, error) {
+	if err := ctx.Err(); err != nil && (errors.Is(f.cause, context.Canceled) || errors.Is(f.cause, context.DeadlineExceeded)) {
+		return nil, err // the caller gave up; nothing is known of the value
+	}
+	lenient := !f.strict && f.kind == EventMismatch && f.col.onMismatch != policy.MismatchError
+	e.raise(ctx, f, lenient && f.col.onMismatch == policy.MismatchAlertOnly && f.message != nil)
+	f.col.failed[f.kind].Add(1)
+	if lenient {
+		return nil, nil
+	}
+	s := sentinels[f.kind]
+	return nil, f.col.valueError(s.err, f.digest(), s.mend, f.cause)
+}
+
+var sentinels = map[EventKind]struct {
+	err  error
+	mend string
+}{
+	EventMismatch:       {ErrMismatch, "find out who moved it; write the row's own value again to mend the row"},
+	EventTampered:       {ErrTampered, "find out who changed it; restore the value from a backup"},
+	EventNotCiphertext:  {ErrNotCiphertext, "run sealsql backfill, and set plaintext_reads: allow for the column while it runs"},
+	EventUnknownKey:     {ErrUnknownKey, "add the wrapping key to the column's keyring, or re-encrypt the value"},
+	EventKeyDenied:      {ErrKeyDenied, "grant kms:Decrypt and kms:GenerateDataKey on the key to the process's role"},
+	EventKMSUnavailable: {ErrKeyUnavailable, "check the Region's KMS endpoint and the key's state, then try again"},
+	EventShredded:       {ErrShredded, "restore the branch key if it was deleted by mistake"},
+}
+
+// digest identifies the row, if the statement shows it.
+func (f *finding) digest() string {
+	if f.sources == nil {
+		return ""
+	}
+	n := len(f.col.plan.Table.RowKey)
+	for i := range n {
+		if f.known != nil && !f.known[i] {
+			return ""
+		}
+	}
+	return RowKeyDigest(f.col.table, f.sources[:n]...)
+}
+
+func (e *engine) raise(ctx context.Context, f finding, handed bool) {
+	ev := Event{Kind: f.kind, Table: f.col.table, Column: f.col.name, RowKeyDigest: f.digest(),
+		Statement: fingerprint(f.text), Handed: handed}
+	if f.sources != nil {
+		expected := f.col.context(f.sources)
+		if f.known != nil {
+			f.col.forgetUnknown(expected, f.known)
+		}
+		ev.Expected = digested(expected)
+	}
+	if f.message != nil {
+		ev.Found = digested(f.message.Context())
+		ev.MessageID = hex.EncodeToString(f.message.ID())
+	}
+	if ce, ok := errors.AsType[*codec.Error](f.cause); ok {
+		ev.Region, ev.KeyARN = ce.Region, ce.KeyARN
+	}
+	if f.cause != nil {
+		ev.Err = f.cause.Error()
+	}
+	e.alerts.raise(ctx, ev)
+}
+
+// kindOf classifies an error of package codec.
+func kindOf(err error) EventKind {
+	switch {
+	case errors.Is(err, codec.ErrNotMessage):
+		return EventNotCiphertext
+	case errors.Is(err, codec.ErrContextMismatch):
+		return EventMismatch
+	case errors.Is(err, codec.ErrKeyDenied):
+		return EventKeyDenied
+	case errors.Is(err, codec.ErrUnknownKey):
+		return EventUnknownKey
+	case errors.Is(err, codec.ErrKeyUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return EventKMSUnavailable
+	}
+	return EventTampered
+}
+
+// kindOfOpen classifies the failure to open a message for a row. A wrapped key
+// that is refused under a context of which the message shows only a part was made
+// under another context: the value belongs elsewhere.
+func (e *engine) kindOfOpen(err error, m *codec.Message, expected codec.Context) EventKind {
+	if errors.Is(err, codec.ErrUnwrap) {
+		stored := m.Context()
+		for k := range expected {
+			if _, ok := stored[k]; !ok {
+				return EventMismatch
+			}
+		}
+		return EventTampered
+	}
+	return kindOf(err)
+}
+
+// ciphertext returns the message's bytes as the column stores them.
+func (c *column) ciphertext(stored any) ([]byte, error) {
+	var b []byte
+	switch v := stored.(type) {
+	case []byte:
+		b = v
+	case string:
+		b = []byte(v)
+	default:
+		return nil, fmt.Errorf("%w: the column holds a Go %T", codec.ErrNotMessage, stored)
+	}
+	if !c.base64 {
+		return b, nil
+	}
+	raw := make([]byte, base64.StdEncoding.DecodedLen(len(b)))
+	n, err := base64.StdEncoding.Decode(raw, b)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the column holds no base64", codec.ErrNotMessage)
+	}
+	return raw[:n], nil
+}
+
+// context returns the encryption context of a value of the row that sources
+// describe.
+func (c *column) context(sources []string) codec.Context {
+	ec := make(codec.Context, len(c.static)+len(c.pairs))
+	maps.Copy(ec, c.static)
+	for _, p := range c.pairs {
+		ec[p.key] = sources[p.source]
+	}
+	return ec
+}
+
+// forgetUnknown drops the pairs whose source a statement does not show, and
+// reports whether none was dropped.
+func (c *column) forgetUnknown(ec codec.Context, known []bool) bool {
+	complete := true
+	for _, p := range c.pairs {
+		if !known[p.source] {
+			delete(ec, p.key)
+			complete = false
+		}
+	}
+	return complete
+}
+
+func (c *column) valueError(kind error, row, mend string, cause error) error {
+	return &ValueError{Kind: kind, Table: c.table, Column: c.name, RowKeyDigest: row, Mend: mend, Cause: cause}
+}
+
+// sealFailed classifies the failure to seal a value, which was not sent.
+func (e *engine) sealFailed(ctx context.Context, b *binding, col *column, sources []string, err error) error {
+	if cause := ctx.Err(); cause != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		return cause
+	}
+	f := finding{col: col, text: b.text, sources: sources, cause: err}
+	switch {
+	case errors.Is(err, codec.ErrKeyDenied):
+		f.kind = EventKeyDenied
+	case errors.Is(err, codec.ErrInvalidContext), errors.Is(err, codec.ErrLimit):
+		return col.valueError(ErrValue, f.digest(), "shorten the value or the row key", err)
+	default:
+		f.kind = EventKMSUnavailable
+	}
+	e.raise(ctx, f, false)
+	col.failed[f.kind].Add(1)
+	s := sentinels[f.kind]
+	return col.valueError(s.err, f.digest(), s.mend, err)
+}

@@ -1,0 +1,111 @@
+package driver
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+	"github.com/sealsql/sealsql/policy"
+)
+
+// Option configures a [Connector].
+type Option func(*settings)
+
+// settings is what options set. It is not changed after NewConnector.
+type settings struct {
+	policy     *policy.Policy
+	policyPath string
+	dialect    Dialect
+	aws        *aws.Config
+	keyrings   map[string]codec.Keyring
+	sinks      []Sink
+	logger     *slog.Logger
+	schema     map[string]*sqlplan.Relation
+	static     bool
+	closeIn    time.Duration
+}
+
+// WithPolicy sets the policy. It goes before the DSN's sealsql_policy and
+// the environment's SEALSQL_POLICY.
+func WithPolicy(p *policy.Policy) Option { return func(s *settings) { s.policy = p } }
+
+// WithPolicyFile names the policy's file, which is read by [NewConnector] and by
+// [Connector.Reload].
+func WithPolicyFile(path string) Option { return func(s *settings) { s.policyPath = path } }
+
+// WithDialect says which dialect the base driver's connections speak, for a
+// base driver that sealsql does not recognise: a mocked one, or one wrapped by a
+// tracing library.
+func WithDialect(d Dialect) Option { return func(s *settings) { s.dialect = d } }
+
+// WithAWSConfig sets the AWS configuration that KMS clients are made with. Its
+// Region is replaced by each wrapping key's. Without it the AWS SDK's
+// standard sources are used: environment, shared files, container and instance roles.
+func WithAWSConfig(c aws.Config) Option { return func(s *settings) { s.aws = &c } }
+
+// WithKeyring replaces the policy's keyring of the given name, in tests for one.
+func WithKeyring(name string, k codec.Keyring) Option {
+	return func(s *settings) {
+		if s.keyrings == nil {
+			s.keyrings = make(map[string]codec.Keyring)
+		}
+		s.keyrings[name] = k
+	}
+}
+
+// WithSink adds a sink for events, beside those that the policy's alerts name.
+func WithSink(k Sink) Option { return func(s *settings) { s.sinks = append(s.sinks, k) } }
+
+// WithAlertFunc adds a function that is called with each event, in a
+// goroutine of its own, never in a query's.
+func WithAlertFunc(f func(Event)) Option {
+	return WithSink(SinkFunc(func(_ context.Context, e Event) error { f(e); return nil }))
+}
+
+// WithLogger sets the logger of the policy's "log" alerts; slog.Default() if
+// it is not set.
+func WithLogger(l *slog.Logger) Option { return func(s *settings) { s.logger = l } }
+
+// WithCloseTimeout bounds how long [Connector.Close] waits for sinks to take
+// the events that are queued; 5 seconds if it is not set.
+func WithCloseTimeout(d time.Duration) Option { return func(s *settings) { s.closeIn = d } }
+
+// Schema describes tables to a connector that must not read the live catalog,
+// such as one over a mocked connection: by table name, or schema.table, the columns in
+// the order of SELECT *.
+type Schema map[string][]SchemaColumn
+
+// SchemaColumn is a column of a table in a [Schema].
+type SchemaColumn struct {
+	Name string
+	// Type is the server's name of the type, such as "bigint" or "varchar".
+	Type string
+	// Unique is true for a column that is the table's primary key or a unique
+	// key by itself.
+	Unique bool
+}
+
+// WithSchema describes the tables in place of the live catalog, which is then
+// never read. It is meant for tests: with it, views that show protected columns without
+// the policy's knowledge go unnoticed.
+func WithSchema(tables Schema) Option {
+	return func(s *settings) {
+		s.static = true
+		s.schema = make(map[string]*sqlplan.Relation, len(tables))
+		for name, columns := range tables {
+			rel := &sqlplan.Relation{}
+			rel.Schema, rel.Name = splitTable(name)
+			for _, c := range columns {
+				rel.Columns = append(rel.Columns, sqlplan.RelationColumn{Name: c.Name, Type: c.Type})
+				if c.Unique {
+					rel.UniqueKeys = append(rel.UniqueKeys, sqlplan.UniqueKey{Name: c.Name, Columns: []string{c.Name}})
+				}
+			}
+			s.schema[relationKey(rel.Schema, rel.Name)] = rel
+		}
+	}
+}

@@ -1,0 +1,236 @@
+package driver
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"reflect"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/sealsql/sealsql/internal/sqlplan"
+	"github.com/sealsql/sealsql/policy"
+)
+
+// encodePlaintext returns the plain text form of a value in UTF-8, as it is
+// sealed: int64 in decimal, floats in Go's shortest form, timestamps in RFC 3339 with
+// nanoseconds in UTC, bytes as they are. null is true for NULL. Errors hold no
+// value. The result never shares memory with v.
+func encodePlaintext(t policy.ValueType, v any) (b []byte, null bool, err error) {
+	if t == policy.TypeJSON {
+		return encodeJSON(v)
+	}
+	if v, err = plain(v); err != nil {
+		return nil, false, err
+	}
+	if v == nil {
+		return nil, true, nil
+	}
+	switch t {
+	case policy.TypeString:
+		s, err := canonicalText(v)
+		return []byte(s), false, err
+	case policy.TypeBytes:
+		switch v := v.(type) {
+		case []byte:
+			return append(make([]byte, 0, len(v)), v...), false, nil
+		case string:
+			return []byte(v), false, nil
+		case [16]byte:
+			return append([]byte(nil), v[:]...), false, nil
+		}
+		return nil, false, unfit(v, "a bytes column")
+	}
+	s, err := encodeScalar(t, v)
+	return []byte(s), false, err
+}
+
+func encodeScalar(t policy.ValueType, v any) (string, error) {
+	switch t {
+	case policy.TypeInt64:
+		s, err := canonicalInteger(v)
+		if err != nil {
+			return "", err
+		}
+		if _, err := strconv.ParseInt(s, 10, 64); err != nil {
+			return "", errors.New("it does not fit 64 bits")
+		}
+		return s, nil
+	case policy.TypeFloat64:
+		return encodeFloat(v)
+	case policy.TypeBool:
+		b, err := toBool(v)
+		return strconv.FormatBool(b), err
+	case policy.TypeTimestamp:
+		return encodeTime(v)
+	case policy.TypeDate:
+		return canonicalTime(KeyDate, v, nil)
+	case policy.TypeDecimal:
+		return encodeDecimal(v)
+	case policy.TypeUUID:
+		return canonicalUUID(v)
+	}
+	return "", errors.New("the column's type is not known")
+}
+
+func encodeFloat(v any) (string, error) {
+	switch v := v.(type) {
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64), nil
+	case int64:
+		return strconv.FormatFloat(float64(v), 'g', -1, 64), nil
+	case uint64:
+		return strconv.FormatFloat(float64(v), 'g', -1, 64), nil
+	case string, []byte:
+		f, err := strconv.ParseFloat(textOf(v), 64)
+		if err != nil {
+			return "", errors.New("it is not a number")
+		}
+		return strconv.FormatFloat(f, 'g', -1, 64), nil
+	}
+	return "", unfit(v, "a float64 column")
+}
+
+func encodeTime(v any) (string, error) {
+	switch v := v.(type) {
+	case time.Time:
+		return checkedTime(v)
+	case string, []byte:
+		at, err := parseTime(textOf(v), time.UTC)
+		if err != nil {
+			return "", err
+		}
+		return checkedTime(at)
+	}
+	return "", unfit(v, "a timestamp column")
+}
+
+func checkedTime(at time.Time) (string, error) {
+	at = at.UTC()
+	if y := at.Year(); y < 0 || y > 9999 {
+		return "", errors.New("its year is outside 0 to 9999")
+	}
+	return at.Format(time.RFC3339Nano), nil
+}
+
+// encodeDecimal keeps the digits as given: 1.50 stays 1.50.
+func encodeDecimal(v any) (string, error) {
+	switch v := v.(type) {
+	case string, []byte:
+		s := textOf(v)
+		if _, err := canonicalDecimal(s); err != nil {
+			return "", err
+		}
+		return s, nil
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return "", errors.New("it is not a finite number")
+		}
+		return strconv.FormatFloat(v, 'f', -1, 64), nil
+	case int64, uint64:
+		return canonicalInteger(v)
+	}
+	return "", unfit(v, "a decimal column")
+}
+
+func encodeJSON(v any) ([]byte, bool, error) {
+	var b []byte
+	if raw, ok := v.(json.RawMessage); ok {
+		v = []byte(raw)
+	}
+	p, err := plain(v)
+	switch p := p.(type) {
+	case string:
+		b = []byte(p)
+	case []byte:
+		b = append(make([]byte, 0, len(p)), p...)
+	default:
+		if err == nil && p == nil {
+			return nil, true, nil
+		}
+		if b, err = json.Marshal(v); err != nil {
+			return nil, false, errors.New("it cannot be written as JSON")
+		}
+	}
+	if !json.Valid(b) {
+		return nil, false, errors.New("it is not JSON")
+	}
+	return b, false, nil
+}
+
+// literalValue returns what a literal of the text stands for.
+func literalValue(l sqlplan.Literal) (any, error) {
+	switch l.Kind {
+	case sqlplan.LiteralString, sqlplan.LiteralInteger, sqlplan.LiteralDecimal, sqlplan.LiteralFloat:
+		return l.Text, nil
+	case sqlplan.LiteralBytes:
+		return []byte(l.Text), nil
+	case sqlplan.LiteralBool:
+		return l.Text == "true", nil
+	}
+	return nil, errors.New("the literal's kind is not known")
+}
+
+// decodePlaintext is the inverse of encodePlaintext: string, decimal, uuid and
+// json become string; bytes []byte; int64, float64, bool themselves; timestamp
+// and date time.Time in UTC. It takes ownership of b.
+func decodePlaintext(t policy.ValueType, b []byte) (any, error) {
+	if t == policy.TypeBytes {
+		if b == nil {
+			b = []byte{}
+		}
+		return b, nil
+	}
+	if !utf8.Valid(b) {
+		return nil, errors.New("the plaintext is not UTF-8")
+	}
+	s := string(b)
+	clear(b)
+	switch t {
+	case policy.TypeString, policy.TypeDecimal, policy.TypeUUID, policy.TypeJSON:
+		return s, nil
+	case policy.TypeInt64:
+		n, err := strconv.ParseInt(s, 10, 64)
+		return n, hideCause(err)
+	case policy.TypeFloat64:
+		f, err := strconv.ParseFloat(s, 64)
+		return f, hideCause(err)
+	case policy.TypeBool:
+		v, err := toBool(s)
+		return v, hideCause(err)
+	case policy.TypeTimestamp:
+		at, err := time.Parse(time.RFC3339Nano, s)
+		return at, hideCause(err)
+	case policy.TypeDate:
+		at, err := time.Parse(layoutDate, s)
+		return at, hideCause(err)
+	}
+	return nil, errors.New("the column's type is not known")
+}
+
+// hideCause replaces an error of package strconv or time, whose text quotes
+// the value that it could not read.
+func hideCause(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.New("the plaintext is not in the form of the column's type")
+}
+
+// scanType is the Go type that a protected column's values have.
+func scanType(t policy.ValueType) reflect.Type {
+	switch t {
+	case policy.TypeBytes:
+		return reflect.TypeFor[[]byte]()
+	case policy.TypeInt64:
+		return reflect.TypeFor[int64]()
+	case policy.TypeFloat64:
+		return reflect.TypeFor[float64]()
+	case policy.TypeBool:
+		return reflect.TypeFor[bool]()
+	case policy.TypeTimestamp, policy.TypeDate:
+		return reflect.TypeFor[time.Time]()
+	}
+	return reflect.TypeFor[string]()
+}

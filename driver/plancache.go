@@ -1,0 +1,98 @@
+package driver
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+// planCache keeps the plans of the last texts used, up to a number of texts
+// and a number of bytes. A hit takes a read lock and allocates nothing. When it is
+// full, it drops entries not used since the last sweep (second chance), so that
+// texts made up once do not drive out those that recur.
+type planCache struct {
+	maxTexts int
+	maxBytes int
+
+	mu     sync.RWMutex
+	plans  map[string]*cachedPlan
+	bytes  int
+	hits   atomic.Uint64
+	misses atomic.Uint64
+}
+
+type cachedPlan struct {
+	plan *sqlplan.Plan
+	err  error // a refusal
+	used atomic.Bool
+}
+
+func newPlanCache(maxTexts, maxBytes int) *planCache {
+	return &planCache{maxTexts: maxTexts, maxBytes: maxBytes, plans: make(map[string]*cachedPlan)}
+}
+
+// get returns the cached plan, or nil.
+func (c *planCache) get(text string) *cachedPlan {
+	c.mu.RLock()
+	p := c.plans[text]
+	c.mu.RUnlock()
+	if p == nil {
+		c.misses.Add(1)
+		return nil
+	}
+	c.hits.Add(1)
+	if !p.used.Load() {
+		p.used.Store(true)
+	}
+	return p
+}
+
+// put adds a plan or a refusal. A text that is a large share of the whole
+// cache is not kept.
+func (c *planCache) put(text string, plan *sqlplan.Plan, err error) {
+	if len(text) > c.maxBytes/16 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.plans[text]; ok {
+		return
+	}
+	for len(c.plans) > 0 && (len(c.plans) >= c.maxTexts || c.bytes+len(text) > c.maxBytes) {
+		c.sweep()
+	}
+	c.plans[text] = &cachedPlan{plan: plan, err: err}
+	c.bytes += len(text)
+}
+
+// sweep drops up to an eighth of the entries, unused ones first. Go's random
+// map order picks among them. Entries that are spared lose their mark, so a
+// second sweep always makes room.
+func (c *planCache) sweep() {
+	drop := max(1, len(c.plans)/8)
+	for text, p := range c.plans {
+		if p.used.Swap(false) {
+			continue
+		}
+		delete(c.plans, text)
+		c.bytes -= len(text)
+		if drop--; drop == 0 {
+			return
+		}
+	}
+}
+
+// clear forgets every plan.
+func (c *planCache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.plans)
+	c.bytes = 0
+}
+
+func (c *planCache) len() int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return len(c.plans)
+}

@@ -1,0 +1,234 @@
+// Package postgres registers the database/sql driver "sealsql-pgx", which wraps
+// pgx/v5/stdlib and encrypts the columns that a policy names.
+//
+//	import _ "github.com/sealsql/sealsql/driver/postgres"
+//
+//	db, err := sql.Open("sealsql-pgx", "postgres://app@db/shop?sealsql_policy=policy.yaml")
+//
+// The DSN is pgx's, as a URL or as keywords and values; sealsql_policy is taken
+// out of it. Without it the environment's SEALSQL_POLICY names the policy's file. A
+// connector of one's own (IAM tokens, a pgxpool) is wrapped with [driver.NewConnector].
+package postgres
+
+import (
+	"context"
+	sqldriver "database/sql/driver"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+	planner "github.com/sealsql/sealsql/internal/sqlplan/postgres"
+)
+
+// DriverName is the name registered with database/sql.
+const DriverName = "sealsql-pgx"
+
+// Dialect is Postgres's, for [driver.WithDialect].
+var Dialect driver.Dialect = dialect{}
+
+func init() {
+	driver.Register(DriverName, &driver.Opener{Dialect: Dialect, Base: openBase, Split: splitDSN})
+}
+
+func openBase(dsn string) (sqldriver.Connector, error) {
+	return stdlib.GetDefaultDriver().(sqldriver.DriverContext).OpenConnector(dsn)
+}
+
+const policyParam = "sealsql_policy"
+
+// splitDSN takes sealsql_policy out of a DSN in either of pgx's two forms.
+// Errors do not quote the DSN.
+func splitDSN(dsn string) (string, map[string]string, error) {
+	if !strings.Contains(dsn, policyParam) {
+		return dsn, nil, nil
+	}
+	if strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://") {
+		return splitURL(dsn)
+	}
+	return splitKeywords(dsn)
+}
+
+// splitURL edits the query string only, so that the rest stays as written.
+func splitURL(dsn string) (string, map[string]string, error) {
+	base, query, _ := strings.Cut(dsn, "?")
+	query, fragment, hasFragment := strings.Cut(query, "#")
+	params := map[string]string{}
+	var keep []string
+	for part := range strings.SplitSeq(query, "&") {
+		key, value, _ := strings.Cut(part, "=")
+		if key != policyParam {
+			keep = append(keep, part)
+			continue
+		}
+		path, err := url.QueryUnescape(value)
+		if err != nil || path == "" {
+			return "", nil, fmt.Errorf("sealsql: %s in the DSN is not a path; write it percent-encoded, as in %s=policy.yaml", policyParam, policyParam)
+		}
+		params[policyParam] = path
+	}
+	if len(keep) > 0 {
+		base += "?" + strings.Join(keep, "&")
+	}
+	if hasFragment {
+		base += "#" + fragment
+	}
+	return base, params, nil
+}
+
+// splitKeywords reads libpq's keyword = value form: values may be quoted with
+// ' and hold \' and \\.
+func splitKeywords(dsn string) (string, map[string]string, error) {
+	params := map[string]string{}
+	var out strings.Builder
+	for i := 0; i < len(dsn); {
+		start := i
+		for i < len(dsn) && isSpace(dsn[i]) {
+			i++
+		}
+		keyAt := i
+		for i < len(dsn) && dsn[i] != '=' {
+			i++
+		}
+		key := strings.TrimSpace(dsn[keyAt:i])
+		if i == len(dsn) {
+			out.WriteString(dsn[start:])
+			break
+		}
+		value, end, ok := keywordValue(dsn, i+1)
+		if !ok {
+			return "", nil, errors.New("sealsql: a quoted value in the DSN has no closing quote")
+		}
+		if i = end; key != policyParam {
+			out.WriteString(dsn[start:i])
+			continue
+		}
+		if value == "" {
+			return "", nil, fmt.Errorf("sealsql: %s in the DSN is empty; name the policy's file", policyParam)
+		}
+		params[policyParam] = value
+	}
+	return strings.TrimSpace(out.String()), params, nil
+}
+
+func isSpace(c byte) bool {
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f'
+}
+
+func keywordValue(dsn string, i int) (value string, end int, ok bool) {
+	for i < len(dsn) && isSpace(dsn[i]) {
+		i++
+	}
+	quoted := i < len(dsn) && dsn[i] == '\''
+	if quoted {
+		i++
+	}
+	var b strings.Builder
+	for ; i < len(dsn); i++ {
+		c := dsn[i]
+		switch {
+		case c == '\\' && i+1 < len(dsn):
+			i++
+			b.WriteByte(dsn[i])
+		case quoted && c == '\'':
+			return b.String(), i + 1, true
+		case !quoted && isSpace(c):
+			return b.String(), i, true
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String(), i, !quoted
+}
+
+type dialect struct{}
+
+func (dialect) Name() string { return "postgres" }
+
+func (dialect) Recognises(d sqldriver.Driver) bool {
+	_, ok := d.(*stdlib.Driver)
+	return ok
+}
+
+func (dialect) Planner(rules *sqlplan.Rules, catalog sqlplan.Catalog, _ driver.Session) driver.Planner {
+	return planner.New(rules, catalog)
+}
+
+// TypeName follows pgx, which reports the upper-case names of Postgres's types.
+func (dialect) TypeName(policyType string) string {
+	switch policyType {
+	case "bytes":
+		return "BYTEA"
+	case "int64":
+		return "INT8"
+	case "float64":
+		return "FLOAT8"
+	case "bool":
+		return "BOOL"
+	case "timestamp":
+		return "TIMESTAMPTZ"
+	case "date":
+		return "DATE"
+	case "decimal":
+		return "NUMERIC"
+	case "uuid":
+		return "UUID"
+	case "json":
+		return "JSON"
+	}
+	return "TEXT"
+}
+
+// Arguments takes out pgx's own options, which come before the parameters, and
+// lets a QueryRewriter such as pgx.NamedArgs rewrite the text now, so that what
+// is planned is what is sent.
+func (dialect) Arguments(ctx context.Context, text string, args []sqldriver.NamedValue) (driver.Arguments, error) {
+	a := driver.Arguments{Text: text, Params: args}
+	n := 0
+	for n < len(args) {
+		switch v := args[n].Value.(type) {
+		case pgx.QueryExecMode, pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
+			n++
+			continue
+		case pgx.QueryRewriter:
+			return rewrite(ctx, v, text, args, n)
+		}
+		break
+	}
+	a.Options, a.Params = args[:n:n], args[n:]
+	return a, nil
+}
+
+func rewrite(ctx context.Context, r pgx.QueryRewriter, text string, args []sqldriver.NamedValue, at int) (driver.Arguments, error) {
+	rest := make([]any, 0, len(args))
+	for _, nv := range args[at+1:] {
+		rest = append(rest, nv.Value)
+	}
+	text, params, err := r.RewriteQuery(ctx, nil, text, rest)
+	if err != nil {
+		return driver.Arguments{}, fmt.Errorf("sealsql: the QueryRewriter failed: %w", err)
+	}
+	a := driver.Arguments{Text: text, Options: args[:at:at], Params: make([]sqldriver.NamedValue, len(params))}
+	for i, v := range params {
+		a.Params[i] = sqldriver.NamedValue{Ordinal: i + 1, Value: v}
+	}
+	return a, nil
+}
+
+// InTransaction asks the connection's own state, which the server reports
+// with every answer.
+func (dialect) InTransaction(_ context.Context, c sqldriver.Conn) (bool, error) {
+	if x, ok := driver.Unwrap(c).(interface{ Conn() *pgx.Conn }); ok {
+		return x.Conn().PgConn().TxStatus() != 'I', nil
+	}
+	return false, nil
+}
+
+func (dialect) Bytes(b []byte) string { return fmt.Sprintf(`'\x%x'::bytea`, b) }
+
+func (dialect) Text(s string) string { return "'" + s + "'" }

@@ -1,0 +1,79 @@
+package driver
+
+import (
+	"context"
+	"database/sql"
+	sqldriver "database/sql/driver"
+	"sync"
+)
+
+// Opener is the sealsql driver for one base driver: what is registered with
+// database/sql under the names sealsql-pgx and sealsql-mysql.
+type Opener struct {
+	// Dialect is the base driver's.
+	Dialect Dialect
+	// Base opens the base driver's connector for a DSN.
+	Base func(dsn string) (sqldriver.Connector, error)
+	// Split takes sealsql's parameters out of a DSN.
+	Split func(dsn string) (base string, params map[string]string, err error)
+}
+
+var (
+	_ sqldriver.Driver        = (*Opener)(nil)
+	_ sqldriver.DriverContext = (*Opener)(nil)
+)
+
+// OpenConnector implements driver.DriverContext. The DSN is the base driver's;
+// its parameter sealsql_policy, which names the policy's file, is taken out first.
+func (o *Opener) OpenConnector(dsn string) (sqldriver.Connector, error) {
+	base, params, err := o.Split(dsn)
+	if err != nil {
+		return nil, err
+	}
+	opts := []Option{WithDialect(o.Dialect)}
+	if path := params["sealsql_policy"]; path != "" {
+		opts = append(opts, WithPolicyFile(path))
+	}
+	connector, err := o.Base(base)
+	if err != nil {
+		return nil, err
+	}
+	return NewConnector(connector, opts...)
+}
+
+// Open implements driver.Driver; database/sql calls OpenConnector instead.
+func (o *Opener) Open(dsn string) (sqldriver.Conn, error) {
+	c, err := o.OpenConnector(dsn)
+	if err != nil {
+		return nil, err
+	}
+	return c.Connect(context.Background())
+}
+
+var (
+	dialectsMu sync.Mutex
+	dialects   []Dialect
+)
+
+// Register makes a driver known under a name to database/sql, and its dialect
+// to [NewConnector]. The packages driver/postgres and driver/mysql call it when
+// they are imported. It panics if the name is taken, as [sql.Register] does.
+func Register(name string, o *Opener) {
+	dialectsMu.Lock()
+	defer dialectsMu.Unlock()
+	sql.Register(name, o)
+	dialects = append(dialects, o.Dialect)
+}
+
+// recognise returns the dialect of the registered packages that knows the
+// driver, or nil.
+func recognise(d sqldriver.Driver) Dialect {
+	dialectsMu.Lock()
+	defer dialectsMu.Unlock()
+	for _, x := range dialects {
+		if x.Recognises(d) {
+			return x
+		}
+	}
+	return nil
+}

@@ -1,0 +1,304 @@
+package driver
+
+import (
+	"context"
+	sqldriver "database/sql/driver"
+	"fmt"
+	"strings"
+
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+// stepwise reports whether a plan needs more than one text to be sent.
+func stepwise(plan *sqlplan.Plan) bool {
+	return plan.RowByRow != nil || plan.ServerKey != nil || len(plan.KeyChecks) > 0
+}
+
+// finish sends the statement that a stepwise plan ends in.
+type finish func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) error
+
+func (c *conn) execSteps(ctx context.Context, b *binding, plan *sqlplan.Plan, a Arguments) (sqldriver.Result, error) {
+	var res sqldriver.Result
+	err := c.steps(ctx, b, plan, a, func(ctx context.Context, text string, args []sqldriver.NamedValue, _ []sqlplan.ResultSet) (err error) {
+		res, err = c.baseExec(ctx, text, args)
+		if err == nil && plan.ServerKey != nil && plan.ServerKey.Mode == sqlplan.ServerKeyInsertThenSeal {
+			err = c.sealInserted(ctx, b, plan, res)
+		}
+		return err
+	})
+	return res, err
+}
+
+func (c *conn) querySteps(ctx context.Context, b *binding, plan *sqlplan.Plan, a Arguments) (sqldriver.Rows, error) {
+	if plan.ServerKey != nil && plan.ServerKey.Mode == sqlplan.ServerKeyInsertThenSeal {
+		res, err := c.execSteps(ctx, b, plan, a)
+		if err != nil {
+			return nil, err
+		}
+		_ = res
+		return noRows{}, nil
+	}
+	var rows sqldriver.Rows
+	err := c.steps(ctx, b, plan, a, func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) error {
+		all, base, err := c.baseQuery(ctx, text, args, -1)
+		if err != nil {
+			return err
+		}
+		if len(results) > 0 && !fits(base, &results[0]) {
+			return fmt.Errorf("%w: nothing was changed", ErrTableChanged)
+		}
+		rows = wrapBuffered(ctx, base, all, b.engine, results, a.Text)
+		return nil
+	})
+	return rows, err
+}
+
+// steps carries out what comes before the last statement, in a transaction
+// where the rows that were read must not change meanwhile.
+func (c *conn) steps(ctx context.Context, b *binding, plan *sqlplan.Plan, a Arguments, end finish) error {
+	switch {
+	case plan.RowByRow != nil:
+		return c.inTransaction(ctx, func(ctx context.Context) error { return c.rowByRow(ctx, b, plan.RowByRow, a, end) })
+	case plan.ServerKey != nil && plan.ServerKey.Mode == sqlplan.ServerKeyEvaluate:
+		return c.evaluateThenInsert(ctx, b, plan, a, end)
+	case plan.ServerKey != nil:
+		return c.inTransaction(ctx, func(ctx context.Context) error {
+			text, args := b.bind(&plan.Main, a.Options, nil, nil, nil)
+			return end(ctx, text, args, plan.Results)
+		})
+	}
+	return c.inTransaction(ctx, func(ctx context.Context) error { return c.checkKeys(ctx, b, plan, a, end) })
+}
+
+// inTransaction runs f in the user's transaction, or else in one of its own.
+func (c *conn) inTransaction(ctx context.Context, f func(ctx context.Context) error) error {
+	open := c.inTx
+	if !open {
+		var err error
+		if open, err = c.ctor.dialect.InTransaction(ctx, c.base); err != nil {
+			return err
+		}
+	}
+	if open {
+		return f(ctx)
+	}
+	own, err := c.beginBase(ctx)
+	if err != nil {
+		return err
+	}
+	if err := f(ctx); err != nil {
+		_ = own.Rollback() // err says what went wrong
+		return err
+	}
+	return own.Commit()
+}
+
+func (c *conn) beginBase(ctx context.Context) (sqldriver.Tx, error) {
+	if x, ok := c.base.(sqldriver.ConnBeginTx); ok {
+		return x.BeginTx(ctx, sqldriver.TxOptions{})
+	}
+	return c.base.Begin() //nolint:staticcheck // the base has nothing else
+}
+
+// rowByRow locks and reads the rows that an UPDATE will write, seals a value
+// for each, and writes them in one statement.
+func (c *conn) rowByRow(ctx context.Context, b *binding, r *sqlplan.RowByRow, a Arguments, end finish) error {
+	text, args := b.bind(&r.Lock, a.Options, nil, nil, nil)
+	rows, _, err := c.baseQuery(ctx, text, args, r.MaxRows)
+	if err == errTooManyRows {
+		return &RefusedError{Object: r.Table.Name,
+			What: fmt.Sprintf("the statement writes protected values of more than %d rows", r.MaxRows),
+			Mend: "narrow its WHERE, or raise max_rows_per_statement of the table in the policy"}
+	}
+	if err != nil {
+		return err
+	}
+	keys := len(r.Table.RowKey)
+	rows = distinct(rows, keys)
+	if len(rows) == 0 {
+		text, args := b.bind(&r.Empty, a.Options, nil, nil, nil)
+		return end(ctx, text, args, r.Results)
+	}
+	sealed, err := b.sealRows(ctx, r, rows, keys)
+	if err != nil {
+		return err
+	}
+	t := r.Build(len(rows))
+	text, args = b.bind(&t, a.Options, nil, rows, sealed)
+	return end(ctx, text, args, r.Results)
+}
+
+// distinct drops rows whose key came before: a join may repeat a row.
+func distinct(rows [][]any, keys int) [][]any {
+	seen := make(map[string]bool, len(rows))
+	out := rows[:0]
+	for _, row := range rows {
+		var k strings.Builder
+		for _, v := range row[:keys] {
+			s := fmt.Sprintf("%v", v)
+			fmt.Fprintf(&k, "%d:%s", len(s), s)
+		}
+		if !seen[k.String()] {
+			seen[k.String()] = true
+			out = append(out, row)
+		}
+	}
+	return out
+}
+
+// sealRows seals r.Seals for every row that was read.
+func (b *binding) sealRows(ctx context.Context, r *sqlplan.RowByRow, rows [][]any, keys int) ([][]any, error) {
+	width, n := len(r.Table.Sources), len(r.Seals)
+	todo := make([]unsealed, len(rows)*n)
+	defer func() {
+		for _, u := range todo {
+			clear(u.plaintext)
+		}
+	}()
+	for i, row := range rows {
+		stored := row[keys : keys+width]
+		for j := range r.Seals {
+			u, err := b.unsealRow(ctx, r, &r.Seals[j], stored, row[keys+width:])
+			if err != nil {
+				return nil, err
+			}
+			todo[i*n+j] = u
+		}
+	}
+	flat, err := b.sealEach(ctx, todo)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]any, len(rows))
+	for i := range out {
+		out[i] = flat[i*n : (i+1)*n]
+	}
+	return out, nil
+}
+
+// unsealRow is unseal for a row that was read: the value may be the one that
+// the row holds, opened.
+func (b *binding) unsealRow(ctx context.Context, r *sqlplan.RowByRow, s *sqlplan.Seal, stored, old []any) (unsealed, error) {
+	if s.Value.Kind != sqlplan.OperandStored {
+		return b.unseal(ctx, s, stored)
+	}
+	u := unsealed{column: b.engine.columns[s.Column]}
+	for i, c := range r.Old {
+		if c != s.Column {
+			continue
+		}
+		if old[i] == nil {
+			u.null = true
+			return u, nil
+		}
+		from, err := b.storedSources(ctx, s, stored)
+		if err != nil {
+			return u, err
+		}
+		if u.plaintext, err = b.engine.openBytes(ctx, u.column, old[i], from, b.text); err != nil {
+			return u, err
+		}
+		u.sources, err = b.sources(ctx, s, stored)
+		return u, err
+	}
+	return u, fmt.Errorf("%w: the stored value of %s was not read", ErrTableChanged, s.Column.Name)
+}
+
+// storedSources returns the canonical context sources that the row holds.
+func (b *binding) storedSources(ctx context.Context, s *sqlplan.Seal, stored []any) ([]string, error) {
+	now := *s
+	now.Sources = make([]sqlplan.Operand, len(s.Sources))
+	for i := range now.Sources {
+		now.Sources[i] = sqlplan.Operand{Kind: sqlplan.OperandStored, Param: i}
+	}
+	return b.sources(ctx, &now, stored)
+}
+
+// evaluateThenInsert asks the server for the row keys that it would make, and
+// inserts them as given values.
+func (c *conn) evaluateThenInsert(ctx context.Context, b *binding, plan *sqlplan.Plan, a Arguments, end finish) error {
+	k := plan.ServerKey
+	text, args := b.bind(&k.Evaluate, a.Options, nil, nil, nil)
+	var err error
+	if b.server, _, err = c.baseQuery(ctx, text, args, k.Rows); err != nil {
+		return err
+	}
+	if len(b.server) != k.Rows {
+		return fmt.Errorf("%w: the server evaluated %d row keys for %d rows; nothing was written", ErrTableChanged, len(b.server), k.Rows)
+	}
+	sealed, err := b.sealAll(ctx, plan.Seals, nil)
+	if err != nil {
+		return err
+	}
+	text, args = b.bind(&plan.Main, a.Options, sealed, nil, nil)
+	return end(ctx, text, args, plan.Results)
+}
+
+// sealInserted seals the values of rows whose keys the server just made.
+func (c *conn) sealInserted(ctx context.Context, b *binding, plan *sqlplan.Plan, res sqldriver.Result) error {
+	k := plan.ServerKey
+	first, err := res.LastInsertId()
+	if err != nil || first == 0 {
+		return fmt.Errorf("%w: the server did not report the row key it made; the insert was undone", ErrCatalog)
+	}
+	step := max(1, b.engine.session.AutoIncrementIncrement)
+	b.server = make([][]any, k.Rows)
+	for i := range b.server {
+		b.server[i] = []any{first + int64(i)*step}
+	}
+	sealed, err := b.sealAll(ctx, plan.Seals, nil)
+	if err != nil {
+		return err
+	}
+	for i := range k.Update {
+		text, args := b.bind(&k.Update[i], nil, sealed, nil, [][]any{sealed})
+		res, err := c.baseExec(ctx, text, args)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n != 1 {
+			return fmt.Errorf("%w: a row just inserted was not found by its key; the insert was undone", ErrTableChanged)
+		}
+	}
+	return nil
+}
+
+// checkKeys reads the rows that the statement's row keys compare equal to, and
+// binds the values to what those rows hold.
+func (c *conn) checkKeys(ctx context.Context, b *binding, plan *sqlplan.Plan, a Arguments, end finish) error {
+	seals := append([]sqlplan.Seal(nil), plan.Seals...)
+	stored := make([][]any, len(seals))
+	for i := range plan.KeyChecks {
+		k := &plan.KeyChecks[i]
+		text, args := b.bind(&k.Text, a.Options, nil, nil, nil)
+		rows, _, err := c.baseQuery(ctx, text, args, 1)
+		if err == errTooManyRows {
+			return &RefusedError{Object: k.Table.Name, What: "the row key that the statement gives means several rows",
+				Mend: "make the row key's columns a unique key, or compare them under a case-sensitive collation"}
+		}
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			continue
+		}
+		for _, s := range k.Seals {
+			seals[s].Sources = held(seals[s].Sources)
+			stored[s] = rows[0]
+		}
+	}
+	sealed, err := b.sealAll(ctx, seals, stored)
+	if err != nil {
+		return err
+	}
+	text, args := b.bind(&plan.Main, a.Options, sealed, nil, nil)
+	return end(ctx, text, args, plan.Results)
+}
+
+func held(sources []sqlplan.Operand) []sqlplan.Operand {
+	out := make([]sqlplan.Operand, len(sources))
+	for i := range out {
+		out[i] = sqlplan.Operand{Kind: sqlplan.OperandStored, Param: i}
+	}
+	return out
+}

@@ -1,0 +1,228 @@
+package driver
+
+import (
+	"context"
+	sqldriver "database/sql/driver"
+
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+// stmt wraps a prepared statement of the base driver. As with conn, the
+// optional interfaces are on the types below.
+type stmt struct {
+	base sqldriver.Stmt
+	conn *conn
+	text string // the user's
+	// again prepares another text as the user's call did, for when the policy
+	// or a table changed since.
+	again  prepareFunc
+	engine *engine
+	plan   *sqlplan.Plan
+}
+
+type (
+	stmtExecer    stmt
+	stmtQueryer   stmt
+	stmtChecker   stmt
+	stmtConverter stmt
+)
+
+var (
+	_ sqldriver.Stmt              = (*stmt)(nil)
+	_ sqldriver.StmtExecContext   = (*stmtExecer)(nil)
+	_ sqldriver.StmtQueryContext  = (*stmtQueryer)(nil)
+	_ sqldriver.NamedValueChecker = (*stmtChecker)(nil)
+	_ sqldriver.ColumnConverter   = (*stmtConverter)(nil)
+)
+
+// prepareFunc prepares a text with the base driver.
+type prepareFunc func(ctx context.Context, text string) (sqldriver.Stmt, error)
+
+// prepare plans the text and prepares, through send, what the plan sends.
+func (c *conn) prepare(ctx context.Context, query string, send prepareFunc) (sqldriver.Stmt, error) {
+	e := c.ctor.engine.Load()
+	plan, err := e.plan(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	base, err := send(ctx, preparedText(plan, query))
+	if err != nil {
+		return nil, err
+	}
+	s := &stmt{base: base, conn: c, text: query, again: send, engine: e, plan: plan}
+	_, execer := base.(sqldriver.StmtExecContext)
+	_, queryer := base.(sqldriver.StmtQueryContext)
+	_, checker := base.(sqldriver.NamedValueChecker)
+	_, converter := base.(sqldriver.ColumnConverter)
+	return combineStmt(s, bits(execer, queryer, checker, converter)), nil
+}
+
+// preparedText is what the base driver prepares. A statement that is carried
+// out in steps prepares the text that writes nothing, so that the server says
+// now what is wrong with it.
+func preparedText(plan *sqlplan.Plan, query string) string {
+	switch {
+	case !plan.Protected:
+		return query
+	case plan.RowByRow != nil:
+		return plan.RowByRow.Empty.Text
+	}
+	return plan.Main.Text
+}
+
+// current makes sure that the statement follows the policy in force.
+func (s *stmt) current(ctx context.Context) error {
+	e := s.conn.ctor.engine.Load()
+	if e == s.engine {
+		return nil
+	}
+	plan, err := e.plan(ctx, s.text)
+	if err != nil {
+		return err
+	}
+	if preparedText(plan, s.text) != preparedText(s.plan, s.text) {
+		base, err := s.again(ctx, preparedText(plan, s.text))
+		if err != nil {
+			return err
+		}
+		_ = s.base.Close() // the new one serves; a failure to close shows on the connection
+		s.base = base
+	}
+	s.engine, s.plan = e, plan
+	return nil
+}
+
+// Unwrap returns the base driver's statement.
+func (s *stmt) Unwrap() any { return s.base }
+
+func (s *stmt) Close() error { return s.base.Close() }
+
+// NumInput is the number of the user's parameters, not of those sent.
+func (s *stmt) NumInput() int {
+	if s.plan.Protected {
+		return s.plan.UserParams
+	}
+	return s.base.NumInput()
+}
+
+func (s *stmt) Exec(args []sqldriver.Value) (sqldriver.Result, error) {
+	ctx := context.Background()
+	if err := s.current(ctx); err != nil {
+		return nil, err
+	}
+	if !s.plan.Protected {
+		return s.base.Exec(args) //nolint:staticcheck // the user called it
+	}
+	return s.conn.execPlan(ctx, s.engine, s.plan, s.execBase, Arguments{Text: s.text, Params: named(args), prepared: true})
+}
+
+func (s *stmt) Query(args []sqldriver.Value) (sqldriver.Rows, error) {
+	ctx := context.Background()
+	if err := s.current(ctx); err != nil {
+		return nil, err
+	}
+	if !s.plan.Protected {
+		return s.base.Query(args) //nolint:staticcheck // the user called it
+	}
+	return s.conn.queryPlan(ctx, s.engine, s.plan, s.queryBase, Arguments{Text: s.text, Params: named(args), prepared: true})
+}
+
+func (s *stmtExecer) ExecContext(ctx context.Context, args []sqldriver.NamedValue) (sqldriver.Result, error) {
+	st := (*stmt)(s)
+	if err := st.current(ctx); err != nil {
+		return nil, err
+	}
+	if !s.plan.Protected {
+		return s.base.(sqldriver.StmtExecContext).ExecContext(ctx, args)
+	}
+	return s.conn.execPlan(ctx, s.engine, s.plan, st.execBase, Arguments{Text: s.text, Params: args, prepared: true})
+}
+
+func (s *stmtQueryer) QueryContext(ctx context.Context, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
+	st := (*stmt)(s)
+	if err := st.current(ctx); err != nil {
+		return nil, err
+	}
+	if !s.plan.Protected {
+		return s.base.(sqldriver.StmtQueryContext).QueryContext(ctx, args)
+	}
+	return s.conn.queryPlan(ctx, s.engine, s.plan, st.queryBase, Arguments{Text: s.text, Params: args, prepared: true})
+}
+
+// CheckNamedValue leaves a plaintext alone, since the base statement would
+// convert it to the ciphertext column's type; sealing converts it.
+func (s *stmtChecker) CheckNamedValue(nv *sqldriver.NamedValue) error {
+	if sealed(s.plan, nv.Ordinal-1) {
+		return nil
+	}
+	return s.base.(sqldriver.NamedValueChecker).CheckNamedValue(nv)
+}
+
+func (s *stmtConverter) ColumnConverter(idx int) sqldriver.ValueConverter {
+	if !s.plan.Protected {
+		return s.base.(sqldriver.ColumnConverter).ColumnConverter(idx)
+	}
+	if sealed(s.plan, idx) {
+		return sqldriver.DefaultParameterConverter
+	}
+	// The user's parameter may be sent at another place than its own.
+	for i, a := range s.plan.Main.Args {
+		if a.Kind == sqlplan.ArgUser && a.Index == idx {
+			return s.base.(sqldriver.ColumnConverter).ColumnConverter(i)
+		}
+	}
+	return sqldriver.DefaultParameterConverter
+}
+
+// sealed reports whether the user's parameter is a protected value.
+func sealed(p *sqlplan.Plan, param int) bool {
+	seals := p.Seals
+	if p.RowByRow != nil {
+		seals = p.RowByRow.Seals
+	}
+	for i := range seals {
+		if v := &seals[i].Value; v.Kind == sqlplan.OperandParam && v.Param == param {
+			return true
+		}
+	}
+	return false
+}
+
+// execBase runs the prepared base statement. The text is the one that was
+// prepared for the plan.
+func (s *stmt) execBase(ctx context.Context, _ string, args []sqldriver.NamedValue) (sqldriver.Result, error) {
+	return execStmt(ctx, s.base, args)
+}
+
+func (s *stmt) queryBase(ctx context.Context, _ string, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
+	return queryStmt(ctx, s.base, args)
+}
+
+// execStmt runs a base statement as database/sql would.
+func execStmt(ctx context.Context, base sqldriver.Stmt, args []sqldriver.NamedValue) (sqldriver.Result, error) {
+	if x, ok := base.(sqldriver.StmtExecContext); ok {
+		return x.ExecContext(ctx, args)
+	}
+	values, err := unnamed(args)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return base.Exec(values) //nolint:staticcheck // the base has nothing else
+}
+
+func queryStmt(ctx context.Context, base sqldriver.Stmt, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
+	if x, ok := base.(sqldriver.StmtQueryContext); ok {
+		return x.QueryContext(ctx, args)
+	}
+	values, err := unnamed(args)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return base.Query(values) //nolint:staticcheck // the base has nothing else
+}

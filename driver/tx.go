@@ -1,0 +1,32 @@
+package driver
+
+import sqldriver "database/sql/driver"
+
+// tx wraps a transaction, only to know when it ends.
+type tx struct {
+	base sqldriver.Tx
+	conn *conn
+}
+
+var _ sqldriver.Tx = (*tx)(nil)
+
+func (c *conn) began(base sqldriver.Tx, err error) (sqldriver.Tx, error) {
+	if err != nil {
+		return nil, err
+	}
+	c.inTx = true
+	return &tx{base: base, conn: c}, nil
+}
+
+// Unwrap returns the base driver's transaction.
+func (t *tx) Unwrap() any { return t.base }
+
+func (t *tx) Commit() error {
+	t.conn.inTx = false
+	return t.base.Commit()
+}
+
+func (t *tx) Rollback() error {
+	t.conn.inTx = false
+	return t.base.Rollback()
+}
