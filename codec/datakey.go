@@ -1,0 +1,39 @@
+package codec
+
+import (
+	"fmt"
+	"log/slog"
+)
+
+// DataKey is a plaintext data key. It formats as a redaction wherever it is
+// printed, logged or marshalled; only Bytes shows it. The zero value is no key.
+type DataKey struct{ b []byte }
+
+// NewDataKey takes ownership of b.
+func NewDataKey(b []byte) DataKey { return DataKey{b} }
+
+// Bytes returns the key itself, not a copy. It must not outlive the key.
+func (k DataKey) Bytes() []byte { return k.b }
+
+// Len is the key's length in bytes, 0 for no key.
+func (k DataKey) Len() int { return len(k.b) }
+
+// Zero overwrites the key.
+func (k DataKey) Zero() { clear(k.b) }
+
+const redacted = "[data key]"
+
+// String implements fmt.Stringer.
+func (k DataKey) String() string { return redacted }
+
+// GoString implements fmt.GoStringer.
+func (k DataKey) GoString() string { return redacted }
+
+// Format implements fmt.Formatter, for every verb.
+func (k DataKey) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// MarshalText implements encoding.TextMarshaler, which JSON uses.
+func (k DataKey) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// LogValue implements slog.LogValuer.
+func (k DataKey) LogValue() slog.Value { return slog.StringValue(redacted) }

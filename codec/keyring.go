@@ -1,0 +1,96 @@
+package codec
+
+import (
+	"context"
+	"crypto/ecdsa"
+)
+
+// WrappedKey is a data key under one wrapping key: the format's encrypted data
+// key (EDK). Its fields are not secret.
+type WrappedKey struct {
+	// ProviderID says which kind of keyring wrapped the key, such as "aws-kms".
+	ProviderID string
+	// ProviderInfo identifies the wrapping key in the provider's own form.
+	ProviderInfo []byte
+	// Ciphertext is the wrapped data key.
+	Ciphertext []byte
+}
+
+// EncryptionMaterials is what one message is encrypted with. A [Keyring]
+// completes it.
+type EncryptionMaterials struct {
+	// Suite decides the data key's length.
+	Suite Suite
+	// Context is the whole encryption context, required-only pairs and the
+	// public key's pair included. Keyrings bind every wrapping to it.
+	Context Context
+	// RequiredKeys are the keys of Context that the message does not store.
+	RequiredKeys []string
+	// DataKey is empty until a keyring made the key.
+	DataKey DataKey
+	// WrappedKeys are the wrappings made so far.
+	WrappedKeys []WrappedKey
+	// SigningKey is set for suites that sign.
+	SigningKey *ecdsa.PrivateKey
+}
+
+// DecryptionMaterials is what one message is decrypted with. A [Keyring] finds
+// its data key.
+type DecryptionMaterials struct {
+	Suite   Suite
+	Context Context
+	// RequiredKeys are the keys of Context that the message does not store.
+	RequiredKeys []string
+	// DataKey is empty until a keyring found the key.
+	DataKey DataKey
+	// VerificationKey is set for suites that sign.
+	VerificationKey *ecdsa.PublicKey
+}
+
+// Keyring makes, wraps and finds data keys (framework/keyring-interface of the
+// AWS Encryption SDK specification). Implementations are safe for concurrent use,
+// keep to the context's deadline, and never retain the materials.
+type Keyring interface {
+	// OnEncrypt makes the data key if m has none, and appends at least one
+	// wrapped key. On error m must not be used.
+	OnEncrypt(ctx context.Context, m *EncryptionMaterials) error
+
+	// OnDecrypt sets m.DataKey to the data key that one of keys wraps under
+	// m.Context. It returns an error that wraps [ErrUnknownKey] if none of keys
+	// is one of this keyring's, and [ErrUnwrap] if one is but does not unwrap
+	// under m.Context.
+	OnDecrypt(ctx context.Context, m *DecryptionMaterials, keys []WrappedKey) error
+}
+
+// Materials is the materials manager (CMM) that a [Codec] asks for the
+// materials of each message. [DefaultMaterials] asks a keyring every time; package
+// codec/cache keeps materials and hands them out again. Implementations are safe for
+// concurrent use.
+type Materials interface {
+	// Encryption returns materials for a message of the given request. The
+	// caller calls Release on them when it is done.
+	Encryption(ctx context.Context, r EncryptionRequest) (*EncryptionMaterials, error)
+	// Decryption returns materials for a message with the given wrapped keys.
+	Decryption(ctx context.Context, r DecryptionRequest) (*DecryptionMaterials, error)
+	// Done takes back the data key of materials that this manager returned: it
+	// is zeroed unless the manager keeps it.
+	Done(key DataKey)
+}
+
+// EncryptionRequest asks for the materials of one message.
+type EncryptionRequest struct {
+	Suite        Suite
+	Context      Context
+	RequiredKeys []string
+	// PlaintextLength is the message's plaintext in bytes.
+	PlaintextLength int
+}
+
+// DecryptionRequest asks for the materials of one received message.
+type DecryptionRequest struct {
+	Suite Suite
+	// Context is the stored context together with the reproduced one.
+	Context      Context
+	RequiredKeys []string
+	WrappedKeys  []WrappedKey
+}
