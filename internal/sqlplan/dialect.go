@@ -47,6 +47,11 @@ type Dialect interface {
 	// when it is stored in or compared with a column of columnType.
 	SameType(castType, columnType string) bool
 
+	// LiteralFits reports whether a column of columnType that compares equal to a
+	// literal of that kind holds just that value (MySQL compares a text
+	// column with a number as numbers).
+	LiteralFits(kind LiteralKind, columnType string) bool
+
 	// ExactAliasLists is true if a column alias list must name every column
 	// of a derived table or CTE (MySQL).
 	ExactAliasLists() bool
@@ -54,6 +59,20 @@ type Dialect interface {
 	// SystemColumn reports whether every table has a column of this name that
 	// SELECT * does not show (ctid, xmin).
 	SystemColumn(name string) bool
+
+	// FieldCalls is true if table.f, for a table without a column f, calls the
+	// function f with the whole row (Postgres).
+	FieldCalls() bool
+
+	// StrictGroups is true if the server refuses a column that is not
+	// determined by GROUP BY; else it picks one from any row of the group.
+	StrictGroups() bool
+
+	// ValuesColumn is the name of column j (0-based) of a VALUES list.
+	ValuesColumn(j int) string
+
+	// TypedNull writes a NULL of a type as the catalog names it.
+	TypedNull(columnType string) string
 
 	// RunsSQL reports whether the function runs SQL text given as an argument.
 	RunsSQL(function string) bool

@@ -237,7 +237,10 @@ type TableFunction struct {
 	Args          []Expr
 	Alias         string
 	ColumnAliases []string
-	Lateral       bool
+	// Columns are the columns' names if the dialect knows exactly how many
+	// columns the function returns, else nil.
+	Columns []string
+	Lateral bool
 }
 
 // With is a WITH clause.

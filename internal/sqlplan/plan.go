@@ -132,6 +132,10 @@ type Operand struct {
 	Row     int
 	Literal Literal
 	Span    Span
+	// NotZero is set for a row key for which the server makes a value of its
+	// own if it is given 0 or NULL (MySQL's AUTO_INCREMENT): such a value must
+	// be refused.
+	NotZero bool
 }
 
 // LiteralKind is the type of a literal as the text spells it.

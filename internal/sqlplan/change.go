@@ -1,0 +1,193 @@
+package sqlplan
+
+// This file holds what INSERT, UPDATE, DELETE and MERGE share.
+
+// targetItem builds the item for the relation that a statement writes to. It
+// is never a CTE.
+func (a *analysis) targetItem(t *TableRef) *item {
+	it := &item{a: a, name: t.Alias, span: t.Span}
+	if it.name == "" {
+		it.name, it.schema = t.Name, t.Schema
+	}
+	a.bind(it, t)
+	return it
+}
+
+// returningOutput analyses RETURNING.
+func (a *analysis) returningOutput(r *Returning, sc *scope) output {
+	if r == nil {
+		return nil
+	}
+	if r.Unsupported && a.inReach(sc) {
+		a.refuse(Span{r.TargetsEnd, r.TargetsEnd}, "", "RETURNING with options on a protected table", "leave the options out")
+	}
+	out := &selectOutput{a: a, end: r.TargetsEnd, first: len(r.Targets) == 0}
+	a.targets(out, r.Targets, sc)
+	return out
+}
+
+// plainValue checks a value that is written to a column that the policy does
+// not name.
+func (a *analysis) plainValue(e Expr, sc *scope) {
+	if e == nil || leaf(e) {
+		return
+	}
+	if _, ok := e.(*Default); ok {
+		return
+	}
+	if c, ok := e.(*ColumnRef); ok && !c.Star {
+		v := a.lookup(c, sc)
+		if v.protected() {
+			a.refuse(c.Span, v.column.object(), "a protected value is stored outside its column", "read it and seal it where it belongs")
+		}
+		a.usePlainly(v, c.Span)
+		return
+	}
+	a.check(e, sc, "a value that is written")
+}
+
+// cellOf is one given value that a leaf stands for, and which row of its
+// source it is in.
+type cellOf struct {
+	expr Expr
+	row  *row // nil for a value that stands by itself
+	n    int  // its place among the cells of row
+	only bool // the source has one row
+}
+
+// cells lists the values that a leaf stands for.
+func (w written) cells() []cellOf {
+	if w.kind == leafGiven {
+		return []cellOf{{expr: w.expr, only: true}}
+	}
+	list := make([]cellOf, len(w.value.cells))
+	for i, e := range w.value.cells {
+		list[i] = cellOf{expr: e, row: w.value.row, n: i, only: len(w.value.cells) == 1}
+	}
+	return list
+}
+
+// sources returns the operands of a row's context sources for one cell. given
+// says what the statement gives for each source; missing is the first source
+// for which there is nothing.
+func (a *analysis) sources(t *target, c *Column, cell cellOf, given pins) (operands []Operand, missing int, ok bool) {
+	operands = make([]Operand, len(t.table.Sources))
+	for _, i := range c.Context {
+		v, known := given[i]
+		if !known {
+			return nil, i, false
+		}
+		n := cell.n
+		if len(v.cells) > 1 && (cell.row == nil || v.row != cell.row) {
+			return nil, i, false
+		}
+		o, fits := a.source(v, n, a.sourceType(t, i))
+		if !fits {
+			return nil, i, false
+		}
+		operands[i] = o
+	}
+	return operands, 0, true
+}
+
+// sealValue returns the operand of a value that is to be sealed.
+func (a *analysis) sealValue(c *Column, e Expr) (Operand, bool) {
+	o, ok := a.operand(e, "")
+	if !ok {
+		a.refuse(e.At(), c.object(), "a protected column is set to a value under a cast that may change it", "leave the cast out")
+	}
+	return o, ok
+}
+
+// assignments are the SET entries of one protected table.
+type assignments struct {
+	protected map[*Column]Assignment
+	sources   map[int]Assignment
+}
+
+// sortAssignments tells which entries of SET write protected columns and
+// context sources of the target, and checks the others.
+func (a *analysis) sortAssignments(t *target, set []Assignment, owns func(AssignTarget) bool) assignments {
+	out := assignments{protected: map[*Column]Assignment{}, sources: map[int]Assignment{}}
+	for _, s := range set {
+		for _, c := range s.Columns {
+			if !owns(c) {
+				continue
+			}
+			p := a.protectedColumn(t.table, c.Name, c.Span)
+			i := a.sourceIndex(t.table, c.Name)
+			if p == nil && i < 0 {
+				continue
+			}
+			object := t.table.Name + "." + c.Name
+			switch {
+			case !c.Plain:
+				a.refuse(c.Span, object, "a part of a column that matters to the encryption is set", "set the column as a whole")
+			case len(s.Columns) > 1:
+				a.refuse(c.Span, object, "a row assignment that cannot be taken apart sets a protected column or its row key", "assign each column by itself")
+			case p != nil:
+				if _, twice := out.protected[p]; twice {
+					a.refuse(c.Span, object, "a protected column is set twice", "set it once")
+				}
+				out.protected[p] = s
+			default:
+				if _, twice := out.sources[i]; twice {
+					a.refuse(c.Span, object, "a column of the row key is set twice", "set it once")
+				}
+				out.sources[i] = s
+			}
+		}
+	}
+	return out
+}
+
+// plainAssignments checks the entries of SET that are not in one of the maps.
+func (a *analysis) plainAssignments(set []Assignment, sc *scope, special func(Assignment) bool) {
+	for _, s := range set {
+		if !special(s) {
+			a.plainValue(s.Value, sc)
+		}
+	}
+}
+
+// affected reports whether the column's context draws on a changed source.
+func affected(c *Column, changed map[int]bool) bool {
+	for _, i := range c.Context {
+		if changed[i] {
+			return true
+		}
+	}
+	return false
+}
+
+// delete analyses DELETE.
+func (a *analysis) delete(s *Delete, parent *scope) output {
+	a.writes = true
+	sc := &scope{parent: parent, ctes: a.with(s.With, parent)}
+	if !s.TargetsInFrom {
+		for _, t := range s.Targets {
+			sc.nodes = append(sc.nodes, a.targetItem(t))
+		}
+	}
+	for _, t := range s.From {
+		sc.nodes = append(sc.nodes, a.from(t, sc))
+	}
+	if s.TargetsInFrom {
+		for _, t := range s.Targets {
+			if a.itemNamed(sc, qualifier(t)) == nil {
+				a.refuse(t.Span, "", "DELETE from a table that FROM does not name", "name it in FROM")
+			}
+		}
+	}
+	a.check(s.Where, sc, "a WHERE clause")
+	a.checkAll(s.OrderBy, sc, "ORDER BY on a protected column")
+	a.checkAll(s.Limits, sc, "LIMIT")
+	return a.returningOutput(s.Returning, sc)
+}
+
+func qualifier(t *TableRef) []string {
+	if t.Schema == "" {
+		return []string{t.Name}
+	}
+	return []string{t.Schema, t.Name}
+}

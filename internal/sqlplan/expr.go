@@ -1,0 +1,362 @@
+package sqlplan
+
+import "strings"
+
+// children lists an expression's operands. Sub-selects are not among them.
+func children(e Expr, yield func(Expr)) {
+	all := func(list []Expr) {
+		for _, x := range list {
+			yield(x)
+		}
+	}
+	switch e := e.(type) {
+	case *Cast:
+		yield(e.Expr)
+	case *IsNull:
+		yield(e.Expr)
+	case *Call:
+		all(e.Args)
+		all(e.Rest)
+	case *Case:
+		yield(e.Arg)
+		for _, w := range e.Whens {
+			yield(w.Cond)
+			yield(w.Result)
+		}
+		yield(e.Else)
+	case *Row:
+		all(e.Items)
+	case *Field:
+		yield(e.Expr)
+	case *Sub:
+		yield(e.Test)
+	case *Op:
+		all(e.Operands)
+	case *Unknown:
+		all(e.Children)
+	}
+}
+
+// walk calls visit for the expression and what it is made of, sub-selects
+// aside, as long as visit returns true.
+func walk(e Expr, visit func(Expr) bool) {
+	if e == nil || !visit(e) {
+		return
+	}
+	children(e, func(c Expr) { walk(c, visit) })
+}
+
+// leaf reports whether the expression is a parameter, a literal or NULL,
+// or a cast of one.
+func leaf(e Expr) bool {
+	switch e := e.(type) {
+	case *Param, *Constant, *Null:
+		return true
+	case *Cast:
+		return leaf(e.Expr)
+	}
+	return false
+}
+
+// isNull reports whether the expression is the constant NULL.
+func isNull(e Expr) bool {
+	switch e := e.(type) {
+	case *Null:
+		return true
+	case *Cast:
+		return isNull(e.Expr)
+	}
+	return false
+}
+
+const (
+	mendCompute = "select the column itself and compute in the application"
+	mendCompare = "compare in the application, or keep a keyed hash of the value in another column and compare that"
+)
+
+// use says how an expression's value is used, for messages.
+type use struct{ what, mend string }
+
+func (a *analysis) checkAll(list []Expr, s *scope, where string) {
+	for _, e := range list {
+		a.check(e, s, where)
+	}
+}
+
+// check refuses an expression that uses a protected value in any way but a
+// test for NULL or a count.
+func (a *analysis) check(e Expr, s *scope, where string) {
+	a.checkUse(e, s, use{where, mendCompare})
+}
+
+func (a *analysis) checkUse(e Expr, s *scope, u use) {
+	if e == nil || a.err != nil {
+		return
+	}
+	switch e := e.(type) {
+	case *ColumnRef:
+		a.checkColumn(e, s, u)
+		return
+	case *IsNull:
+		if c, ok := e.Expr.(*ColumnRef); ok && !c.Star {
+			a.lookup(c, s)
+			return
+		}
+	case *Call:
+		a.checkCall(e, s)
+		return
+	case *Field:
+		a.useValue(a.field(e, s), e.Span, u)
+		return
+	case *Sub:
+		a.useValue(a.sub(e, s), e.Span, u)
+		return
+	case *ValuesRef:
+		a.refuse(e.Span, "", "VALUES(column) in this place", "use it as the value of the same column")
+		return
+	case *Unknown:
+		if a.inReach(s) {
+			a.refuse(e.Span, "", e.What+" next to a protected table", "leave it out, or put it in a statement of its own")
+			return
+		}
+	}
+	u = useOf(e, u)
+	children(e, func(c Expr) { a.checkUse(c, s, u) })
+}
+
+// useOf says what a construct does with its operands.
+func useOf(e Expr, u use) use {
+	switch e := e.(type) {
+	case *Cast:
+		return use{"a cast of a protected column", mendCompute}
+	case *Row:
+		return use{"a row value that holds a protected column", mendCompute}
+	case *Case:
+		return use{"CASE over a protected column", mendCompute}
+	case *Op:
+		switch e.What {
+		case OpAnd, OpOr, OpNot:
+			return u
+		case "||":
+			return use{"concatenation with a protected column", mendCompute}
+		}
+		return use{"a comparison of a protected column, or an operator on it", mendCompare}
+	}
+	return u
+}
+
+// checkColumn refuses a reference to a protected column or to a whole row.
+func (a *analysis) checkColumn(c *ColumnRef, s *scope, u use) {
+	if c.Star {
+		nodes := s.nodes
+		if len(c.Qualifier) > 0 {
+			it := a.itemNamed(s, c.Qualifier)
+			if it == nil {
+				return
+			}
+			nodes = []node{it}
+		}
+		if a.inReach(&scope{nodes: nodes}) {
+			a.refuse(c.Span, "", "a whole row of a protected table", "name the columns")
+		}
+		return
+	}
+	a.useValue(a.lookup(c, s), c.Span, u)
+}
+
+// useValue refuses a use of a protected value or of a whole protected row.
+func (a *analysis) useValue(v value, at Span, u use) {
+	switch {
+	case v.kind == valueWhole && v.item.sensitive():
+		a.refuse(at, v.item.name, "a whole row of a protected table", "name the columns")
+	case v.protected():
+		a.refuse(at, v.column.object(), u.what, u.mend)
+	default:
+		a.usePlainly(v, at)
+	}
+}
+
+// useless refuses a protected value where rows are sorted, grouped or joined.
+func (a *analysis) useless(v value, at Span, what string) {
+	a.useValue(v, at, use{what, mendCompare})
+}
+
+// checkCall checks a function's arguments; count(column) is harmless.
+func (a *analysis) checkCall(c *Call, s *scope) {
+	a.checkRunsSQL(c.Name, c.Args, c.Span)
+	for _, e := range c.Rest {
+		a.checkUse(e, s, use{"a clause of a function over a protected column", mendCompute})
+	}
+	if strings.EqualFold(c.Name, "count") && !c.Distinct && len(c.Args) == 1 {
+		switch arg := c.Args[0].(type) {
+		case *ColumnRef:
+			if !arg.Star {
+				a.lookup(arg, s)
+			}
+			return
+		}
+	}
+	what := "a function of a protected column"
+	if aggregateNames[strings.ToLower(c.Name)] {
+		what = "an aggregate over a protected column"
+	}
+	for _, e := range c.Args {
+		a.checkUse(e, s, use{what, mendCompute})
+	}
+}
+
+// checkRunsSQL refuses a function that runs a SQL text given as a literal
+// which names a protected table.
+func (a *analysis) checkRunsSQL(name string, args []Expr, at Span) {
+	if !a.d.RunsSQL(name) {
+		return
+	}
+	for _, e := range args {
+		walk(e, func(x Expr) bool {
+			if c, ok := x.(*Constant); ok && mentions(c.Value.Text, a.reach.names) {
+				a.touched = true
+				a.refuse(at, "", "a function that runs a SQL text which names a protected table", "run that statement itself")
+			}
+			return true
+		})
+	}
+}
+
+// field resolves (x).name.
+func (a *analysis) field(f *Field, s *scope) value {
+	if c, ok := f.Expr.(*ColumnRef); ok && !c.Star {
+		v := a.lookup(c, s)
+		if v.kind == valueWhole {
+			if f.Star {
+				return v
+			}
+			return a.member(v.item, f.Name, f.Span)
+		}
+	}
+	a.checkUse(f.Expr, s, use{"a field of a protected value", mendCompute})
+	return value{}
+}
+
+// sub analyses a sub-select and returns the lineage of a scalar one.
+func (a *analysis) sub(x *Sub, s *scope) value {
+	a.nested++
+	defer func() { a.nested-- }()
+	if x.Test != nil {
+		a.check(x.Test, s, "a comparison of a protected column with a sub-select")
+	}
+	out := a.query(x.Query, s)
+	if x.Kind == SubExists {
+		return value{}
+	}
+	list, known := out.columns()
+	if x.Kind == SubScalar && len(list) == 1 && known {
+		v := list[0].value
+		if v.protected() {
+			return value{kind: valueLoose, table: v.table, name: v.name, column: v.column}
+		}
+		a.usePlainly(v, x.Span)
+		return value{}
+	}
+	what := "a sub-select that hands a protected column to a comparison"
+	if x.Kind == SubArray {
+		what = "an array of protected values"
+	}
+	a.noProtected(out, x.Span, what, mendCompare)
+	return value{}
+}
+
+// trace returns the lineage of an expression in a select list, and checks it.
+// The constants of a list share a row: owner keeps it.
+func (a *analysis) trace(e Expr, s *scope, owner *selectOutput) value {
+	if leaf(e) {
+		if isNull(e) {
+			return value{kind: valueNull}
+		}
+		if owner.row == nil {
+			owner.row = &row{}
+		}
+		return value{kind: valueGiven, row: owner.row, cells: []Expr{e}}
+	}
+	switch e := e.(type) {
+	case *ColumnRef:
+		return a.noWhole(a.lookup(e, s), e.Span)
+	case *Field:
+		return a.noWhole(a.field(e, s), e.Span)
+	case *Sub:
+		return a.sub(e, s)
+	case *Case:
+		return a.traceCase(e, s, owner)
+	}
+	a.check(e, s, "an expression over a protected column")
+	return value{}
+}
+
+func (a *analysis) noWhole(v value, at Span) value {
+	if v.kind != valueWhole {
+		return v
+	}
+	a.useValue(v, at, use{})
+	return value{}
+}
+
+// traceCase lets a CASE through whose branches are one column or NULL.
+func (a *analysis) traceCase(e *Case, s *scope, owner *selectOutput) value {
+	results := []Expr{e.Else}
+	for _, w := range e.Whens {
+		results = append(results, w.Result)
+	}
+	var same value
+	for _, r := range results {
+		if r == nil || isNull(r) {
+			continue
+		}
+		c, ok := r.(*ColumnRef)
+		if !ok || c.Star {
+			same = value{}
+			break
+		}
+		v := a.lookup(c, s)
+		if !v.protected() || same.protected() && (same.row != v.row || same.column != v.column) {
+			same = value{}
+			break
+		}
+		same = v
+	}
+	if !same.protected() || same.kind != valueStored {
+		a.check(e, s, "CASE over a protected column")
+		return value{}
+	}
+	a.checkUse(e.Arg, s, use{"CASE over a protected column", mendCompare})
+	for _, w := range e.Whens {
+		a.checkUse(w.Cond, s, use{"CASE over a protected column", mendCompare})
+	}
+	return same
+}
+
+// checkNames checks expressions that may name only columns of an output.
+func (a *analysis) checkNames(e Expr, out output, what string) {
+	if out == nil {
+		return
+	}
+	list, _ := out.columns()
+	walk(e, func(x Expr) bool {
+		if c, ok := x.(*ColumnRef); ok {
+			for _, o := range list {
+				if a.d.SameColumn(o.name, c.Name) {
+					a.useless(o.value, c.Span, what+" over a protected column")
+				}
+			}
+		}
+		return true
+	})
+}
+
+// usePlainly notes that given values are used where they are not sealed.
+func (a *analysis) usePlainly(v value, at Span) {
+	if v.kind != valueGiven {
+		return
+	}
+	for _, e := range v.cells {
+		a.plain = append(a.plain, plainUse{cell: e.At(), at: at})
+	}
+}

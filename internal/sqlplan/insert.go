@@ -1,0 +1,403 @@
+package sqlplan
+
+import "strings"
+
+// insertion is the state of planning one INSERT into a protected table.
+type insertion struct {
+	a     *analysis
+	s     *Insert
+	t     *target
+	alone bool
+	// names are the columns written, in order; index finds one.
+	names []string
+	// server are the context sources that the server makes.
+	server *serverColumns
+	// rowSeals are the seals of each row of Rows.
+	rowSeals map[int][]int
+	// proposed are, for a statement of one row, the row's sources.
+	proposed pins
+}
+
+// insert analyses INSERT and REPLACE. alone is true if it is the text's only
+// statement.
+func (a *analysis) insert(s *Insert, parent *scope, alone bool) output {
+	a.writes = true
+	sc := &scope{parent: parent, ctes: a.with(s.With, parent)}
+	it := a.targetItem(s.Target)
+	within := &scope{parent: parent, ctes: sc.ctes, nodes: []node{it}}
+	if it.table == nil {
+		a.insertPlain(s, it, sc, within)
+	} else {
+		in := &insertion{a: a, s: s, t: a.newTarget(it, within), alone: alone, rowSeals: map[int][]int{}}
+		in.run(sc)
+	}
+	return a.returningOutput(s.Returning, within)
+}
+
+// insertPlain analyses an INSERT into a table that the policy does not name.
+func (a *analysis) insertPlain(s *Insert, it *item, sc, within *scope) {
+	for _, r := range s.Rows {
+		for _, e := range r.Values {
+			a.plainValue(e, sc)
+		}
+	}
+	if s.Query != nil {
+		a.noProtected(a.query(s.Query, sc), s.Query.Span, "INSERT … SELECT stores a protected value out of its row", "select other columns")
+	}
+	if s.Conflict == nil {
+		return
+	}
+	conflict := a.conflictScope(s, it, within)
+	for _, x := range s.Conflict.Set {
+		a.plainValue(x.Value, conflict)
+	}
+	a.checkAll(s.Conflict.Exprs, conflict, "a conflict target")
+	a.check(s.Conflict.Where, conflict, "a WHERE clause")
+}
+
+// conflictScope is what the SET of an upsert sees: the target, and the row
+// that was proposed.
+func (a *analysis) conflictScope(s *Insert, it *item, within *scope) *scope {
+	sc := &scope{parent: within.parent, ctes: within.ctes, nodes: []node{it}}
+	name := s.RowAlias
+	if s.Conflict.Kind == ConflictDoUpdate {
+		name = "excluded"
+	}
+	if name == "" {
+		return sc
+	}
+	sc.nodes = append(sc.nodes, a.proposedItem(s, it, name))
+	return sc
+}
+
+// proposedItem is EXCLUDED or MySQL's row alias.
+func (a *analysis) proposedItem(s *Insert, it *item, name string) *item {
+	p := &item{a: a, name: name, span: s.Conflict.Span, ref: s.Target, rel: it.rel, asked: it.asked, excluded: true}
+	if it.table != nil {
+		p.table = it.table
+		p.row = &row{table: it.table, item: p}
+		p.fill()
+	}
+	return p
+}
+
+func (in *insertion) run(sc *scope) {
+	if !in.columns() {
+		return
+	}
+	in.server = newServerColumns(in)
+	switch {
+	case in.s.DefaultValues:
+		in.omitted(nil)
+	case in.s.Query != nil:
+		in.query(sc)
+	default:
+		in.rows(sc)
+	}
+	if in.a.err == nil && in.s.Conflict != nil {
+		in.conflict()
+	}
+	in.server.finish()
+}
+
+// columns finds the columns that are written, and writes them into the text
+// where it has no list: the table's shape may change before it is sent.
+func (in *insertion) columns() bool {
+	a, s := in.a, in.s
+	for _, c := range s.Columns {
+		if !c.Plain && (a.protectedColumn(in.t.table, c.Name, c.Span) != nil || a.sourceIndex(in.t.table, c.Name) >= 0) {
+			a.refuse(c.Span, in.t.table.Name+"."+c.Name, "a part of a column that matters to the encryption is written", "write the column as a whole")
+		}
+		in.names = append(in.names, c.Name)
+	}
+	if len(s.Columns) > 0 || s.DefaultValues {
+		return a.err == nil
+	}
+	width := in.width()
+	if width == 0 {
+		return a.err == nil // VALUES (): every column gets its default
+	}
+	rel := in.t.item.rel
+	if rel == nil {
+		a.refuse(s.Span, in.t.table.Name, "INSERT without a column list into a protected table that the catalog does not know", "list the columns")
+		return false
+	}
+	for _, c := range rel.Columns {
+		if !c.Invisible {
+			in.names = append(in.names, c.Name)
+		}
+	}
+	if width < 0 || width > len(in.names) {
+		a.refuse(s.Span, in.t.table.Name, "INSERT into a protected table with more values than it has columns, or an unknown number", "list the columns")
+		return false
+	}
+	in.names = in.names[:width]
+	quoted := make([]string, len(in.names))
+	for i, n := range in.names {
+		quoted[i] = a.d.Quote(n)
+	}
+	a.insertText(s.TargetEnd, " ("+strings.Join(quoted, ", ")+")")
+	return true
+}
+
+// width is how many values a row has, -1 if that is not known.
+func (in *insertion) width() int {
+	if in.s.Query == nil {
+		if len(in.s.Rows) == 0 {
+			return 0
+		}
+		return len(in.s.Rows[0].Values)
+	}
+	return queryWidth(in.s.Query)
+}
+
+// queryWidth counts a query's columns, -1 if a star is among them.
+func queryWidth(q *Query) int {
+	switch b := q.Body.(type) {
+	case *Query:
+		return queryWidth(b)
+	case *SetOp:
+		return queryWidth(b.Left)
+	case *Values:
+		if len(b.Rows) > 0 {
+			return len(b.Rows[0].Values)
+		}
+	case *Select:
+		for _, t := range b.Targets {
+			switch e := t.Expr.(type) {
+			case *ColumnRef:
+				if e.Star {
+					return -1
+				}
+			case *Field:
+				if e.Star {
+					return -1
+				}
+			}
+		}
+		return len(b.Targets)
+	}
+	return -1
+}
+
+// at returns the place of a column among those written, or -1.
+func (in *insertion) at(name string) int {
+	for i, n := range in.names {
+		if in.a.d.SameColumn(n, name) {
+			return i
+		}
+	}
+	return -1
+}
+
+// omitted refuses the statement if the server would fill a protected column
+// that it does not write. Columns in skip are written.
+func (in *insertion) omitted(skip map[*Column]bool) {
+	for _, c := range in.t.table.Columns {
+		if skip[c] || in.t.item.rel != nil && in.t.item.rel.View && in.a.relationColumn(in.t.item.rel, c.Name) == nil {
+			continue
+		}
+		in.a.defaultIsNull(in.t, c, in.s.Target.Span)
+	}
+}
+
+// written tells which protected columns the statement writes.
+func (in *insertion) written() map[*Column]bool {
+	w := map[*Column]bool{}
+	for _, c := range in.t.table.Columns {
+		if in.at(c.Name) >= 0 {
+			w[c] = true
+		}
+	}
+	return w
+}
+
+// rows plans INSERT … VALUES and INSERT … SET.
+func (in *insertion) rows(sc *scope) {
+	a := in.a
+	written := in.written()
+	in.omitted(written)
+	for n, r := range in.s.Rows {
+		if len(r.Values) != len(in.names) {
+			a.refuse(r.Span, in.t.table.Name, "a row with another number of values than there are columns", "give each column a value")
+			return
+		}
+		given := in.given(n, r)
+		if len(in.s.Rows) == 1 {
+			in.proposed = given
+		}
+		for j, e := range r.Values {
+			c := a.protectedColumn(in.t.table, in.names[j], e.At())
+			if c == nil {
+				a.plainValue(e, in.valueScope(sc))
+				continue
+			}
+			in.rowSeals[n] = append(in.rowSeals[n], in.cell(n, c, e, given)...)
+		}
+	}
+}
+
+// valueScope is what an expression of VALUES sees: MySQL lets it refer to the
+// row's other columns.
+func (in *insertion) valueScope(sc *scope) *scope {
+	if in.a.d.NumberedPlaceholders() {
+		return sc
+	}
+	return in.t.scope
+}
+
+// given lists what one row gives for the context sources.
+func (in *insertion) given(n int, r ValuesRow) pins {
+	a, p := in.a, pins{}
+	for i, name := range in.t.table.Sources {
+		j := in.at(name)
+		if j < 0 {
+			in.server.omitted(p, n, i)
+			continue
+		}
+		e := r.Values[j]
+		if in.server.makes(e, i) {
+			in.server.given(p, n, i, e)
+			continue
+		}
+		if isNull(e) {
+			p[i] = value{kind: valueNull}
+			continue
+		}
+		if _, ok := a.operand(e, a.sourceType(in.t, i)); ok {
+			p[i] = value{kind: valueGiven, cells: []Expr{e}}
+		}
+	}
+	return p
+}
+
+// cell seals one value of VALUES and returns the seals' indexes.
+func (in *insertion) cell(n int, c *Column, e Expr, given pins) (seals []int) {
+	a := in.a
+	a.leaves(in.t, c, e, func(w written) {
+		switch w.kind {
+		case leafGiven, leafCells:
+		case leafNull:
+			return
+		default:
+			a.refuse(e.At(), c.object(), "a protected column is set from the row being inserted", "set it to a parameter, a literal or NULL")
+			return
+		}
+		for _, cell := range w.cells() {
+			if s, ok := in.seal(c, cell, given, n); ok {
+				seals = append(seals, a.sealCell(cell.expr, s, w.direct))
+			}
+		}
+	})
+	return seals
+}
+
+// seal builds the seal of one cell of row n.
+func (in *insertion) seal(c *Column, cell cellOf, given pins, n int) (Seal, bool) {
+	a := in.a
+	v, ok := a.sealValue(c, cell.expr)
+	if !ok || v.Kind == OperandNull {
+		return Seal{}, false
+	}
+	operands := make([]Operand, len(in.t.table.Sources))
+	for _, i := range c.Context {
+		if o, made := in.server.operand(n, i); made {
+			operands[i] = o
+			continue
+		}
+		o, _, ok := a.sources(in.t, &Column{Table: c.Table, Name: c.Name, Context: []int{i}}, cell, given)
+		if !ok {
+			in.refuseSource(c, i, cell.expr.At())
+			return Seal{}, false
+		}
+		operands[i] = o[i]
+		in.markAuto(&operands[i], i)
+	}
+	return Seal{Table: in.t.table, Column: c, Value: v, Sources: operands}, true
+}
+
+// markAuto notes where the server would replace a value by one of its own.
+func (in *insertion) markAuto(o *Operand, source int) {
+	if rc := in.a.relationColumn(in.t.rel, in.t.table.Sources[source]); rc != nil && rc.AutoIncrement {
+		o.NotZero = true
+	}
+}
+
+func (in *insertion) refuseSource(c *Column, i int, at Span) {
+	in.a.refuse(at, c.object(), "the value is bound to "+in.t.table.Name+"."+in.t.table.Sources[i]+", which the statement does not give as a parameter or a literal",
+		"give that column's value in the statement")
+}
+
+// query plans INSERT … SELECT: the protected values must be given ones.
+func (in *insertion) query(sc *scope) {
+	a := in.a
+	out := a.query(in.s.Query, sc)
+	if a.err != nil {
+		return
+	}
+	written := in.written()
+	in.omitted(written)
+	list, known := out.columns()
+	if !known || len(list) != len(in.names) {
+		a.refuse(in.s.Query.Span, in.t.table.Name, "INSERT … SELECT with another number of columns than the list, or an unknown one", "list the columns on both sides")
+		return
+	}
+	given := in.givenColumns(list)
+	if in.s.Conflict != nil {
+		in.proposed = given
+	}
+	for j, col := range list {
+		c := a.protectedColumn(in.t.table, in.names[j], in.s.Query.Span)
+		if c == nil {
+			if col.value.protected() {
+				a.refuse(in.s.Query.Span, col.value.column.object(), "INSERT … SELECT stores a protected value out of its column", "read it and write it as a parameter")
+			}
+			a.usePlainly(col.value, in.s.Query.Span)
+			continue
+		}
+		in.selected(c, col.value, given)
+	}
+}
+
+func (in *insertion) givenColumns(list []*column) pins {
+	given := pins{}
+	for i, name := range in.t.table.Sources {
+		j := in.at(name)
+		if j < 0 {
+			continue
+		}
+		v := list[j].value
+		if v.kind == valueGiven || v.kind == valueNull {
+			given[i] = v
+		}
+	}
+	return given
+}
+
+// selected seals the values of one column of a SELECT.
+func (in *insertion) selected(c *Column, v value, given pins) {
+	a := in.a
+	switch v.kind {
+	case valueNull:
+		return
+	case valueGiven:
+	default:
+		a.refuse(in.s.Query.Span, c.object(), "INSERT … SELECT fills a protected column with values that the server holds", "read the rows and insert them with parameters")
+		return
+	}
+	w := written{kind: leafCells, value: v}
+	for _, cell := range w.cells() {
+		if isNull(cell.expr) {
+			continue
+		}
+		if !leaf(cell.expr) {
+			a.refuse(cell.expr.At(), c.object(), "a protected column is set to something that the server computes", "set it to a parameter, a literal or NULL")
+			return
+		}
+		s, ok := in.seal(c, cell, given, -1)
+		if !ok {
+			return
+		}
+		in.rowSeals[cell.n] = append(in.rowSeals[cell.n], a.sealCell(cell.expr, s, false))
+	}
+}

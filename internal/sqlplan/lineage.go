@@ -1,0 +1,448 @@
+package sqlplan
+
+// valueKind says what is known of a value's origin.
+type valueKind uint8
+
+const (
+	valuePlain  valueKind = iota // nothing that matters
+	valueStored                  // a column of a row of a protected table
+	valueGiven                   // parameters and literals of the text
+	valueNull                    // the constant NULL
+	valueLoose                   // a protected value whose row is not in reach
+	valueWhole                   // a whole row of an item
+)
+
+// value is the lineage of one value.
+type value struct {
+	kind valueKind
+	// row is which row of the FROM item the value belongs to. Two values with
+	// the same row stand in the same row.
+	row *row
+	// For valueStored and valueLoose: the table, the column's name there, and
+	// the protected column, or nil for another column of the table.
+	table  *Table
+	name   string
+	column *Column
+	// For valueGiven: the expression for each row of the source.
+	cells []Expr
+	// For valueWhole.
+	item *item
+}
+
+func (v value) protected() bool { return v.column != nil }
+
+// row identifies a row of one item of one FROM clause. A row of a derived
+// table, a CTE or a set operation refers to the rows within it.
+type row struct {
+	table *Table
+	item  *item // where it can be named; nil for rows that are only compared
+	inner *row
+	// left and right are the branches of a set operation; nil where the
+	// branch gives NULL.
+	set         bool
+	left, right *row
+}
+
+// column is one column of an item or of a query's output.
+type column struct {
+	name   string
+	value  value
+	hidden bool
+}
+
+// output is what a query or a RETURNING clause returns.
+type output interface {
+	// columns lists the columns; known is false if a star stands for columns
+	// that the catalog does not know.
+	columns() (list []*column, known bool)
+	// expose returns a column that shows the source column of the row, adding
+	// a hidden one if there is none, or nil if that cannot be done. With
+	// fresh, an existing column does not do.
+	expose(r *row, source string, fresh bool) *column
+	// pad adds a hidden column of NULLs of a type, as a branch of a set
+	// operation needs, or returns nil.
+	pad(columnType string) *column
+}
+
+// item is an entry of a FROM clause.
+type item struct {
+	a      *analysis
+	name   string // the alias, or the relation's name
+	schema string // set for a relation without alias
+	span   Span
+	// aliases rename the first columns.
+	aliases []string
+	// For a relation:
+	ref      *TableRef
+	table    *Table // protected
+	rel      *Relation
+	asked    bool // the catalog was asked for rel
+	row      *row
+	cols     []*column
+	closed   bool // cols lists every column
+	excluded bool // EXCLUDED or MySQL's row alias
+	// For a derived table, a CTE or a join with an alias:
+	out   output
+	inner node // the join behind out
+	rows  map[*row]*row
+	outer map[*column]*column
+}
+
+// node is an entry of a FROM tree: an *item or a *joined.
+type node interface {
+	columns() (list []*column, known bool)
+	find(name string, into []*column) []*column
+	items(yield func(*item) bool) bool
+}
+
+// columns lists the item's columns as SELECT * shows them.
+func (it *item) columns() ([]*column, bool) {
+	if it.out == nil {
+		it.load()
+		return it.visible(), it.closed
+	}
+	list, known := it.out.columns()
+	mapped := make([]*column, 0, len(list)+2)
+	for _, c := range list {
+		mapped = append(mapped, it.mapped(c))
+	}
+	return mapped, known
+}
+
+// visible leaves out what SELECT * leaves out.
+func (it *item) visible() []*column {
+	if it.rel == nil {
+		return it.cols
+	}
+	shown := it.cols[:0:0]
+	for i, c := range it.cols {
+		if i < len(it.rel.Columns) && it.rel.Columns[i].Invisible {
+			continue
+		}
+		shown = append(shown, c)
+	}
+	return shown
+}
+
+// mapped returns the item's view of a column of its query.
+func (it *item) mapped(c *column) *column {
+	if m, ok := it.outer[c]; ok {
+		return m
+	}
+	m := &column{name: c.name, value: c.value, hidden: c.hidden}
+	m.value.row = it.rowFor(c.value.row)
+	if it.outer == nil {
+		it.outer = map[*column]*column{}
+	}
+	it.outer[c] = m
+	return m
+}
+
+// rowFor returns the row that stands, in this item, for a row of its query.
+func (it *item) rowFor(inner *row) *row {
+	if inner == nil {
+		return nil
+	}
+	if r, ok := it.rows[inner]; ok {
+		return r
+	}
+	r := &row{table: inner.table, item: it, inner: inner}
+	if it.rows == nil {
+		it.rows = map[*row]*row{}
+	}
+	it.rows[inner] = r
+	return r
+}
+
+// load asks the catalog for a relation's columns.
+func (it *item) load() {
+	if it.asked || it.ref == nil {
+		return
+	}
+	it.asked = true
+	it.rel = it.a.describe(it.ref.Schema, it.ref.Name)
+	it.fill()
+}
+
+// fill builds the columns of a relation from the catalog and the policy.
+func (it *item) fill() {
+	it.cols, it.closed = nil, it.rel != nil
+	if it.rel != nil {
+		for _, rc := range it.rel.Columns {
+			it.cols = append(it.cols, it.relationColumn(rc.Name))
+		}
+	}
+	if it.table != nil {
+		for _, c := range it.table.Columns {
+			it.ensure(c.Name)
+		}
+		if it.rel == nil {
+			for _, s := range it.table.Sources {
+				it.ensure(s)
+			}
+		}
+	}
+	for i, alias := range it.aliases {
+		if i < len(it.cols) && it.rel != nil {
+			it.cols[i].name = alias
+		}
+	}
+	if it.table != nil && it.rel == nil && len(it.aliases) > 0 {
+		it.a.refuse(it.span, it.table.Name, "column aliases on a protected table that the catalog does not know", "leave out the column aliases")
+	}
+}
+
+func (it *item) relationColumn(name string) *column {
+	c := &column{name: name}
+	if it.table != nil {
+		c.value = value{kind: valueStored, row: it.row, table: it.table, name: name,
+			column: it.a.protectedColumn(it.table, name, it.span)}
+	}
+	return c
+}
+
+// ensure adds a column that the policy names and the catalog does not show.
+// Views may lack columns.
+func (it *item) ensure(name string) {
+	for _, c := range it.cols {
+		if it.a.d.SameColumn(c.value.name, name) {
+			return
+		}
+	}
+	if it.rel != nil && it.rel.View {
+		return
+	}
+	it.cols = append(it.cols, it.relationColumn(name))
+	it.closed = false
+}
+
+// find collects the columns of that name.
+func (it *item) find(name string, into []*column) []*column {
+	if it.out == nil && it.table == nil && !it.asked {
+		return into // asked for only if it matters: see analysis.lookup
+	}
+	list := it.cols
+	if it.out != nil {
+		list, _ = it.columns()
+	}
+	for _, c := range list {
+		if it.a.d.SameColumn(c.name, name) {
+			into = append(into, c)
+		}
+	}
+	return into
+}
+
+// open reports whether the item may have columns that are not known.
+func (it *item) open() bool {
+	if it.out != nil {
+		_, known := it.out.columns()
+		return !known
+	}
+	return !it.closed
+}
+
+func (it *item) items(yield func(*item) bool) bool { return yield(it) }
+
+// text writes a reference to a column of the item.
+func (it *item) text(name string) string {
+	d := it.a.d
+	switch {
+	case it.name == "":
+		return d.Quote(name)
+	case it.schema != "":
+		return d.Quote(it.schema) + "." + d.Quote(it.name) + "." + d.Quote(name)
+	}
+	return d.Quote(it.name) + "." + d.Quote(name)
+}
+
+// reach writes an expression, valid where the row's item is visible, for a
+// source column of the row. It is empty if there is none.
+func (a *analysis) reachText(r *row, source string) string {
+	if r == nil || r.item == nil {
+		return ""
+	}
+	it := r.item
+	if it.out == nil {
+		for _, c := range it.cols {
+			if c.value.row == r && a.d.SameColumn(c.value.name, source) {
+				return it.text(c.name)
+			}
+		}
+		return ""
+	}
+	c := it.expose(r.inner, source)
+	if c == nil {
+		return ""
+	}
+	return it.text(c.name)
+}
+
+// expose returns the item's column that shows a source, under a name that is
+// unique among the item's columns.
+func (it *item) expose(inner *row, source string) *column {
+	for _, fresh := range []bool{false, true} {
+		c := it.out.expose(inner, source, fresh)
+		if c == nil {
+			return nil
+		}
+		if m := it.mapped(c); it.unique(m.name) && (it.name != "" || m.hidden) {
+			return m
+		}
+	}
+	return nil
+}
+
+// unique reports whether one column of the item has the name.
+func (it *item) unique(name string) bool {
+	return name != "" && len(it.find(name, nil)) == 1
+}
+
+// joined is a join of two nodes.
+type joined struct {
+	a           *analysis
+	kind        JoinKind
+	left, right node
+	using       []string
+	merged      map[string]*column
+}
+
+// columns lists merged columns first, then the rest of both sides.
+func (j *joined) columns() ([]*column, bool) {
+	left, knownLeft := j.left.columns()
+	right, knownRight := j.right.columns()
+	var list []*column
+	for _, name := range j.using {
+		list = append(list, j.merge(name))
+	}
+	for _, side := range [][]*column{left, right} {
+		for _, c := range side {
+			if !j.isMerged(c.name) {
+				list = append(list, c)
+			}
+		}
+	}
+	return list, knownLeft && knownRight
+}
+
+func (j *joined) isMerged(name string) bool {
+	for _, u := range j.using {
+		if j.a.d.SameColumn(u, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// merge returns the column that USING makes of two.
+func (j *joined) merge(name string) *column {
+	if c, ok := j.merged[name]; ok {
+		return c
+	}
+	c := &column{name: name}
+	from := j.left
+	if j.kind == JoinRight {
+		from = j.right
+	}
+	if found := from.find(name, nil); len(found) == 1 && j.kind != JoinFull {
+		c.value = found[0].value
+	}
+	if j.merged == nil {
+		j.merged = map[string]*column{}
+	}
+	j.merged[name] = c
+	return c
+}
+
+func (j *joined) find(name string, into []*column) []*column {
+	if j.isMerged(name) {
+		return append(into, j.merge(name))
+	}
+	return j.right.find(name, j.left.find(name, into))
+}
+
+func (j *joined) items(yield func(*item) bool) bool {
+	return j.left.items(yield) && j.right.items(yield)
+}
+
+// joinOutput is a join with an alias, seen as a query.
+type joinOutput struct{ node node }
+
+func (o *joinOutput) columns() ([]*column, bool) { return o.node.columns() }
+
+// expose finds the source among the join's columns; none can be added.
+func (o *joinOutput) expose(r *row, source string, fresh bool) *column {
+	list, _ := o.node.columns()
+	for _, c := range list {
+		if !fresh && c.value.kind == valueStored && c.value.row == r && c.value.name == source {
+			return c
+		}
+	}
+	return nil
+}
+
+func (o *joinOutput) pad(string) *column { return nil }
+
+// renamed gives the first columns of an output other names.
+type renamed struct {
+	a      *analysis
+	out    output
+	names  []string
+	end    int // where the list of names ends
+	mapped map[*column]*column
+}
+
+func (a *analysis) rename(out output, names []string, end int) output {
+	if len(names) == 0 {
+		return out
+	}
+	return &renamed{a: a, out: out, names: names, end: end, mapped: map[*column]*column{}}
+}
+
+func (o *renamed) columns() ([]*column, bool) {
+	list, known := o.out.columns()
+	shown := make([]*column, len(list))
+	for i, c := range list {
+		shown[i] = o.column(c, i)
+	}
+	return shown, known
+}
+
+func (o *renamed) column(c *column, i int) *column {
+	m, ok := o.mapped[c]
+	if !ok {
+		copied := *c
+		m = &copied
+		if i < len(o.names) {
+			m.name = o.names[i]
+		}
+		o.mapped[c] = m
+	}
+	return m
+}
+
+func (o *renamed) expose(r *row, source string, fresh bool) *column {
+	return o.added(o.out.expose(r, source, fresh))
+}
+
+func (o *renamed) pad(columnType string) *column { return o.added(o.out.pad(columnType)) }
+
+// added returns the renamed view of a column, and lengthens a list of names
+// that must be complete.
+func (o *renamed) added(c *column) *column {
+	if c == nil {
+		return nil
+	}
+	_, seen := o.mapped[c]
+	list, _ := o.out.columns()
+	for i, x := range list {
+		if x != c {
+			continue
+		}
+		if c.hidden && !seen && o.a.d.ExactAliasLists() {
+			o.a.listName(o.end, c.name)
+		}
+		return o.column(c, i)
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package sqlplan
+
+// merge analyses MERGE. Its source may give the values, or none of the
+// branches may write a protected column.
+func (a *analysis) merge(s *Merge, parent *scope) output {
+	a.writes = true
+	sc := &scope{parent: parent, ctes: a.with(s.With, parent)}
+	it := a.targetItem(s.Target)
+	around := &scope{parent: parent, ctes: sc.ctes}
+	source := a.from(s.Source, around)
+	both := &scope{parent: parent, ctes: sc.ctes, nodes: []node{it, source}}
+	a.check(s.On, both, "the condition of MERGE")
+	for _, w := range s.Whens {
+		a.check(w.Cond, both, "the condition of a MERGE branch")
+		if it.table == nil {
+			a.mergePlain(w, both)
+			continue
+		}
+		a.mergeBranch(s, w, a.newTarget(it, both))
+	}
+	return a.returningOutput(s.Returning, both)
+}
+
+func (a *analysis) mergePlain(w MergeWhen, sc *scope) {
+	for _, x := range w.Set {
+		a.plainValue(x.Value, sc)
+	}
+	if w.Row != nil {
+		for _, e := range w.Row.Values {
+			a.plainValue(e, sc)
+		}
+	}
+}
+
+func (a *analysis) mergeBranch(s *Merge, w MergeWhen, t *target) {
+	switch w.Action {
+	case MergeUpdate:
+		a.mergeUpdate(s, w, t)
+	case MergeInsert:
+		a.mergeInsert(s, w, t)
+	}
+}
+
+// mergeUpdate plans WHEN MATCHED THEN UPDATE: the condition must name the row.
+func (a *analysis) mergeUpdate(s *Merge, w MergeWhen, t *target) {
+	set := a.sortAssignments(t, w.Set, func(AssignTarget) bool { return true })
+	special := map[Span]bool{}
+	for _, x := range set.protected {
+		special[x.Span] = true
+	}
+	for i, x := range set.sources {
+		a.refuse(x.Span, t.table.Name+"."+t.table.Sources[i], "MERGE changes a column that protected values are bound to", "UPDATE it by a statement of its own")
+	}
+	a.plainAssignments(w.Set, t.scope, func(x Assignment) bool { return special[x.Span] })
+	given := a.pinsOf(t, s.On).with(a.pinsOf(t, w.Cond))
+	for _, c := range t.table.Columns {
+		x, ok := set.protected[c]
+		if !ok {
+			continue
+		}
+		a.leaves(t, c, x.Value, func(l written) {
+			switch l.kind {
+			case leafGiven, leafCells:
+				a.mergeSeal(t, c, l, given.with(l.guards))
+			case leafExcluded:
+				a.refuse(x.Span, c.object(), "a reference to a proposed row outside an upsert", "")
+			}
+		})
+	}
+}
+
+func (a *analysis) mergeSeal(t *target, c *Column, l written, given pins) {
+	for _, cell := range l.cells() {
+		if isNull(cell.expr) {
+			continue
+		}
+		v, ok := a.sealValue(c, cell.expr)
+		if !ok {
+			return
+		}
+		operands, missing, ok := a.sources(t, c, cell, given)
+		if !ok {
+			a.refuse(l.expr.At(), c.object(), "MERGE writes a protected value without naming "+t.table.Name+"."+t.table.Sources[missing]+" by equality",
+				"compare it with the source's column in ON, or UPDATE by a statement of its own")
+			return
+		}
+		a.sealCell(cell.expr, Seal{Table: t.table, Column: c, Value: v, Sources: operands}, false)
+	}
+}
+
+// mergeInsert plans WHEN NOT MATCHED THEN INSERT.
+func (a *analysis) mergeInsert(s *Merge, w MergeWhen, t *target) {
+	if w.Row == nil || len(w.Columns) == 0 || len(w.Columns) != len(w.Row.Values) {
+		a.refuse(s.Span, t.table.Name, "a MERGE that inserts into a protected table without a full column list", "list the columns, and give each a value")
+		return
+	}
+	given, filled := pins{}, map[*Column]bool{}
+	for j, col := range w.Columns {
+		if i := a.sourceIndex(t.table, col.Name); i >= 0 {
+			if v, ok := a.pinValue(t, w.Row.Values[j], a.sourceType(t, i)); ok {
+				given[i] = v
+			}
+		}
+	}
+	for j, col := range w.Columns {
+		e := w.Row.Values[j]
+		c := a.protectedColumn(t.table, col.Name, col.Span)
+		if c == nil {
+			a.plainValue(e, t.scope)
+			continue
+		}
+		filled[c] = true
+		a.leaves(t, c, e, func(l written) { a.mergeInserted(t, c, l, given) })
+	}
+	for _, c := range t.table.Columns {
+		if !filled[c] {
+			a.defaultIsNull(t, c, s.Span)
+		}
+	}
+}
+
+func (a *analysis) mergeInserted(t *target, c *Column, l written, given pins) {
+	switch l.kind {
+	case leafGiven, leafCells:
+		a.mergeSeal(t, c, l, given)
+	case leafSame, leafExcluded:
+		a.refuse(l.expr.At(), c.object(), "MERGE inserts a protected value of another row", "set it to a parameter, a literal or NULL")
+	}
+}

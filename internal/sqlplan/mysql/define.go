@@ -1,0 +1,201 @@
+package mysql
+
+import (
+	"strings"
+
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+const (
+	refuseRename = "renaming takes rows out of the policy's reach"
+	refuseRows   = "a protected table cannot be made from a query"
+)
+
+func upper(s string) string { return strings.ToUpper(s) }
+
+// define translates CREATE and ALTER of tables, views and indexes. Other kinds
+// hold no rows and no columns.
+func (p *translator) define(i, end int) unit {
+	u := unit{start: i, end: end}
+	at := p.seekWord(i+1, end, "TABLE", "VIEW", "INDEX", "SEQUENCE", "DATABASE", "SCHEMA", "USER", "ROLE", "SERVER",
+		"TABLESPACE", "LOGFILE", "INSTANCE", "RESOURCE", "SPATIAL")
+	if p.word(at, "SPATIAL") && p.word(at+1, "INDEX") {
+		at++
+	}
+	name := p.objectName(at+1, end)
+	switch kind := p.anyWord(at, "TABLE", "VIEW", "INDEX"); {
+	case at >= end:
+		u.done = p.utility(i, end, sqlplan.UtilityUnknown, p.verb(i))
+	case kind == "":
+		u.done = p.utility(i, end, sqlplan.UtilityHarmless, p.verb(i)+" "+p.verb(at))
+	case name >= end:
+		fail("a definition without a name")
+	case kind == "VIEW":
+		u.store = p.storeUtility(i, end, name, p.verb(i)+" VIEW")
+		p.hideDefinition(&u, name)
+	case kind == "INDEX":
+		u.done = p.createIndex(i, at, end)
+	default:
+		p.defineTable(&u, at, name)
+	}
+	return u
+}
+
+// objectName skips IF [NOT] EXISTS.
+func (p *translator) objectName(i, end int) int {
+	for i < end && p.anyWord(i, "IF", "NOT", "EXISTS") != "" {
+		i++
+	}
+	return i
+}
+
+// storeUtility is a statement that keeps what a query returns.
+func (p *translator) storeUtility(i, end, name int, what string) *sqlplan.Utility {
+	return &sqlplan.Utility{
+		Span: p.span(i, end), Kind: sqlplan.UtilityStore, What: what,
+		Relations: []*sqlplan.TableRef{p.refAt(name)}, Refuse: refuseRows,
+	}
+}
+
+// hideDefinition leaves the parser only the query of a definition.
+func (p *translator) hideDefinition(u *unit, from int) {
+	q := p.queryStart(from, u.end)
+	if q == u.end {
+		fail("a definition without its query")
+	}
+	p.shadow.blank(p.tokens[u.start].start, p.tokens[q].start)
+	u.start = q
+	for k := q; k < u.end; k++ {
+		if p.word(k, "CHECK") && p.word(k+1, "OPTION") && k+2 == u.end {
+			stop := k
+			for p.anyWord(stop-1, "WITH", "CASCADED", "LOCAL") != "" {
+				stop--
+			}
+			p.shadow.blank(p.tokens[stop].start, p.endOf(u.end))
+			u.end = stop
+		}
+	}
+}
+
+// queryStart returns the index where a query begins, outside parentheses of
+// other things.
+func (p *translator) queryStart(i, end int) int {
+	return p.seek(i, end, func(k int) bool {
+		if p.anyWord(k, "SELECT", "VALUES") != "" || p.anyWord(k, "TABLE", "WITH") != "" && p.word(k-1, "AS") {
+			return true
+		}
+		inner := k
+		for p.op(inner, "(") {
+			inner++
+		}
+		return inner > k && p.anyWord(inner, "SELECT", "VALUES", "WITH") != ""
+	})
+}
+
+// defineTable translates CREATE TABLE and ALTER TABLE; at is TABLE, name the
+// table's name.
+func (p *translator) defineTable(u *unit, at, name int) {
+	d := &sqlplan.Utility{
+		Span: p.span(u.start, u.end), Kind: sqlplan.UtilityDefine, What: p.verb(u.start) + " TABLE",
+		Relations: []*sqlplan.TableRef{p.refAt(name)}, Columns: []string{},
+		Temporary: p.seekWord(u.start, at, "TEMPORARY") < at,
+	}
+	from := p.nameEnd(name)
+	q := u.end
+	if p.word(u.start, "CREATE") {
+		q = p.queryStart(from, u.end)
+		if p.op(from, "(") && q > from {
+			d.Columns = append(d.Columns, p.definitions(from+1, p.tokens[from].mate)...)
+			from = p.tokens[from].mate + 1
+		}
+	} else if p.renames(from, u.end) {
+		d.Refuse = refuseRename
+	}
+	d.Columns = append(d.Columns, p.specColumns(from, q)...)
+	if q == u.end {
+		u.done = []sqlplan.Statement{d}
+		return
+	}
+	u.before = []sqlplan.Statement{d}
+	u.store = p.storeUtility(u.start, u.end, name, "CREATE TABLE … SELECT")
+	u.store.Temporary = d.Temporary
+	p.hideDefinition(u, from)
+}
+
+// renames reports whether an ALTER TABLE moves the table or its rows to
+// another name.
+func (p *translator) renames(i, end int) bool {
+	at := p.seek(i, end, func(k int) bool {
+		return p.word(k, "RENAME") && p.anyWord(k+1, "COLUMN", "INDEX", "KEY") == "" ||
+			p.word(k, "EXCHANGE") || p.word(k, "CONVERT") && p.anyWord(k+1, "PARTITION", "TABLE") != ""
+	})
+	return at < end
+}
+
+// specColumns returns the columns that the clauses [i, end) read: names in
+// parentheses, and the ones that CHANGE and RENAME COLUMN name.
+func (p *translator) specColumns(i, end int) []string {
+	var out []string
+	for ; i < end; i++ {
+		switch {
+		case p.op(i, "(") && p.addsColumns(i):
+			out = append(out, p.definitions(i+1, p.tokens[i].mate)...)
+			i = p.tokens[i].mate
+		case p.op(i, "("):
+			out = append(out, p.namesIn(i+1, p.tokens[i].mate)...)
+			i = p.tokens[i].mate
+		case p.word(i, "RENAME") && p.word(i+1, "COLUMN"):
+			out = append(out, p.namesIn(i+2, min(i+7, end))...)
+		case p.word(i, "CHANGE"):
+			out = append(out, p.namesIn(i+1, min(i+6, end))...)
+		}
+	}
+	return out
+}
+
+// addsColumns reports whether the parenthesis holds definitions: ADD (a INT).
+func (p *translator) addsColumns(i int) bool {
+	return p.word(i-1, "ADD") || p.word(i-1, "COLUMN") && p.word(i-2, "ADD")
+}
+
+// definitions returns the columns that a list of definitions reads, as opposed
+// to those it defines.
+func (p *translator) definitions(i, end int) []string {
+	var out []string
+	for i < end {
+		stop := p.seek(i, end, func(k int) bool { return p.op(k, ",") })
+		out = append(out, p.specColumns(i, stop)...)
+		i = stop + 1
+	}
+	return out
+}
+
+// createIndex translates CREATE INDEX … ON table (columns).
+func (p *translator) createIndex(i, at, end int) []sqlplan.Statement {
+	on := p.seekWord(at, end, "ON")
+	if on+1 >= end {
+		fail("an index without its table")
+	}
+	return []sqlplan.Statement{&sqlplan.Utility{
+		Span: p.span(i, end), Kind: sqlplan.UtilityDefine, What: "CREATE INDEX",
+		Relations: []*sqlplan.TableRef{p.refAt(on + 1)}, Columns: append([]string{}, p.specColumns(p.nameEnd(on+1), end)...),
+	}}
+}
+
+// rename translates RENAME TABLE; RENAME USER concerns no table.
+func (p *translator) rename(i, end int) []sqlplan.Statement {
+	if p.word(i+1, "USER") {
+		return p.utility(i, end, sqlplan.UtilityHarmless, "RENAME USER")
+	}
+	var out []sqlplan.Statement
+	for k := p.objectName(i+2, end); k < end; k = p.nameEnd(k) + 1 {
+		if p.anyWord(k, "WAIT", "NOWAIT") != "" || p.tokens[k].kind == kindNumber {
+			continue
+		}
+		out = append(out, &sqlplan.Utility{
+			Span: p.span(i, end), Kind: sqlplan.UtilityDefine, What: "RENAME TABLE",
+			Relations: []*sqlplan.TableRef{p.refAt(k)}, Columns: []string{}, Refuse: refuseRename,
+		})
+	}
+	return out
+}

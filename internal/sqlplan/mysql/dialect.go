@@ -1,0 +1,179 @@
+package mysql
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+// dialect implements [sqlplan.Dialect] for MySQL and MariaDB.
+type dialect struct {
+	modes    modes
+	maxDepth int
+}
+
+var _ sqlplan.Dialect = (*dialect)(nil)
+
+// Parse implements [sqlplan.Dialect].
+func (d *dialect) Parse(text string) (*sqlplan.Script, error) {
+	return parse(text, d.modes, d.maxDepth)
+}
+
+// Words implements [sqlplan.Dialect]. Words of executable comments are among
+// them, and so are those of strings.
+func (d *dialect) Words(text string, yield func(word string)) (ok bool) {
+	l, err := lex(text, d.modes, nil)
+	if err != nil {
+		return false
+	}
+	for _, t := range l.tokens {
+		switch t.kind {
+		case kindWord, kindQuoted, kindVar:
+			yield(strings.TrimPrefix(foldRunes(t.text), rawNamePrefix))
+		case kindString:
+			yield(foldRunes(unquote(text[t.start:t.end], d.modes.noBackslashEscapes)))
+		case kindHex, kindBit:
+			yield(foldRunes(binaryValue(t)))
+		}
+	}
+	ok = true
+	for _, c := range l.comments {
+		if c.executable {
+			ok = d.Words(c.body(text), yield) && ok
+		}
+	}
+	return ok
+}
+
+// rawNamePrefix makes the servers take the rest of a name as a file's name.
+const rawNamePrefix = "#mysql50#"
+
+// Obscured implements [sqlplan.Dialect]. A name is spelled out except where the
+// server folds other letters to those of ASCII, doubles quotes, or runs a
+// string that has escapes.
+func (d *dialect) Obscured(text string) bool {
+	return strings.Contains(text, "\u212a") || strings.Contains(text, "\u017f") ||
+		strings.Contains(text, "``") || d.modes.ansiQuotes && strings.Contains(text, `""`) ||
+		containsFold(text, rawNamePrefix) ||
+		(strings.Contains(text, `\`) || strings.Contains(text, "''") || containsFold(text, "x'") || strings.Contains(text, "0x")) &&
+			(containsFold(text, "prepare") || containsFold(text, "immediate"))
+}
+
+// SameTable implements [sqlplan.Dialect]. Whether table names differ in case
+// depends on the server (lower_case_table_names); here they never do.
+func (d *dialect) SameTable(a, b string) bool {
+	return sameName(strings.TrimPrefix(a, rawNamePrefix), b)
+}
+
+// SameColumn implements [sqlplan.Dialect].
+func (d *dialect) SameColumn(a, b string) bool { return sameName(a, b) }
+
+// sameName compares names without case. Folding takes in the few letters
+// beyond ASCII that are the same as one of ASCII.
+func sameName(a, b string) bool { return strings.EqualFold(a, b) }
+
+// foldRunes writes letters that are the same as one of ASCII as that one.
+func foldRunes(s string) string {
+	if isASCII(s) {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+			if f < 0x80 {
+				return unicode.ToLower(f)
+			}
+		}
+		return r
+	}, s)
+}
+
+// Quote implements [sqlplan.Dialect].
+func (d *dialect) Quote(name string) string {
+	return "`" + strings.ReplaceAll(name, "`", "``") + "`"
+}
+
+// Placeholder implements [sqlplan.Dialect].
+func (d *dialect) Placeholder(int) string { return "?" }
+
+// NumberedPlaceholders implements [sqlplan.Dialect].
+func (d *dialect) NumberedPlaceholders() bool { return false }
+
+// SealCast implements [sqlplan.Dialect]: a parameter has the type that the
+// driver gives it.
+func (d *dialect) SealCast(*sqlplan.Column) string { return "" }
+
+// LockClause implements [sqlplan.Dialect].
+func (d *dialect) LockClause(string, bool) string { return " FOR UPDATE" }
+
+// Evaluate implements [sqlplan.Dialect]: AUTO_INCREMENT makes its values
+// during INSERT.
+func (d *dialect) Evaluate(*sqlplan.Relation, []sqlplan.RelationColumn, int) string { return "" }
+
+// SameType implements [sqlplan.Dialect]. Casts to character types keep text as
+// it is; every other cast may change what a value is.
+func (d *dialect) SameType(castType, columnType string) bool {
+	return textType(castType) && textType(columnType)
+}
+
+// LiteralFits implements [sqlplan.Dialect]. The servers compare a text column
+// with a number, and a number column with text, as floating-point numbers: '7abc'
+// equals 7.
+func (d *dialect) LiteralFits(kind sqlplan.LiteralKind, columnType string) bool {
+	switch kind {
+	case sqlplan.LiteralString:
+		return textType(columnType) || strings.EqualFold(columnType, "uuid")
+	case sqlplan.LiteralBytes:
+		return textType(columnType)
+	case sqlplan.LiteralInteger:
+		return wholeType(columnType) || decimalType(columnType)
+	case sqlplan.LiteralDecimal:
+		return decimalType(columnType)
+	}
+	return false
+}
+
+func decimalType(name string) bool {
+	return strings.EqualFold(name, "decimal") || strings.EqualFold(name, "numeric")
+}
+
+func wholeType(name string) bool {
+	switch strings.ToLower(strings.TrimSuffix(name, " unsigned")) {
+	case "tinyint", "smallint", "mediumint", "int", "integer", "bigint":
+		return true
+	}
+	return false
+}
+
+// textType is true for types whose values are compared byte for byte with text,
+// collations aside.
+func textType(name string) bool {
+	switch strings.ToLower(name) {
+	case "char", "varchar", "tinytext", "text", "mediumtext", "longtext",
+		"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob":
+		return true
+	}
+	return false
+}
+
+// ExactAliasLists implements [sqlplan.Dialect].
+func (d *dialect) ExactAliasLists() bool { return true }
+
+// SystemColumn implements [sqlplan.Dialect].
+func (d *dialect) SystemColumn(string) bool { return false }
+
+// FieldCalls implements [sqlplan.Dialect].
+func (d *dialect) FieldCalls() bool { return false }
+
+// StrictGroups implements [sqlplan.Dialect]: ONLY_FULL_GROUP_BY may be off.
+func (d *dialect) StrictGroups() bool { return false }
+
+// TypedNull implements [sqlplan.Dialect].
+func (d *dialect) TypedNull(string) string { return "NULL" }
+
+// ValuesColumn implements [sqlplan.Dialect].
+func (d *dialect) ValuesColumn(j int) string { return "column_" + strconv.Itoa(j) }
+
+// RunsSQL implements [sqlplan.Dialect]: no function of an expression does.
+func (d *dialect) RunsSQL(string) bool { return false }

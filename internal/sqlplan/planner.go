@@ -1,0 +1,318 @@
+package sqlplan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+)
+
+// Default limits, used where [Rules] leaves them zero.
+const (
+	DefaultMaxText  = 1 << 20 // bytes
+	DefaultMaxDepth = 200     // nested parentheses, brackets and CASEs
+	DefaultMaxRows  = 1000
+)
+
+// Reacher is implemented by a [Catalog] that can list the relations, other
+// than those the policy names, through which protected columns are reached.
+// Without it, the catalog is asked about each relation of a text that names a
+// protected table, and a text that names only an unlisted view is not noticed.
+type Reacher interface {
+	// Reaching lists the relations. It is asked once for each catalog version.
+	Reaching(ctx context.Context) ([]ReachingRelation, error)
+}
+
+// ReachingRelation is a relation that shows protected columns.
+type ReachingRelation struct {
+	Schema, Name string
+	// Partition is true if the relation is a partition or an inheritance
+	// child of Table: it is then treated as Table itself. Others are views, and
+	// are refused.
+	Partition bool
+	Table     *Table
+	// Reads names "table.column".
+	Reads string
+}
+
+// Planner plans texts of one dialect. It is safe for concurrent use.
+type Planner struct {
+	rules    *Rules
+	catalog  Catalog
+	dialect  Dialect
+	maxText  int
+	reaching atomic.Pointer[reaching]
+}
+
+type reaching struct {
+	version   uint64
+	relations []ReachingRelation
+	names     []string // lower case, of every protected or reaching relation
+}
+
+// New returns a planner. The rules, catalog and dialect must not change.
+func New(rules *Rules, catalog Catalog, dialect Dialect) *Planner {
+	p := &Planner{rules: rules, catalog: catalog, dialect: dialect, maxText: rules.MaxText}
+	if p.maxText <= 0 {
+		p.maxText = DefaultMaxText
+	}
+	return p
+}
+
+// Plan analyses one text. The error is a [*Refusal], the context's error or
+// what the catalog returned.
+func (p *Planner) Plan(ctx context.Context, text string) (plan *Plan, err error) {
+	reach, err := p.reach(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !p.mayConcern(text, reach.names) {
+		return &Plan{UserParams: -1}, nil
+	}
+	if len(text) > p.maxText {
+		return nil, Refuse(text, -1, "", "the text is longer than the policy's limit and names a protected table", "send fewer rows at once")
+	}
+	script, err := p.parse(text)
+	if err != nil {
+		return p.unreadable(text, reach.names, err)
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			plan, err = nil, Refuse(text, -1, "", "the analysis of this text failed", "report the statement's form")
+		}
+	}()
+	a := &analysis{ctx: ctx, p: p, d: p.dialect, reach: reach, text: text, script: script}
+	a.version = p.catalog.Version()
+	return a.run()
+}
+
+// reach returns what the catalog says about further relations, and the names
+// to look for.
+func (p *Planner) reach(ctx context.Context) (*reaching, error) {
+	version := p.catalog.Version()
+	if r := p.reaching.Load(); r != nil && r.version == version {
+		return r, nil
+	}
+	r := &reaching{version: version}
+	if lister, ok := p.catalog.(Reacher); ok {
+		relations, err := lister.Reaching(ctx)
+		if err != nil {
+			return nil, err
+		}
+		r.relations = relations
+	}
+	for _, t := range p.rules.Tables {
+		r.names = append(r.names, strings.ToLower(t.Name))
+	}
+	for _, v := range p.rules.Views {
+		r.names = append(r.names, strings.ToLower(v.Name))
+	}
+	for _, x := range r.relations {
+		r.names = append(r.names, strings.ToLower(x.Name))
+	}
+	p.reaching.Store(r)
+	return r, nil
+}
+
+// mayConcern reports whether the text may name a relation of interest.
+func (p *Planner) mayConcern(text string, names []string) bool {
+	for _, name := range names {
+		if containsFold(text, name) {
+			return true
+		}
+	}
+	return p.dialect.Obscured(text)
+}
+
+// parse calls the dialect's parser; a panic of it is an error.
+func (p *Planner) parse(text string) (script *Script, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			script, err = nil, errors.New("the parser failed")
+		}
+	}()
+	return p.dialect.Parse(text)
+}
+
+// ErrTooDeep is returned by a dialect's Parse for a text nested beyond
+// [Rules.MaxDepth].
+var ErrTooDeep = errors.New("nested too deeply")
+
+// unreadable decides about a text that the parser cannot read: it is passed on
+// only if no name of interest occurs in it, in any spelling.
+func (p *Planner) unreadable(text string, names []string, cause error) (*Plan, error) {
+	named := false
+	ok := p.dialect.Words(text, func(word string) {
+		named = named || mentions(word, names)
+	})
+	if ok && !named {
+		return &Plan{UserParams: -1}, nil
+	}
+	what := "a text that cannot be read names a protected table"
+	if errors.Is(cause, ErrTooDeep) {
+		what = "a text that names a protected table is nested beyond the policy's limit"
+	}
+	return nil, Refuse(text, -1, "", what, "correct the statement, or put it more plainly")
+}
+
+// mentions reports whether one of the names (lower case) occurs in the text as
+// a whole word.
+func mentions(text string, names []string) bool {
+	for _, name := range names {
+		rest := text
+		for {
+			i := indexFold(rest, name)
+			if i < 0 {
+				break
+			}
+			end := i + len(name)
+			if (i == 0 || !wordByte(rest[i-1])) && (end == len(rest) || !wordByte(rest[end])) {
+				return true
+			}
+			rest = rest[i+1:]
+		}
+	}
+	return false
+}
+
+func wordByte(c byte) bool {
+	return c == '_' || c == '$' || c >= 0x80 || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
+
+func containsFold(s, lower string) bool { return indexFold(s, lower) >= 0 }
+
+// indexFold is strings.Index with ASCII letters of s taken as lower case.
+func indexFold(s, lower string) int {
+	if lower == "" {
+		return -1
+	}
+	first := lower[0]
+	for i := 0; i+len(lower) <= len(s); i++ {
+		if lowerByte(s[i]) != first {
+			continue
+		}
+		j := 1
+		for j < len(lower) && (lowerByte(s[i+j]) == lower[j] || lower[j] >= 0x80) {
+			j++
+		}
+		if j == len(lower) {
+			return i
+		}
+	}
+	return -1
+}
+
+func lowerByte(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// analysis is the state of planning one text.
+type analysis struct {
+	ctx     context.Context
+	p       *Planner
+	d       Dialect
+	reach   *reaching
+	text    string
+	script  *Script
+	version uint64
+
+	err     error // the first refusal or catalog error
+	touched bool  // a protected table is referred to
+	// unresolved is the first reference to a table that is in no scope.
+	unresolved *ColumnRef
+	hidden     int // hidden columns so far
+
+	edits     []edit
+	claims    map[int]claim // by the start of the value's span
+	plain     []plainUse
+	seals     []Seal
+	results   []ResultSet
+	returning bool // a result set needs the driver
+	keyChecks []KeyCheck
+	serverKey *ServerKey
+	rowByRow  *RowByRow
+	writes    bool
+	nested    int // depth of CTEs and sub-selects around the statement at hand
+	explain   bool
+	executes  bool
+	opaque    bool // a statement returns rows of which nothing is known
+	relations map[string]*Relation
+}
+
+// refuse records why the text is not sent; the first refusal stands.
+func (a *analysis) refuse(at Span, object, what, mend string) {
+	if a.err == nil {
+		a.err = Refuse(a.text, at.Start, object, what, mend)
+	}
+}
+
+// run analyses the script's statements and assembles the plan.
+func (a *analysis) run() (*Plan, error) {
+	readOnly := true
+	for _, s := range a.script.Statements {
+		a.statement(s)
+		if a.err != nil {
+			return nil, a.err
+		}
+		if q, ok := s.(*Query); !ok || q.Locking {
+			readOnly = false
+		}
+	}
+	a.checkParams()
+	if a.opaque && a.returning && len(a.script.Statements) > 1 {
+		a.refuse(Span{}, "", "a text of several statements, of which one returns protected values and another returns rows of its own", "send them one by one")
+	}
+	if a.unresolved != nil && a.touched {
+		a.refuse(a.unresolved.Span, "", "a column of a table that is not in reach", "name a table of this query")
+	}
+	if a.err != nil {
+		return nil, a.err
+	}
+	if !a.touched {
+		return &Plan{UserParams: a.script.NumParams}, nil
+	}
+	plan := &Plan{
+		Protected:      true,
+		UserParams:     a.script.NumParams,
+		Seals:          a.seals,
+		KeyChecks:      a.keyChecks,
+		ServerKey:      a.serverKey,
+		CatalogVersion: a.version,
+		ReadOnly:       readOnly && !a.writes,
+	}
+	if a.returning {
+		plan.Results = a.results
+	}
+	if a.rowByRow != nil {
+		plan.RowByRow, plan.Seals = a.rowByRow, nil
+		plan.RowByRow.Results, plan.Results = plan.Results, nil
+		return plan, nil
+	}
+	plan.Main = a.finish(a.render(Span{0, len(a.text)}))
+	return plan, nil
+}
+
+// statement analyses one top-level statement.
+func (a *analysis) statement(s Statement) {
+	alone := len(a.script.Statements) == 1
+	switch s := s.(type) {
+	case *Query:
+		a.result(a.query(s, nil))
+	case *Insert:
+		a.result(a.insert(s, nil, alone))
+	case *Update:
+		a.result(a.update(s, nil, alone))
+	case *Delete:
+		a.result(a.delete(s, nil))
+	case *Merge:
+		a.result(a.merge(s, nil))
+	case *Utility:
+		a.utility(s)
+	default:
+		a.refuse(s.At(), "", fmt.Sprintf("a statement of an unknown form (%T)", s), "")
+	}
+}

@@ -1,0 +1,378 @@
+package sqlplan
+
+import (
+	"strconv"
+	"strings"
+)
+
+// query analyses a query; parent is the level around it.
+func (a *analysis) query(q *Query, parent *scope) output {
+	return a.queryOf(q, parent, nil)
+}
+
+// queryOf analyses a query that is the body of the CTE def, if any.
+func (a *analysis) queryOf(q *Query, parent *scope, def *cteDef) output {
+	sc := &scope{parent: parent, ctes: a.with(q.With, parent)}
+	var out output
+	switch body := q.Body.(type) {
+	case *Select:
+		return a.selectQuery(q, body, sc)
+	case *SetOp:
+		out = a.setOperation(body, sc, def)
+	case *Values:
+		out = a.values(body, sc)
+	case *Query:
+		out = a.queryOf(body, sc, def)
+	default:
+		a.refuse(q.Span, "", "a query of an unknown form", "")
+		return &fixedOutput{}
+	}
+	a.order(q.OrderBy, out, sc)
+	a.checkAll(q.Limits, sc, "LIMIT")
+	return out
+}
+
+// selectOutput is what a SELECT or a RETURNING clause returns.
+type selectOutput struct {
+	a       *analysis
+	entries []entry
+	end     int  // where a further target goes; negative: nowhere
+	first   bool // there is no target yet
+	grouped []value
+	loose   bool // rows are merged as GROUP BY pleases: see Dialect.StrictGroups
+	row     *row // of the constants in the select list
+}
+
+// entry is a column, or a star over nodes.
+type entry struct {
+	single  *column
+	star    []node
+	unknown bool
+}
+
+func (o *selectOutput) columns() ([]*column, bool) {
+	known := true
+	list := make([]*column, 0, len(o.entries)+4)
+	for _, e := range o.entries {
+		if e.single != nil {
+			list = append(list, e.single)
+		}
+		for _, n := range e.star {
+			more, all := n.columns()
+			list = append(list, more...)
+			known = known && all
+		}
+		known = known && !e.unknown
+	}
+	return list, known
+}
+
+func (o *selectOutput) expose(r *row, source string, fresh bool) *column {
+	if o.loose && !o.a.keyIn(r, o.grouped) {
+		return nil
+	}
+	if !fresh {
+		list, _ := o.columns()
+		for _, c := range list {
+			if c.value.kind == valueStored && c.value.row == r && o.a.d.SameColumn(c.value.name, source) {
+				return c
+			}
+		}
+	}
+	if o.end < 0 {
+		return nil
+	}
+	text := o.a.reachText(r, source)
+	if text == "" {
+		return nil
+	}
+	return o.add(text, value{kind: valueStored, row: r, table: r.table, name: source})
+}
+
+func (o *selectOutput) pad(columnType string) *column {
+	if o.end < 0 {
+		return nil
+	}
+	return o.add(o.a.d.TypedNull(columnType), value{kind: valueNull})
+}
+
+// add appends a hidden target.
+func (o *selectOutput) add(text string, v value) *column {
+	c := &column{name: o.a.hiddenName(), value: v, hidden: true}
+	sep := ", "
+	if o.first {
+		sep, o.first = " ", false
+	}
+	o.a.insertText(o.end, sep+text+" AS "+o.a.d.Quote(c.name))
+	o.entries = append(o.entries, entry{single: c})
+	return c
+}
+
+// hiddenName makes a name that does not occur in the text.
+func (a *analysis) hiddenName() string {
+	for {
+		a.hidden++
+		name := "sealsql_k" + strconv.Itoa(a.hidden)
+		if !containsFold(a.text, name) {
+			return name
+		}
+	}
+}
+
+// keyIn reports whether the values take in the whole row key of the row.
+func (a *analysis) keyIn(r *row, values []value) bool {
+	if r == nil || r.table == nil || len(r.table.RowKey) == 0 {
+		return false
+	}
+	for _, k := range r.table.RowKey {
+		found := false
+		for _, v := range values {
+			if v.kind == valueStored && v.row == r && a.d.SameColumn(v.name, k) {
+				found = true
+			}
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}
+
+// selectQuery analyses one SELECT with its ORDER BY and LIMIT.
+func (a *analysis) selectQuery(q *Query, s *Select, sc *scope) output {
+	for _, t := range s.From {
+		sc.nodes = append(sc.nodes, a.from(t, sc))
+	}
+	a.check(s.Where, sc, "a WHERE clause")
+	a.check(s.Having, sc, "a HAVING clause")
+	a.checkAll(s.Windows, sc, "a WINDOW clause")
+	out := &selectOutput{a: a, end: s.TargetsEnd, first: len(s.Targets) == 0}
+	if s.Table {
+		out.end = -1
+	}
+	a.targets(out, s.Targets, sc)
+	a.group(s, out, sc)
+	a.distinct(s, out, sc)
+	a.order(q.OrderBy, out, sc)
+	a.checkAll(q.Limits, sc, "LIMIT")
+	if s.Into {
+		a.into(s, out)
+	}
+	return out
+}
+
+// targets traces the entries of a select list.
+func (a *analysis) targets(out *selectOutput, targets []Target, sc *scope) {
+	for _, t := range targets {
+		switch e := t.Expr.(type) {
+		case *ColumnRef:
+			if e.Star {
+				out.entries = append(out.entries, a.star(e, sc))
+				continue
+			}
+		case *Field:
+			if e.Star {
+				out.entries = append(out.entries, a.fieldStar(e, sc))
+				continue
+			}
+		}
+		c := &column{name: t.Alias, value: a.trace(t.Expr, sc, out)}
+		if c.name == "" {
+			c.name = targetName(t)
+		}
+		out.entries = append(out.entries, entry{single: c})
+	}
+}
+
+func targetName(t Target) string {
+	switch e := t.Expr.(type) {
+	case *ColumnRef:
+		return e.Name
+	case *Field:
+		return e.Name
+	}
+	return t.Name
+}
+
+// star expands * and t.*.
+func (a *analysis) star(c *ColumnRef, sc *scope) entry {
+	if len(c.Qualifier) == 0 {
+		return entry{star: sc.nodes}
+	}
+	it := a.itemNamed(sc, c.Qualifier)
+	if it == nil {
+		if a.unresolved == nil {
+			a.unresolved = c
+		}
+		return entry{unknown: true}
+	}
+	return entry{star: []node{it}}
+}
+
+// fieldStar expands (x).*.
+func (a *analysis) fieldStar(f *Field, sc *scope) entry {
+	if c, ok := f.Expr.(*ColumnRef); ok && !c.Star {
+		if v := a.lookup(c, sc); v.kind == valueWhole {
+			return entry{star: []node{v.item}}
+		}
+	}
+	a.check(f.Expr, sc, "a composite value")
+	return entry{unknown: true}
+}
+
+// group checks GROUP BY.
+func (a *analysis) group(s *Select, out *selectOutput, sc *scope) {
+	for _, e := range s.GroupBy {
+		if v, ok := a.orderTarget(e, out, sc, true); ok {
+			a.useless(v, e.At(), "GROUP BY on a protected column")
+			out.grouped = append(out.grouped, v)
+			continue
+		}
+		if c, ok := e.(*ColumnRef); ok && !c.Star {
+			out.grouped = append(out.grouped, a.lookup(c, sc))
+		}
+		a.check(e, sc, "GROUP BY on a protected column")
+	}
+	out.loose = !a.d.StrictGroups() && (len(s.GroupBy) > 0 || s.aggregates())
+	if !out.loose {
+		return
+	}
+	list, _ := out.columns()
+	for _, c := range list {
+		if c.value.protected() && !a.keyIn(c.value.row, out.grouped) {
+			c.value.kind = valueLoose
+		}
+	}
+}
+
+// aggregates reports whether the select list or HAVING has an aggregate.
+func (s *Select) aggregates() bool {
+	found := s.Having != nil
+	for _, t := range s.Targets {
+		walk(t.Expr, func(e Expr) bool {
+			if c, ok := e.(*Call); ok && !c.Windowed && (c.Star || aggregateNames[strings.ToLower(c.Name)]) {
+				found = true
+			}
+			_, sub := e.(*Sub)
+			return !sub
+		})
+	}
+	return found
+}
+
+var aggregateNames = map[string]bool{"count": true, "sum": true, "min": true, "max": true, "avg": true,
+	"group_concat": true, "json_arrayagg": true, "json_objectagg": true, "any_value": true, "bit_and": true,
+	"bit_or": true, "bit_xor": true, "std": true, "stddev": true, "stddev_pop": true, "stddev_samp": true,
+	"variance": true, "var_pop": true, "var_samp": true, "st_collect": true}
+
+// distinct checks DISTINCT: rows that have the row key in the list stay as
+// distinct as the plaintext rows would be; others cannot be compared.
+func (a *analysis) distinct(s *Select, out *selectOutput, sc *scope) {
+	for _, e := range s.DistinctOn {
+		if v, ok := a.orderTarget(e, out, sc, false); ok {
+			a.useless(v, e.At(), "DISTINCT ON a protected column")
+			continue
+		}
+		a.check(e, sc, "DISTINCT ON a protected column")
+	}
+	if s.Distinct && len(s.DistinctOn) == 0 {
+		a.comparable(out, s.Span, "DISTINCT over a protected column")
+	}
+}
+
+// comparable refuses an output whose rows are compared with one another,
+// unless each protected value stands beside its row key.
+func (a *analysis) comparable(out output, at Span, what string) {
+	list, _ := out.columns()
+	var values []value
+	for _, c := range list {
+		values = append(values, c.value)
+	}
+	for _, v := range values {
+		switch {
+		case v.kind == valueGiven:
+			a.usePlainly(v, at)
+		case v.kind == valueLoose, v.protected() && !a.keyIn(v.row, values):
+			a.refuse(at, v.column.object(), what, "add the row key to the select list")
+		}
+	}
+}
+
+// order checks ORDER BY.
+func (a *analysis) order(exprs []Expr, out output, sc *scope) {
+	for _, e := range exprs {
+		if v, ok := a.orderTarget(e, out, sc, false); ok {
+			a.useless(v, e.At(), "ORDER BY on a protected column")
+			continue
+		}
+		a.check(e, sc, "ORDER BY on a protected column")
+	}
+}
+
+// orderTarget resolves an ordinal or a bare output name. With inputFirst, a
+// name that is a column of FROM is not taken for an output name.
+func (a *analysis) orderTarget(e Expr, out output, sc *scope, inputFirst bool) (value, bool) {
+	switch e := e.(type) {
+	case *Constant:
+		n, err := strconv.Atoi(e.Value.Text)
+		if e.Value.Kind != LiteralInteger || err != nil {
+			return value{}, false
+		}
+		list, known := out.columns()
+		if !known && (a.inReach(sc) || anyProtected(list)) {
+			a.refuse(e.Span, "", "an ordinal next to a star over a table whose columns are not known", "name the column")
+		}
+		if n < 1 || n > len(list) {
+			return value{}, true
+		}
+		return list[n-1].value, true
+	case *ColumnRef:
+		if e.Star || len(e.Qualifier) > 0 || inputFirst && len(sc.find(e.Name)) > 0 {
+			return value{}, false
+		}
+		list, _ := out.columns()
+		for _, c := range list {
+			if a.d.SameColumn(c.name, e.Name) {
+				return c.value, true
+			}
+		}
+	}
+	return value{}, false
+}
+
+func anyProtected(list []*column) bool {
+	for _, c := range list {
+		if c.value.protected() {
+			return true
+		}
+	}
+	return false
+}
+
+// into refuses to store a protected value elsewhere.
+func (a *analysis) into(s *Select, out output) {
+	a.writes = true
+	if s.IntoName != nil {
+		if kind, t := a.relation(s.IntoName); kind != relationPlain {
+			a.refuse(s.Span, t.Name, "SELECT INTO a protected table", "create the table first and INSERT")
+		}
+	}
+	a.noProtected(out, s.Span, "SELECT INTO stores a protected value out of its row", "select other columns")
+}
+
+// noProtected refuses an output that shows a protected value.
+func (a *analysis) noProtected(out output, at Span, what, mend string) {
+	if out == nil {
+		return
+	}
+	list, known := out.columns()
+	for _, c := range list {
+		if c.value.protected() {
+			a.refuse(at, c.value.column.object(), what, mend)
+		}
+		a.usePlainly(c.value, at)
+	}
+	if !known && a.touched {
+		a.refuse(at, "", "a star over a table whose columns are not known", "list the columns")
+	}
+}

@@ -1,0 +1,74 @@
+package sqlplan
+
+// result describes the result set of a top-level statement; out is nil if it
+// has none.
+func (a *analysis) result(out output) {
+	if a.err != nil || out == nil {
+		return
+	}
+	type shown struct {
+		column  *column
+		sources []*column
+	}
+	list, _ := out.columns()
+	var values []shown
+	for _, c := range list {
+		if c.value.protected() {
+			values = append(values, shown{c, a.exposeSources(out, c.value)})
+		}
+	}
+	list, known := out.columns()
+	index := make(map[*column]int, len(list))
+	set := ResultSet{Columns: make([]ResultColumn, len(list))}
+	for i, c := range list {
+		index[c] = i
+		set.Columns[i] = ResultColumn{Name: c.name, Hidden: c.hidden}
+		set.Protected = set.Protected || c.hidden
+	}
+	for _, v := range values {
+		set.Protected = true
+		p := a.resultProtected(v.column.value, v.sources, index)
+		set.Columns[index[v.column]].Protected = p
+	}
+	if !known {
+		if set.Protected {
+			a.refuse(Span{}, "", "a star over a table whose columns are not known stands beside a protected value", "list the columns")
+			return
+		}
+		set.Columns = nil
+	}
+	a.returning = a.returning || set.Protected
+	a.results = append(a.results, set)
+}
+
+// exposeSources makes the output show what the value's context draws on.
+// Entries are nil where it cannot.
+func (a *analysis) exposeSources(out output, v value) []*column {
+	sources := make([]*column, len(v.table.Sources))
+	if v.kind == valueLoose || v.row == nil {
+		return sources
+	}
+	for _, i := range v.column.Context {
+		sources[i] = out.expose(v.row, v.table.Sources[i], false)
+	}
+	return sources
+}
+
+func (a *analysis) resultProtected(v value, sources []*column, index map[*column]int) *ResultProtected {
+	p := &ResultProtected{Table: v.table, Column: v.column, Sources: make([]int, len(sources))}
+	for i, c := range sources {
+		p.Sources[i] = -1
+		if c == nil {
+			continue
+		}
+		if at, ok := index[c]; ok {
+			p.Sources[i] = at
+		}
+	}
+	for _, i := range v.column.Context {
+		if p.Sources[i] < 0 {
+			p.Unverifiable = true
+		}
+	}
+	return p
+}

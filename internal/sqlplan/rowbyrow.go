@@ -1,0 +1,278 @@
+package sqlplan
+
+
+// maxRows is the policy's limit for a table.
+func (t *Table) maxRows() int {
+	if t.MaxRows > 0 {
+		return t.MaxRows
+	}
+	return DefaultMaxRows
+}
+
+// rowByRow plans an UPDATE whose rows are known only after they were read.
+func (u *updating) rowByRow(work []cellWork, old []*Column) {
+	a := u.a
+	if !u.allowed(work) {
+		return
+	}
+	r := &RowByRow{Table: u.t.table, Old: old, MaxRows: u.t.table.maxRows()}
+	r.Lock = a.finish(u.lock(old))
+	for _, w := range work {
+		v, ok := a.sealValue(w.column, w.leaf.expr)
+		if !ok {
+			return
+		}
+		r.Seals = append(r.Seals, Seal{Table: u.t.table, Column: w.column, Value: v, Sources: u.rowSources()})
+		n := len(r.Seals) - 1
+		a.seals = append(a.seals, r.Seals[n]) // for checkParams
+		a.claimSpan(w.leaf.expr.At(), len(a.seals)-1, w.column)
+		u.replaceCell(n, w)
+	}
+	for i, c := range old {
+		r.Seals = append(r.Seals, Seal{Table: u.t.table, Column: c, Value: Operand{Kind: OperandStored, Param: i}, Sources: u.rowSources()})
+		if !u.replaceOld(len(r.Seals)-1, c) {
+			return
+		}
+	}
+	u.narrow()
+	if a.err != nil {
+		return
+	}
+	parts := a.render(Span{0, len(a.text)})
+	d, script := a.d, a.script
+	build := func(rows int) Template {
+		var out []part
+		for _, p := range parts {
+			if p.expand != nil {
+				out = append(out, p.expand(rows)...)
+				continue
+			}
+			out = append(out, p)
+		}
+		return finish(d, script, out)
+	}
+	r.Build = func(rows int) Template { return build(max(1, rows)) }
+	r.Empty = build(0)
+	a.rowByRow = r
+}
+
+// allowed refuses the forms that cannot be carried out row by row.
+func (u *updating) allowed(work []cellWork) bool {
+	a, s := u.a, u.s
+	var c *Column
+	if len(work) > 0 {
+		c = work[0].column
+	}
+	object := u.t.table.Name
+	if c != nil {
+		object = c.object()
+	}
+	const pin = "name the row key by equality in WHERE"
+	switch {
+	case u.t.rel == nil:
+		a.refuse(s.Span, object, "an UPDATE whose rows must be read first, of a table that the catalog does not know", pin)
+	case !u.alone || a.nested > 0:
+		a.refuse(s.Span, object, "an UPDATE of a protected column, within a larger statement or text, that does not name its row", pin+", or send it by itself")
+	case a.explain:
+		a.refuse(s.Span, object, "EXPLAIN of an UPDATE that is carried out row by row", pin)
+	case s.CurrentOf:
+		a.refuse(s.Span, object, "WHERE CURRENT OF with a protected column", pin)
+	case len(s.Targets) != 1:
+		a.refuse(s.Span, object, "an UPDATE of several tables that does not name the protected row", pin)
+	case s.With != nil && !readOnlyWith(s.With):
+		a.refuse(s.Span, object, "an UPDATE that does not name its row, with a WITH clause that writes", pin)
+	case u.t.item.rel != nil && u.t.item.rel.View:
+		a.refuse(s.Span, object, "an UPDATE through a view that does not name its row", pin)
+	}
+	if _, ok := s.Targets[0].(*TableRef); !ok && a.err == nil {
+		a.refuse(s.Span, object, "an UPDATE of a join that does not name the protected row", pin)
+	}
+	for _, w := range work {
+		if w.leaf.kind == leafCells {
+			a.refuse(w.leaf.expr.At(), w.column.object(), "a protected column is set from a list of values that does not name the row", "join the list on the row key by equality")
+		}
+	}
+	return a.err == nil
+}
+
+func readOnlyWith(w *With) bool {
+	for _, c := range w.CTEs {
+		if _, ok := c.Body.(*Query); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// rowSources are the sources of a locked row after the statement.
+func (u *updating) rowSources() []Operand {
+	operands := make([]Operand, len(u.t.table.Sources))
+	for i := range operands {
+		operands[i] = Operand{Kind: OperandStored, Param: i}
+		if !u.changed[i] {
+			continue
+		}
+		if o, ok := u.a.source(u.final[i], 0, u.a.sourceType(u.t, i)); ok && len(u.final[i].cells) <= 1 {
+			operands[i] = o
+		} else {
+			u.a.refuse(u.s.SetSpan, u.t.table.Name+"."+u.t.table.Sources[i], "the new row key differs from row to row", "UPDATE the rows one by one")
+		}
+	}
+	return operands
+}
+
+// lock is the SELECT that locks the rows and reads what the seals need.
+func (u *updating) lock(old []*Column) []part {
+	a, s, it := u.a, u.s, u.t.item
+	var parts []part
+	if s.With != nil {
+		parts = append(a.render(s.With.Span), textPart(" "))
+	}
+	parts = append(parts, textPart("SELECT "))
+	sep := ""
+	add := func(name string) {
+		parts = append(parts, textPart(sep+it.text(name)))
+		sep = ", "
+	}
+	for _, k := range u.t.table.RowKey {
+		add(k)
+	}
+	for _, k := range u.t.table.Sources {
+		add(k)
+	}
+	for _, c := range old {
+		add(c.Name)
+	}
+	parts = append(append(parts, textPart(" FROM ")), a.render(s.TargetSpan)...)
+	if len(s.From) > 0 {
+		parts = append(append(parts, textPart(", ")), a.render(s.FromSpan)...)
+	}
+	if s.Where != nil {
+		parts = append(append(parts, textPart(" WHERE ")), a.render(s.WhereSpan)...)
+	}
+	for _, span := range []Span{s.OrderSpan, s.LimitSpan} {
+		if span.End > span.Start {
+			parts = append(append(parts, textPart(" ")), a.render(span)...)
+		}
+	}
+	name := it.name
+	if it.ref != nil && it.ref.Alias == "" {
+		name = it.ref.Name
+	}
+	return append(parts, textPart(a.d.LockClause(name, u.rekeys())))
+}
+
+func (u *updating) rekeys() bool {
+	for i := range u.t.table.RowKey {
+		if u.changed[i] {
+			return true
+		}
+	}
+	return false
+}
+
+// choose writes the CASE that picks a row's sealed value.
+func (u *updating) choose(seal int, c *Column) part {
+	cast := u.a.d.SealCast(c)
+	return part{expand: func(rows int) []part {
+		switch rows {
+		case 0:
+			return []part{textPart("NULL" + cast)}
+		case 1:
+			return []part{{arg: &Arg{Kind: ArgRowSeal, Index: seal}, cast: cast, added: true}}
+		}
+		parts := []part{textPart("CASE")}
+		for n := range rows {
+			parts = append(parts, textPart(" WHEN "))
+			parts = append(parts, u.keyIs(n)...)
+			parts = append(parts, textPart(" THEN "), part{arg: &Arg{Kind: ArgRowSeal, Index: seal, Row: n}, cast: cast})
+		}
+		return append(parts, textPart(" END"))
+	}}
+}
+
+// keyIs writes "k1 = ? AND k2 = ?" for a locked row.
+func (u *updating) keyIs(n int) []part {
+	var parts []part
+	for i, k := range u.t.table.RowKey {
+		sep := ""
+		if i > 0 {
+			sep = " AND "
+		}
+		parts = append(parts, textPart(sep+u.t.item.text(k)+" = "), part{arg: &Arg{Kind: ArgKey, Index: i, Row: n}})
+	}
+	return parts
+}
+
+func (u *updating) replaceCell(seal int, w cellWork) {
+	u.a.replace(w.leaf.expr.At(), u.choose(seal, w.column))
+}
+
+// replaceOld sets a column that the statement leaves alone, or that it sets to
+// itself, to its value sealed for the new context.
+func (u *updating) replaceOld(seal int, c *Column) bool {
+	a := u.a
+	if s, ok := u.set.protected[c]; ok {
+		if ref, same := s.Value.(*ColumnRef); same {
+			a.replace(ref.Span, u.choose(seal, c))
+			return true
+		}
+		a.refuse(s.Span, c.object(), "an UPDATE keeps a value for some rows and changes a column that it is bound to", "change the row key and the value by two statements")
+		return false
+	}
+	last := u.s.Set[len(u.s.Set)-1]
+	if last.Grouped {
+		a.refuse(last.Span, c.object(), "an UPDATE that changes the row key by a row assignment", "assign each column by itself")
+		return false
+	}
+	a.edits = append(a.edits, edit{span: Span{last.Last, last.Last}, parts: []part{textPart(", " + a.d.Quote(c.Name) + " = "), u.choose(seal, c)}})
+	return true
+}
+
+// narrow restricts the statement to the locked rows.
+func (u *updating) narrow() {
+	a, s := u.a, u.s
+	keys := part{expand: func(rows int) []part {
+		if rows == 0 {
+			return []part{textPart("1 = 0")}
+		}
+		parts := []part{textPart("(")}
+		for n := range rows {
+			if n > 0 {
+				parts = append(parts, textPart(" OR "))
+			}
+			parts = append(parts, textPart("("))
+			parts = append(parts, u.keyIs(n)...)
+			parts = append(parts, textPart(")"))
+		}
+		return append(parts, textPart(")"))
+	}}
+	for _, span := range []Span{s.OrderSpan, s.LimitSpan} {
+		if span.End > span.Start {
+			a.replace(span, textPart(""))
+		}
+	}
+	switch {
+	case s.Where == nil:
+		a.edits = append(a.edits, edit{span: Span{s.WhereAt, s.WhereAt}, parts: []part{textPart(" WHERE "), keys}})
+	case len(s.From) == 0:
+		a.replaceAll(s.WhereSpan, keys)
+	default:
+		a.edits = append(a.edits,
+			edit{span: Span{s.WhereSpan.Start, s.WhereSpan.Start}, parts: []part{textPart("(")}},
+			edit{span: Span{s.WhereSpan.End, s.WhereSpan.End}, parts: []part{textPart(") AND "), keys}})
+	}
+}
+
+// replaceAll replaces a span and drops the edits within it.
+func (a *analysis) replaceAll(span Span, parts ...part) {
+	kept := a.edits[:0]
+	for _, e := range a.edits {
+		if e.span.Start < span.Start || e.span.End > span.End {
+			kept = append(kept, e)
+		}
+	}
+	a.edits = kept
+	a.replace(span, parts...)
+}
+

@@ -1,0 +1,203 @@
+package sqlplan
+
+// scope is where names are looked up: the FROM items of one query level, the
+// level around it, and the CTEs.
+type scope struct {
+	parent *scope
+	nodes  []node
+	ctes   *cteEnv
+}
+
+// cteEnv is a linked list of the CTEs in sight, innermost first.
+type cteEnv struct {
+	next *cteEnv
+	def  *cteDef
+}
+
+// cteDef is a CTE and what it returns. While a recursive one is being
+// analysed, out is its non-recursive part.
+type cteDef struct {
+	cte       *CTE
+	recursive bool
+	begun     bool
+	around    *scope
+	ctes      *cteEnv // what its body sees
+	out       output
+}
+
+func (s *scope) env() *cteEnv {
+	if s == nil {
+		return nil
+	}
+	return s.ctes
+}
+
+// cte finds a CTE by name.
+func (a *analysis) cte(s *scope, name string) *cteDef {
+	for e := s.env(); e != nil; e = e.next {
+		if a.d.SameTable(e.def.cte.Name, name) {
+			return e.def
+		}
+	}
+	return nil
+}
+
+// each calls yield for the items of one level.
+func (s *scope) each(yield func(*item) bool) {
+	for _, n := range s.nodes {
+		if !n.items(yield) {
+			return
+		}
+	}
+}
+
+// inReach reports whether a protected table is visible from the scope, so that
+// a construct that is not understood may read it.
+func (a *analysis) inReach(s *scope) bool {
+	for ; s != nil; s = s.parent {
+		found := false
+		s.each(func(it *item) bool {
+			found = it.sensitive()
+			return !found
+		})
+		if found {
+			return true
+		}
+	}
+	return false
+}
+
+// sensitive reports whether the item shows a protected column.
+func (it *item) sensitive() bool {
+	list := it.cols
+	if it.out != nil {
+		list, _ = it.columns()
+	}
+	for _, c := range list {
+		if c.value.protected() {
+			return true
+		}
+	}
+	return false
+}
+
+// itemNamed finds an item by alias or table name, innermost level first.
+func (a *analysis) itemNamed(s *scope, qualifier []string) *item {
+	name := qualifier[len(qualifier)-1]
+	for ; s != nil; s = s.parent {
+		var found *item
+		s.each(func(it *item) bool {
+			if it.name != "" && a.d.SameTable(it.name, name) && a.schemaFits(it, qualifier) {
+				found = it
+			}
+			return found == nil
+		})
+		if found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+func (a *analysis) schemaFits(it *item, qualifier []string) bool {
+	if len(qualifier) < 2 {
+		return true
+	}
+	schema := qualifier[len(qualifier)-2]
+	return it.ref != nil && it.ref.Alias == "" && (it.schema == "" || a.d.SameTable(it.schema, schema))
+}
+
+// lookup says what a column reference means.
+func (a *analysis) lookup(c *ColumnRef, s *scope) value {
+	if len(c.Qualifier) > 0 {
+		return a.lookupQualified(c, s)
+	}
+	var passed []*item
+	for level := s; level != nil; level = level.parent {
+		if found := level.find(c.Name); len(found) > 0 {
+			v := gravest(found)
+			if v.kind == valuePlain || len(passed) == 0 {
+				return v
+			}
+			// An inner relation that the catalog has not been asked about
+			// may have the column, and would hide this one.
+			if a.askAll(passed) {
+				return a.lookup(c, s)
+			}
+			return v
+		}
+		level.each(func(it *item) bool {
+			if it.out == nil && !it.asked && it.ref != nil && it.table == nil {
+				passed = append(passed, it)
+			}
+			return true
+		})
+	}
+	for level := s; level != nil; level = level.parent {
+		var whole *item
+		level.each(func(it *item) bool {
+			if it.name != "" && a.d.SameTable(it.name, c.Name) {
+				whole = it
+			}
+			return whole == nil
+		})
+		if whole != nil {
+			return value{kind: valueWhole, item: whole}
+		}
+	}
+	return value{}
+}
+
+// askAll asks the catalog about the items' relations, and reports whether
+// anything was learned.
+func (a *analysis) askAll(items []*item) bool {
+	for _, it := range items {
+		it.load()
+	}
+	return a.err == nil && len(items) > 0
+}
+
+func (s *scope) find(name string) []*column {
+	var found []*column
+	for _, n := range s.nodes {
+		found = n.find(name, found)
+	}
+	return found
+}
+
+// gravest picks, of columns that share a name, the one that matters most. The
+// server refuses such a reference as ambiguous.
+func gravest(found []*column) value {
+	best := found[0].value
+	for _, c := range found[1:] {
+		if c.value.protected() && !best.protected() || best.kind == valuePlain {
+			best = c.value
+		}
+	}
+	return best
+}
+
+// lookupQualified resolves table.column.
+func (a *analysis) lookupQualified(c *ColumnRef, s *scope) value {
+	it := a.itemNamed(s, c.Qualifier)
+	if it == nil {
+		if a.unresolved == nil {
+			a.unresolved = c
+		}
+		return value{}
+	}
+	return a.member(it, c.Name, c.Span)
+}
+
+// member resolves a column of an item.
+func (a *analysis) member(it *item, name string, at Span) value {
+	found := it.find(name, nil)
+	if len(found) > 0 {
+		return gravest(found)
+	}
+	if a.d.FieldCalls() && it.sensitive() && !a.d.SystemColumn(name) {
+		// Postgres reads t.f as f(t) where t has no column f.
+		a.refuse(at, it.name, "a name that is no known column of a protected table", "name a column that the table has")
+	}
+	return value{}
+}

@@ -1,0 +1,200 @@
+package sqlplan
+
+// serverColumns are the context sources of an INSERT that the server makes.
+type serverColumns struct {
+	in      *insertion
+	sources []int // indexes in Table.Sources
+	// places says, for each row and source, how the value is put into the text.
+	rows map[[2]int]Expr // nil: the column is left out of the statement
+}
+
+func newServerColumns(in *insertion) *serverColumns {
+	return &serverColumns{in: in, rows: map[[2]int]Expr{}}
+}
+
+// column is the catalog's description of a source.
+func (k *serverColumns) column(i int) *RelationColumn {
+	return k.in.a.relationColumn(k.in.t.rel, k.in.t.table.Sources[i])
+}
+
+// makes reports whether the server makes the source's value where e stands.
+func (k *serverColumns) makes(e Expr, i int) bool {
+	rc := k.column(i)
+	if rc == nil {
+		return false
+	}
+	if rc.AutoIncrement {
+		c, ok := e.(*Constant)
+		if isNull(e) || ok && c.Value.Kind == LiteralInteger && c.Value.Text == "0" {
+			return true
+		}
+	}
+	_, isDefault := e.(*Default)
+	return isDefault && (rc.Default != "" || rc.Identity != "" || rc.AutoIncrement)
+}
+
+// omitted notes a source that the statement leaves out.
+func (k *serverColumns) omitted(p pins, n, i int) {
+	rc := k.column(i)
+	switch {
+	case rc == nil || rc.Generated:
+	case rc.Default != "" || rc.Identity != "" || rc.AutoIncrement:
+		k.note(n, i, nil)
+	default:
+		p[i] = value{kind: valueNull}
+	}
+}
+
+// given notes a source given as DEFAULT.
+func (k *serverColumns) given(_ pins, n, i int, e Expr) { k.note(n, i, e) }
+
+func (k *serverColumns) note(n, i int, e Expr) {
+	k.rows[[2]int{n, i}] = e
+	for _, s := range k.sources {
+		if s == i {
+			return
+		}
+	}
+	k.sources = append(k.sources, i)
+}
+
+// operand returns the operand of a source that the server makes for row n.
+func (k *serverColumns) operand(n, i int) (Operand, bool) {
+	if _, ok := k.rows[[2]int{n, i}]; !ok {
+		return Operand{}, false
+	}
+	for at, s := range k.sources {
+		if s == i {
+			return Operand{Kind: OperandServer, Param: at, Row: n}, true
+		}
+	}
+	return Operand{}, false
+}
+
+// used reports whether a seal depends on a value that the server makes.
+func (k *serverColumns) used() bool {
+	for _, s := range k.in.a.seals {
+		for _, o := range s.Sources {
+			if o.Kind == OperandServer {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// finish decides how the server's values become known.
+func (k *serverColumns) finish() {
+	a, in := k.in.a, k.in
+	if a.err != nil || len(k.sources) == 0 || !k.used() {
+		return
+	}
+	object := in.t.table.Name
+	switch {
+	case !in.alone || a.nested > 0 || a.explain:
+		a.refuse(in.s.Span, object, "the server makes the row key of a protected value within a larger statement", "give the row key, or send the INSERT by itself")
+	case in.s.Overriding == "user":
+		a.refuse(in.s.OverridingSpan, object, "OVERRIDING USER VALUE with a row key that the server makes", "leave the clause out")
+	case in.s.Ignore || in.s.Replace || in.s.Conflict != nil && in.s.Conflict.Kind != ConflictDoNothing:
+		a.refuse(in.s.Span, object, "an upsert whose row key the server makes", "give the row key, or INSERT and UPDATE by themselves")
+	}
+	if a.err != nil {
+		return
+	}
+	columns := make([]RelationColumn, len(k.sources))
+	names := make([]string, len(k.sources))
+	for i, s := range k.sources {
+		columns[i] = *k.column(s)
+		names[i] = columns[i].Name
+	}
+	key := &ServerKey{Table: in.t.table, Columns: names, Rows: len(in.s.Rows)}
+	if text := a.d.Evaluate(in.t.rel, columns, len(in.s.Rows)); text != "" {
+		key.Mode = ServerKeyEvaluate
+		key.Evaluate = finish(a.d, &Script{}, []part{textPart(text)})
+		k.insertEvaluated(columns)
+	} else {
+		k.insertThenSeal(key, columns)
+	}
+	a.serverKey = key
+}
+
+// insertEvaluated writes the evaluated values into the statement.
+func (k *serverColumns) insertEvaluated(columns []RelationColumn) {
+	a, s := k.in.a, k.in.s
+	always := false
+	for at, i := range k.sources {
+		always = always || columns[at].Identity == "always"
+		listed := k.in.at(k.in.t.table.Sources[i]) >= 0
+		if !listed {
+			if len(s.Columns) > 0 {
+				a.insertText(s.ColumnsEnd, ", "+a.d.Quote(columns[at].Name))
+			} else {
+				a.insertText(s.TargetEnd, "") // the list was added and names every column
+				a.refuse(s.Span, k.in.t.table.Name, "a row key that the server makes, in an INSERT without a column list", "list the columns")
+				return
+			}
+		}
+		for n, r := range s.Rows {
+			arg := argPart(Arg{Kind: ArgServer, Index: at, Row: n})
+			if !listed {
+				a.edits = append(a.edits, edit{span: Span{r.End, r.End}, parts: []part{textPart(", "), arg}})
+				continue
+			}
+			if e, made := k.rows[[2]int{n, i}]; made {
+				a.replace(e.At(), arg)
+			}
+		}
+	}
+	if always && s.Overriding == "" {
+		a.insertText(s.SourceStart, "OVERRIDING SYSTEM VALUE ")
+	}
+	if len(s.Rows) > 1 {
+		k.sameRows()
+	}
+}
+
+// sameRows refuses a statement that leaves some keys to the server and gives
+// others: the number of evaluated rows would not be the number of rows.
+func (k *serverColumns) sameRows() {
+	for _, i := range k.sources {
+		for n := range k.in.s.Rows {
+			if _, ok := k.rows[[2]int{n, i}]; !ok {
+				k.in.a.refuse(k.in.s.Rows[n].Span, k.in.t.table.Name, "rows of which some give their row key and some leave it to the server", "insert them by two statements")
+				return
+			}
+		}
+	}
+}
+
+// insertThenSeal inserts empty values and seals them once the keys are known.
+func (k *serverColumns) insertThenSeal(key *ServerKey, columns []RelationColumn) {
+	a, in := k.in.a, k.in
+	if len(columns) != 1 || !columns[0].AutoIncrement || in.s.Returning != nil {
+		a.refuse(in.s.Span, in.t.table.Name, "a value is bound to a column whose default the server computes", "give that column's value in the statement")
+		return
+	}
+	k.sameRows()
+	key.Mode = ServerKeyInsertThenSeal
+	for i := range a.edits {
+		for j := range a.edits[i].parts {
+			if p := &a.edits[i].parts[j]; p.arg != nil && p.arg.Kind == ArgSeal {
+				*p = textPart("''")
+			}
+		}
+	}
+	for n := range in.s.Rows {
+		if len(in.rowSeals[n]) == 0 {
+			continue
+		}
+		parts := []part{textPart("UPDATE " + a.text[in.s.Target.NameSpan.Start:in.s.Target.NameSpan.End] + " SET ")}
+		for i, seal := range in.rowSeals[n] {
+			if i > 0 {
+				parts = append(parts, textPart(", "))
+			}
+			parts = append(parts, textPart(a.d.Quote(a.sealed(seal).Name)+" = "), part{arg: &Arg{Kind: ArgRowSeal, Index: seal}})
+		}
+		parts = append(parts, textPart(" WHERE "+a.d.Quote(columns[0].Name)+" = "), part{arg: &Arg{Kind: ArgServer, Row: n}})
+		key.Update = append(key.Update, finish(a.d, &Script{}, parts))
+		key.UpdateRow = append(key.UpdateRow, n)
+	}
+}

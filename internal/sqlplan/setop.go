@@ -1,0 +1,233 @@
+package sqlplan
+
+// setOutput is what UNION, INTERSECT or EXCEPT returns.
+type setOutput struct {
+	a           *analysis
+	op          *SetOp
+	left, right output
+	pairs       map[[2]*row]*row
+	zipped      map[[2]*column]*column
+}
+
+// setOperation analyses both branches. def is the recursive CTE that the
+// operation is the body of, if any.
+func (a *analysis) setOperation(op *SetOp, sc *scope, def *cteDef) output {
+	o := &setOutput{a: a, op: op, pairs: map[[2]*row]*row{}, zipped: map[[2]*column]*column{}}
+	o.left = a.query(op.Left, sc)
+	recursive := def != nil && def.recursive && def.out == nil
+	if recursive {
+		def.out = a.cteColumns(def, o.left)
+	}
+	o.right = a.query(op.Right, sc)
+	if recursive {
+		o.checkRecursion()
+	}
+	if op.Kind != SetUnion || !op.All {
+		a.comparable(o, op.Span, "a set operation that compares a protected column")
+	}
+	o.columns() // refuses branches that do not fit
+	return o
+}
+
+func (o *setOutput) columns() ([]*column, bool) {
+	left, knownLeft := o.left.columns()
+	right, knownRight := o.right.columns()
+	known := knownLeft && knownRight
+	if !known && (anyProtected(left) || anyProtected(right)) {
+		o.a.refuse(o.op.Span, "", "a set operation over a star whose columns are not known", "list the columns")
+	}
+	list := make([]*column, min(len(left), len(right)))
+	for i := range list {
+		list[i] = o.zip(left[i], right[i])
+	}
+	return list, known
+}
+
+func (o *setOutput) zip(l, r *column) *column {
+	if c, ok := o.zipped[[2]*column{l, r}]; ok {
+		return c
+	}
+	if l.hidden != r.hidden {
+		o.a.refuse(o.op.Span, "", "a set operation whose branches need hidden columns in different places", "list the columns instead of *")
+	}
+	c := &column{name: l.name, hidden: l.hidden, value: o.merge(l.value, r.value)}
+	o.zipped[[2]*column{l, r}] = c
+	return c
+}
+
+// merge combines the lineage of both branches' values.
+func (o *setOutput) merge(l, r value) value {
+	switch {
+	case l.kind == valueNull && r.kind == valueNull:
+		return l
+	case l.protected() || r.protected():
+		return o.mergeProtected(l, r)
+	case l.kind == valueGiven && r.kind == valueGiven && o.op.All && o.op.Kind == SetUnion:
+		l.cells = append(l.cells[:len(l.cells):len(l.cells)], r.cells...)
+		l.row = o.pair(l.row, r.row)
+		return l
+	case l.kind == valueStored && (r.kind == valueNull || o.sameSource(l, r)), l.kind == valueNull && r.kind == valueStored:
+		return o.stored(l, r)
+	}
+	o.a.usePlainly(l, o.op.Span)
+	o.a.usePlainly(r, o.op.Span)
+	return value{}
+}
+
+func (o *setOutput) sameSource(l, r value) bool {
+	return r.kind == valueStored && l.table == r.table && o.a.d.SameColumn(l.name, r.name)
+}
+
+func (o *setOutput) stored(l, r value) value {
+	v := l
+	if l.kind == valueNull {
+		v = r
+	}
+	v.row = o.pair(l.row, r.row)
+	return v
+}
+
+func (o *setOutput) mergeProtected(l, r value) value {
+	either := l.column
+	if either == nil {
+		either = r.column
+	}
+	if l.kind != valueNull && r.kind != valueNull && l.column != r.column {
+		o.a.refuse(o.op.Span, either.object(), "a set operation that mixes a protected column with other values", "select the same column in every branch")
+		return value{}
+	}
+	v := o.stored(l, r)
+	if l.kind == valueLoose || r.kind == valueLoose {
+		v.kind, v.row = valueLoose, nil
+	}
+	return v
+}
+
+// pair returns the row that stands for a row of each branch.
+func (o *setOutput) pair(l, r *row) *row {
+	key := [2]*row{l, r}
+	if p, ok := o.pairs[key]; ok {
+		return p
+	}
+	p := &row{set: true, left: l, right: r}
+	for _, x := range key {
+		if x != nil {
+			p.table = x.table
+		}
+	}
+	o.pairs[key] = p
+	return p
+}
+
+func (o *setOutput) expose(r *row, source string, fresh bool) *column {
+	if !r.set {
+		return nil
+	}
+	if !fresh {
+		list, _ := o.columns()
+		for _, c := range list {
+			if c.value.kind == valueStored && c.value.row == r && o.a.d.SameColumn(c.value.name, source) {
+				return c
+			}
+		}
+	}
+	left := o.branch(o.left, r.left, r.table, source)
+	if left == nil {
+		return nil
+	}
+	return o.zippedWith(left, o.branch(o.right, r.right, r.table, source))
+}
+
+// branch adds a hidden column to one side.
+func (o *setOutput) branch(out output, r *row, t *Table, source string) *column {
+	if r == nil {
+		return out.pad(o.a.columnType(t, source))
+	}
+	return out.expose(r, source, true)
+}
+
+func (o *setOutput) pad(columnType string) *column {
+	left := o.left.pad(columnType)
+	if left == nil {
+		return nil
+	}
+	return o.zippedWith(left, o.right.pad(columnType))
+}
+
+func (o *setOutput) zippedWith(left, right *column) *column {
+	if right == nil {
+		o.a.refuse(o.op.Span, "", "a set operation to whose branches the row key cannot be added", "select the row key in every branch")
+		return nil
+	}
+	o.columns()
+	c := o.zipped[[2]*column{left, right}]
+	if c == nil {
+		o.a.refuse(o.op.Span, "", "a set operation whose branches need hidden columns in different places", "list the columns instead of *")
+	}
+	return c
+}
+
+// columnType is the catalog's type of a table's column, or "".
+func (a *analysis) columnType(t *Table, name string) string {
+	if t == nil {
+		return ""
+	}
+	if rc := a.relationColumn(a.describe(t.Schema, t.Name), name); rc != nil {
+		return rc.Type
+	}
+	return ""
+}
+
+// checkRecursion refuses a recursive CTE unless its recursive part returns, in
+// each column, the same kind of value of a row of its own: the lineage of a
+// reference to the CTE is otherwise not that of its first part.
+func (o *setOutput) checkRecursion() {
+	left, _ := o.left.columns()
+	right, _ := o.right.columns()
+	rows := map[*row]*row{}
+	broken := len(left) != len(right)
+	for i := 0; i < min(len(left), len(right)); i++ {
+		l, r := left[i].value, right[i].value
+		switch {
+		case l.kind == valueGiven || r.kind == valueGiven:
+			o.a.usePlainly(l, o.op.Span)
+			o.a.usePlainly(r, o.op.Span)
+		case l.kind != valueStored && !r.protected():
+		case l.kind != valueStored || !o.sameSource(l, r):
+			broken = true
+		case rows[l.row] == nil:
+			rows[l.row] = r.row
+		case rows[l.row] != r.row:
+			broken = true
+		}
+	}
+	if broken && (anyProtected(left) || anyProtected(right)) {
+		o.a.refuse(o.op.Span, "", "a recursive query that carries a protected column beside columns of another row", "select the protected column outside the recursion")
+	}
+}
+
+// values analyses VALUES as a query.
+func (a *analysis) values(v *Values, sc *scope) output {
+	out := &fixedOutput{}
+	if len(v.Rows) == 0 {
+		return out
+	}
+	r := &row{}
+	for j := range v.Rows[0].Values {
+		c := &column{name: a.d.ValuesColumn(j), value: value{kind: valueGiven, row: r}}
+		for _, given := range v.Rows {
+			if j < len(given.Values) {
+				c.value.cells = append(c.value.cells, given.Values[j])
+			}
+		}
+		out.list = append(out.list, c)
+	}
+	for _, given := range v.Rows {
+		for _, e := range given.Values {
+			if !leaf(e) {
+				a.check(e, sc, "a VALUES list")
+			}
+		}
+	}
+	return out
+}

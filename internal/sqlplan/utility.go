@@ -1,0 +1,173 @@
+package sqlplan
+
+// quiet are the utility statements that return no rows.
+var quiet = map[string]bool{"BEGIN": true, "START": true, "COMMIT": true, "ROLLBACK": true, "SAVEPOINT": true, "RELEASE": true,
+	"SET": true, "START TRANSACTION": true, "END": true, "ABORT": true, "RESET": true, "DISCARD": true, "LOCK": true, "USE": true,
+	"TRUNCATE": true, "UNLOCK": true}
+
+// utility analyses a statement that is neither a query nor a change of rows.
+func (a *analysis) utility(u *Utility) {
+	if !quiet[u.What] {
+		a.opaque = true
+	}
+	if u.Kind == UtilityHarmless {
+		return
+	}
+	var tables []*Table
+	for _, r := range u.Relations {
+		if u.Temporary {
+			continue
+		}
+		if kind, t := a.relation(r); kind != relationPlain {
+			tables = append(tables, t)
+		}
+	}
+	if len(tables) > 0 && u.Refuse != "" {
+		a.refuse(u.Span, tables[0].Name, u.What+": "+u.Refuse, "")
+		return
+	}
+	switch u.Kind {
+	case UtilityExplain:
+		a.explained(u)
+	case UtilityStore:
+		a.stored(u)
+	case UtilityPrepare:
+		a.prepared(u)
+	case UtilityCopy:
+		a.copied(u, tables)
+	case UtilityBody:
+		a.body(u)
+	case UtilityDefine:
+		a.defined(u, tables)
+	default:
+		a.unknown(u)
+	}
+}
+
+// unknown refuses a statement that the dialect does not know if it names a
+// protected relation anywhere.
+func (a *analysis) unknown(u *Utility) {
+	named := mentions(a.text[u.Start:min(max(u.End, u.Start), len(a.text))], a.reach.names) || a.d.Obscured(a.text)
+	if named {
+		a.touched = true
+		a.refuse(u.Span, "", u.What+" in a form that is not known names a protected table", "put it more plainly, or run it with the bare driver")
+	}
+}
+
+// explained plans EXPLAIN: values are sealed as they would be, and what it
+// prints shows no protected column.
+func (a *analysis) explained(u *Utility) {
+	a.explain, a.executes = true, u.Executes
+	for _, s := range u.Inner {
+		results, returning := a.results, a.returning
+		a.statement(s)
+		a.results, a.returning = results, returning
+	}
+	a.explain, a.executes = false, false
+}
+
+// stored refuses to keep protected values in another relation.
+func (a *analysis) stored(u *Utility) {
+	a.writes = true
+	for _, s := range u.Inner {
+		q, ok := s.(*Query)
+		if !ok {
+			a.unknown(u)
+			return
+		}
+		a.nested++
+		out := a.query(q, nil)
+		a.nested--
+		a.noProtected(out, u.Span, u.What+" over a protected column", "leave the column out; a view belongs in the policy's views and is made with the bare driver")
+	}
+	a.checkAll(u.Exprs, nil, u.What)
+}
+
+// prepared refuses to hand to the server a statement that it runs later, out
+// of the driver's sight.
+func (a *analysis) prepared(u *Utility) {
+	seals := len(a.seals)
+	for _, s := range u.Inner {
+		results, returning := a.results, a.returning
+		before := len(results)
+		a.nested++
+		a.statement(s)
+		a.nested--
+		for _, set := range a.results[before:] {
+			if set.Protected {
+				a.refuse(u.Span, "", u.What+" reads a protected column where the driver does not see the result", "run the query itself")
+			}
+		}
+		a.results, a.returning = results, returning
+	}
+	if len(a.seals) > seals {
+		a.refuse(u.Span, a.sealed(seals).object(), u.What+" writes a protected column where the driver does not see the values", "use the driver's prepared statements")
+	}
+	if a.touched && a.writes {
+		for _, s := range u.Inner {
+			if _, ok := s.(*Query); !ok {
+				a.refuse(u.Span, "", u.What+" of a statement that changes a protected table", "use the driver's prepared statements")
+			}
+		}
+	}
+}
+
+// copied refuses to move protected columns in bulk.
+func (a *analysis) copied(u *Utility, tables []*Table) {
+	for _, t := range tables {
+		if u.Columns == nil {
+			a.refuse(u.Span, t.Name, u.What+" of a protected table", "list columns that the policy does not name, or use INSERT and SELECT")
+		}
+		for _, name := range u.Columns {
+			if c := a.protectedColumn(t, name, u.Span); c != nil {
+				a.refuse(u.Span, c.object(), u.What+" of a protected column", "use INSERT and SELECT")
+			}
+		}
+	}
+	for _, s := range u.Inner {
+		q, ok := s.(*Query)
+		if !ok {
+			a.unknown(u)
+			return
+		}
+		a.noProtected(a.query(q, nil), u.Span, u.What+" of a protected column", "SELECT it instead")
+	}
+}
+
+// body refuses program text that names a protected relation.
+func (a *analysis) body(u *Utility) {
+	for _, s := range u.Strings {
+		if mentions(s, a.reach.names) || a.d.Obscured(s) {
+			a.touched = true
+			a.refuse(u.Span, "", u.What+" holds program text that names a protected table", "run its statements through the driver, or create it with the bare driver")
+		}
+	}
+}
+
+// defined refuses DDL that makes the server compute with a protected column.
+func (a *analysis) defined(u *Utility, tables []*Table) {
+	for _, t := range tables {
+		for _, name := range u.Columns {
+			if c := a.protectedColumn(t, name, u.Span); c != nil {
+				a.refuse(u.Span, c.object(), u.What+" makes the server work with a protected column", "leave the column out; ciphertexts neither sort nor compare")
+			}
+		}
+		for _, e := range u.Exprs {
+			walk(e, func(x Expr) bool {
+				if ref, ok := x.(*ColumnRef); ok && !ref.Star {
+					if c := a.protectedColumn(t, ref.Name, u.Span); c != nil {
+						a.refuse(u.Span, c.object(), u.What+" makes the server work with a protected column", "leave the column out; ciphertexts neither sort nor compare")
+					}
+				}
+				return true
+			})
+		}
+	}
+	for _, s := range u.Inner {
+		if q, ok := s.(*Query); ok {
+			a.noProtected(a.query(q, nil), u.Span, u.What+" over a protected column", "leave the column out")
+			continue
+		}
+		a.unknown(u)
+	}
+}

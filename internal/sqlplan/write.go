@@ -1,0 +1,265 @@
+package sqlplan
+
+import "strings"
+
+// leafKind is what stands at a leaf of the expression that a protected column
+// is set to.
+type leafKind uint8
+
+const (
+	leafNull     leafKind = iota + 1
+	leafGiven             // a parameter or literal
+	leafCells             // a column of given values
+	leafSame              // the same column of the same row
+	leafExcluded          // the same column of the row that INSERT proposed
+)
+
+// written is one leaf.
+type written struct {
+	kind   leafKind
+	expr   Expr
+	value  value // leafCells
+	guards pins  // what CASE conditions around the leaf pin
+	direct bool  // the leaf is the whole value
+}
+
+// target is a protected table that a statement writes to.
+type target struct {
+	item  *item
+	table *Table
+	rel   *Relation // of the table, also where the statement names a view
+	scope *scope    // for SET expressions and WHERE
+	// proposed is EXCLUDED or a row alias.
+	proposed *item
+}
+
+// newTarget describes the written table.
+func (a *analysis) newTarget(it *item, s *scope) *target {
+	t := &target{item: it, table: it.table, rel: it.rel, scope: s}
+	if it.rel != nil && it.rel.View {
+		t.rel = a.describe(it.table.Schema, it.table.Name)
+	}
+	return t
+}
+
+// leaves takes apart the expression that column c is set to. It refuses
+// whatever is neither a value, nor the same column of the same row.
+func (a *analysis) leaves(t *target, c *Column, e Expr, yield func(written)) {
+	a.leavesOf(t, c, e, nil, true, yield)
+}
+
+func (a *analysis) leavesOf(t *target, c *Column, e Expr, guards pins, direct bool, yield func(written)) {
+	if e == nil || isNull(e) {
+		yield(written{kind: leafNull, expr: e, direct: direct})
+		return
+	}
+	if leaf(e) {
+		yield(written{kind: leafGiven, expr: e, guards: guards, direct: direct})
+		return
+	}
+	switch e := e.(type) {
+	case *Default:
+		if direct && a.defaultIsNull(t, c, e.Span) {
+			yield(written{kind: leafNull, expr: e, direct: direct})
+		}
+		return
+	case *ColumnRef:
+		if w, ok := a.columnLeaf(t, c, e); ok {
+			w.guards, w.direct = guards, direct
+			yield(w)
+		}
+		return
+	case *ValuesRef:
+		if a.d.SameColumn(e.Column, c.Name) {
+			yield(written{kind: leafExcluded, expr: e, direct: direct})
+			return
+		}
+	case *Call:
+		if strings.EqualFold(e.Name, "coalesce") && e.Schema == "" && len(e.Rest) == 0 {
+			for _, arg := range e.Args {
+				a.leavesOf(t, c, arg, guards, false, yield)
+			}
+			return
+		}
+	case *Case:
+		a.caseLeaves(t, c, e, guards, yield)
+		return
+	}
+	a.refuse(e.At(), c.object(), "a protected column is set to something that the server computes", "set it to a parameter, a literal or NULL")
+}
+
+// caseLeaves takes apart CASE; a branch's condition may pin the row.
+func (a *analysis) caseLeaves(t *target, c *Column, e *Case, guards pins, yield func(written)) {
+	a.checkUse(e.Arg, t.scope, use{"CASE over a protected column", mendCompare})
+	for _, w := range e.Whens {
+		a.checkUse(w.Cond, t.scope, use{"CASE over a protected column", mendCompare})
+		cond := w.Cond
+		if e.Arg != nil {
+			cond = &Op{Span: w.Cond.At(), What: OpEqual, Operands: []Expr{e.Arg, w.Cond}}
+		}
+		a.leavesOf(t, c, w.Result, guards.with(a.pinsOf(t, cond)), false, yield)
+	}
+	a.leavesOf(t, c, e.Else, guards, false, yield)
+}
+
+// columnLeaf decides what a column that a protected column is set to may be.
+func (a *analysis) columnLeaf(t *target, c *Column, e *ColumnRef) (written, bool) {
+	v := value{}
+	if !e.Star {
+		v = a.lookup(e, t.scope)
+	}
+	switch {
+	case v.kind == valueGiven:
+		return written{kind: leafCells, expr: e, value: v}, true
+	case v.kind == valueStored && v.column == c && v.row == t.item.row:
+		return written{kind: leafSame, expr: e}, true
+	case v.kind == valueStored && v.column == c && t.proposed != nil && v.row == t.proposed.row:
+		return written{kind: leafExcluded, expr: e}, true
+	case v.protected():
+		a.refuse(e.Span, c.object(), "a protected column is set to a protected value of another row or column", "read it and write it as a parameter")
+	default:
+		a.refuse(e.Span, c.object(), "a protected column is set to a value that the server holds", "set it to a parameter, a literal or NULL")
+	}
+	return written{}, false
+}
+
+// defaultIsNull reports whether the column's live default is NULL, and refuses
+// where it is not.
+func (a *analysis) defaultIsNull(t *target, c *Column, at Span) bool {
+	rc := a.relationColumn(t.rel, c.Name)
+	switch {
+	case rc == nil:
+		a.refuse(at, c.object(), "a protected column's default is not known", "give the column a value, or NULL")
+	case rc.Generated:
+		a.refuse(at, c.object(), "a protected column is computed by the server", "make it an ordinary column")
+	case rc.Default != "" || rc.Identity != "" || rc.AutoIncrement:
+		a.refuse(at, c.object(), "a protected column has a default that is not NULL", "give the column a value, or drop the default")
+	default:
+		return true
+	}
+	return false
+}
+
+// pins are the context sources of a row that a condition fixes: by index in
+// Table.Sources.
+type pins map[int]value
+
+func (p pins) with(more pins) pins {
+	if len(more) == 0 {
+		return p
+	}
+	all := make(pins, len(p)+len(more))
+	for k, v := range p {
+		all[k] = v
+	}
+	for k, v := range more {
+		all[k] = v
+	}
+	return all
+}
+
+// pinsOf lists what a condition fixes when it holds.
+func (a *analysis) pinsOf(t *target, cond Expr) pins {
+	p := pins{}
+	a.collectPins(t, cond, p)
+	return p
+}
+
+func (a *analysis) collectPins(t *target, cond Expr, p pins) {
+	op, ok := cond.(*Op)
+	if !ok {
+		return
+	}
+	switch {
+	case op.What == OpAnd:
+		for _, x := range op.Operands {
+			a.collectPins(t, x, p)
+		}
+	case (op.What == OpEqual || op.What == OpIn) && len(op.Operands) == 2:
+		l, r := op.Operands[0], op.Operands[1]
+		lr, lok := l.(*Row)
+		rr, rok := r.(*Row)
+		if lok && rok && len(lr.Items) == len(rr.Items) {
+			for i := range lr.Items {
+				a.pin(t, lr.Items[i], rr.Items[i], p)
+			}
+			return
+		}
+		a.pin(t, l, r, p)
+	}
+}
+
+// pin notes a source column that is compared with a value.
+func (a *analysis) pin(t *target, l, r Expr, p pins) {
+	for _, pair := range [2][2]Expr{{l, r}, {r, l}} {
+		c, ok := pair[0].(*ColumnRef)
+		if !ok || c.Star {
+			continue
+		}
+		v := a.lookup(c, t.scope)
+		if v.kind != valueStored || v.row != t.item.row {
+			continue
+		}
+		i := a.sourceIndex(t.table, v.name)
+		rc := a.relationColumn(t.rel, v.name)
+		if i < 0 || rc == nil || rc.Inexact {
+			continue
+		}
+		if given, ok := a.pinValue(t, pair[1], rc.Type); ok {
+			p[i] = given
+		}
+	}
+}
+
+// pinValue resolves what a source column is compared with.
+func (a *analysis) pinValue(t *target, e Expr, columnType string) (value, bool) {
+	if leaf(e) {
+		o, ok := a.operand(e, columnType)
+		if !ok || o.Kind == OperandNull || o.Kind == OperandLiteral && !a.d.LiteralFits(o.Literal.Kind, columnType) {
+			return value{}, false
+		}
+		return value{kind: valueGiven, cells: []Expr{e}}, true
+	}
+	if c, ok := e.(*Cast); ok && c.Plain && a.d.SameType(c.Type, columnType) {
+		e = c.Expr
+	}
+	c, ok := e.(*ColumnRef)
+	if !ok || c.Star {
+		return value{}, false
+	}
+	v := a.lookup(c, t.scope)
+	if v.kind != valueGiven {
+		return value{}, false
+	}
+	for _, cell := range v.cells {
+		if o, ok := a.operand(cell, columnType); !ok || o.Kind == OperandLiteral && !a.d.LiteralFits(o.Literal.Kind, columnType) {
+			return value{}, false
+		}
+	}
+	return v, true
+}
+
+// source returns the operand of a given value for a row of it.
+func (a *analysis) source(v value, cell int, columnType string) (Operand, bool) {
+	if v.kind == valueNull {
+		return Operand{Kind: OperandNull}, true
+	}
+	if v.kind != valueGiven || len(v.cells) == 0 {
+		return Operand{}, false
+	}
+	if len(v.cells) == 1 {
+		cell = 0
+	}
+	if cell >= len(v.cells) {
+		return Operand{}, false
+	}
+	return a.operand(v.cells[cell], columnType)
+}
+
+// sourceType is the catalog's type of a source column, or "" if not known.
+func (a *analysis) sourceType(t *target, index int) string {
+	if rc := a.relationColumn(t.rel, t.table.Sources[index]); rc != nil {
+		return rc.Type
+	}
+	return ""
+}
