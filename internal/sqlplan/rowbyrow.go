@@ -1,6 +1,5 @@
 package sqlplan
 
-
 // maxRows is the policy's limit for a table.
 func (t *Table) maxRows() int {
 	if t.MaxRows > 0 {
@@ -275,4 +274,3 @@ func (a *analysis) replaceAll(span Span, parts ...part) {
 	a.edits = kept
 	a.replace(span, parts...)
 }
-

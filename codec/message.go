@@ -1,0 +1,197 @@
+package codec
+
+import (
+	"encoding/binary"
+	"maps"
+)
+
+// Message is a parsed message header together with the unread body. It refers
+// to the bytes given to [Parse]. It is immutable and safe for concurrent use.
+type Message struct {
+	raw        []byte
+	suite      Suite
+	info       *suiteInfo
+	id         []byte
+	context    Context
+	keys       []WrappedKey
+	framed     bool
+	frame      uint32
+	body       int // end of the header body: where its authentication begins
+	content    int // where the message body begins
+	commitment []byte
+	iv, tag    []byte // of the header
+}
+
+// Suite is the message's algorithm suite.
+func (m *Message) Suite() Suite { return m.suite }
+
+// Version is the message format version, 1 or 2.
+func (m *Message) Version() int { return int(m.info.version) }
+
+// ID is the message id, 16 or 32 random bytes. It must not be changed.
+func (m *Message) ID() []byte { return m.id }
+
+// Context returns a copy of the stored encryption context.
+func (m *Message) Context() Context { return maps.Clone(m.context) }
+
+// WrappedKeys are the message's wrapped data keys. They must not be changed.
+func (m *Message) WrappedKeys() []WrappedKey { return m.keys }
+
+// Framed reports whether the body is framed.
+func (m *Message) Framed() bool { return m.framed }
+
+// FrameLength is the length of a regular frame's plaintext in bytes, 0 for a
+// body that is not framed.
+func (m *Message) FrameLength() uint32 { return m.frame }
+
+// HeaderLength is the length of the header with its authentication, in bytes.
+func (m *Message) HeaderLength() int { return m.content }
+
+// Length is the length of the whole message in bytes.
+func (m *Message) Length() int { return len(m.raw) }
+
+// cursor reads big-endian fields and remembers the first failure.
+type cursor struct {
+	b   []byte
+	at  int
+	bad string
+}
+
+func (c *cursor) take(n int, what string) []byte {
+	if c.bad != "" || n < 0 || len(c.b)-c.at < n {
+		if c.bad == "" {
+			c.bad = what + " is cut short"
+		}
+		return nil
+	}
+	c.at += n
+	return c.b[c.at-n : c.at : c.at]
+}
+
+func (c *cursor) u8(what string) byte {
+	if b := c.take(1, what); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+func (c *cursor) u16(what string) int {
+	if b := c.take(2, what); b != nil {
+		return int(binary.BigEndian.Uint16(b))
+	}
+	return 0
+}
+
+func (c *cursor) u32(what string) uint32 {
+	if b := c.take(4, what); b != nil {
+		return binary.BigEndian.Uint32(b)
+	}
+	return 0
+}
+
+func (c *cursor) field(what string) []byte { return c.take(c.u16(what), what) }
+
+func tampered(offset int, what string) error {
+	return &Error{Kind: ErrTampered, Op: "parse", What: what, Offset: offset}
+}
+
+// Parse reads a message's header; no key is needed and nothing is verified. The
+// message refers to raw, which must not change while it is used. Bytes that do not
+// start like a message give [ErrNotMessage]; a message that is cut short or
+// contradicts itself gives [ErrTampered], an unknown suite [ErrUnsupportedSuite].
+// It allocates at most a small multiple of len(raw).
+func Parse(raw []byte) (*Message, error) {
+	if err := startsLikeMessage(raw); err != nil {
+		return nil, err
+	}
+	c := &cursor{b: raw, at: 1}
+	if raw[0] == 1 {
+		c.at = 2 // the type byte
+	}
+	m := &Message{raw: raw, suite: Suite(c.u16("the algorithm suite"))}
+	m.info = m.suite.info()
+	if c.bad == "" && (m.info == nil || m.info.version != raw[0]) {
+		return nil, &Error{Kind: ErrUnsupportedSuite, Op: "parse", What: "suite " + m.suite.String() + " of message version " + string('0'+rune(raw[0])), Offset: c.at - 2}
+	}
+	if c.bad == "" {
+		m.id = c.take(m.info.idLength(), "the message id")
+	}
+	aad, at := c.field("the encryption context"), c.at
+	m.keys = parseKeys(c)
+	m.parseContentType(c)
+	if c.bad != "" {
+		return nil, tampered(c.at, c.bad)
+	}
+	var err error
+	if m.context, err = parseContext(aad, at-len(aad)); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// startsLikeMessage tells other data from a message, and mends the common
+// mistake of passing base64 text.
+func startsLikeMessage(raw []byte) error {
+	not := func(what string) error {
+		return &Error{Kind: ErrNotMessage, Op: "parse", What: what, Offset: 0}
+	}
+	switch {
+	case len(raw) == 0:
+		return not("there are no bytes")
+	case len(raw) >= 2 && raw[0] == 1 && raw[1] == 0x80, len(raw) >= 2 && raw[0] == 2 && (raw[1] == 4 || raw[1] == 5):
+		return nil
+	case len(raw) >= 2 && raw[0] == 'A' && (raw[1] == 'Y' || raw[1] == 'g'):
+		return not("it looks like a message in base64; decode it first")
+	}
+	return not("the first bytes are another format's")
+}
+
+func parseKeys(c *cursor) []WrappedKey {
+	const what = "the wrapped keys"
+	count := c.u16(what)
+	if c.bad == "" && (count == 0 || count > (len(c.b)-c.at)/6) {
+		c.bad = "the number of wrapped keys is wrong"
+	}
+	if c.bad != "" {
+		return nil
+	}
+	keys := make([]WrappedKey, count)
+	for i := range keys {
+		keys[i].ProviderID = string(c.field(what))
+		keys[i].ProviderInfo = c.field(what)
+		keys[i].Ciphertext = c.field(what)
+	}
+	return keys
+}
+
+func (m *Message) parseContentType(c *cursor) {
+	const what = "the header"
+	contentType := c.u8(what)
+	if m.info != nil && m.info.version == 1 {
+		reserved, iv := c.u32(what), c.u8(what)
+		if c.bad == "" && (reserved != 0 || iv != ivLength) {
+			c.bad = "a reserved field or the IV length is wrong"
+		}
+	}
+	m.frame = c.u32(what)
+	m.framed = contentType == 2
+	switch {
+	case c.bad != "":
+	case contentType != 1 && contentType != 2:
+		c.bad = "the content type is unknown"
+	case m.framed == (m.frame == 0):
+		c.bad = "the frame length does not fit the content type"
+	}
+	if c.bad != "" {
+		return
+	}
+	if m.info.version == 2 {
+		m.commitment = c.take(commitmentLength, "the key commitment")
+	}
+	m.body = c.at
+	if m.info.version == 1 {
+		m.iv = c.take(ivLength, "the header's IV")
+	}
+	m.tag = c.take(tagLength, "the header's tag")
+	m.content = c.at
+}
