@@ -1,0 +1,270 @@
+package codec
+
+import (
+	"context"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Defaults of [Config].
+const (
+	DefaultFrameLength    = 4096
+	DefaultMaxWrappedKeys = 16
+	DefaultMaxMessage     = 64 << 20
+)
+
+// Config says how a [Codec] writes and what it reads. Exactly one of Keyring and
+// Materials must be set.
+type Config struct {
+	Keyring   Keyring
+	Materials Materials
+	// Suite is what is written; zero means 0478, or 0178 under the policy that
+	// forbids commitment.
+	Suite Suite
+	// Commitment is the commitment policy; zero means
+	// [CommitmentRequireEncryptRequireDecrypt].
+	Commitment Commitment
+	// FrameLength is the plaintext length of a frame in bytes; zero means 4096.
+	FrameLength uint32
+	// MaxWrappedKeys bounds the wrapped keys of a message; zero means 16.
+	MaxWrappedKeys int
+	// MaxMessage bounds plaintexts and messages, in bytes; zero means 64 MiB.
+	MaxMessage int
+	// RequiredKeys are context keys that are authenticated but not stored: who
+	// decrypts must know them (framework/required-encryption-context-cmm).
+	RequiredKeys []string
+}
+
+// Codec encrypts and decrypts messages. It is immutable and safe for
+// concurrent use.
+type Codec struct {
+	c         Config
+	info      *suiteInfo
+	materials Materials
+}
+
+// New checks the configuration and returns a codec.
+func New(c Config) (*Codec, error) {
+	if (c.Keyring == nil) == (c.Materials == nil) {
+		return nil, errors.New("codec: set exactly one of Keyring and Materials")
+	}
+	if c.Commitment == 0 {
+		c.Commitment = CommitmentRequireEncryptRequireDecrypt
+	}
+	if c.Suite == 0 {
+		c.Suite = SuiteCommit
+		if c.Commitment == CommitmentForbidEncryptAllowDecrypt {
+			c.Suite = Suite256HKDF
+		}
+	}
+	info := c.Suite.info()
+	switch {
+	case info == nil:
+		return nil, &Error{Kind: ErrUnsupportedSuite, What: "suite " + c.Suite.String(), Offset: -1}
+	case c.Commitment > CommitmentRequireEncryptRequireDecrypt:
+		return nil, errors.New("codec: the commitment policy is unknown")
+	case !c.Commitment.writes(c.Suite):
+		return nil, &Error{Kind: ErrCommitmentPolicy, Op: "encrypt", What: "suite " + c.Suite.String(), Offset: -1}
+	case c.MaxWrappedKeys < 0 || c.MaxMessage < 0:
+		return nil, errors.New("codec: a limit is negative")
+	case slices.Contains(c.RequiredKeys, publicKeyContextKey):
+		return nil, invalidContext(publicKeyContextKey + " cannot be left out of the message")
+	}
+	if c.FrameLength == 0 {
+		c.FrameLength = DefaultFrameLength
+	}
+	if c.MaxWrappedKeys == 0 {
+		c.MaxWrappedKeys = DefaultMaxWrappedKeys
+	}
+	if c.MaxMessage == 0 {
+		c.MaxMessage = DefaultMaxMessage
+	}
+	c.RequiredKeys = slices.Clone(c.RequiredKeys)
+	slices.Sort(c.RequiredKeys)
+	m := c.Materials
+	if m == nil {
+		m = DefaultMaterials(c.Keyring)
+	}
+	return &Codec{c: c, info: info, materials: m}, nil
+}
+
+// Encrypt appends a message that holds plaintext, bound to ec, to dst. The
+// context is checked before any key is asked for; ctx and its deadline reach the
+// keyring. On error dst is returned unchanged.
+func (c *Codec) Encrypt(ctx context.Context, dst, plaintext []byte, ec Context) ([]byte, error) {
+	if err := ec.checkCaller(); err != nil {
+		return dst, err
+	}
+	if len(plaintext) > c.c.MaxMessage {
+		return dst, &Error{Kind: ErrLimit, Op: "encrypt", What: fmt.Sprintf("the plaintext is longer than %d bytes", c.c.MaxMessage), Offset: -1}
+	}
+	for _, k := range c.c.RequiredKeys {
+		if _, ok := ec[k]; !ok {
+			return dst, invalidContext("the required key " + k + " is missing")
+		}
+	}
+	m, err := c.materials.Encryption(ctx, EncryptionRequest{Suite: c.c.Suite, Context: ec, RequiredKeys: c.c.RequiredKeys, PlaintextLength: len(plaintext)})
+	if err != nil {
+		return dst, err
+	}
+	defer c.materials.Done(m.DataKey)
+	if len(m.WrappedKeys) > c.c.MaxWrappedKeys {
+		return dst, &Error{Kind: ErrLimit, Op: "encrypt", What: "the keyring made more wrapped keys than the limit", Offset: -1}
+	}
+	return c.write(dst, plaintext, m)
+}
+
+// stored returns the part of the context that the message stores.
+func stored(full Context, required []string) Context {
+	if len(required) == 0 {
+		return full
+	}
+	s := maps.Clone(full)
+	for _, k := range required {
+		delete(s, k)
+	}
+	return s
+}
+
+func (c *Codec) write(dst, plaintext []byte, m *EncryptionMaterials) ([]byte, error) {
+	ec := stored(m.Context, m.RequiredKeys)
+	length, err := ec.serializedLength()
+	if err != nil {
+		return dst, err
+	}
+	start := len(dst)
+	out := slices.Grow(dst, c.size(length, m.WrappedKeys, len(plaintext)))
+	out, id := c.appendHeader(out, m, ec, length)
+	aead, commitment, err := contentKey(c.c.Suite, c.info, m.DataKey.Bytes(), id)
+	if err != nil {
+		return dst, err
+	}
+	if c.info.version == 2 {
+		out = append(out, commitment[:]...)
+	}
+	out = appendHeaderTag(out, start, c.info, aead, m)
+	out = c.appendFrames(out, aead, id, plaintext)
+	if c.info.curve == nil {
+		return out, nil
+	}
+	signature, err := m.SigningKey.Sign(rand.Reader, c.info.digest(out[start:]), c.info.sign)
+	if err != nil {
+		return dst, err
+	}
+	return appendField(out, signature), nil
+}
+
+// appendHeader appends the header body up to the commitment.
+func (c *Codec) appendHeader(out []byte, m *EncryptionMaterials, ec Context, contextLength int) (_, id []byte) {
+	out = append(out, c.info.version)
+	if c.info.version == 1 {
+		out = append(out, 0x80)
+	}
+	out = binary.BigEndian.AppendUint16(out, uint16(c.c.Suite))
+	at, n := len(out), c.info.idLength()
+	out = append(out, zeros[:n]...)
+	id = out[at : at+n]
+	_, _ = rand.Read(id) // never fails
+	out = binary.BigEndian.AppendUint16(out, uint16(contextLength))
+	out = appendPairs(out, ec, nil)
+	out = binary.BigEndian.AppendUint16(out, uint16(len(m.WrappedKeys)))
+	for _, k := range m.WrappedKeys {
+		out = appendField(out, k.ProviderID)
+		out = appendField(out, k.ProviderInfo)
+		out = appendField(out, k.Ciphertext)
+	}
+	out = append(out, 2)
+	if c.info.version == 1 {
+		out = append(out, 0, 0, 0, 0, ivLength)
+	}
+	return binary.BigEndian.AppendUint32(out, c.c.FrameLength), id
+}
+
+var zeros [64]byte
+
+// appendHeaderTag appends the header's authentication.
+func appendHeaderTag(out []byte, start int, info *suiteInfo, aead cipher.AEAD, m *EncryptionMaterials) []byte {
+	aad := out[start:]
+	if len(m.RequiredKeys) > 0 {
+		aad = appendPairs(slices.Clone(aad), m.Context, m.RequiredKeys)
+	}
+	if info.version == 1 {
+		out = append(out, zeros[:ivLength]...)
+	}
+	return aead.Seal(out, zeros[:ivLength], nil, aad)
+}
+
+const (
+	frameLabel      = "AWSKMSEncryptionClient Frame"
+	finalFrameLabel = "AWSKMSEncryptionClient Final Frame"
+	blockLabel      = "AWSKMSEncryptionClient Single Block"
+	finalFrameMark  = 0xffffffff
+)
+
+// appendBodyAAD appends the additional data of a frame or block.
+func appendBodyAAD(dst, id []byte, label string, sequence uint32, length uint64) []byte {
+	dst = append(append(dst, id...), label...)
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(dst, sequence), length)
+}
+
+func (c *Codec) appendFrames(out []byte, aead cipher.AEAD, id, plaintext []byte) []byte {
+	var room [96]byte
+	var iv [ivLength]byte
+	sequence := uint32(1)
+	for ; len(plaintext) > int(c.c.FrameLength); sequence++ {
+		binary.BigEndian.PutUint32(iv[8:], sequence)
+		aad := appendBodyAAD(room[:0], id, frameLabel, sequence, uint64(c.c.FrameLength))
+		out = append(binary.BigEndian.AppendUint32(out, sequence), iv[:]...)
+		out = aead.Seal(out, iv[:], plaintext[:c.c.FrameLength], aad)
+		plaintext = plaintext[c.c.FrameLength:]
+	}
+	binary.BigEndian.PutUint32(iv[8:], sequence)
+	aad := appendBodyAAD(room[:0], id, finalFrameLabel, sequence, uint64(len(plaintext)))
+	out = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(out, finalFrameMark), sequence)
+	out = append(out, iv[:]...)
+	out = binary.BigEndian.AppendUint32(out, uint32(len(plaintext)))
+	return aead.Seal(out, iv[:], plaintext, aad)
+}
+
+// size is the length of a message in bytes; for suites that sign, the greatest.
+func (c *Codec) size(contextLength int, keys []WrappedKey, plaintext int) int {
+	n := 1 + 2 + c.info.idLength() + 2 + contextLength + 2 + 1 + 4 + tagLength
+	if c.info.version == 1 {
+		n += 1 + 4 + 1 + ivLength
+	} else {
+		n += commitmentLength
+	}
+	for _, k := range keys {
+		n += 6 + len(k.ProviderID) + len(k.ProviderInfo) + len(k.Ciphertext)
+	}
+	frames := 0
+	if plaintext > 0 {
+		frames = (plaintext - 1) / int(c.c.FrameLength)
+	}
+	n += plaintext + frames*(4+ivLength+tagLength) + 4 + 4 + ivLength + 4 + tagLength
+	if c.info.curve != nil {
+		n += 2 + maxSignatureLengthP384DER
+	}
+	return n
+}
+
+// Size returns the length in bytes of the message that Encrypt would write for
+// a plaintext of n bytes under ec, wrapped as keys; the greatest length for
+// suites that sign, whose signatures vary by a few bytes.
+func (c *Codec) Size(ec Context, keys []WrappedKey, n int) (int, error) {
+	ec = stored(ec, c.c.RequiredKeys)
+	if c.info.curve != nil {
+		ec = maps.Clone(ec)
+		if ec == nil {
+			ec = Context{}
+		}
+		ec[publicKeyContextKey] = string(make([]byte, (1+(c.info.curve.Params().BitSize+7)/8+2)/3*4))
+	}
+	length, err := ec.serializedLength()
+	return c.size(length, keys, n), err
+}

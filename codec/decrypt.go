@@ -1,0 +1,195 @@
+package codec
+
+import (
+	"context"
+	"crypto/cipher"
+	"crypto/ecdsa"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Decrypt appends the message's plaintext to dst. expected is what the caller
+// knows of the encryption context (the "reproduced encryption context"): a pair that
+// the message stores with another value gives [ErrContextMismatch] before any key
+// is asked for; a pair that it does not store must have been a required one, or
+// unwrapping fails with [ErrUnwrap]. With a nil expected nothing is compared.
+// On error dst is returned unchanged, and nothing of the plaintext is released.
+func (c *Codec) Decrypt(ctx context.Context, dst []byte, m *Message, expected Context) ([]byte, error) {
+	if !c.c.Commitment.reads(m.suite) {
+		return dst, &Error{Kind: ErrCommitmentPolicy, Op: "decrypt", What: "suite " + m.suite.String() + " has no key commitment", Offset: -1}
+	}
+	if len(m.keys) > c.c.MaxWrappedKeys || len(m.raw) > c.c.MaxMessage+(1<<20) {
+		return dst, &Error{Kind: ErrLimit, Op: "decrypt", What: "the message has more wrapped keys, or is longer, than the limit", Offset: -1}
+	}
+	full, required, err := m.fullContext(expected)
+	if err != nil {
+		return dst, err
+	}
+	materials, err := c.materials.Decryption(ctx, DecryptionRequest{Suite: m.suite, Context: full, RequiredKeys: required, WrappedKeys: m.keys})
+	if err != nil {
+		return dst, err
+	}
+	defer c.materials.Done(materials.DataKey)
+	return m.open(dst, materials)
+}
+
+// fullContext joins the stored context and the expected one.
+func (m *Message) fullContext(expected Context) (full Context, required []string, err error) {
+	for k, v := range expected {
+		got, ok := m.context[k]
+		if !ok {
+			required = append(required, k)
+		} else if got != v {
+			return nil, nil, &Error{Kind: ErrContextMismatch, Op: "decrypt", What: fmt.Sprintf("the value of %q differs", k), Offset: -1}
+		}
+	}
+	if len(required) == 0 {
+		return m.context, nil, nil
+	}
+	full = maps.Clone(expected)
+	maps.Copy(full, m.context)
+	if _, err := full.serializedLength(); err != nil {
+		return nil, nil, err
+	}
+	slices.Sort(required)
+	return full, required, nil
+}
+
+// open verifies everything and decrypts the body.
+func (m *Message) open(dst []byte, d *DecryptionMaterials) ([]byte, error) {
+	aead, commitment, err := contentKey(m.suite, m.info, d.DataKey.Bytes(), m.id)
+	if err != nil {
+		return dst, err
+	}
+	if m.info.version == 2 && !equal(commitment[:], m.commitment) {
+		return dst, opened(m.body-commitmentLength, "the key commitment does not fit the data key")
+	}
+	if err := m.checkHeader(aead, d); err != nil {
+		return dst, err
+	}
+	out, end, err := m.openBody(dst, aead)
+	if err == nil {
+		err = m.checkEnd(end, d.VerificationKey)
+	}
+	if err != nil {
+		if cap(out) > len(dst) {
+			clear(out[len(dst):cap(out)])
+		}
+		return dst, err
+	}
+	return out, nil
+}
+
+func opened(offset int, what string) error {
+	return &Error{Kind: ErrTampered, Op: "decrypt", What: what, Offset: offset}
+}
+
+func (m *Message) checkHeader(aead cipher.AEAD, d *DecryptionMaterials) error {
+	aad := m.raw[:m.body:m.body]
+	if len(d.RequiredKeys) > 0 {
+		aad = appendPairs(aad, d.Context, d.RequiredKeys)
+	}
+	iv := zeros[:ivLength]
+	if m.iv != nil {
+		iv = m.iv
+	}
+	if _, err := aead.Open(nil, iv, m.tag, aad); err != nil {
+		return opened(m.body, "the header's tag does not fit")
+	}
+	return nil
+}
+
+// openBody decrypts the body and returns where it ends. What it has appended
+// when it fails must be cleared.
+func (m *Message) openBody(dst []byte, aead cipher.AEAD) (out []byte, end int, err error) {
+	c := &cursor{b: m.raw, at: m.content}
+	out = slices.Grow(dst, max(0, len(m.raw)-m.content-36))
+	if !m.framed {
+		return m.openBlock(out, c, aead)
+	}
+	var room [96]byte
+	for sequence := uint32(1); ; sequence++ {
+		at := c.at
+		label, length := frameLabel, uint64(m.frame)
+		mark := c.u32("a frame")
+		final := mark == finalFrameMark
+		if final {
+			mark = c.u32("the final frame")
+		}
+		iv := c.take(ivLength, "a frame's IV")
+		if final {
+			label, length = finalFrameLabel, uint64(c.u32("the final frame"))
+		}
+		if c.bad == "" && length > uint64(m.frame) {
+			c.bad = "the final frame is longer than a frame"
+		}
+		sealed := c.take(int(min(length+tagLength, uint64(len(m.raw))+1)), "a frame")
+		switch {
+		case c.bad != "":
+			return out, 0, opened(at, c.bad)
+		case mark != sequence:
+			return out, 0, opened(at, "a frame is out of sequence")
+		}
+		aad := appendBodyAAD(room[:0], m.id, label, sequence, length)
+		if out, err = openInto(out, aead, iv, sealed, aad); err != nil {
+			return out, 0, opened(at, "a frame's tag does not fit")
+		}
+		if final {
+			return out, c.at, nil
+		}
+		if sequence == finalFrameMark-1 {
+			return out, 0, opened(at, "there are too many frames")
+		}
+	}
+}
+
+func (m *Message) openBlock(out []byte, c *cursor, aead cipher.AEAD) ([]byte, int, error) {
+	at := c.at
+	iv := c.take(ivLength, "the body's IV")
+	b := c.take(8, "the body's length")
+	if c.bad != "" {
+		return out, 0, opened(at, c.bad)
+	}
+	length := binary.BigEndian.Uint64(b)
+	sealed := c.take(int(min(length, uint64(len(m.raw))))+tagLength, "the body")
+	if c.bad != "" {
+		return out, 0, opened(at, c.bad)
+	}
+	var room [96]byte
+	out, err := openInto(out, aead, iv, sealed, appendBodyAAD(room[:0], m.id, blockLabel, 1, length))
+	if err != nil {
+		return out, 0, opened(at, "the body's tag does not fit")
+	}
+	return out, c.at, nil
+}
+
+func openInto(out []byte, aead cipher.AEAD, iv, sealed, aad []byte) ([]byte, error) {
+	more, err := aead.Open(out, iv, sealed, aad)
+	if err != nil {
+		return out, err
+	}
+	return more, nil
+}
+
+// checkEnd verifies the signature, and that nothing follows.
+func (m *Message) checkEnd(end int, key *ecdsa.PublicKey) error {
+	if m.info.curve == nil {
+		if end != len(m.raw) {
+			return opened(end, "bytes follow the end of the message")
+		}
+		return nil
+	}
+	c := &cursor{b: m.raw, at: end}
+	signature := c.field("the signature")
+	switch {
+	case c.bad != "":
+		return opened(end, c.bad)
+	case c.at != len(m.raw):
+		return opened(c.at, "bytes follow the end of the message")
+	case key == nil || !ecdsa.VerifyASN1(key, m.info.digest(m.raw[:end]), signature):
+		return opened(end, "the signature does not fit")
+	}
+	return nil
+}

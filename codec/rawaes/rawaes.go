@@ -1,0 +1,110 @@
+// Package rawaes is a keyring whose wrapping key is given as bytes
+// (framework/raw-aes-keyring of the AWS Encryption SDK specification).
+//
+// It is for development, tests and vectors: a wrapping key that lies in the
+// process's memory or its environment protects nothing from whoever reads either. It
+// never talks to a network.
+package rawaes
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"strings"
+
+	"github.com/sealsql/sealsql/codec"
+)
+
+const (
+	tagLength = 16
+	ivLength  = 12
+)
+
+// Keyring wraps data keys with AES-GCM under one key. It is immutable and safe
+// for concurrent use.
+type Keyring struct {
+	namespace string
+	prefix    string // of the provider info: name, tag length in bits, IV length
+	aead      cipher.AEAD
+}
+
+var _ codec.Keyring = (*Keyring)(nil)
+
+// New returns a keyring for a wrapping key of 16, 24 or 32 bytes, which it
+// copies. The namespace (provider id) and the name identify the key; the namespace
+// must not start with "aws-kms".
+func New(namespace, name string, key []byte) (*Keyring, error) {
+	if namespace == "" || strings.HasPrefix(namespace, "aws-kms") {
+		return nil, errors.New("rawaes: the namespace must not be empty nor start with aws-kms")
+	}
+	if len(namespace) > 65535 || len(name) > 65535-8-ivLength {
+		return nil, errors.New("rawaes: the namespace or name is too long for the message format")
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, errors.New("rawaes: the wrapping key must have 16, 24 or 32 bytes")
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, err
+	}
+	prefix := binary.BigEndian.AppendUint32([]byte(name), tagLength*8)
+	prefix = binary.BigEndian.AppendUint32(prefix, ivLength)
+	return &Keyring{namespace: namespace, prefix: string(prefix), aead: aead}, nil
+}
+
+// OnEncrypt implements [codec.Keyring].
+func (k *Keyring) OnEncrypt(ctx context.Context, m *codec.EncryptionMaterials) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	aad, err := codec.AppendContext(nil, m.Context)
+	if err != nil {
+		return err
+	}
+	if m.DataKey.Len() == 0 {
+		key := make([]byte, m.Suite.KeyLength())
+		_, _ = rand.Read(key) // never fails
+		m.DataKey = codec.NewDataKey(key)
+	}
+	info := make([]byte, len(k.prefix)+ivLength)
+	iv := info[copy(info, k.prefix):]
+	_, _ = rand.Read(iv) // never fails
+	m.WrappedKeys = append(m.WrappedKeys, codec.WrappedKey{
+		ProviderID: k.namespace, ProviderInfo: info, Ciphertext: k.aead.Seal(nil, iv, m.DataKey.Bytes(), aad),
+	})
+	return nil
+}
+
+// OnDecrypt implements [codec.Keyring].
+func (k *Keyring) OnDecrypt(ctx context.Context, m *codec.DecryptionMaterials, keys []codec.WrappedKey) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if m.DataKey.Len() != 0 {
+		return errors.New("rawaes: the materials hold a data key already")
+	}
+	aad, err := codec.AppendContext(nil, m.Context)
+	if err != nil {
+		return err
+	}
+	known := false
+	for _, w := range keys {
+		if w.ProviderID != k.namespace || len(w.ProviderInfo) != len(k.prefix)+ivLength || string(w.ProviderInfo[:len(k.prefix)]) != k.prefix {
+			continue
+		}
+		known = true
+		if key, err := k.aead.Open(nil, w.ProviderInfo[len(k.prefix):], w.Ciphertext, aad); err == nil {
+			m.DataKey = codec.NewDataKey(key)
+			return nil
+		}
+	}
+	e := &codec.Error{Kind: codec.ErrUnknownKey, Op: "decrypt", Offset: -1}
+	if known {
+		e.Kind = codec.ErrUnwrap
+	}
+	return e
+}
