@@ -7,19 +7,28 @@ import (
 
 // DataKey is a plaintext data key. It formats as a redaction wherever it is
 // printed, logged or marshalled; only Bytes shows it. The zero value is no key.
-type DataKey struct{ b []byte }
+type DataKey struct{ secret *secret }
+
+// secret is behind a pointer because fmt prints the fields of a nested value,
+// without asking its methods, when a verb does not fit; of a pointer it prints the address.
+type secret struct{ b []byte }
 
 // NewDataKey takes ownership of b.
-func NewDataKey(b []byte) DataKey { return DataKey{b} }
+func NewDataKey(b []byte) DataKey { return DataKey{&secret{b}} }
 
 // Bytes returns the key itself, not a copy. It must not outlive the key.
-func (k DataKey) Bytes() []byte { return k.b }
+func (k DataKey) Bytes() []byte {
+	if k.secret == nil {
+		return nil
+	}
+	return k.secret.b
+}
 
 // Len is the key's length in bytes, 0 for no key.
-func (k DataKey) Len() int { return len(k.b) }
+func (k DataKey) Len() int { return len(k.Bytes()) }
 
 // Zero overwrites the key.
-func (k DataKey) Zero() { clear(k.b) }
+func (k DataKey) Zero() { clear(k.Bytes()) }
 
 const redacted = "[data key]"
 

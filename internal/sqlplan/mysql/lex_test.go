@@ -135,7 +135,7 @@ func TestNestingIsBounded(t *testing.T) {
 		{"parentheses", strings.Repeat("(", 300) + strings.Repeat(")", 300)},
 		{"CASE", strings.Repeat("CASE ", 300)},
 		{"NOT", strings.Repeat("NOT ", maxChain+1)},
-		{"signs", strings.Repeat("-", maxChain+1) + " 1"},
+		{"signs", strings.Repeat("- ", maxChain+1) + "1"},
 		{"constructs that the parser tries twice", strings.Repeat("INTERVAL(", 20) + strings.Repeat(")", 20)},
 		{"a parenthesis that nothing opens", ")"},
 		{"a parenthesis that nothing closes", "("},
