@@ -1,0 +1,354 @@
+package policy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Defaults.
+const (
+	DefaultMaxRowsPerStatement = 1000
+	DefaultMaxStatementBytes   = 1 << 20
+	DefaultMaxNesting          = 200
+	DefaultMaxWrappedKeys      = 16
+	DefaultReadAheadRows       = 256
+	DefaultReadAheadBytes      = 4 << 20
+
+	maxFile = 1 << 20
+)
+
+// Load reads a policy from a file of at most 1 MiB. An error about its content
+// is a [Mistakes].
+func Load(path string) (*Policy, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("policy: the file cannot be opened: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("policy: the file cannot be read: %w", err)
+	}
+	return Parse(path, data)
+}
+
+// Parse reads a policy; name stands for the file in errors.
+func Parse(name string, data []byte) (*Policy, error) {
+	d := &decoder{file: name, getenv: os.LookupEnv}
+	p := d.document(data)
+	d.mistakes.sort()
+	if len(d.mistakes) > 0 {
+		return nil, d.mistakes
+	}
+	p.warnings = d.warnings
+	return p, nil
+}
+
+var topFields = []string{"version", "region", "keyrings", "tables", "views", "alerts", "read_ahead", "limits"}
+
+func (d *decoder) document(data []byte) *Policy {
+	p := &Policy{keyrings: map[string]Keyring{}, alerts: []Alert{{Kind: "log"}},
+		readAhead: ReadAhead{DefaultReadAheadRows, DefaultReadAheadBytes}, limits: Limits{DefaultMaxStatementBytes, DefaultMaxNesting}}
+	if len(data) > maxFile {
+		d.fail(nil, "", "the file is larger than 1 MiB", "a policy is a list of tables, columns and keys only")
+		return p
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, more yaml.Node
+	if err := dec.Decode(&doc); err != nil {
+		what := "the file is empty"
+		if !errors.Is(err, io.EOF) {
+			what = "the file is no YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")
+		}
+		d.fail(nil, "", what, "start from policy.example.yaml")
+		return p
+	}
+	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
+		d.fail(nil, "", "the file holds several documents", "keep one")
+		return p
+	}
+	var tables, views *yaml.Node
+	seen := map[string]bool{}
+	for _, f := range d.fields(doc.Content[0], "", topFields...) {
+		seen[f.key] = true
+		switch f.key {
+		case "version":
+			if f.value.Value != "1" {
+				d.fail(f.value, "version", "this version of the policy format is not known", "write version: 1")
+			}
+		case "region":
+			p.region = d.text(f.value, "region")
+		case "keyrings":
+			for _, k := range d.fields(f.value, "keyrings") {
+				p.keyrings[k.key] = d.keyring(k)
+			}
+		case "tables":
+			tables = f.value
+		case "views":
+			views = f.value
+		case "alerts":
+			p.alerts = d.alerts(f.value)
+		case "read_ahead":
+			d.readAhead(f.value, &p.readAhead)
+		case "limits":
+			d.limits(f.value, &p.limits)
+		}
+	}
+	for _, need := range []string{"version", "keyrings", "tables"} {
+		if !seen[need] && len(d.mistakes) == 0 {
+			d.fail(doc.Content[0], need, "the field is missing", "see policy.example.yaml")
+		}
+	}
+	if tables != nil {
+		for _, f := range d.fields(tables, "tables") {
+			d.addTable(p, f)
+		}
+	}
+	if views != nil {
+		d.views(p, views)
+	}
+	return p
+}
+
+// name splits schema.table.
+func (d *decoder) name(n *yaml.Node, path, s string) (schema, table string) {
+	parts := strings.Split(s, ".")
+	if len(parts) > 2 || parts[len(parts)-1] == "" || parts[0] == "" {
+		d.fail(n, path, fmt.Sprintf("%q is no table's name", s), "write table or schema.table")
+		return "", s
+	}
+	if len(parts) == 2 {
+		return parts[0], parts[1]
+	}
+	return "", s
+}
+
+func (d *decoder) views(p *Policy, n *yaml.Node) {
+	for _, f := range d.fields(n, "views") {
+		path := join("views", f.key)
+		v := View{Table: d.text(f.value, path)}
+		v.Schema, v.Name = d.name(f.name, path, f.key)
+		known := false
+		for _, t := range p.tables {
+			full := t.Name
+			if t.Schema != "" {
+				full = t.Schema + "." + t.Name
+			}
+			known = known || full == v.Table
+			if full == f.key {
+				d.fail(f.name, path, "a table of the policy has this name", "a view has a name of its own")
+			}
+		}
+		if !known {
+			d.fail(f.value, path, fmt.Sprintf("the policy has no table %q", v.Table), "write the table as it stands under tables")
+		}
+		p.views = append(p.views, v)
+	}
+}
+
+func (d *decoder) alerts(n *yaml.Node) []Alert {
+	kinds := []string{"log", "cloudwatch", "otel"}
+	var out []Alert
+	for _, c := range d.list(n, "alerts") {
+		if c.Kind == yaml.ScalarNode {
+			out = append(out, Alert{Kind: d.oneOf(c, "alerts", kinds...)})
+			continue
+		}
+		for _, f := range d.fields(c, "alerts", kinds...) {
+			a := Alert{Kind: f.key}
+			for _, o := range d.fields(f.value, join("alerts", f.key), "namespace", "region", "emf") {
+				path := "alerts." + f.key + "." + o.key
+				switch o.key {
+				case "namespace":
+					a.Namespace = d.text(o.value, path)
+				case "region":
+					a.Region = d.text(o.value, path)
+				case "emf":
+					a.EMF = d.boolean(o.value, path)
+				}
+			}
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func (d *decoder) readAhead(n *yaml.Node, r *ReadAhead) {
+	for _, f := range d.fields(n, "read_ahead", "max_rows", "max_bytes") {
+		path := join("read_ahead", f.key)
+		if f.key == "max_rows" {
+			r.MaxRows = int(d.number(f.value, path, 1, 100_000))
+		} else {
+			r.MaxBytes = d.number(f.value, path, 1<<10, 1<<30)
+		}
+	}
+}
+
+func (d *decoder) limits(n *yaml.Node, l *Limits) {
+	for _, f := range d.fields(n, "limits", "max_statement_bytes", "max_nesting") {
+		path := join("limits", f.key)
+		if f.key == "max_nesting" {
+			l.MaxNesting = int(d.number(f.value, path, 1, 1000))
+		} else {
+			l.MaxStatementBytes = int(d.number(f.value, path, 1<<10, 1<<26))
+		}
+	}
+}
+
+var arnForm = regexp.MustCompile(`^arn:[a-z0-9-]+:kms:([a-z0-9-]+):([0-9]{12}):key/([A-Za-z0-9-]+)$`)
+
+func (d *decoder) keyring(e entry) Keyring {
+	path := join("keyrings", e.key)
+	k := Keyring{Name: e.key, Suite: "0478", Commitment: "require_encrypt_require_decrypt", MaxWrappedKeys: DefaultMaxWrappedKeys, DataKey: DataKey{Per: "value"}}
+	for _, f := range d.fields(e.value, path, "kms", "raw_aes", "data_key", "suite", "commitment", "max_wrapped_keys") {
+		path := join(path, f.key)
+		switch f.key {
+		case "kms":
+			k.KMS = d.kms(f.value, path)
+		case "raw_aes":
+			k.RawAES = d.rawAES(f.value, path)
+		case "data_key":
+			k.DataKey = d.dataKey(f.value, path)
+		case "suite":
+			k.Suite = d.oneOf(f.value, path, "0478", "0578")
+		case "commitment":
+			k.Commitment = d.oneOf(f.value, path, "require_encrypt_require_decrypt", "require_encrypt_allow_decrypt")
+		case "max_wrapped_keys":
+			k.MaxWrappedKeys = int(d.number(f.value, path, 1, 1000))
+		}
+	}
+	if (k.KMS == nil) == (k.RawAES == nil) {
+		d.fail(e.name, path, "a keyring needs its wrapping keys", "give it exactly one of kms and raw_aes")
+	}
+	return k
+}
+
+func (d *decoder) kms(n *yaml.Node, path string) *KMS {
+	k := &KMS{Degrade: true, MinWrappings: 1, CrossRegionReads: Allow}
+	var min *yaml.Node
+	for _, f := range d.fields(n, path, "keys", "when_region_down", "min_wrappings", "cross_region_reads") {
+		path := join(path, f.key)
+		switch f.key {
+		case "keys":
+			d.arns(k, f.value, path)
+		case "when_region_down":
+			k.Degrade = d.oneOf(f.value, path, "degrade", "fail") == "degrade"
+		case "min_wrappings":
+			min = f.value
+			k.MinWrappings = int(d.number(f.value, path, 1, 100))
+		case "cross_region_reads":
+			k.CrossRegionReads = Permission(d.oneOf(f.value, path, "allow", "deny"))
+		}
+	}
+	if len(k.ARNs) == 0 {
+		d.fail(n, join(path, "keys"), "the keyring names no key", "list the ARN of a KMS key: keys: [{arn: …}]")
+	}
+	if min != nil && k.MinWrappings > len(k.ARNs) {
+		d.fail(min, join(path, "min_wrappings"), "more wrappings are asked for than there are keys", "lower it, or add keys")
+	}
+	return k
+}
+
+func (d *decoder) arns(k *KMS, n *yaml.Node, path string) {
+	for _, c := range d.list(n, path) {
+		for _, f := range d.fields(c, path, "arn") {
+			arn := d.expand(f.value, path, d.text(f.value, path))
+			m := arnForm.FindStringSubmatch(arn)
+			if m == nil {
+				if arn != "" {
+					d.fail(f.value, path, "this is no ARN of a KMS key", "write arn:partition:kms:region:account:key/id; aliases cannot decrypt")
+				}
+				continue
+			}
+			for _, other := range k.ARNs {
+				o := arnForm.FindStringSubmatch(other)
+				switch {
+				case other == arn:
+					d.fail(f.value, path, "the key stands here twice", "keep one of them")
+				case strings.HasPrefix(m[3], "mrk-") && o[2] == m[2] && o[3] == m[3]:
+					d.fail(f.value, path, "two replicas of one multi-Region key stand in a keyring", "name one of them: any replica reads what it wrapped")
+				}
+			}
+			k.ARNs = append(k.ARNs, arn)
+		}
+	}
+}
+
+func (d *decoder) rawAES(n *yaml.Node, path string) *RawAES {
+	r := &RawAES{Namespace: "development", Name: "key"}
+	for _, f := range d.fields(n, path, "namespace", "name", "key_env") {
+		path := join(path, f.key)
+		s := d.text(f.value, path)
+		switch f.key {
+		case "namespace":
+			r.Namespace = s
+			if strings.HasPrefix(s, "aws-kms") {
+				d.fail(f.value, path, "the namespace aws-kms belongs to KMS", "choose another")
+			}
+		case "name":
+			r.Name = s
+		case "key_env":
+			r.KeyEnv = s
+		}
+	}
+	if r.KeyEnv == "" {
+		d.fail(n, join(path, "key_env"), "the field is missing", "name the environment variable that holds the key in base64")
+	}
+	d.warn(n, path, "a raw key protects nothing from whoever reads the process's environment; it is for development")
+	return r
+}
+
+func (d *decoder) dataKey(n *yaml.Node, path string) DataKey {
+	k := DataKey{Per: "value"}
+	for _, f := range d.fields(n, path, "per", "max_age", "max_messages", "max_bytes", "capacity", "store", "ttl", "branch_key") {
+		path := join(path, f.key)
+		switch f.key {
+		case "per":
+			k.Per = d.oneOf(f.value, path, "value", "cached", "branch")
+		case "max_age":
+			k.MaxAge = d.duration(f.value, path)
+		case "max_messages":
+			k.MaxMessages = d.number(f.value, path, 1, 1<<32)
+		case "max_bytes":
+			k.MaxBytes = d.number(f.value, path, 1, 1<<62)
+		case "capacity":
+			k.Capacity = d.number(f.value, path, 1, 1<<24)
+		case "store":
+			k.Store = d.text(f.value, path)
+		case "ttl":
+			k.TTL = d.duration(f.value, path)
+		case "branch_key":
+			if f.value.Kind == yaml.ScalarNode {
+				k.BranchKey = d.text(f.value, path)
+				continue
+			}
+			for _, o := range d.fields(f.value, path, "from") {
+				k.BranchKeyFrom = d.text(o.value, join(path, "from"))
+			}
+		}
+	}
+	d.checkDataKey(n, path, k)
+	return k
+}
+
+func (d *decoder) checkDataKey(n *yaml.Node, path string, k DataKey) {
+	cached := k.MaxAge != 0 || k.MaxMessages != 0 || k.MaxBytes != 0 || k.Capacity != 0
+	branch := k.Store != "" || k.TTL != 0 || k.BranchKey != "" || k.BranchKeyFrom != ""
+	switch {
+	case k.Per != "cached" && cached:
+		d.fail(n, path, "max_age, max_messages, max_bytes and capacity belong to cached data keys", "write per: cached, or take them out")
+	case k.Per != "branch" && branch:
+		d.fail(n, path, "store, ttl and branch_key belong to branch keys", "write per: branch, or take them out")
+	case k.Per == "cached" && k.MaxAge == 0:
+		d.fail(n, join(path, "max_age"), "the field is missing", "say for how long a data key may be used, such as 5m")
+	case k.Per == "branch" && (k.Store == "" || k.TTL == 0 || k.BranchKey == "" && k.BranchKeyFrom == ""):
+		d.fail(n, path, "branch keys need store, ttl and branch_key", "add what is missing")
+	}
+}

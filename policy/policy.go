@@ -1,0 +1,228 @@
+// Package policy reads the YAML file that says which columns are protected,
+// under which keys, and bound to what.
+//
+// Decoding is strict: an unknown field, a wrong kind of value or a
+// contradiction is an error with file, line and the mend, and every mistake of a
+// file is reported at once. Nothing is guessed and nothing is ignored. A [Policy] is
+// immutable and safe for concurrent use. The package knows no SQL and no
+// cryptography, reads no other file, and of the environment only what ${NAME}
+// in a key's ARN and a development key's key_env ask for.
+package policy
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// ValueType is the type of a protected column's plaintext. The zero value is invalid.
+type ValueType string
+
+// The value types.
+const (
+	TypeString    ValueType = "string"
+	TypeBytes     ValueType = "bytes"
+	TypeInt64     ValueType = "int64"
+	TypeFloat64   ValueType = "float64"
+	TypeBool      ValueType = "bool"
+	TypeTimestamp ValueType = "timestamp"
+	TypeDate      ValueType = "date"
+	TypeDecimal   ValueType = "decimal"
+	TypeUUID      ValueType = "uuid"
+	TypeJSON      ValueType = "json"
+)
+
+// Storage is how a ciphertext is stored. The zero value is invalid.
+type Storage string
+
+// The storages.
+const (
+	Binary Storage = "binary" // BYTEA, BLOB, VARBINARY
+	Base64 Storage = "base64" // TEXT, VARCHAR
+)
+
+// OnMismatch says what a reader gets for a value of another row.
+type OnMismatch string
+
+// The reactions. An alert is raised in every case.
+const (
+	MismatchError     OnMismatch = "error"
+	MismatchNull      OnMismatch = "null"
+	MismatchAlertOnly OnMismatch = "alert_only"
+)
+
+// Permission allows or denies.
+type Permission string
+
+// The permissions.
+const (
+	Deny  Permission = "deny"
+	Allow Permission = "allow"
+)
+
+// Unverifiable says what happens to a statement whose shape hides which row a
+// value belongs to.
+type Unverifiable string
+
+// The reactions.
+const (
+	UnverifiableError Unverifiable = "error"
+	UnverifiableAlert Unverifiable = "alert"
+	UnverifiableAllow Unverifiable = "allow"
+)
+
+// Policy is a validated policy.
+type Policy struct {
+	region    string
+	keyrings  map[string]Keyring
+	tables    []Table
+	views     []View
+	alerts    []Alert
+	readAhead ReadAhead
+	limits    Limits
+	warnings  []Finding
+}
+
+// Keyring is a named set of wrapping keys.
+type Keyring struct {
+	Name string
+	// One of KMS and RawAES is set.
+	KMS     *KMS
+	RawAES  *RawAES
+	DataKey DataKey
+	// Suite is "0478" or "0578". Commitment is AWS's name of the commitment
+	// policy in lower case: forbid_encrypt_allow_decrypt,
+	// require_encrypt_allow_decrypt or require_encrypt_require_decrypt.
+	Suite, Commitment string
+	MaxWrappedKeys    int
+}
+
+// KMS are wrapping keys in AWS KMS.
+type KMS struct {
+	ARNs             []string
+	Degrade          bool // when_region_down: degrade
+	MinWrappings     int
+	CrossRegionReads Permission
+}
+
+// RawAES is a wrapping key from the environment, for development.
+type RawAES struct {
+	Namespace, Name string
+	KeyEnv          string // the variable that holds the key in base64
+}
+
+// DataKey says how data keys are made.
+type DataKey struct {
+	Per                             string // value, cached or branch
+	MaxAge                          time.Duration
+	MaxMessages, MaxBytes, Capacity int64
+	Store                           string
+	TTL                             time.Duration
+	BranchKey                       string // a fixed branch key id
+	BranchKeyFrom                   string // or the column that holds it
+}
+
+// Table is a protected table.
+type Table struct {
+	// Schema is empty for a table of that name in every schema.
+	Schema, Name        string
+	RowKey              []string
+	Columns             []Column
+	MaxRowsPerStatement int
+	Line                int
+}
+
+// Column is a protected column.
+type Column struct {
+	Name, Keyring  string
+	Type           ValueType
+	Storage        Storage
+	Context        []ContextPair
+	OnMismatch     OnMismatch
+	PlaintextReads Permission
+	Unverifiable   Unverifiable
+	// Unbound columns are not bound to the whole row key.
+	Unbound bool
+	// BindLocation adds table and column to the encryption context.
+	BindLocation bool
+	// Legacy is "" or "kms_blob".
+	Legacy string
+	Line   int
+}
+
+// ContextPair is a pair of a column's encryption context.
+type ContextPair struct {
+	Key string
+	// Source is the column of the same row whose value is used; empty for a
+	// static Value.
+	Source, Value string
+	// Stored is false for a pair that is authenticated but not written into
+	// the message.
+	Stored bool
+}
+
+// View is a view that shows a protected table's columns under their own names.
+// Table is as the policy's tables are written.
+type View struct{ Schema, Name, Table string }
+
+// Alert is a sink for events.
+type Alert struct {
+	Kind              string // log, cloudwatch or otel
+	Namespace, Region string // cloudwatch
+	EMF               bool   // cloudwatch: embedded metric format on stdout
+}
+
+// ReadAhead bounds how many rows are read before they are asked for.
+type ReadAhead struct {
+	MaxRows  int
+	MaxBytes int64
+}
+
+// Limits bound what is analysed.
+type Limits struct{ MaxStatementBytes, MaxNesting int }
+
+// Finding is something that is allowed and worth a second look.
+type Finding struct {
+	Line       int
+	Path, What string
+}
+
+// Region is the process's Region, or empty for the AWS configuration's.
+func (p *Policy) Region() string { return p.region }
+
+// Keyring returns a keyring by name.
+func (p *Policy) Keyring(name string) (Keyring, bool) {
+	k, ok := p.keyrings[name]
+	return k, ok
+}
+
+// Keyrings lists the keyrings' names in order.
+func (p *Policy) Keyrings() []string { return slices.Sorted(maps.Keys(p.keyrings)) }
+
+// Tables returns the protected tables.
+func (p *Policy) Tables() []Table {
+	out := slices.Clone(p.tables)
+	for i := range out {
+		out[i].RowKey = slices.Clone(out[i].RowKey)
+		out[i].Columns = slices.Clone(out[i].Columns)
+		for j := range out[i].Columns {
+			out[i].Columns[j].Context = slices.Clone(out[i].Columns[j].Context)
+		}
+	}
+	return out
+}
+
+// Views returns the views.
+func (p *Policy) Views() []View { return slices.Clone(p.views) }
+
+// Alerts returns the sinks.
+func (p *Policy) Alerts() []Alert { return slices.Clone(p.alerts) }
+
+// ReadAhead returns the bounds of reading ahead.
+func (p *Policy) ReadAhead() ReadAhead { return p.readAhead }
+
+// Limits returns the bounds of the analysis.
+func (p *Policy) Limits() Limits { return p.limits }
+
+// Warnings lists what lint reports.
+func (p *Policy) Warnings() []Finding { return slices.Clone(p.warnings) }

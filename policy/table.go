@@ -1,0 +1,182 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+func (d *decoder) addTable(p *Policy, e entry) {
+	path := join("tables", e.key)
+	t := Table{MaxRowsPerStatement: DefaultMaxRowsPerStatement, Line: e.name.Line}
+	t.Schema, t.Name = d.name(e.name, path, e.key)
+	for _, other := range p.tables {
+		if strings.EqualFold(other.Name, t.Name) && strings.EqualFold(other.Schema, t.Schema) {
+			d.fail(e.name, path, "the table stands here twice", "put its columns together")
+		}
+	}
+	unverifiable := UnverifiableError
+	var columns, rowKey *yaml.Node
+	for _, f := range d.fields(e.value, path, "row_key", "columns", "max_rows_per_statement", "unverifiable") {
+		path := join(path, f.key)
+		switch f.key {
+		case "row_key":
+			rowKey, t.RowKey = f.value, d.texts(f.value, path)
+		case "columns":
+			columns = f.value
+		case "max_rows_per_statement":
+			t.MaxRowsPerStatement = int(d.number(f.value, path, 1, 20_000))
+		case "unverifiable":
+			unverifiable = Unverifiable(d.oneOf(f.value, path, "error", "alert", "allow"))
+		}
+	}
+	if rowKey == nil {
+		d.fail(e.name, join(path, "row_key"), "the field is missing", "list the columns of a unique key whose values never change")
+	}
+	if columns == nil {
+		d.fail(e.name, join(path, "columns"), "the field is missing", "list the protected columns")
+		return
+	}
+	for _, f := range d.fields(columns, join(path, "columns")) {
+		t.Columns = append(t.Columns, d.column(p, &t, f, join(path, "columns"), unverifiable))
+	}
+	d.checkSources(&t, columns, path)
+	p.tables = append(p.tables, t)
+}
+
+func (d *decoder) column(p *Policy, t *Table, e entry, path string, unverifiable Unverifiable) Column {
+	path = join(path, e.key)
+	c := Column{Name: e.key, Type: TypeString, Storage: Binary, OnMismatch: MismatchError, PlaintextReads: Deny,
+		Unverifiable: unverifiable, BindLocation: true, Line: e.name.Line}
+	for _, other := range t.Columns {
+		if strings.EqualFold(other.Name, c.Name) {
+			d.fail(e.name, path, "the column stands here twice", "keep one of them")
+		}
+	}
+	seen := map[string]bool{}
+	for _, f := range d.fields(e.value, path, "keyring", "type", "storage", "context", "on_mismatch", "plaintext_reads", "unverifiable", "unbound", "bind_location", "legacy") {
+		seen[f.key] = true
+		d.columnField(&c, f, join(path, f.key))
+	}
+	if _, ok := p.keyrings[c.Keyring]; !ok {
+		d.fail(e.name, join(path, "keyring"), fmt.Sprintf("there is no keyring %q", c.Keyring), "name one of the keyrings above")
+	}
+	if !seen["type"] {
+		d.fail(e.name, join(path, "type"), "the field is missing", "say what the plaintext is, such as string")
+	}
+	if !seen["context"] && !c.Unbound {
+		for _, k := range t.RowKey {
+			c.Context = append(c.Context, ContextPair{Key: k, Source: k, Stored: true})
+		}
+	}
+	d.checkContext(t, &c, e, path)
+	if c.PlaintextReads == Allow {
+		d.warn(e.name, path, "plaintext_reads: allow hands out values that nothing protects; turn it off after the backfill")
+	}
+	return c
+}
+
+func (d *decoder) columnField(c *Column, f entry, path string) {
+	switch f.key {
+	case "keyring":
+		c.Keyring = d.text(f.value, path)
+	case "type":
+		c.Type = ValueType(d.oneOf(f.value, path, "string", "bytes", "int64", "float64", "bool", "timestamp", "date", "decimal", "uuid", "json"))
+	case "storage":
+		c.Storage = Storage(d.oneOf(f.value, path, "binary", "base64"))
+	case "context":
+		c.Context = d.context(f.value, path)
+	case "on_mismatch":
+		c.OnMismatch = OnMismatch(d.oneOf(f.value, path, "error", "null", "alert_only"))
+	case "plaintext_reads":
+		c.PlaintextReads = Permission(d.oneOf(f.value, path, "deny", "allow"))
+	case "unverifiable":
+		c.Unverifiable = Unverifiable(d.oneOf(f.value, path, "error", "alert", "allow"))
+	case "unbound":
+		c.Unbound = d.boolean(f.value, path)
+	case "bind_location":
+		c.BindLocation = d.boolean(f.value, path)
+	case "legacy":
+		c.Legacy = d.oneOf(f.value, path, "kms_blob")
+	}
+}
+
+func (d *decoder) context(n *yaml.Node, path string) []ContextPair {
+	var out []ContextPair
+	for _, f := range d.fields(n, path) {
+		path := join(path, f.key)
+		p := ContextPair{Key: f.key, Stored: true}
+		for _, reserved := range []string{"aws-crypto-", "sealsql:"} {
+			if strings.HasPrefix(f.key, reserved) {
+				d.fail(f.name, path, "context keys that start with "+reserved+" are reserved", "choose another")
+			}
+		}
+		if f.value.Kind == yaml.ScalarNode {
+			p.Source = d.text(f.value, path)
+			out = append(out, p)
+			continue
+		}
+		given := 0
+		for _, o := range d.fields(f.value, path, "from", "value", "stored") {
+			switch o.key {
+			case "from":
+				p.Source, given = d.text(o.value, join(path, "from")), given+1
+			case "value":
+				p.Value, given = d.text(o.value, join(path, "value")), given+1
+			case "stored":
+				p.Stored = d.boolean(o.value, join(path, "stored"))
+			}
+		}
+		if given != 1 {
+			d.fail(f.value, path, "a context pair needs its value", "write exactly one of from: column and value: text")
+		}
+		out = append(out, p)
+	}
+	slices.SortFunc(out, func(a, b ContextPair) int { return strings.Compare(a.Key, b.Key) })
+	return out
+}
+
+// personal are words in a column's name that tell of personal data.
+var personal = []string{"ssn", "email", "phone", "name", "birth", "passport", "address"}
+
+// checkContext asks whether the context names the row.
+func (d *decoder) checkContext(t *Table, c *Column, e entry, path string) {
+	for _, k := range t.RowKey {
+		found := slices.ContainsFunc(c.Context, func(p ContextPair) bool { return p.Source == k })
+		if !found && !c.Unbound {
+			d.fail(e.name, join(path, "context"), fmt.Sprintf("the context lacks the row key's column %q, so a value would fit other rows", k),
+				"add it, or write unbound: true if that is meant")
+		}
+	}
+	if c.Unbound {
+		d.warn(e.name, path, "unbound: a value may be moved between rows unnoticed")
+	}
+	for _, p := range c.Context {
+		for _, word := range personal {
+			if p.Stored && p.Source != "" && strings.Contains(strings.ToLower(p.Source), word) {
+				d.warn(e.name, join(path, "context"), fmt.Sprintf("the context holds %q, which is stored and logged in clear", p.Source))
+			}
+		}
+	}
+}
+
+// checkSources refuses protected columns as sources.
+func (d *decoder) checkSources(t *Table, n *yaml.Node, path string) {
+	protected := func(name string) bool {
+		return slices.ContainsFunc(t.Columns, func(c Column) bool { return strings.EqualFold(c.Name, name) })
+	}
+	for _, k := range t.RowKey {
+		if protected(k) {
+			d.fail(n, join(path, "row_key"), fmt.Sprintf("the row key's column %q is itself protected", k), "choose a unique key in clear, or take the column out of columns")
+		}
+	}
+	for _, c := range t.Columns {
+		for _, p := range c.Context {
+			if p.Source != "" && protected(p.Source) && !slices.Contains(t.RowKey, p.Source) {
+				d.fail(n, path+".columns."+c.Name+".context", fmt.Sprintf("the context's source %q is itself protected", p.Source), "use a column in clear")
+			}
+		}
+	}
+}
