@@ -191,6 +191,9 @@ func (b *binding) sources(ctx context.Context, s *sqlplan.Seal, stored []any) ([
 		if err == nil {
 			out[i], err = canonical(types[i], v, b.engine.session.Location)
 		}
+		if err == nil && s.Sources[i].NotZero && out[i] == "0" {
+			err = errors.New("the server makes a key of its own in place of 0; leave the column out or give another value")
+		}
 		if err != nil {
 			return nil, col.valueError(ErrValue, "", "give the row key a value of its column's type",
 				fmt.Errorf("%s.%s, which the value is bound to, cannot be used: %w", s.Table.Name, s.Table.Sources[i], err))

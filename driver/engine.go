@@ -126,7 +126,7 @@ func (e *engine) addTable(t policy.Table) error {
 			col.static[contextTable], col.static[contextColumn] = col.table, c.Name
 		}
 		var err error
-		if col.codec, err = e.keys.codec(c, required); err != nil {
+		if col.codec, err = e.keys.codec(e.policy, c, required); err != nil {
 			return err
 		}
 		table.Columns = append(table.Columns, col.plan)

@@ -240,6 +240,8 @@ func kindOf(err error) EventKind {
 		return EventKeyDenied
 	case errors.Is(err, codec.ErrUnknownKey):
 		return EventUnknownKey
+	case errors.Is(err, codec.ErrKeyDeleted):
+		return EventShredded
 	case errors.Is(err, codec.ErrKeyUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return EventKMSUnavailable
 	}

@@ -210,7 +210,7 @@ func (r *rowsScanType) ColumnTypeScanType(i int) reflect.Type {
 
 func (r *rowsTypeName) ColumnTypeDatabaseTypeName(i int) string {
 	if c := (*rows)(r).protected(i); c != nil {
-		return r.reader.engine.dialect.TypeName(c.typ.String())
+		return r.reader.engine.dialect.TypeName(string(c.typ))
 	}
 	return r.base.(sqldriver.RowsColumnTypeDatabaseTypeName).ColumnTypeDatabaseTypeName((*rows)(r).server(i))
 }

@@ -1,0 +1,181 @@
+package driver
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/codec/awskms"
+	"github.com/sealsql/sealsql/codec/rawaes"
+	"github.com/sealsql/sealsql/policy"
+)
+
+// KMSCall identifies a kind of KMS call in [Stats].
+type KMSCall struct {
+	// Operation is KMS's name of it; Outcome is "ok", "denied", "throttled",
+	// "invalid_ciphertext", "canceled" or "unavailable".
+	Region, Operation, Outcome string
+}
+
+type kmsCounters struct {
+	mu    sync.Mutex
+	calls map[KMSCall]uint64
+}
+
+func (k *kmsCounters) add(c awskms.Call) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.calls[KMSCall{c.Region, c.Operation, c.Outcome}]++
+}
+
+func (k *kmsCounters) snapshot() map[KMSCall]uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return maps.Clone(k.calls)
+}
+
+// keys makes keyrings and codecs from a policy. A keyring that a new policy
+// leaves as it was is kept, and with it what it knows of Regions that are down.
+type keys struct {
+	settings *settings
+	counters *counters
+	alerts   *dispatcher
+
+	mu    sync.Mutex
+	aws   *aws.Config
+	rings map[string]codec.Keyring // by description
+}
+
+func newKeys(s *settings, c *counters, d *dispatcher) *keys {
+	return &keys{settings: s, counters: c, alerts: d, rings: map[string]codec.Keyring{}}
+}
+
+// close forgets the keyrings. Data keys live only while a value is sealed or opened.
+func (k *keys) close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	clear(k.rings)
+}
+
+// notYet is the error for what a policy may say and this version cannot do.
+func notYet(what string) error {
+	return fmt.Errorf("%w: %s is not supported yet", ErrPolicy, what)
+}
+
+// codec returns the codec of a column.
+func (k *keys) codec(p *policy.Policy, c policy.Column, required []string) (*codec.Codec, error) {
+	if c.Legacy != "" {
+		return nil, notYet("legacy: " + c.Legacy + " (column " + c.Name + ")")
+	}
+	ring, err := k.keyring(p, c.Keyring)
+	if err != nil {
+		return nil, err
+	}
+	cfg := codec.Config{Keyring: ring, RequiredKeys: required}
+	if described, ok := p.Keyring(c.Keyring); ok {
+		cfg.MaxWrappedKeys = described.MaxWrappedKeys
+		if described.Suite == "0578" {
+			cfg.Suite = codec.SuiteCommitSigned
+		}
+		if described.Commitment == "require_encrypt_allow_decrypt" {
+			cfg.Commitment = codec.CommitmentRequireEncryptAllowDecrypt
+		}
+	}
+	return codec.New(cfg)
+}
+
+// keyring returns the keyring of a name: the one set in code, or the policy's.
+func (k *keys) keyring(p *policy.Policy, name string) (codec.Keyring, error) {
+	if ring, ok := k.settings.keyrings[name]; ok {
+		return ring, nil
+	}
+	described, ok := p.Keyring(name)
+	if !ok {
+		return nil, fmt.Errorf("%w: there is no keyring %q", ErrPolicy, name)
+	}
+	if per := described.DataKey.Per; per != "value" {
+		return nil, notYet("data_key: {per: " + per + "} of keyring " + name)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	key := fmt.Sprintf("%s %+v %+v %s", name, described.KMS, described.RawAES, p.Region())
+	if ring, ok := k.rings[key]; ok {
+		return ring, nil
+	}
+	ring, err := k.make(p, described)
+	if err != nil {
+		return nil, fmt.Errorf("%w: keyring %s: %w", ErrPolicy, name, err)
+	}
+	k.rings[key] = ring
+	return ring, nil
+}
+
+func (k *keys) make(p *policy.Policy, d policy.Keyring) (codec.Keyring, error) {
+	if d.RawAES != nil {
+		key, err := base64.StdEncoding.DecodeString(os.Getenv(d.RawAES.KeyEnv))
+		if err != nil || len(key) == 0 {
+			return nil, fmt.Errorf("the environment variable %s does not hold a key in base64", d.RawAES.KeyEnv)
+		}
+		return rawaes.New(d.RawAES.Namespace, d.RawAES.Name, key)
+	}
+	cfg, err := k.awsConfig()
+	if err != nil {
+		return nil, err
+	}
+	region := p.Region()
+	if region == "" {
+		region = cfg.Region
+	}
+	name := d.Name
+	return awskms.New(awskms.Config{
+		Keys: d.KMS.ARNs, Region: region, Client: awskms.Clients(cfg),
+		Degrade: d.KMS.Degrade, MinWrappings: d.KMS.MinWrappings, LocalOnly: d.KMS.CrossRegionReads == policy.Deny,
+		OnCall: k.counters.kms.add,
+		OnMissing: func(ctx context.Context, key awskms.ARN, _ error) {
+			k.alerts.raise(ctx, Event{Kind: EventWrappingMissing, Time: time.Now(), Region: key.Region, KeyARN: key.String(),
+				Err: "a value was written without this wrapping (keyring " + name + ")"})
+		},
+	})
+}
+
+// awsConfig is the one set in code, or that of the AWS SDK's standard sources.
+func (k *keys) awsConfig() (aws.Config, error) {
+	if k.settings.aws != nil {
+		return *k.settings.aws, nil
+	}
+	if k.aws == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		cfg, err := config.LoadDefaultConfig(ctx)
+		if err != nil {
+			return aws.Config{}, fmt.Errorf("the AWS configuration cannot be read: %w", err)
+		}
+		k.aws = &cfg
+	}
+	return *k.aws, nil
+}
+
+// alertSinks returns the sinks that the policy names and those set in code.
+func (s *settings) alertSinks(p *policy.Policy) ([]Sink, error) {
+	sinks := append([]Sink(nil), s.sinks...)
+	for _, a := range p.Alerts() {
+		if a.Kind != "log" {
+			return nil, notYet("alerts: " + a.Kind)
+		}
+		l := s.logger
+		if l == nil {
+			l = slog.Default()
+		}
+		sinks = append(sinks, LogSink(l))
+	}
+	return sinks, nil
+}
