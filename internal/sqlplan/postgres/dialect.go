@@ -1,0 +1,190 @@
+// Package postgres plans SQL texts of Postgres.
+//
+// It reads a text with the parser of oliphant and a lexer of its own: the tree
+// says what a statement means, the tokens where each part of it ends. Where the two
+// disagree the text counts as unread, and is refused if a protected name occurs in
+// it. The package never sees an argument and never sends anything.
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+// Planner plans texts. It is safe for concurrent use.
+type Planner struct{ core *sqlplan.Planner }
+
+// Plan analyses one text. The error is a [*sqlplan.Refusal], the context's
+// error, or what the catalog returned.
+func (p *Planner) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) {
+	// With this setting off, later texts would be split into other tokens
+	// than this package sees.
+	if at := strings.Index(lower(text), "standard_conforming_strings"); at >= 0 && strings.Contains(lower(text), "set") {
+		return nil, sqlplan.Refuse(text, at, "", "a change of standard_conforming_strings", "leave it on")
+	}
+	return p.core.Plan(ctx, text)
+}
+
+// New returns a planner. The rules and the catalog must not change.
+func New(rules *sqlplan.Rules, catalog sqlplan.Catalog) *Planner {
+	depth := rules.MaxDepth
+	if depth <= 0 {
+		depth = sqlplan.DefaultMaxDepth
+	}
+	return &Planner{sqlplan.New(rules, catalog, &dialect{maxDepth: depth})}
+}
+
+type dialect struct{ maxDepth int }
+
+var _ sqlplan.Dialect = (*dialect)(nil)
+
+// Parse implements [sqlplan.Dialect].
+func (d *dialect) Parse(text string) (*sqlplan.Script, error) { return parse(text, d.maxDepth) }
+
+// Words implements [sqlplan.Dialect]. The words of strings are among them.
+func (d *dialect) Words(text string, yield func(word string)) bool {
+	tokens, err := lex(text)
+	if err != nil {
+		return false
+	}
+	for _, t := range tokens {
+		switch t.kind {
+		case kindWord, kindQuoted:
+			yield(t.text)
+		case kindString:
+			yield(strings.ReplaceAll(text[t.start:t.end], "''", "'"))
+		}
+	}
+	return !d.Obscured(text)
+}
+
+// Obscured implements [sqlplan.Dialect].
+func (d *dialect) Obscured(text string) bool {
+	return strings.Contains(text, `""`) || strings.Contains(text, "&\"") || strings.Contains(text, "&'") || strings.Contains(text, `\`)
+}
+
+// SameTable implements [sqlplan.Dialect]: names arrive folded.
+func (d *dialect) SameTable(a, b string) bool { return a == b }
+
+// SameColumn implements [sqlplan.Dialect].
+func (d *dialect) SameColumn(a, b string) bool { return a == b }
+
+// Quote implements [sqlplan.Dialect].
+func (d *dialect) Quote(name string) string {
+	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+}
+
+// Placeholder implements [sqlplan.Dialect].
+func (d *dialect) Placeholder(n int) string { return "$" + strconv.Itoa(n) }
+
+// NumberedPlaceholders implements [sqlplan.Dialect].
+func (d *dialect) NumberedPlaceholders() bool { return true }
+
+// SealCast implements [sqlplan.Dialect].
+func (d *dialect) SealCast(c *sqlplan.Column) string {
+	if c.Base64 {
+		return "::text"
+	}
+	return "::bytea"
+}
+
+// LockClause implements [sqlplan.Dialect].
+func (d *dialect) LockClause(alias string, rekey bool) string {
+	clause := " FOR NO KEY UPDATE"
+	if rekey || alias == "" {
+		clause = " FOR UPDATE"
+	}
+	if alias != "" {
+		clause += " OF " + d.Quote(alias)
+	}
+	return clause
+}
+
+// Evaluate implements [sqlplan.Dialect].
+func (d *dialect) Evaluate(r *sqlplan.Relation, columns []sqlplan.RelationColumn, rows int) string {
+	list := make([]string, len(columns))
+	for i, c := range columns {
+		list[i] = c.Default
+		if c.Identity != "" {
+			table := d.Quote(r.Name)
+			if r.Schema != "" {
+				table = d.Quote(r.Schema) + "." + table
+			}
+			list[i] = fmt.Sprintf("nextval(pg_get_serial_sequence(%s, %s))", literal(table), literal(c.Name))
+		}
+	}
+	return "SELECT " + strings.Join(list, ", ") + " FROM generate_series(1, " + strconv.Itoa(rows) + ")"
+}
+
+func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// SameType implements [sqlplan.Dialect].
+func (d *dialect) SameType(castType, columnType string) bool {
+	return castType == columnType || textual(castType) && textual(columnType) || whole(castType) && whole(columnType)
+}
+
+func textual(t string) bool { return t == "text" || t == "character varying" }
+
+func whole(t string) bool { return t == "smallint" || t == "integer" || t == "bigint" }
+
+// LiteralFits implements [sqlplan.Dialect]: the server gives a literal the
+// column's type, or refuses.
+func (d *dialect) LiteralFits(kind sqlplan.LiteralKind, columnType string) bool {
+	switch kind {
+	case sqlplan.LiteralString:
+		return true
+	case sqlplan.LiteralInteger:
+		return whole(columnType) || columnType == "numeric"
+	case sqlplan.LiteralDecimal:
+		return columnType == "numeric"
+	case sqlplan.LiteralBool:
+		return columnType == "boolean"
+	case sqlplan.LiteralBytes:
+		return columnType == "bytea"
+	}
+	return false
+}
+
+// ExactAliasLists implements [sqlplan.Dialect].
+func (d *dialect) ExactAliasLists() bool { return false }
+
+// SystemColumn implements [sqlplan.Dialect].
+func (d *dialect) SystemColumn(name string) bool {
+	switch name {
+	case "ctid", "xmin", "xmax", "cmin", "cmax", "tableoid", "oid":
+		return true
+	}
+	return false
+}
+
+// FieldCalls implements [sqlplan.Dialect].
+func (d *dialect) FieldCalls() bool { return true }
+
+// StrictGroups implements [sqlplan.Dialect].
+func (d *dialect) StrictGroups() bool { return true }
+
+// ValuesColumn implements [sqlplan.Dialect].
+func (d *dialect) ValuesColumn(j int) string { return "column" + strconv.Itoa(j+1) }
+
+// TypedNull implements [sqlplan.Dialect].
+func (d *dialect) TypedNull(columnType string) string {
+	if columnType == "" {
+		return "NULL"
+	}
+	return "NULL::" + columnType
+}
+
+// RunsSQL implements [sqlplan.Dialect].
+func (d *dialect) RunsSQL(function string) bool {
+	switch lower(function) {
+	case "query_to_xml", "query_to_xmlschema", "query_to_xml_and_xmlschema", "cursor_to_xml", "table_to_xml", "table_to_xmlschema",
+		"schema_to_xml", "database_to_xml", "table_to_xml_and_xmlschema", "schema_to_xml_and_xmlschema", "dblink", "dblink_exec", "dblink_open", "dblink_send_query",
+		"crosstab", "crosstab2", "crosstab3", "crosstab4", "ts_stat", "connectby", "set_config":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,282 @@
+package postgres
+
+import (
+	"errors"
+	"strings"
+)
+
+// tokenKind is the kind of a token.
+type tokenKind uint8
+
+const (
+	kindWord   tokenKind = iota + 1 // an unquoted identifier or keyword; text is in lower case
+	kindQuoted                      // "identifier"; text is unquoted
+	kindString                      // any string constant
+	kindNumber
+	kindParam // $1
+	kindOp    // one character, or ::
+)
+
+// token is a run of bytes [start, end) of the source.
+type token struct {
+	kind       tokenKind
+	start, end int
+	text       string
+	mate       int // of a bracket: the token that it pairs with
+	escapes    bool
+}
+
+var errLex = errors.New("the text cannot be split into tokens")
+
+// lex splits a text as the server does with standard_conforming_strings on.
+func lex(src string) ([]token, error) {
+	l := &lexer{src: src}
+	for {
+		if err := l.space(); err != nil {
+			return nil, err
+		}
+		if l.at >= len(src) {
+			break
+		}
+		if err := l.next(); err != nil {
+			return nil, err
+		}
+	}
+	return l.out, pair(l.out)
+}
+
+type lexer struct {
+	src string
+	at  int
+	out []token
+}
+
+// space skips white space and comments, which nest.
+func (l *lexer) space() error {
+	for l.at < len(l.src) {
+		rest := l.src[l.at:]
+		switch {
+		case strings.IndexByte(" \t\r\n\f\v", rest[0]) >= 0:
+			l.at++
+		case strings.HasPrefix(rest, "--"):
+			n := strings.IndexAny(rest, "\r\n")
+			if n < 0 {
+				n = len(rest)
+			}
+			l.at += n
+		case strings.HasPrefix(rest, "/*"):
+			if err := l.comment(); err != nil {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+func (l *lexer) comment() error {
+	depth := 0
+	for l.at < len(l.src) {
+		switch {
+		case strings.HasPrefix(l.src[l.at:], "/*"):
+			depth++
+			l.at += 2
+		case strings.HasPrefix(l.src[l.at:], "*/"):
+			depth--
+			l.at += 2
+			if depth == 0 {
+				return nil
+			}
+		default:
+			l.at++
+		}
+	}
+	return errLex
+}
+
+func (l *lexer) next() error {
+	c, start := l.src[l.at], l.at
+	switch {
+	case c == '\'':
+		return l.str(start, false)
+	case c == '"':
+		return l.quoted(start)
+	case (c == 'E' || c == 'e') && l.peek(1) == '\'':
+		l.at++
+		return l.str(start, true)
+	case strings.IndexByte("bBxXnN", c) >= 0 && l.peek(1) == '\'':
+		l.at++
+		return l.str(start, false)
+	case (c == 'U' || c == 'u') && l.peek(1) == '&' && (l.peek(2) == '\'' || l.peek(2) == '"'):
+		l.at += 2
+		if l.src[l.at] == '"' {
+			return l.quoted(start)
+		}
+		return l.str(start, false)
+	case c == '$':
+		return l.dollar()
+	case c >= '0' && c <= '9' || c == '.' && l.peek(1) >= '0' && l.peek(1) <= '9':
+		return l.number()
+	case wordStart(c):
+		for l.at < len(l.src) && (wordStart(l.src[l.at]) || l.src[l.at] >= '0' && l.src[l.at] <= '9' || l.src[l.at] == '$') {
+			l.at++
+		}
+		l.add(kindWord, start, lower(l.src[start:l.at]))
+		return nil
+	case c == ':' && l.peek(1) == ':':
+		l.at += 2
+		l.add(kindOp, start, "::")
+		return nil
+	case c < ' ' || c == 0x7f:
+		return errLex
+	}
+	l.at++
+	l.add(kindOp, start, l.src[start:l.at])
+	return nil
+}
+
+func (l *lexer) peek(n int) byte {
+	if l.at+n < len(l.src) {
+		return l.src[l.at+n]
+	}
+	return 0
+}
+
+func (l *lexer) add(kind tokenKind, start int, text string) {
+	if n := len(l.out); kind == kindString && n > 0 && l.out[n-1].kind == kindString {
+		l.out[n-1].end = l.at // 'a' and 'b' on two lines are one constant
+		return
+	}
+	l.out = append(l.out, token{kind: kind, start: start, end: l.at, text: text, mate: -1})
+}
+
+func wordStart(c byte) bool {
+	return c == '_' || c >= 0x80 || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
+
+// lower folds ASCII letters, as the server does.
+func lower(s string) string {
+	for i := range len(s) {
+		if s[i] >= 'A' && s[i] <= 'Z' {
+			b := []byte(s)
+			for j := range b {
+				if b[j] >= 'A' && b[j] <= 'Z' {
+					b[j] += 'a' - 'A'
+				}
+			}
+			return string(b)
+		}
+	}
+	return s
+}
+
+// str reads a string from its quote on.
+func (l *lexer) str(start int, backslash bool) error {
+	for l.at++; l.at < len(l.src); l.at++ {
+		switch c := l.src[l.at]; {
+		case c == '\\' && backslash:
+			l.at++
+		case c == '\'' && l.peek(1) == '\'':
+			l.at++
+		case c == '\'':
+			l.at++
+			l.add(kindString, start, "")
+			return nil
+		}
+	}
+	return errLex
+}
+
+func (l *lexer) quoted(start int) error {
+	begin := l.at + 1
+	for l.at++; l.at < len(l.src); l.at++ {
+		if l.src[l.at] != '"' {
+			continue
+		}
+		if l.peek(1) == '"' {
+			l.at++
+			continue
+		}
+		l.at++
+		l.add(kindQuoted, start, strings.ReplaceAll(l.src[begin:l.at-1], `""`, `"`))
+		return nil
+	}
+	return errLex
+}
+
+// dollar reads $1 or a dollar-quoted string.
+func (l *lexer) dollar() error {
+	start := l.at
+	l.at++
+	if c := l.peek(0); c >= '0' && c <= '9' {
+		for c := l.peek(0); c >= '0' && c <= '9'; c = l.peek(0) {
+			l.at++
+		}
+		if wordStart(l.peek(0)) {
+			return errLex
+		}
+		l.add(kindParam, start, l.src[start+1:l.at])
+		return nil
+	}
+	for wordStart(l.peek(0)) || l.peek(0) >= '0' && l.peek(0) <= '9' {
+		l.at++
+	}
+	if l.peek(0) != '$' {
+		return errLex
+	}
+	l.at++
+	tag := l.src[start:l.at]
+	n := strings.Index(l.src[l.at:], tag)
+	if n < 0 {
+		return errLex
+	}
+	l.at += n + len(tag)
+	l.add(kindString, start, "")
+	return nil
+}
+
+func (l *lexer) number() error {
+	start := l.at
+	for l.at < len(l.src) {
+		c := l.src[l.at]
+		sign := (c == '+' || c == '-') && (l.src[l.at-min(1, l.at)] == 'e' || l.src[l.at-min(1, l.at)] == 'E') && l.at > start && !strings.HasPrefix(lower(l.src[start:l.at]), "0x")
+		if c == '.' && l.peek(1) == '.' {
+			break
+		}
+		if !(c >= '0' && c <= '9' || c == '.' || c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || sign) {
+			break
+		}
+		l.at++
+	}
+	l.add(kindNumber, start, l.src[start:l.at])
+	return nil
+}
+
+// pair finds each bracket's mate.
+func pair(tokens []token) error {
+	var open []int
+	for i := range tokens {
+		if tokens[i].kind != kindOp {
+			continue
+		}
+		switch c := tokens[i].text; c {
+		case "(", "[":
+			open = append(open, i)
+		case ")", "]":
+			if len(open) == 0 {
+				return errLex
+			}
+			j := open[len(open)-1]
+			if (tokens[j].text == "(") != (c == ")") {
+				return errLex
+			}
+			open = open[:len(open)-1]
+			tokens[i].mate, tokens[j].mate = j, i
+		}
+	}
+	if len(open) > 0 {
+		return errLex
+	}
+	return nil
+}

@@ -1,0 +1,223 @@
+package postgres
+
+import (
+	pg "github.com/sqlc-dev/oliphant/ast"
+
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+func (p *translator) with(w *pg.WithClause) *sqlplan.With {
+	if w == nil {
+		return nil
+	}
+	i := p.tokenAt(w.Location)
+	end := p.seek(i+1, false, "select", "insert", "update", "delete", "merge", "values", "table")
+	for j := i + 1; j < end; j++ { // WITH … (SELECT …): the verb is in brackets
+		if p.op(j, "(") && p.op(j-1, ")") {
+			end = j
+		}
+		if p.tokens[j].mate > j {
+			j = p.tokens[j].mate
+		}
+	}
+	out := &sqlplan.With{Span: p.span(i, end), Recursive: w.Recursive}
+	for _, n := range w.Ctes {
+		c := n.GetCommonTableExpr()
+		if c == nil {
+			p.fail()
+		}
+		cte := &sqlplan.CTE{Span: near(c.Location), Name: c.Ctename, Columns: names(c.Aliascolnames), Body: p.statement(c.Ctequery)}
+		if s := c.SearchClause; s != nil {
+			cte.ExtraColumns = append(cte.ExtraColumns, s.SearchSeqColumn)
+			cte.Extra = append(cte.Extra, columnNames(s.SearchColList)...)
+		}
+		if s := c.CycleClause; s != nil {
+			cte.ExtraColumns = append(cte.ExtraColumns, s.CycleMarkColumn, s.CyclePathColumn)
+			cte.Extra = append(cte.Extra, columnNames(s.CycleColList)...)
+		}
+		out.CTEs = append(out.CTEs, cte)
+	}
+	return out
+}
+
+func columnNames(list []*pg.Node) (out []sqlplan.Expr) {
+	for _, n := range list {
+		out = append(out, &sqlplan.ColumnRef{Name: str(n)})
+	}
+	return out
+}
+
+// query translates a SELECT in any of its forms.
+func (p *translator) query(s *pg.SelectStmt) *sqlplan.Query {
+	q := &sqlplan.Query{With: p.with(s.WithClause), OrderBy: p.exprs(s.SortClause), Locking: len(s.LockingClause) > 0}
+	for _, n := range []*pg.Node{s.LimitOffset, s.LimitCount} {
+		if n != nil {
+			q.Limits = append(q.Limits, p.expr(n))
+		}
+	}
+	switch {
+	case s.Op == pg.SetOperation_SETOP_UNION || s.Op == pg.SetOperation_SETOP_INTERSECT || s.Op == pg.SetOperation_SETOP_EXCEPT:
+		kind := map[pg.SetOperation]sqlplan.SetOpKind{pg.SetOperation_SETOP_UNION: sqlplan.SetUnion,
+			pg.SetOperation_SETOP_INTERSECT: sqlplan.SetIntersect, pg.SetOperation_SETOP_EXCEPT: sqlplan.SetExcept}[s.Op]
+		left, right := p.query(s.Larg), p.query(s.Rarg)
+		q.Body = &sqlplan.SetOp{Span: left.Span, Kind: kind, All: s.All, Left: left, Right: right}
+		q.Span = left.Span
+	case len(s.ValuesLists) > 0:
+		v := &sqlplan.Values{}
+		for _, row := range s.ValuesLists {
+			v.Rows = append(v.Rows, sqlplan.ValuesRow{Values: p.exprs(row.GetList().GetItems()), End: -1})
+		}
+		if first := v.Rows[0].Values; len(first) > 0 {
+			v.Span = first[0].At()
+		}
+		q.Body, q.Span = v, v.Span
+	default:
+		body := p.selectBody(s)
+		q.Body, q.Span = body, body.Span
+	}
+	return q
+}
+
+func (p *translator) selectBody(s *pg.SelectStmt) *sqlplan.Select {
+	body := &sqlplan.Select{TargetsEnd: p.targetsEnd(s.TargetList), Targets: p.targets(s.TargetList), From: p.tables(s.FromClause),
+		GroupBy: p.exprs(s.GroupClause), Windows: p.exprs(s.WindowClause)}
+	if len(body.Targets) > 0 {
+		body.Span = body.Targets[0].Span
+	}
+	for _, n := range s.DistinctClause {
+		if n.GetNode() != nil {
+			body.DistinctOn = append(body.DistinctOn, p.expr(n))
+		}
+	}
+	body.Distinct = len(s.DistinctClause) > 0 && len(body.DistinctOn) == 0
+	body.Where, body.Having = p.optional(s.WhereClause), p.optional(s.HavingClause)
+	if s.IntoClause != nil {
+		body.Into, body.IntoName = true, p.bareRef(s.IntoClause.Rel)
+	}
+	return body
+}
+
+func (p *translator) targets(list []*pg.Node) []sqlplan.Target {
+	out := make([]sqlplan.Target, 0, len(list))
+	for _, n := range list {
+		r := n.GetResTarget()
+		if r == nil {
+			p.fail()
+		}
+		t := sqlplan.Target{Span: near(r.Location), Expr: p.expr(r.Val), Alias: r.Name}
+		switch e := r.Val.GetNode().(type) {
+		case *pg.Node_FuncCall:
+			t.Name = last(names(e.FuncCall.Funcname))
+		case *pg.Node_CoalesceExpr:
+			t.Name = "coalesce"
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+func last(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[len(list)-1]
+}
+
+func (p *translator) tables(list []*pg.Node) []sqlplan.TableExpr {
+	var out []sqlplan.TableExpr
+	for _, n := range list {
+		out = append(out, p.table(n))
+	}
+	return out
+}
+
+func (p *translator) table(n *pg.Node) sqlplan.TableExpr {
+	switch x := n.GetNode().(type) {
+	case *pg.Node_RangeVar:
+		return p.ref(x.RangeVar)
+	case *pg.Node_RangeTableSample:
+		return p.table(x.RangeTableSample.Relation)
+	case *pg.Node_RangeSubselect:
+		q := x.RangeSubselect.Subquery.GetSelectStmt()
+		if q == nil {
+			p.fail()
+		}
+		query := p.query(q)
+		return &sqlplan.Derived{Span: query.Span, Query: query, Lateral: x.RangeSubselect.Lateral,
+			Alias: x.RangeSubselect.Alias.GetAliasname(), ColumnAliases: names(x.RangeSubselect.Alias.GetColnames())}
+	case *pg.Node_JoinExpr:
+		return p.join(x.JoinExpr)
+	case *pg.Node_RangeFunction:
+		return p.function(x.RangeFunction)
+	}
+	return &sqlplan.TableFunction{Name: "a table expression", Args: p.childrenOf(n), Lateral: true}
+}
+
+func (p *translator) join(j *pg.JoinExpr) sqlplan.TableExpr {
+	kind := map[pg.JoinType]sqlplan.JoinKind{pg.JoinType_JOIN_INNER: sqlplan.JoinInner, pg.JoinType_JOIN_LEFT: sqlplan.JoinLeft,
+		pg.JoinType_JOIN_RIGHT: sqlplan.JoinRight, pg.JoinType_JOIN_FULL: sqlplan.JoinFull}[j.Jointype]
+	if kind == 0 {
+		p.fail()
+	}
+	left := p.table(j.Larg)
+	return &sqlplan.Join{Span: left.At(), Kind: kind, Left: left, Right: p.table(j.Rarg), Natural: j.IsNatural, Using: names(j.UsingClause),
+		On: p.optional(j.Quals), Alias: j.Alias.GetAliasname(), ColumnAliases: names(j.Alias.GetColnames()), UsingAlias: j.JoinUsingAlias.GetAliasname()}
+}
+
+func (p *translator) function(f *pg.RangeFunction) sqlplan.TableExpr {
+	t := &sqlplan.TableFunction{Alias: f.Alias.GetAliasname(), ColumnAliases: names(f.Alias.GetColnames()), Lateral: true}
+	for _, n := range f.Functions {
+		items := n.GetList().GetItems()
+		if len(items) == 0 {
+			p.fail()
+		}
+		if c := items[0].GetFuncCall(); c != nil && t.Name == "" {
+			t.Name = last(names(c.Funcname))
+		}
+		t.Args = append(t.Args, p.expr(items[0]))
+	}
+	for _, n := range f.Coldeflist {
+		t.ColumnAliases = append(t.ColumnAliases, n.GetColumnDef().GetColname())
+	}
+	return t
+}
+
+// bareRef describes a relation whose place in the text does not matter.
+func (p *translator) bareRef(r *pg.RangeVar) *sqlplan.TableRef {
+	if r == nil {
+		return nil
+	}
+	return &sqlplan.TableRef{Span: near(r.Location), NameSpan: near(r.Location), Schema: r.Schemaname, Name: r.Relname,
+		Alias: r.Alias.GetAliasname(), ColumnAliases: names(r.Alias.GetColnames())}
+}
+
+// ref describes a relation with exact spans.
+func (p *translator) ref(r *pg.RangeVar) *sqlplan.TableRef {
+	i := p.tokenAt(r.Location)
+	j := i + 1
+	for p.op(j, ".") {
+		j += 2
+	}
+	t := p.bareRef(r)
+	t.NameSpan = p.span(i, j)
+	if p.op(j, "*") {
+		j++
+	}
+	if r.Alias != nil {
+		if p.word(j, "as") {
+			j++
+		}
+		j++
+		if len(r.Alias.Colnames) > 0 {
+			if !p.op(j, "(") {
+				p.fail()
+			}
+			j = p.tokens[j].mate + 1
+		}
+	}
+	t.Span = p.span(i, j)
+	if r.Catalogname != "" {
+		t.Unsupported = "a name with a database"
+	}
+	return t
+}

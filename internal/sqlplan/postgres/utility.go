@@ -1,0 +1,121 @@
+package postgres
+
+import (
+	"strings"
+
+	pg "github.com/sqlc-dev/oliphant/ast"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+// verb names the statement for messages.
+func (p *translator) verb() string {
+	var words []string
+	for i := p.begin; i < p.end && len(words) < 2 && p.tokens[i].kind == kindWord; i++ {
+		words = append(words, strings.ToUpper(p.tokens[i].text))
+		if words[0] != "CREATE" && words[0] != "ALTER" && words[0] != "START" {
+			break
+		}
+	}
+	if len(words) == 0 {
+		return "a statement"
+	}
+	return strings.Join(words, " ")
+}
+
+// utility translates a statement that is neither a query nor a change of rows.
+func (p *translator) utility(n *pg.Node) sqlplan.Statement {
+	u := &sqlplan.Utility{What: p.verb()}
+	if p.begin < p.end {
+		u.Span = p.span(p.begin, p.end)
+	}
+	switch x := n.GetNode().(type) {
+	case *pg.Node_TransactionStmt, *pg.Node_VariableShowStmt, *pg.Node_TruncateStmt, *pg.Node_DropStmt, *pg.Node_LockStmt,
+		*pg.Node_GrantStmt, *pg.Node_GrantRoleStmt, *pg.Node_VacuumStmt, *pg.Node_ListenStmt, *pg.Node_NotifyStmt, *pg.Node_UnlistenStmt, *pg.Node_DiscardStmt,
+		*pg.Node_CheckPointStmt, *pg.Node_ReindexStmt, *pg.Node_ClusterStmt, *pg.Node_CommentStmt, *pg.Node_DeallocateStmt,
+		*pg.Node_ClosePortalStmt, *pg.Node_FetchStmt, *pg.Node_RenameStmt, *pg.Node_CreateSeqStmt, *pg.Node_AlterSeqStmt, *pg.Node_CreateSchemaStmt,
+		*pg.Node_RefreshMatViewStmt, *pg.Node_AlterOwnerStmt, *pg.Node_ConstraintsSetStmt:
+		u.Kind = sqlplan.UtilityHarmless
+	case *pg.Node_VariableSetStmt:
+		u.Kind = sqlplan.UtilityHarmless
+	case *pg.Node_ExplainStmt:
+		u.Kind, u.Inner = sqlplan.UtilityExplain, []sqlplan.Statement{p.statement(x.ExplainStmt.Query)}
+		for _, o := range x.ExplainStmt.Options {
+			u.Executes = u.Executes || o.GetDefElem().GetDefname() == "analyze"
+		}
+	case *pg.Node_CreateTableAsStmt:
+		u.Kind, u.Inner = sqlplan.UtilityStore, []sqlplan.Statement{p.statement(x.CreateTableAsStmt.Query)}
+	case *pg.Node_ViewStmt:
+		u.Kind, u.Inner = sqlplan.UtilityStore, []sqlplan.Statement{p.statement(x.ViewStmt.Query)}
+	case *pg.Node_PrepareStmt:
+		u.Kind, u.Inner = sqlplan.UtilityPrepare, []sqlplan.Statement{p.statement(x.PrepareStmt.Query)}
+	case *pg.Node_DeclareCursorStmt:
+		u.Kind, u.Inner = sqlplan.UtilityPrepare, []sqlplan.Statement{p.statement(x.DeclareCursorStmt.Query)}
+	case *pg.Node_CopyStmt:
+		p.copyStmt(u, x.CopyStmt)
+	case *pg.Node_DoStmt, *pg.Node_CreateFunctionStmt:
+		u.Kind = sqlplan.UtilityBody
+		stringsIn(n.ProtoReflect(), &u.Strings)
+	default:
+		p.define(u, n)
+	}
+	return u
+}
+
+func (p *translator) copyStmt(u *sqlplan.Utility, c *pg.CopyStmt) {
+	u.Kind = sqlplan.UtilityCopy
+	if c.Relation != nil {
+		u.Relations = []*sqlplan.TableRef{p.bareRef(c.Relation)}
+		if len(c.Attlist) > 0 {
+			u.Columns = names(c.Attlist)
+		}
+	}
+	if c.Query != nil {
+		u.Inner = []sqlplan.Statement{p.statement(c.Query)}
+	}
+}
+
+// define translates DDL.
+func (p *translator) define(u *sqlplan.Utility, n *pg.Node) {
+	u.Kind = sqlplan.UtilityDefine
+	u.Columns = []string{}
+	switch x := n.GetNode().(type) {
+	case *pg.Node_CreateStmt:
+		u.Relations = []*sqlplan.TableRef{p.bareRef(x.CreateStmt.Relation)}
+		u.Temporary = x.CreateStmt.Relation.GetRelpersistence() == "t"
+	case *pg.Node_AlterTableStmt:
+		u.Relations = []*sqlplan.TableRef{p.bareRef(x.AlterTableStmt.Relation)}
+	case *pg.Node_CreateTrigStmt:
+		u.Relations = []*sqlplan.TableRef{p.bareRef(x.CreateTrigStmt.Relation)}
+	case *pg.Node_IndexStmt:
+		u.Relations = []*sqlplan.TableRef{p.bareRef(x.IndexStmt.Relation)}
+		for _, e := range append(append([]*pg.Node(nil), x.IndexStmt.IndexParams...), x.IndexStmt.IndexIncludingParams...) {
+			if name := e.GetIndexElem().GetName(); name != "" {
+				u.Columns = append(u.Columns, name)
+			}
+		}
+	default:
+		u.Kind = sqlplan.UtilityUnknown
+		return
+	}
+	u.Exprs = p.childrenOf(n)
+}
+
+// stringsIn collects every string of a tree.
+func stringsIn(m protoreflect.Message, out *[]string) {
+	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case f.Kind() == protoreflect.StringKind && !f.IsList():
+			*out = append(*out, v.String())
+		case f.Kind() != protoreflect.MessageKind:
+		case f.IsList():
+			for i := range v.List().Len() {
+				stringsIn(v.List().Get(i).Message(), out)
+			}
+		default:
+			stringsIn(v.Message(), out)
+		}
+		return true
+	})
+}
