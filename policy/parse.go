@@ -248,7 +248,7 @@ func (d *decoder) kms(n *yaml.Node, path string) *KMS {
 		}
 	}
 	if len(k.ARNs) == 0 {
-		d.fail(n, join(path, "keys"), "the keyring names no key", "list the ARN of a KMS key: keys: [{arn: …}]")
+		d.fail(n, join(path, "keys"), "the keyring names no key", "list the ARN of a KMS key: keys: [arn:aws:kms:…]")
 	}
 	if min != nil && k.MinWrappings > len(k.ARNs) {
 		d.fail(min, join(path, "min_wrappings"), "more wrappings are asked for than there are keys", "lower it, or add keys")
@@ -258,26 +258,24 @@ func (d *decoder) kms(n *yaml.Node, path string) *KMS {
 
 func (d *decoder) arns(k *KMS, n *yaml.Node, path string) {
 	for _, c := range d.list(n, path) {
-		for _, f := range d.fields(c, path, "arn") {
-			arn := d.expand(f.value, path, d.text(f.value, path))
-			m := arnForm.FindStringSubmatch(arn)
-			if m == nil {
-				if arn != "" {
-					d.fail(f.value, path, "this is no ARN of a KMS key", "write arn:partition:kms:region:account:key/id; aliases cannot decrypt")
-				}
-				continue
+		arn := d.expand(c, path, d.text(c, path))
+		m := arnForm.FindStringSubmatch(arn)
+		if m == nil {
+			if arn != "" {
+				d.fail(c, path, "this is no ARN of a KMS key", "write arn:partition:kms:region:account:key/id; aliases cannot decrypt")
 			}
-			for _, other := range k.ARNs {
-				o := arnForm.FindStringSubmatch(other)
-				switch {
-				case other == arn:
-					d.fail(f.value, path, "the key stands here twice", "keep one of them")
-				case strings.HasPrefix(m[3], "mrk-") && o[2] == m[2] && o[3] == m[3]:
-					d.fail(f.value, path, "two replicas of one multi-Region key stand in a keyring", "name one of them: any replica reads what it wrapped")
-				}
-			}
-			k.ARNs = append(k.ARNs, arn)
+			continue
 		}
+		for _, other := range k.ARNs {
+			o := arnForm.FindStringSubmatch(other)
+			switch {
+			case other == arn:
+				d.fail(c, path, "the key stands here twice", "keep one of them")
+			case strings.HasPrefix(m[3], "mrk-") && o[2] == m[2] && o[3] == m[3]:
+				d.fail(c, path, "two replicas of one multi-Region key stand in a keyring", "name one of them: any replica reads what it wrapped")
+			}
+		}
+		k.ARNs = append(k.ARNs, arn)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	sqle "github.com/dolthub/go-mysql-server"
 	"github.com/dolthub/go-mysql-server/memory"
 	"github.com/dolthub/go-mysql-server/server"
+	gmssql "github.com/dolthub/go-mysql-server/sql"
 	"github.com/sirupsen/logrus"
 )
 
@@ -23,7 +24,7 @@ func (e *environment) startServer() (string, error) {
 	db := memory.NewDatabase("shop")
 	db.EnablePrimaryKeyIndexes()
 	provider := memory.NewDBProvider(db)
-	s, err := server.NewServer(server.Config{Protocol: "tcp", Listener: listener}, sqle.NewDefault(provider), memory.NewSessionBuilder(provider), nil)
+	s, err := server.NewServer(server.Config{Protocol: "tcp", Listener: listener}, sqle.NewDefault(provider), gmssql.NewContext, memory.NewSessionBuilder(provider), nil)
 	if err != nil {
 		return "", err
 	}

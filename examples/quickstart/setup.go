@@ -71,8 +71,8 @@ func (e *environment) sql(text string) string {
 	return text
 }
 
-func setUp(ctx context.Context, o options) (env *environment, err error) {
-	env = &environment{alerts: make(chan driver.Event, 16)}
+func setUp(ctx context.Context, o options) (_ *environment, err error) {
+	env := &environment{alerts: make(chan driver.Event, 16)}
 	defer func() {
 		if err != nil {
 			env.close()
