@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -46,9 +47,9 @@ ORDER BY a.attnum`
 
 const keysSQL = `
 SELECT ic.relname, i.indisprimary, i.indpred IS NOT NULL,
-       ARRAY(SELECT COALESCE(a.attname::text, '') FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k(num, pos)
+       array_to_json(ARRAY(SELECT COALESCE(a.attname::text, '') FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k(num, pos)
              LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num AND k.num > 0
-             WHERE k.pos <= i.indnkeyatts ORDER BY k.pos)
+             WHERE k.pos <= i.indnkeyatts ORDER BY k.pos))::text
 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid
 WHERE i.indrelid = $1::bigint::oid AND (i.indisunique OR i.indisexclusion) AND i.indisvalid
 ORDER BY NOT i.indisprimary, ic.relname`
@@ -74,7 +75,11 @@ func (dialect) Relation(ctx context.Context, db *sql.DB, schema, name string) (*
 	}
 	return r, scan(ctx, db, keysSQL, oid, func(rows *sql.Rows) error {
 		var k sqlplan.UniqueKey
-		err := rows.Scan(&k.Name, &k.Primary, &k.Partial, &k.Columns)
+		var columns string
+		err := rows.Scan(&k.Name, &k.Primary, &k.Partial, &columns)
+		if err == nil {
+			err = json.Unmarshal([]byte(columns), &k.Columns)
+		}
 		r.UniqueKeys = append(r.UniqueKeys, k)
 		return err
 	})
@@ -95,7 +100,8 @@ func scan(ctx context.Context, db *sql.DB, text string, arg any, row func(*sql.R
 }
 
 // readersSQL follows rewrite rules from views to what they read, through other
-// views, and names the first protected column that each reads.
+// views, and partitions to their tables, and names the first protected column
+// that each shows.
 const readersSQL = `
 WITH RECURSIVE reads AS (
   SELECT DISTINCT r.ev_class AS view, d.refobjid AS rel, d.refobjsubid AS col
@@ -113,11 +119,19 @@ WITH RECURSIVE reads AS (
   SELECT reads.view, min(protected.name) AS name FROM reads JOIN protected ON reads.rel = protected.rel AND reads.col IN (0, protected.col) GROUP BY reads.view
   UNION
   SELECT reads.view, tainted.name FROM reads JOIN tainted ON reads.rel = tainted.view
+), part AS (
+  SELECT i.inhrelid AS rel, protected.name FROM pg_catalog.pg_inherits i JOIN protected ON protected.rel = i.inhparent
+  UNION
+  SELECT i.inhrelid, part.name FROM pg_catalog.pg_inherits i JOIN part ON part.rel = i.inhparent
+), found AS (
+  SELECT view AS rel, name, true AS view FROM tainted
+  UNION ALL
+  SELECT rel, name, false FROM part
 )
-SELECT n.nspname, c.relname, min(t.name)
-FROM tainted t JOIN pg_catalog.pg_class c ON c.oid = t.view JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('v', 'm')
-GROUP BY 1, 2`
+SELECT n.nspname, c.relname, f.view, min(f.name)
+FROM found f JOIN pg_catalog.pg_class c ON c.oid = f.rel JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT f.view OR c.relkind IN ('v', 'm')
+GROUP BY 1, 2, 3`
 
 func (dialect) Readers(ctx context.Context, db *sql.DB, rules *sqlplan.Rules) ([]*sqlplan.Relation, error) {
 	var schemas, tables, columns []string
@@ -133,8 +147,8 @@ func (dialect) Readers(ctx context.Context, db *sql.DB, rules *sqlplan.Rules) ([
 	defer func() { _ = rows.Close() }() // Err reports what matters
 	var out []*sqlplan.Relation
 	for rows.Next() {
-		r := &sqlplan.Relation{View: true}
-		if err := rows.Scan(&r.Schema, &r.Name, &r.ReadsProtected); err != nil {
+		r := &sqlplan.Relation{}
+		if err := rows.Scan(&r.Schema, &r.Name, &r.View, &r.ReadsProtected); err != nil {
 			return nil, err
 		}
 		out = append(out, r)

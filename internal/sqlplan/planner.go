@@ -15,27 +15,6 @@ const (
 	DefaultMaxRows  = 1000
 )
 
-// Reacher is implemented by a [Catalog] that can list the relations, other
-// than those the policy names, through which protected columns are reached.
-// Without it, the catalog is asked about each relation of a text that names a
-// protected table, and a text that names only an unlisted view is not noticed.
-type Reacher interface {
-	// Reaching lists the relations. It is asked once for each catalog version.
-	Reaching(ctx context.Context) ([]ReachingRelation, error)
-}
-
-// ReachingRelation is a relation that shows protected columns.
-type ReachingRelation struct {
-	Schema, Name string
-	// Partition is true if the relation is a partition or an inheritance
-	// child of Table: it is then treated as Table itself. Others are views, and
-	// are refused.
-	Partition bool
-	Table     *Table
-	// Reads names "table.column".
-	Reads string
-}
-
 // Planner plans texts of one dialect. It is safe for concurrent use.
 type Planner struct {
 	rules    *Rules
@@ -47,7 +26,7 @@ type Planner struct {
 
 type reaching struct {
 	version   uint64
-	relations []ReachingRelation
+	relations []*Relation
 	names     []string // lower case, of every protected or reaching relation
 }
 
@@ -63,10 +42,7 @@ func New(rules *Rules, catalog Catalog, dialect Dialect) *Planner {
 // Plan analyses one text. The error is a [*Refusal], the context's error or
 // what the catalog returned.
 func (p *Planner) Plan(ctx context.Context, text string) (plan *Plan, err error) {
-	reach, err := p.reach(ctx)
-	if err != nil {
-		return nil, err
-	}
+	reach := p.reach()
 	if !p.mayConcern(text, reach.names) {
 		return &Plan{UserParams: -1}, nil
 	}
@@ -89,19 +65,12 @@ func (p *Planner) Plan(ctx context.Context, text string) (plan *Plan, err error)
 
 // reach returns what the catalog says about further relations, and the names
 // to look for.
-func (p *Planner) reach(ctx context.Context) (*reaching, error) {
+func (p *Planner) reach() *reaching {
 	version := p.catalog.Version()
 	if r := p.reaching.Load(); r != nil && r.version == version {
-		return r, nil
+		return r
 	}
-	r := &reaching{version: version}
-	if lister, ok := p.catalog.(Reacher); ok {
-		relations, err := lister.Reaching(ctx)
-		if err != nil {
-			return nil, err
-		}
-		r.relations = relations
-	}
+	r := &reaching{version: version, relations: p.catalog.Readers()}
 	for _, t := range p.rules.Tables {
 		r.names = append(r.names, strings.ToLower(t.Name))
 	}
@@ -112,7 +81,7 @@ func (p *Planner) reach(ctx context.Context) (*reaching, error) {
 		r.names = append(r.names, strings.ToLower(x.Name))
 	}
 	p.reaching.Store(r)
-	return r, nil
+	return r
 }
 
 // mayConcern reports whether the text may name a relation of interest.

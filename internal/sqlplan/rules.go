@@ -51,7 +51,8 @@ type Catalog interface {
 	// there is no such relation.
 	Relation(ctx context.Context, schema, name string) (*Relation, error)
 	// Readers lists the views that read a protected column, directly or through
-	// other views, whether or not the policy lists them. It reads nothing: the
+	// other views, whether or not the policy lists them, and the partitions of
+	// protected tables. It reads nothing: the
 	// list is kept fresh in the background.
 	Readers() []*Relation
 	// Version changes whenever a relation was found to have changed.

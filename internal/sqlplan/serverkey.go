@@ -38,11 +38,28 @@ func (k *serverColumns) omitted(p pins, n, i int) {
 	rc := k.column(i)
 	switch {
 	case rc == nil || rc.Generated:
+	case wholeNumber(rc.Default) && !k.evaluates(rc):
+		// A server that cannot be asked for its defaults shows them.
+		p[i] = value{kind: valueGiven, cells: []Expr{&Constant{Span: k.in.s.Target.Span, Value: Literal{Kind: LiteralInteger, Text: rc.Default}}}}
 	case rc.Default != "" || rc.Identity != "" || rc.AutoIncrement:
 		k.note(n, i, nil)
 	default:
 		p[i] = value{kind: valueNull}
 	}
+}
+
+func wholeNumber(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// evaluates reports whether the server can be asked for the column's default.
+func (k *serverColumns) evaluates(rc *RelationColumn) bool {
+	return k.in.a.d.Evaluate(k.in.t.rel, []RelationColumn{*rc}, 1) != ""
 }
 
 // given notes a source given as DEFAULT.

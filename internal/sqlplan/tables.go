@@ -28,19 +28,18 @@ func (a *analysis) relation(t *TableRef) (relationKind, *Table) {
 			return relationView, v.Table
 		}
 	}
-	for i := range a.reach.relations {
-		r := &a.reach.relations[i]
+	for _, r := range a.reach.relations {
 		if !a.sameRelation(t, r.Schema, r.Name) {
 			continue
 		}
 		a.touched = true
-		if r.Partition && r.Table != nil {
-			return relationProtected, r.Table
+		if !r.View {
+			a.refuse(t.Span, r.ReadsProtected, "a partition of a protected table, named directly", "name the table itself")
+			return relationPlain, nil
 		}
-		a.refuse(t.Span, r.Reads, "a view that the policy does not list reads a protected column", "list it under views, or read the table")
+		a.refuse(t.Span, r.ReadsProtected, "a view that the policy does not list reads a protected column", "list it under views, or read the table")
 		return relationPlain, nil
 	}
-	a.unlistedView(t)
 	return relationPlain, nil
 }
 
@@ -105,18 +104,6 @@ func (a *analysis) inSearchPath(t *TableRef, anywhere *Table) *Table {
 		a.refuse(t.Span, t.Name, "an unqualified table name that the policy protects in another schema", "write schema.table")
 	}
 	return nil
-}
-
-// unlistedView refuses a view that the catalog shows to read a protected
-// column, where the catalog cannot list them.
-func (a *analysis) unlistedView(t *TableRef) {
-	if _, ok := a.p.catalog.(Reacher); ok {
-		return
-	}
-	if rel := a.describe(t.Schema, t.Name); rel != nil && rel.ReadsProtected != "" {
-		a.touched = true
-		a.refuse(t.Span, rel.ReadsProtected, "a view that the policy does not list reads a protected column", "list it under views, or read the table")
-	}
 }
 
 // describe asks the catalog, once for each name of the text.
