@@ -154,6 +154,17 @@ func (u *updating) lock(old []*Column) []part {
 			parts = append(append(parts, textPart(" ")), a.render(span)...)
 		}
 	}
+	if s.OrderSpan.End <= s.OrderSpan.Start && s.LimitSpan.End <= s.LimitSpan.Start {
+		// Statements that lock the same rows do so in one order, or they
+		// would wait for each other.
+		for i, k := range u.t.table.RowKey {
+			sep := ", "
+			if i == 0 {
+				sep = " ORDER BY "
+			}
+			parts = append(parts, textPart(sep+it.text(k)))
+		}
+	}
 	name := it.name
 	if it.ref != nil && it.ref.Alias == "" {
 		name = it.ref.Name

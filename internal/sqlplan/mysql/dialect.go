@@ -134,12 +134,23 @@ func (d *dialect) LiteralFits(kind sqlplan.LiteralKind, columnType string) bool 
 	return false
 }
 
+// baseType takes the length off a type as the catalog shows it.
+func baseType(name string) string {
+	head, rest, ok := strings.Cut(name, "(")
+	if !ok {
+		return name
+	}
+	_, tail, _ := strings.Cut(rest, ")")
+	return head + tail
+}
+
 func decimalType(name string) bool {
+	name = strings.TrimSuffix(baseType(name), " unsigned")
 	return strings.EqualFold(name, "decimal") || strings.EqualFold(name, "numeric")
 }
 
 func wholeType(name string) bool {
-	switch strings.ToLower(strings.TrimSuffix(name, " unsigned")) {
+	switch strings.ToLower(strings.TrimSuffix(baseType(name), " unsigned")) {
 	case "tinyint", "smallint", "mediumint", "int", "integer", "bigint":
 		return true
 	}
@@ -149,7 +160,7 @@ func wholeType(name string) bool {
 // textType is true for types whose values are compared byte for byte with text,
 // collations aside.
 func textType(name string) bool {
-	switch strings.ToLower(name) {
+	switch strings.ToLower(baseType(name)) {
 	case "char", "varchar", "tinytext", "text", "mediumtext", "longtext",
 		"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob":
 		return true
