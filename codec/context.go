@@ -15,10 +15,11 @@ const maxContextLength = 65535
 // in ascending byte order of their keys, each length with two bytes, big-endian.
 // An empty context appends nothing. It fails with [ErrInvalidContext].
 func AppendContext(dst []byte, c Context) ([]byte, error) {
-	if _, err := c.serializedLength(); err != nil {
+	n, err := c.serializedLength()
+	if err != nil {
 		return dst, err
 	}
-	return appendPairs(dst, c, nil), nil
+	return appendPairs(slices.Grow(dst, n), c, nil), nil
 }
 
 // appendPairs serializes a checked context. With only, just those keys.

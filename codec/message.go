@@ -157,11 +157,22 @@ func parseKeys(c *cursor) []WrappedKey {
 	}
 	keys := make([]WrappedKey, count)
 	for i := range keys {
-		keys[i].ProviderID = string(c.field(what))
+		keys[i].ProviderID = provider(c.field(what))
 		keys[i].ProviderInfo = c.field(what)
 		keys[i].Ciphertext = c.field(what)
 	}
 	return keys
+}
+
+// provider spares an allocation for the providers that nearly all messages name.
+func provider(b []byte) string {
+	switch string(b) {
+	case "aws-kms":
+		return "aws-kms"
+	case "aws-kms-hierarchy":
+		return "aws-kms-hierarchy"
+	}
+	return string(b)
 }
 
 func (m *Message) parseContentType(c *cursor) {

@@ -1,0 +1,42 @@
+# make test is what a contributor and CI run; see README.md.
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
+FUZZTIME ?= 30s
+
+.PHONY: test race lint bench bench-peers fuzz interop servers
+
+# test runs every test against real Postgres and MariaDB servers, which it
+# installs from Debian's packages if they are missing (as root).
+test: servers
+	go build ./...
+	CGO_ENABLED=0 go build ./...
+	go test ./...
+	cd examples && go vet ./...
+	go run ./examples/quickstart
+
+servers:
+	scripts/servers.sh
+
+race: servers
+	go test -race ./codec/... ./driver/... ./policy/... ./sealtest/... ./internal/...
+
+lint:
+	scripts/lint.sh $(STATICCHECK) $(GOVULNCHECK)
+
+# bench runs every benchmark once; codec's floor is the bare cryptography.
+bench:
+	go test -run '^$$' -bench . -benchmem ./codec/... ./internal/... ./driver/...
+
+# interop exchanges messages with AWS's own SDKs for Go and JavaScript.
+interop:
+	cd interop && scripts/run.sh
+
+# bench-peers compares with AWS's SDK for Go in one run.
+bench-peers:
+	cd interop && go test -run '^$$' -bench Peers -benchmem .
+
+fuzz:
+	go test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) ./codec
+	go test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) ./policy
+	go test -run '^$$' -fuzz FuzzPlan -fuzztime $(FUZZTIME) ./internal/sqlplan/postgres
