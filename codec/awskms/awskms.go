@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"github.com/sealsql/sealsql/codec"
@@ -50,11 +51,17 @@ type Config struct {
 	OnMissing func(ctx context.Context, key ARN, cause error)
 }
 
-// Clients returns a Config.Client that makes the SDK's clients from cfg. The
-// SDK's own retries stay as cfg sets them.
+// Clients returns a Config.Client that makes the SDK's clients from cfg. A call
+// is tried three times at most, with pauses of up to 200 ms, unless cfg sets a
+// Retryer of its own: the SDK's default pauses are longer than a query waits.
 func Clients(cfg aws.Config) func(region string) Client {
 	return func(region string) Client {
-		return kms.NewFromConfig(cfg, func(o *kms.Options) { o.Region = region })
+		return kms.NewFromConfig(cfg, func(o *kms.Options) {
+			o.Region = region
+			if cfg.Retryer == nil {
+				o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) { r.MaxAttempts, r.MaxBackoff = 3, 200*time.Millisecond })
+			}
+		})
 	}
 }
 

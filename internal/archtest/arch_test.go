@@ -1,0 +1,109 @@
+// Package archtest keeps the packages' imports to the design: arrows go down
+// only, and each heavy dependency has one importer.
+package archtest
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/sealsql/sealsql/"
+
+// allowed lists, by package, what it may import of this module and of others.
+// "codec/*" stands for any package below codec. The standard library is always
+// allowed.
+var allowed = map[string][]string{
+	"policy":                    {"gopkg.in/yaml.v3"},
+	"codec":                     {},
+	"codec/rawaes":              {"codec"},
+	"codec/awskms":              {"codec", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/aws/retry", "github.com/aws/aws-sdk-go-v2/service/kms", "github.com/aws/aws-sdk-go-v2/service/kms/types", "github.com/aws/smithy-go"},
+	"driver":                    {"policy", "codec", "codec/rawaes", "codec/awskms", "internal/sqlplan", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config"},
+	"driver/postgres":           {"driver", "internal/sqlplan", "internal/sqlplan/postgres", "github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/pgconn", "github.com/jackc/pgx/v5/stdlib"},
+	"driver/mysql":              {"driver", "internal/sqlplan", "internal/sqlplan/mysql", "github.com/go-sql-driver/mysql"},
+	"internal/sqlplan":          {},
+	"internal/sqlplan/postgres": {"internal/sqlplan", "github.com/sqlc-dev/oliphant", "github.com/sqlc-dev/oliphant/ast", "google.golang.org/protobuf/reflect/protoreflect"},
+	"internal/sqlplan/mysql":    {"internal/sqlplan", "github.com/sqlc-dev/marino/ast", "github.com/sqlc-dev/marino/mysql", "github.com/sqlc-dev/marino/parser", "github.com/sqlc-dev/marino/opcode", "github.com/sqlc-dev/marino/types", "github.com/sqlc-dev/marino/test_driver", "github.com/sqlc-dev/marino/format", "github.com/sqlc-dev/marino/charset"},
+	"internal/gencombos":        {},
+	"internal/testdb":           {"sealtest", "github.com/go-sql-driver/mysql", "github.com/jackc/pgx/v5/stdlib"},
+	"sealtest":                  {"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/credentials", "github.com/aws/aws-sdk-go-v2/service/kms"},
+}
+
+// breaks lists the imports that a package must not have.
+func breaks(pkg string, imports []string) (bad []string) {
+	rules, known := allowed[pkg]
+	for _, path := range imports {
+		own, isOwn := strings.CutPrefix(path, module)
+		first, _, _ := strings.Cut(path, "/")
+		if !isOwn && !strings.Contains(first, ".") {
+			continue // the standard library
+		}
+		if !known || !slices.Contains(rules, own) {
+			bad = append(bad, path)
+		}
+	}
+	return bad
+}
+
+func TestImportsGoDownOnly(t *testing.T) {
+	seen := map[string]bool{}
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel("../..", path)
+		if d.IsDir() && (rel == "examples" || rel == "interop" || strings.HasPrefix(d.Name(), ".") && rel != ".") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		pkg := filepath.ToSlash(filepath.Dir(rel))
+		seen[pkg] = true
+		var imports []string
+		for _, i := range f.Imports {
+			name, _ := strconv.Unquote(i.Path.Value)
+			imports = append(imports, name)
+		}
+		for _, bad := range breaks(pkg, imports) {
+			t.Errorf("%s imports %s, which the design does not allow", rel, bad)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range allowed {
+		if !seen[pkg] {
+			t.Errorf("the table lists %s, which does not exist", pkg)
+		}
+	}
+}
+
+func TestABadImportIsNoticed(t *testing.T) {
+	cases := map[string]string{
+		"policy":           module + "codec",
+		"codec":            module + "policy",
+		"codec/rawaes":     "github.com/aws/aws-sdk-go-v2/service/kms",
+		"driver":           "gopkg.in/yaml.v3",
+		"internal/sqlplan": module + "driver",
+		"a/new/package":    module + "driver",
+	}
+	for pkg, path := range cases {
+		if len(breaks(pkg, []string{"fmt", path})) != 1 {
+			t.Errorf("%s may import %s", pkg, path)
+		}
+	}
+	if len(cases) != 6 {
+		t.Error("the number of cases changed")
+	}
+}
