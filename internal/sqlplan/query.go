@@ -152,6 +152,9 @@ func (a *analysis) selectQuery(q *Query, s *Select, sc *scope) output {
 	}
 	a.targets(out, s.Targets, sc)
 	a.group(s, out, sc)
+	if s.Having != nil {
+		a.byAlias(s.Having, out, "HAVING on a protected column")
+	}
 	a.distinct(s, out, sc)
 	a.order(q.OrderBy, out, sc)
 	a.checkAll(q.Limits, sc, "LIMIT")
@@ -232,6 +235,7 @@ func (a *analysis) group(s *Select, out *selectOutput, sc *scope) {
 			out.grouped = append(out.grouped, a.lookup(c, sc))
 		}
 		a.check(e, sc, "GROUP BY on a protected column")
+		a.byAlias(e, out, "GROUP BY on a protected column")
 	}
 	out.loose = !a.d.StrictGroups() && (len(s.GroupBy) > 0 || s.aggregates())
 	if !out.loose {
@@ -306,7 +310,27 @@ func (a *analysis) order(exprs []Expr, out output, sc *scope) {
 			continue
 		}
 		a.check(e, sc, "ORDER BY on a protected column")
+		a.byAlias(e, out, "ORDER BY on a protected column")
 	}
+}
+
+// byAlias refuses an expression that names a column of the select list which
+// shows a protected value: some servers look there first.
+func (a *analysis) byAlias(e Expr, out output, what string) {
+	list, _ := out.columns()
+	walk(e, func(x Expr) bool {
+		if _, ok := x.(*IsNull); ok {
+			return false
+		}
+		if c, ok := x.(*ColumnRef); ok && !c.Star && len(c.Qualifier) == 0 {
+			for _, o := range list {
+				if o.value.protected() && a.d.SameColumn(o.name, c.Name) {
+					a.useless(o.value, c.Span, what)
+				}
+			}
+		}
+		return true
+	})
 }
 
 // orderTarget resolves an ordinal or a bare output name. With inputFirst, a

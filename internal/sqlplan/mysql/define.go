@@ -112,6 +112,7 @@ func (p *translator) defineTable(u *unit, at, name int) {
 		d.Refuse = refuseRename
 	}
 	d.Columns = append(d.Columns, p.specColumns(from, q)...)
+	d.Columns = append(d.Columns, p.defaults(p.nameEnd(name), q)...)
 	if q == u.end {
 		u.done = []sqlplan.Statement{d}
 		return
@@ -196,6 +197,28 @@ func (p *translator) rename(i, end int) []sqlplan.Statement {
 			Span: p.span(i, end), Kind: sqlplan.UtilityDefine, What: "RENAME TABLE",
 			Relations: []*sqlplan.TableRef{p.refAt(k)}, Columns: []string{}, Refuse: refuseRename,
 		})
+	}
+	return out
+}
+
+// defaults lists the names before each DEFAULT that is not NULL, up to the
+// comma or parenthesis that begins the definition: the server would hold the
+// value in clear.
+func (p *translator) defaults(i, end int) []string {
+	var out []string
+	for k := i; k < end; k++ {
+		if !p.word(k, "DEFAULT") || p.word(k+1, "NULL") || p.anyWord(k+1, "CHARSET", "CHARACTER", "COLLATE") != "" {
+			continue
+		}
+		for j := k - 1; j >= i && !p.op(j, ",") && !p.op(j, "("); j-- {
+			if p.op(j, ")") {
+				j = p.tokens[j].mate
+				continue
+			}
+			if kind := p.tokens[j].kind; kind == kindWord || kind == kindQuoted {
+				out = append(out, p.tokens[j].text)
+			}
+		}
 	}
 	return out
 }

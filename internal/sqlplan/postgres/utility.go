@@ -34,7 +34,7 @@ func (p *translator) utility(n *pg.Node) sqlplan.Statement {
 	case *pg.Node_TransactionStmt, *pg.Node_VariableShowStmt, *pg.Node_TruncateStmt, *pg.Node_DropStmt, *pg.Node_LockStmt,
 		*pg.Node_GrantStmt, *pg.Node_GrantRoleStmt, *pg.Node_VacuumStmt, *pg.Node_ListenStmt, *pg.Node_NotifyStmt, *pg.Node_UnlistenStmt, *pg.Node_DiscardStmt,
 		*pg.Node_CheckPointStmt, *pg.Node_ReindexStmt, *pg.Node_ClusterStmt, *pg.Node_CommentStmt, *pg.Node_DeallocateStmt,
-		*pg.Node_ClosePortalStmt, *pg.Node_FetchStmt, *pg.Node_RenameStmt, *pg.Node_CreateSeqStmt, *pg.Node_AlterSeqStmt, *pg.Node_CreateSchemaStmt,
+		*pg.Node_ClosePortalStmt, *pg.Node_FetchStmt, *pg.Node_CreateSeqStmt, *pg.Node_AlterSeqStmt, *pg.Node_CreateSchemaStmt,
 		*pg.Node_RefreshMatViewStmt, *pg.Node_AlterOwnerStmt, *pg.Node_ConstraintsSetStmt:
 		u.Kind = sqlplan.UtilityHarmless
 	case *pg.Node_VariableSetStmt:
@@ -84,8 +84,28 @@ func (p *translator) define(u *sqlplan.Utility, n *pg.Node) {
 	case *pg.Node_CreateStmt:
 		u.Relations = []*sqlplan.TableRef{p.bareRef(x.CreateStmt.Relation)}
 		u.Temporary = x.CreateStmt.Relation.GetRelpersistence() == "t"
+		u.Columns = append(u.Columns, defaults(x.CreateStmt.TableElts)...)
 	case *pg.Node_AlterTableStmt:
 		u.Relations = []*sqlplan.TableRef{p.bareRef(x.AlterTableStmt.Relation)}
+		for _, n := range x.AlterTableStmt.Cmds {
+			c := n.GetAlterTableCmd()
+			if c.GetSubtype() == pg.AlterTableType_AT_ColumnDefault && c.Def != nil && !c.Def.GetAConst().GetIsnull() {
+				u.Columns = append(u.Columns, c.Name)
+			}
+			u.Columns = append(u.Columns, defaults(list(c.GetDef()))...)
+		}
+	case *pg.Node_RenameStmt:
+		if x.RenameStmt.Relation == nil {
+			u.Kind = sqlplan.UtilityHarmless
+			return
+		}
+		u.Relations = []*sqlplan.TableRef{p.bareRef(x.RenameStmt.Relation)}
+		if x.RenameStmt.RenameType == pg.ObjectType_OBJECT_COLUMN {
+			u.Columns = append(u.Columns, x.RenameStmt.Subname)
+		} else if x.RenameStmt.RenameType == pg.ObjectType_OBJECT_TABLE {
+			u.Refuse = "renaming takes rows out of the policy's reach"
+		}
+		return
 	case *pg.Node_CreateTrigStmt:
 		u.Relations = []*sqlplan.TableRef{p.bareRef(x.CreateTrigStmt.Relation)}
 	case *pg.Node_IndexStmt:
@@ -100,6 +120,22 @@ func (p *translator) define(u *sqlplan.Utility, n *pg.Node) {
 		return
 	}
 	u.Exprs = p.childrenOf(n)
+}
+
+// defaults lists the columns whose definition has a default that is not NULL,
+// or that the server computes.
+func defaults(definitions []*pg.Node) (out []string) {
+	for _, n := range definitions {
+		for _, k := range n.GetColumnDef().GetConstraints() {
+			switch c := k.GetConstraint(); c.GetContype() {
+			case pg.ConstrType_CONSTR_DEFAULT, pg.ConstrType_CONSTR_GENERATED:
+				if !c.RawExpr.GetAConst().GetIsnull() {
+					out = append(out, n.GetColumnDef().Colname)
+				}
+			}
+		}
+	}
+	return out
 }
 
 // stringsIn collects every string of a tree.
