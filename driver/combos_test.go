@@ -1,5 +1,7 @@
 package driver
 
+//lint:file-ignore SA1019 a wrapper exposes whatever the base has, older interfaces too
+
 import (
 	"context"
 	sqldriver "database/sql/driver"
@@ -34,7 +36,7 @@ func connInterfaces(c sqldriver.Conn) uint {
 	_, checker := c.(sqldriver.NamedValueChecker)
 	_, execer := c.(sqldriver.ExecerContext)
 	_, queryer := c.(sqldriver.QueryerContext)
-	_, legacyExecer := c.(sqldriver.Execer) //nolint:staticcheck // exposed where the base has it
+	_, legacyExecer := c.(sqldriver.Execer)
 	_, legacyQueryer := c.(sqldriver.Queryer)
 	return bits(pinger, preparer, beginner, resetter, validator, checker, execer, queryer, legacyExecer, legacyQueryer)
 }

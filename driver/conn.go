@@ -1,5 +1,7 @@
 package driver
 
+//lint:file-ignore SA1019 a wrapper exposes whatever the base has, older interfaces too
+
 import (
 	"context"
 	sqldriver "database/sql/driver"
@@ -41,7 +43,7 @@ var (
 	_ sqldriver.NamedValueChecker  = (*connChecker)(nil)
 	_ sqldriver.ExecerContext      = (*connExecer)(nil)
 	_ sqldriver.QueryerContext     = (*connQueryer)(nil)
-	_ sqldriver.Execer             = (*connLegacyExecer)(nil) //nolint:staticcheck // exposed where the base has it
+	_ sqldriver.Execer             = (*connLegacyExecer)(nil)
 	_ sqldriver.Queryer            = (*connLegacyQueryer)(nil)
 )
 
@@ -63,7 +65,7 @@ func connSet(base sqldriver.Conn) uint {
 	_, checker := base.(sqldriver.NamedValueChecker)
 	_, execer := base.(sqldriver.ExecerContext)
 	_, queryer := base.(sqldriver.QueryerContext)
-	_, legacyExecer := base.(sqldriver.Execer) //nolint:staticcheck // see above
+	_, legacyExecer := base.(sqldriver.Execer)
 	_, legacyQueryer := base.(sqldriver.Queryer)
 	return bits(pinger, preparer, beginner, resetter, validator, checker, execer || queryer, legacyExecer || legacyQueryer)
 }
@@ -102,7 +104,7 @@ func (c *conn) Prepare(query string) (sqldriver.Stmt, error) {
 func (c *conn) Close() error { return c.base.Close() }
 
 func (c *conn) Begin() (sqldriver.Tx, error) {
-	return c.began(c.base.Begin()) //nolint:staticcheck // the base may have nothing else
+	return c.began(c.base.Begin())
 }
 
 func (c *connPinger) Ping(ctx context.Context) error { return c.base.(sqldriver.Pinger).Ping(ctx) }
@@ -143,7 +145,7 @@ func (c *connQueryer) QueryContext(ctx context.Context, query string, args []sql
 }
 
 func (c *connLegacyExecer) Exec(query string, args []sqldriver.Value) (sqldriver.Result, error) {
-	base, ok := c.base.(sqldriver.Execer) //nolint:staticcheck // see above
+	base, ok := c.base.(sqldriver.Execer)
 	if !ok {
 		return nil, sqldriver.ErrSkip
 	}

@@ -1,5 +1,7 @@
 package driver
 
+//lint:file-ignore SA1019 a wrapper exposes whatever the base has, older interfaces too
+
 import (
 	"context"
 	sqldriver "database/sql/driver"
@@ -97,7 +99,7 @@ func (c *conn) beginBase(ctx context.Context) (sqldriver.Tx, error) {
 	if x, ok := c.base.(sqldriver.ConnBeginTx); ok {
 		return x.BeginTx(ctx, sqldriver.TxOptions{})
 	}
-	return c.base.Begin() //nolint:staticcheck // the base has nothing else
+	return c.base.Begin()
 }
 
 // rowByRow locks and reads the rows that an UPDATE will write, seals a value

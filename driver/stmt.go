@@ -1,5 +1,7 @@
 package driver
 
+//lint:file-ignore SA1019 a wrapper exposes whatever the base has, older interfaces too
+
 import (
 	"context"
 	sqldriver "database/sql/driver"
@@ -111,7 +113,7 @@ func (s *stmt) Exec(args []sqldriver.Value) (sqldriver.Result, error) {
 		return nil, err
 	}
 	if !s.plan.Protected {
-		return s.base.Exec(args) //nolint:staticcheck // the user called it
+		return s.base.Exec(args)
 	}
 	return s.conn.execPlan(ctx, s.engine, s.plan, s.execBase, Arguments{Text: s.text, Params: named(args), prepared: true})
 }
@@ -122,7 +124,7 @@ func (s *stmt) Query(args []sqldriver.Value) (sqldriver.Rows, error) {
 		return nil, err
 	}
 	if !s.plan.Protected {
-		return s.base.Query(args) //nolint:staticcheck // the user called it
+		return s.base.Query(args)
 	}
 	return s.conn.queryPlan(ctx, s.engine, s.plan, s.queryBase, Arguments{Text: s.text, Params: named(args), prepared: true})
 }
@@ -210,7 +212,7 @@ func execStmt(ctx context.Context, base sqldriver.Stmt, args []sqldriver.NamedVa
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return base.Exec(values) //nolint:staticcheck // the base has nothing else
+	return base.Exec(values)
 }
 
 func queryStmt(ctx context.Context, base sqldriver.Stmt, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
@@ -224,5 +226,5 @@ func queryStmt(ctx context.Context, base sqldriver.Stmt, args []sqldriver.NamedV
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return base.Query(values) //nolint:staticcheck // the base has nothing else
+	return base.Query(values)
 }

@@ -42,7 +42,7 @@ func guarded[T any](ctx context.Context, k *Keyring, key ARN, operation string, 
 	within, cancel := context.WithTimeout(ctx, k.config.AttemptTimeout)
 	defer cancel()
 	out, err := f(within)
-	kind, outcome := classify(err)
+	outcome, kind := classify(err)
 	if ctx.Err() != nil && err != nil {
 		outcome = "canceled"
 	}
@@ -64,25 +64,25 @@ func failed(kind error, operation string, key ARN, what string, cause error) err
 }
 
 // classify says what an error of KMS means.
-func classify(err error) (kind error, outcome string) {
+func classify(err error) (outcome string, kind error) {
 	var api smithy.APIError
 	switch {
 	case err == nil:
-		return nil, "ok"
+		return "ok", nil
 	case !errors.As(err, &api):
-		return codec.ErrKeyUnavailable, "unavailable" // network, timeout, no credentials
+		return "unavailable", codec.ErrKeyUnavailable // network, timeout, no credentials
 	}
 	switch api.ErrorCode() {
 	case "AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "InvalidGrantTokenException":
-		return codec.ErrKeyDenied, "denied"
+		return "denied", codec.ErrKeyDenied
 	case "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "LimitExceededException":
-		return codec.ErrKeyThrottled, "throttled"
+		return "throttled", codec.ErrKeyThrottled
 	case "InvalidCiphertextException", "IncorrectKeyException", "InvalidCiphertext":
-		return codec.ErrUnwrap, "invalid_ciphertext"
+		return "invalid_ciphertext", codec.ErrUnwrap
 	}
 	var invalid *types.InvalidCiphertextException
 	if errors.As(err, &invalid) {
-		return codec.ErrUnwrap, "invalid_ciphertext"
+		return "invalid_ciphertext", codec.ErrUnwrap
 	}
-	return codec.ErrKeyUnavailable, "unavailable"
+	return "unavailable", codec.ErrKeyUnavailable
 }

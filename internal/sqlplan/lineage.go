@@ -233,15 +233,6 @@ func (it *item) find(name string, into []*column) []*column {
 	return into
 }
 
-// open reports whether the item may have columns that are not known.
-func (it *item) open() bool {
-	if it.out != nil {
-		_, known := it.out.columns()
-		return !known
-	}
-	return !it.closed
-}
-
 func (it *item) items(yield func(*item) bool) bool { return yield(it) }
 
 // text writes a reference to a column of the item.

@@ -222,7 +222,7 @@ func (p *translator) targetEnd(i int) int {
 		if p.tokens[i].kind != kindWord || p.anyWord(i, afterTargets...) == "" {
 			return false
 		}
-		return !p.word(i, "FROM") || p.anyWord(i+1, "FIRST", "LAST") == "" || p.word(i+2, "OVER") == false
+		return !p.word(i, "FROM") || p.anyWord(i+1, "FIRST", "LAST") == "" || !p.word(i+2, "OVER")
 	})
 }
 

@@ -23,7 +23,6 @@ type token struct {
 	start, end int
 	text       string
 	mate       int // of a bracket: the token that it pairs with
-	escapes    bool
 }
 
 var errLex = errors.New("the text cannot be split into tokens")
