@@ -300,6 +300,9 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(msg)
 	}
+	for _, v := range readVectors(f) {
+		f.Add(v.Message)
+	}
 	c := newCodec(f, codec.Config{Commitment: codec.CommitmentRequireEncryptAllowDecrypt})
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		m, err := codec.Parse(raw)

@@ -27,7 +27,7 @@ func official(t *testing.T, name string) string {
 	return filepath.Join(officialVectors, name)
 }
 
-func readJSON(t *testing.T, path string, into any) {
+func readJSON(t testing.TB, path string, into any) {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err == nil {
