@@ -138,7 +138,7 @@ func (c *Codec) write(dst, plaintext []byte, m *EncryptionMaterials) ([]byte, er
 		return dst, err
 	}
 	start := len(dst)
-	out := slices.Grow(dst, c.size(length, m.WrappedKeys, len(plaintext)))
+	out := slices.Grow(dst, c.size(length, m.WrappedKeys, len(plaintext))+scratchLength)
 	out, id := c.appendHeader(out, m, ec, length)
 	aead, commitment, err := contentKey(c.c.Suite, c.info, m.DataKey.Bytes(), id)
 	if err != nil {
@@ -212,23 +212,34 @@ func appendBodyAAD(dst, id []byte, label string, sequence uint32, length uint64)
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(dst, sequence), length)
 }
 
+// scratchLength is how much is kept free at the end of a buffer for a frame's
+// IV and additional data: they would otherwise be allocated for each message.
+const scratchLength = 128
+
+// scratch returns the end of a buffer that was grown for it.
+func scratch(out []byte) []byte {
+	all := out[:cap(out)]
+	return all[len(all)-scratchLength:]
+}
+
 func (c *Codec) appendFrames(out []byte, aead cipher.AEAD, id, plaintext []byte) []byte {
-	var room [96]byte
-	var iv [ivLength]byte
+	free := scratch(out)
+	iv, room := free[:ivLength:ivLength], free[ivLength:ivLength]
+	clear(iv)
 	sequence := uint32(1)
 	for ; len(plaintext) > int(c.c.FrameLength); sequence++ {
 		binary.BigEndian.PutUint32(iv[8:], sequence)
-		aad := appendBodyAAD(room[:0], id, frameLabel, sequence, uint64(c.c.FrameLength))
-		out = append(binary.BigEndian.AppendUint32(out, sequence), iv[:]...)
-		out = aead.Seal(out, iv[:], plaintext[:c.c.FrameLength], aad)
+		aad := appendBodyAAD(room, id, frameLabel, sequence, uint64(c.c.FrameLength))
+		out = append(binary.BigEndian.AppendUint32(out, sequence), iv...)
+		out = aead.Seal(out, iv, plaintext[:c.c.FrameLength], aad)
 		plaintext = plaintext[c.c.FrameLength:]
 	}
 	binary.BigEndian.PutUint32(iv[8:], sequence)
-	aad := appendBodyAAD(room[:0], id, finalFrameLabel, sequence, uint64(len(plaintext)))
+	aad := appendBodyAAD(room, id, finalFrameLabel, sequence, uint64(len(plaintext)))
 	out = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(out, finalFrameMark), sequence)
-	out = append(out, iv[:]...)
+	out = append(out, iv...)
 	out = binary.BigEndian.AppendUint32(out, uint32(len(plaintext)))
-	return aead.Seal(out, iv[:], plaintext, aad)
+	return aead.Seal(out, iv, plaintext, aad)
 }
 
 // size is the length of a message in bytes; for suites that sign, the greatest.

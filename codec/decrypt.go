@@ -105,11 +105,13 @@ func (m *Message) checkHeader(aead cipher.AEAD, d *DecryptionMaterials) error {
 // when it fails must be cleared.
 func (m *Message) openBody(dst []byte, aead cipher.AEAD) (out []byte, end int, err error) {
 	c := &cursor{b: m.raw, at: m.content}
-	out = slices.Grow(dst, max(0, len(m.raw)-m.content-36))
+	// A regular frame has the least beside its plaintext: 32 bytes. The scratch
+	// space must lie behind whatever a message can hold.
+	out = slices.Grow(dst, max(0, len(m.raw)-m.content-4-ivLength-tagLength)+scratchLength)
+	room := scratch(out)[:0]
 	if !m.framed {
-		return m.openBlock(out, c, aead)
+		return m.openBlock(out, room, c, aead)
 	}
-	var room [96]byte
 	for sequence := uint32(1); ; sequence++ {
 		at := c.at
 		label, length := frameLabel, uint64(m.frame)
@@ -132,7 +134,7 @@ func (m *Message) openBody(dst []byte, aead cipher.AEAD) (out []byte, end int, e
 		case mark != sequence:
 			return out, 0, opened(at, "a frame is out of sequence")
 		}
-		aad := appendBodyAAD(room[:0], m.id, label, sequence, length)
+		aad := appendBodyAAD(room, m.id, label, sequence, length)
 		if out, err = openInto(out, aead, iv, sealed, aad); err != nil {
 			return out, 0, opened(at, "a frame's tag does not fit")
 		}
@@ -145,7 +147,7 @@ func (m *Message) openBody(dst []byte, aead cipher.AEAD) (out []byte, end int, e
 	}
 }
 
-func (m *Message) openBlock(out []byte, c *cursor, aead cipher.AEAD) ([]byte, int, error) {
+func (m *Message) openBlock(out, room []byte, c *cursor, aead cipher.AEAD) ([]byte, int, error) {
 	at := c.at
 	iv := c.take(ivLength, "the body's IV")
 	b := c.take(8, "the body's length")
@@ -157,8 +159,7 @@ func (m *Message) openBlock(out []byte, c *cursor, aead cipher.AEAD) ([]byte, in
 	if c.bad != "" {
 		return out, 0, opened(at, c.bad)
 	}
-	var room [96]byte
-	out, err := openInto(out, aead, iv, sealed, appendBodyAAD(room[:0], m.id, blockLabel, 1, length))
+	out, err := openInto(out, aead, iv, sealed, appendBodyAAD(room, m.id, blockLabel, 1, length))
 	if err != nil {
 		return out, 0, opened(at, "the body's tag does not fit")
 	}

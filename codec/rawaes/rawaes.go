@@ -21,6 +21,9 @@ import (
 const (
 	tagLength = 16
 	ivLength  = 12
+
+	// contextRoom is what most contexts fit in, serialized.
+	contextRoom = 160
 )
 
 // Keyring wraps data keys with AES-GCM under one key. It is immutable and safe
@@ -61,7 +64,11 @@ func (k *Keyring) OnEncrypt(ctx context.Context, m *codec.EncryptionMaterials) e
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	aad, err := codec.AppendContext(nil, m.Context)
+	// One buffer holds the provider info, the wrapped key, and the additional
+	// data behind them.
+	n := len(k.prefix) + ivLength
+	sealed := n + m.Suite.KeyLength() + tagLength
+	buf, err := codec.AppendContext(make([]byte, sealed, sealed+contextRoom), m.Context)
 	if err != nil {
 		return err
 	}
@@ -70,11 +77,10 @@ func (k *Keyring) OnEncrypt(ctx context.Context, m *codec.EncryptionMaterials) e
 		_, _ = rand.Read(key) // never fails
 		m.DataKey = codec.NewDataKey(key)
 	}
-	info := make([]byte, len(k.prefix)+ivLength)
-	iv := info[copy(info, k.prefix):]
+	iv := buf[copy(buf, k.prefix):n:n]
 	_, _ = rand.Read(iv) // never fails
 	m.WrappedKeys = append(m.WrappedKeys, codec.WrappedKey{
-		ProviderID: k.namespace, ProviderInfo: info, Ciphertext: k.aead.Seal(nil, iv, m.DataKey.Bytes(), aad),
+		ProviderID: k.namespace, ProviderInfo: buf[:n:n], Ciphertext: k.aead.Seal(buf[n:n:sealed], iv, m.DataKey.Bytes(), buf[sealed:]),
 	})
 	return nil
 }
@@ -87,7 +93,8 @@ func (k *Keyring) OnDecrypt(ctx context.Context, m *codec.DecryptionMaterials, k
 	if m.DataKey.Len() != 0 {
 		return errors.New("rawaes: the materials hold a data key already")
 	}
-	aad, err := codec.AppendContext(nil, m.Context)
+	room := m.Suite.KeyLength() + tagLength
+	buf, err := codec.AppendContext(make([]byte, room, room+contextRoom), m.Context)
 	if err != nil {
 		return err
 	}
@@ -97,7 +104,7 @@ func (k *Keyring) OnDecrypt(ctx context.Context, m *codec.DecryptionMaterials, k
 			continue
 		}
 		known = true
-		if key, err := k.aead.Open(nil, w.ProviderInfo[len(k.prefix):], w.Ciphertext, aad); err == nil {
+		if key, err := k.aead.Open(buf[:0:room], w.ProviderInfo[len(k.prefix):], w.Ciphertext, buf[room:]); err == nil {
 			m.DataKey = codec.NewDataKey(key)
 			return nil
 		}
