@@ -22,6 +22,7 @@ var allowed = map[string][]string{
 	"policy":                    {"gopkg.in/yaml.v3"},
 	"codec":                     {},
 	"codec/rawaes":              {"codec"},
+	"codec/cache":               {"codec"},
 	"codec/awskms":              {"codec", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/aws/retry", "github.com/aws/aws-sdk-go-v2/service/kms", "github.com/aws/aws-sdk-go-v2/service/kms/types", "github.com/aws/smithy-go"},
 	"driver":                    {"policy", "codec", "codec/rawaes", "codec/awskms", "internal/sqlplan", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config"},
 	"driver/postgres":           {"driver", "internal/sqlplan", "internal/sqlplan/postgres", "github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/pgconn", "github.com/jackc/pgx/v5/stdlib"},
