@@ -18,7 +18,9 @@ import (
 type catalog struct {
 	dialect Dialect
 	db      *sql.DB // nil if static
-	static  map[string]*sqlplan.Relation
+	// borrowed is true for a db that is not the catalog's to close.
+	borrowed bool
+	static   map[string]*sqlplan.Relation
 
 	version atomic.Uint64
 
@@ -41,6 +43,11 @@ func newCatalog(d Dialect, base sqldriver.Connector) *catalog {
 	db.SetMaxIdleConns(1)
 	db.SetConnMaxIdleTime(30 * time.Second)
 	return &catalog{dialect: d, db: db, relations: make(map[string]*sqlplan.Relation)}
+}
+
+// borrowedCatalog reads through a sql.DB of the base driver that stays its owner's.
+func borrowedCatalog(d Dialect, db *sql.DB) *catalog {
+	return &catalog{dialect: d, db: db, borrowed: true, relations: make(map[string]*sqlplan.Relation)}
 }
 
 func relationKey(schema, name string) string {
@@ -144,7 +151,7 @@ func (c *catalog) forget() {
 }
 
 func (c *catalog) close() error {
-	if c.db == nil {
+	if c.db == nil || c.borrowed {
 		return nil
 	}
 	return c.db.Close()

@@ -52,11 +52,19 @@ func NewConnector(base sqldriver.Connector, opts ...Option) (*Connector, error) 
 	if base == nil {
 		return nil, errors.New("sealsql: the base connector is nil; pass the connector of the driver to wrap")
 	}
+	return newConnector(base, newSettings(opts))
+}
+
+func newSettings(opts []Option) settings {
 	s := settings{closeIn: 5 * time.Second}
 	for _, o := range opts {
 		o(&s)
 	}
-	return newConnector(base, s)
+	return s
+}
+
+func unrecognised(d sqldriver.Driver) error {
+	return fmt.Errorf("sealsql: the driver %T is not one that sealsql recognises; import driver/postgres or driver/mysql, or name the dialect with driver.WithDialect", d)
 }
 
 func newConnector(base sqldriver.Connector, s settings) (*Connector, error) {
@@ -66,7 +74,7 @@ func newConnector(base sqldriver.Connector, s settings) (*Connector, error) {
 	}
 	if s.dialect == nil {
 		if s.dialect = recognise(base.Driver()); s.dialect == nil {
-			return nil, fmt.Errorf("sealsql: the driver %T is not one that sealsql recognises; import driver/postgres or driver/mysql, or name the dialect with driver.WithDialect", base.Driver())
+			return nil, unrecognised(base.Driver())
 		}
 	}
 	c := &Connector{base: base, dialect: s.dialect, settings: s, stats: newCounters()}

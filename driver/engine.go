@@ -54,6 +54,9 @@ type column struct {
 	onMismatch     policy.OnMismatch
 	plaintextReads policy.Permission
 	unverifiable   policy.Unverifiable
+	keyring        string // the policy's name of it
+	suite          codec.Suite
+	required       []string // context keys that are not stored
 
 	sealed, opened, plaintexts atomic.Uint64
 	failed                     [eventKinds]atomic.Uint64
@@ -126,6 +129,7 @@ func (e *engine) addTable(t policy.Table) error {
 			col.static[contextTable], col.static[contextColumn] = col.table, c.Name
 		}
 		var err error
+		col.keyring, col.required, col.suite = c.Keyring, required, suiteOf(e.policy, c.Keyring)
 		if col.codec, err = e.keys.codec(e.policy, c, required); err != nil {
 			return err
 		}

@@ -82,15 +82,20 @@ func (k *keys) codec(p *policy.Policy, c policy.Column, required []string) (*cod
 	}
 	cfg := codec.Config{Keyring: ring, RequiredKeys: required}
 	if described, ok := p.Keyring(c.Keyring); ok {
-		cfg.MaxWrappedKeys = described.MaxWrappedKeys
-		if described.Suite == "0578" {
-			cfg.Suite = codec.SuiteCommitSigned
-		}
-		if described.Commitment == "require_encrypt_allow_decrypt" {
+		cfg.MaxWrappedKeys, cfg.Suite = described.MaxWrappedKeys, suiteOf(p, c.Keyring)
+		if described.Commitment == "require_encrypt_allow_decrypt" || k.settings.olderSuites {
 			cfg.Commitment = codec.CommitmentRequireEncryptAllowDecrypt
 		}
 	}
 	return codec.New(cfg)
+}
+
+// suiteOf is the suite that a keyring's columns are written with.
+func suiteOf(p *policy.Policy, keyring string) codec.Suite {
+	if described, ok := p.Keyring(keyring); ok && described.Suite == "0578" {
+		return codec.SuiteCommitSigned
+	}
+	return codec.SuiteCommit
 }
 
 // keyring returns the keyring of a name: the one set in code, or the policy's.

@@ -27,6 +27,8 @@ type settings struct {
 	schema     map[string]*sqlplan.Relation
 	static     bool
 	closeIn    time.Duration
+
+	olderSuites bool
 }
 
 // WithPolicy sets the policy. It goes before the DSN's sealsql_policy and
@@ -73,6 +75,10 @@ func WithLogger(l *slog.Logger) Option { return func(s *settings) { s.logger = l
 // WithCloseTimeout bounds how long [Connector.Close] waits for sinks to take
 // the events that are queued; 5 seconds if it is not set.
 func WithCloseTimeout(d time.Duration) Option { return func(s *settings) { s.closeIn = d } }
+
+// WithOlderSuites reads messages of suites without key commitment whatever the
+// keyrings' commitment says: for tools that re-encrypt them. Nothing is written so.
+func WithOlderSuites() Option { return func(s *settings) { s.olderSuites = true } }
 
 // Schema describes tables to a connector that must not read the live catalog,
 // such as one over a mocked connection: by table name, or schema.table, the columns in
