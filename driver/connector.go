@@ -84,12 +84,14 @@ func newConnector(base sqldriver.Connector, s settings) (*Connector, error) {
 	} else {
 		c.catalog = newCatalog(s.dialect, base)
 	}
-	sinks, err := s.alertSinks(p)
+	c.keys = newKeys(&c.settings, c.stats)
+	sinks, err := s.alertSinks(p, c.keys.awsSettings)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, c.catalog.close())
 	}
 	c.alerts = newDispatcher(sinks)
-	c.keys = newKeys(&c.settings, c.stats, c.alerts)
+	c.keys.alerts = c.alerts
+	c.alerts.start(c.Stats)
 	e, err := c.compile(p)
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -155,7 +157,7 @@ func (c *Connector) Reload(p *policy.Policy) error {
 	defer c.reload.Unlock()
 	err := c.swap(p)
 	if err != nil {
-		c.alerts.raise(context.Background(), Event{Kind: EventPolicyRejected, Err: err.Error()})
+		c.alerts.raise(context.Background(), Event{Kind: EventPolicyRejected, Err: err.Error()}, nil)
 	}
 	return err
 }

@@ -58,8 +58,7 @@ type column struct {
 	suite          codec.Suite
 	required       []string // context keys that are not stored
 
-	sealed, opened, plaintexts atomic.Uint64
-	failed                     [eventKinds]atomic.Uint64
+	*columnCounters
 }
 
 // pair is a context pair that draws on a column of the row.
@@ -111,6 +110,7 @@ func (e *engine) addTable(t policy.Table) error {
 	for _, c := range t.Columns {
 		col := &column{table: tableName(t.Schema, t.Name), name: c.Name, typ: c.Type, base64: c.Storage == policy.Base64,
 			static: codec.Context{}, onMismatch: c.OnMismatch, plaintextReads: c.PlaintextReads, unverifiable: c.Unverifiable}
+		col.columnCounters = e.stats.column(col.table, col.name)
 		col.plan = &sqlplan.Column{Table: table, Name: c.Name, Base64: col.base64}
 		var required []string
 		for _, p := range c.Context {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"log/slog"
-	"maps"
 	"os"
 	"sync"
 	"time"
@@ -19,30 +17,6 @@ import (
 	"github.com/sealsql/sealsql/policy"
 )
 
-// KMSCall identifies a kind of KMS call in [Stats].
-type KMSCall struct {
-	// Operation is KMS's name of it; Outcome is "ok", "denied", "throttled",
-	// "invalid_ciphertext", "canceled" or "unavailable".
-	Region, Operation, Outcome string
-}
-
-type kmsCounters struct {
-	mu    sync.Mutex
-	calls map[KMSCall]uint64
-}
-
-func (k *kmsCounters) add(c awskms.Call) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.calls[KMSCall{c.Region, c.Operation, c.Outcome}]++
-}
-
-func (k *kmsCounters) snapshot() map[KMSCall]uint64 {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return maps.Clone(k.calls)
-}
-
 // keys makes keyrings and codecs from a policy. A keyring that a new policy
 // leaves as it was is kept, and with it what it knows of Regions that are down.
 type keys struct {
@@ -55,8 +29,8 @@ type keys struct {
 	rings map[string]codec.Keyring // by description
 }
 
-func newKeys(s *settings, c *counters, d *dispatcher) *keys {
-	return &keys{settings: s, counters: c, alerts: d, rings: map[string]codec.Keyring{}}
+func newKeys(s *settings, c *counters) *keys {
+	return &keys{settings: s, counters: c, rings: map[string]codec.Keyring{}}
 }
 
 // close forgets the keyrings. Data keys live only while a value is sealed or opened.
@@ -144,12 +118,39 @@ func (k *keys) make(p *policy.Policy, d policy.Keyring) (codec.Keyring, error) {
 	return awskms.New(awskms.Config{
 		Keys: d.KMS.ARNs, Region: region, Client: awskms.Clients(cfg),
 		Degrade: d.KMS.Degrade, MinWrappings: d.KMS.MinWrappings, LocalOnly: d.KMS.CrossRegionReads == policy.Deny,
-		OnCall: k.counters.kms.add,
-		OnMissing: func(ctx context.Context, key awskms.ARN, _ error) {
-			k.alerts.raise(ctx, Event{Kind: EventWrappingMissing, Time: time.Now(), Region: key.Region, KeyARN: key.String(),
-				Err: "a value was written without this wrapping (keyring " + name + ")"})
+		OnCall: func(c awskms.Call) {
+			k.counters.kms.add(c)
+			k.alerts.observe(context.Background(), KMSCall{c.Region, c.Operation, c.Outcome}, c.Duration)
 		},
+		OnMissing: func(ctx context.Context, key awskms.ARN, _ error) { k.missing(ctx, name, key) },
 	})
+}
+
+// missing reports a wrapping that a value was written without.
+func (k *keys) missing(ctx context.Context, keyring string, key awskms.ARN) {
+	k.counters.missed(key.Region)
+	e := Event{Kind: EventWrappingMissing, Region: key.Region}
+	f, _ := ctx.Value(sealing{}).(*finding)
+	if f != nil {
+		e.Table, e.Column = f.col.table, f.col.name
+	}
+	k.alerts.raise(ctx, e, func(e *Event) {
+		e.KeyARN, e.Err = key.String(), "a value was written without this wrapping (keyring "+keyring+")"
+		if f != nil {
+			f.describe(e)
+		}
+	})
+}
+
+// sealing is the key under which a context carries the [finding] that says
+// which value is being sealed.
+type sealing struct{}
+
+// awsSettings is awsConfig for sinks.
+func (k *keys) awsSettings() (aws.Config, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.awsConfig()
 }
 
 // awsConfig is the one set in code, or that of the AWS SDK's standard sources.
@@ -167,20 +168,4 @@ func (k *keys) awsConfig() (aws.Config, error) {
 		k.aws = &cfg
 	}
 	return *k.aws, nil
-}
-
-// alertSinks returns the sinks that the policy names and those set in code.
-func (s *settings) alertSinks(p *policy.Policy) ([]Sink, error) {
-	sinks := append([]Sink(nil), s.sinks...)
-	for _, a := range p.Alerts() {
-		if a.Kind != "log" {
-			return nil, notYet("alerts: " + a.Kind)
-		}
-		l := s.logger
-		if l == nil {
-			l = slog.Default()
-		}
-		sinks = append(sinks, LogSink(l))
-	}
-	return sinks, nil
 }

@@ -207,26 +207,29 @@ func (f *finding) digest() string {
 }
 
 func (e *engine) raise(ctx context.Context, f finding, handed bool) {
-	ev := Event{Kind: f.kind, Table: f.col.table, Column: f.col.name, RowKeyDigest: f.digest(),
-		Statement: fingerprint(f.text), Handed: handed}
+	e.alerts.raise(ctx, Event{Kind: f.kind, Table: f.col.table, Column: f.col.name, Handed: handed}, f.describe)
+}
+
+// describe adds the evidence to an event.
+func (f *finding) describe(e *Event) {
+	e.RowKeyDigest, e.Statement = f.digest(), fingerprint(f.text)
 	if f.sources != nil {
 		expected := f.col.context(f.sources)
 		if f.known != nil {
 			f.col.forgetUnknown(expected, f.known)
 		}
-		ev.Expected = digested(expected)
+		e.Expected = digested(expected)
 	}
 	if f.message != nil {
-		ev.Found = digested(f.message.Context())
-		ev.MessageID = hex.EncodeToString(f.message.ID())
+		e.Found = digested(f.message.Context())
+		e.MessageID = hex.EncodeToString(f.message.ID())
 	}
 	if ce, ok := errors.AsType[*codec.Error](f.cause); ok {
-		ev.Region, ev.KeyARN = ce.Region, ce.KeyARN
+		e.Region, e.KeyARN = ce.Region, ce.KeyARN
 	}
 	if f.cause != nil {
-		ev.Err = f.cause.Error()
+		e.Err = f.cause.Error()
 	}
-	e.alerts.raise(ctx, ev)
 }
 
 // kindOf classifies an error of package codec.
@@ -329,7 +332,7 @@ func (e *engine) sealFailed(ctx context.Context, b *binding, col *column, source
 		f.kind = EventKMSUnavailable
 	}
 	e.raise(ctx, f, false)
-	col.failed[f.kind].Add(1)
+	col.sealFailed[f.kind].Add(1)
 	s := sentinels[f.kind]
 	return col.valueError(s.err, f.digest(), s.mend, err)
 }

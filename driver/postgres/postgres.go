@@ -22,6 +22,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/sealsql/sealsql/driver"
+	_ "github.com/sealsql/sealsql/driver/cloudwatch" // alerts: [cloudwatch]
+	_ "github.com/sealsql/sealsql/driver/otel"       // alerts: [otel]
 	"github.com/sealsql/sealsql/internal/sqlplan"
 	planner "github.com/sealsql/sealsql/internal/sqlplan/postgres"
 )

@@ -1,0 +1,164 @@
+// Package otel gives sealsql's events and statistics to OpenTelemetry, through
+// its API alone: metrics, and span events on the queries' own spans.
+//
+// Importing it, which driver/postgres and driver/mysql do, lets a policy name it:
+//
+//	alerts: [otel]
+//
+// The global providers are used unless [New] is given others and passed to
+// [driver.WithSink]. The metrics are listed in docs/OPERATIONS.md; where OpenTelemetry's
+// semantic conventions (version 1.43.0) have a name, it is theirs. Attributes are
+// kinds, tables, columns, Regions, outcomes and digests; never a value.
+//
+// Importing the package also lets every other sink know the trace of an event.
+package otel
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/sealsql/sealsql/driver"
+)
+
+// Scope is the instrumentation scope of the metrics.
+const Scope = "github.com/sealsql/sealsql/driver/otel"
+
+func init() {
+	driver.RegisterSink("otel", func(driver.SinkSettings) (driver.Sink, error) { return New(nil) })
+	driver.RegisterTraceID(func(ctx context.Context) string {
+		if id := trace.SpanContextFromContext(ctx).TraceID(); id.IsValid() {
+			return id.String()
+		}
+		return ""
+	})
+}
+
+// Sink adds to the metrics, and adds an event to the span of the query that
+// raised one. It is made for each connector by Bind.
+type Sink struct {
+	instruments *instruments
+	stats       func() driver.Snapshot
+
+	mu     sync.Mutex
+	before driver.Snapshot
+}
+
+var (
+	_ driver.Binder       = (*Sink)(nil)
+	_ driver.Flusher      = (*Sink)(nil)
+	_ driver.CallObserver = (*Sink)(nil)
+	_ driver.Annotator    = (*Sink)(nil)
+)
+
+// New returns a sink over a provider of meters; nil is the global one.
+func New(meters metric.MeterProvider) (*Sink, error) {
+	if meters == nil {
+		meters = otel.GetMeterProvider()
+	}
+	in, err := newInstruments(meters.Meter(Scope, metric.WithSchemaURL(semconv.SchemaURL)))
+	if err != nil {
+		return nil, err
+	}
+	return &Sink{instruments: in}, nil
+}
+
+// Bind implements [driver.Binder].
+func (s *Sink) Bind(stats func() driver.Snapshot) driver.Sink {
+	return &Sink{instruments: s.instruments, stats: stats}
+}
+
+// Alert implements [driver.Sink]: it counts the event.
+func (s *Sink) Alert(_ context.Context, e driver.Event) error {
+	attrs := append(located(e.Table, e.Column), KindKey.String(e.Kind.String()))
+	if e.Region != "" {
+		attrs = append(attrs, semconv.CloudRegion(e.Region))
+	}
+	s.instruments.events.Add(e.Context(), int64(e.Count()), metric.WithAttributes(attrs...))
+	return nil
+}
+
+// The attributes that semantic conventions have no name for.
+const (
+	// KindKey is the event's kind, or the kind of failure of a value.
+	KindKey = attribute.Key("sealsql.event.kind")
+	// ColumnKey is the protected column; its table is db.collection.name.
+	ColumnKey = attribute.Key("sealsql.column")
+	// OperationKey is "seal" or "open".
+	OperationKey = attribute.Key("sealsql.operation")
+	// OutcomeKey is "ok", "plaintext" or an event's kind; for calls of KMS, see
+	// [driver.KMSCall].
+	OutcomeKey = attribute.Key("sealsql.outcome")
+	// KeyringKey is the name of a keyring.
+	KeyringKey = attribute.Key("sealsql.keyring")
+	// ResultKey is "hit" or "miss".
+	ResultKey = attribute.Key("sealsql.cache.result")
+)
+
+func located(table, column string) []attribute.KeyValue {
+	if table == "" {
+		return nil
+	}
+	return []attribute.KeyValue{semconv.DBCollectionName(table), ColumnKey.String(column)}
+}
+
+// Annotate implements [driver.Annotator]: it adds the event to the query's
+// span, if that is recorded.
+func (s *Sink) Annotate(ctx context.Context, e driver.Event) {
+	span := trace.SpanFromContext(ctx)
+	if !span.IsRecording() {
+		return
+	}
+	attrs := append(located(e.Table, e.Column), KindKey.String(e.Kind.String()), attribute.Bool("sealsql.handed_out", e.Handed))
+	for _, p := range [...]struct {
+		key   attribute.Key
+		value string
+	}{
+		{"sealsql.row", e.RowKeyDigest}, {"sealsql.message_id", e.MessageID}, {"sealsql.statement", e.Statement},
+		{semconv.CloudRegionKey, e.Region}, {"sealsql.key_arn", e.KeyARN}, {"sealsql.error", e.Err},
+	} {
+		if p.value != "" {
+			attrs = append(attrs, p.key.String(p.value))
+		}
+	}
+	span.AddEvent("sealsql."+e.Kind.String(), trace.WithTimestamp(e.Time), trace.WithAttributes(attrs...))
+}
+
+// ObserveCall implements [driver.CallObserver].
+func (s *Sink) ObserveCall(ctx context.Context, c driver.KMSCall, took time.Duration) {
+	attrs := []attribute.KeyValue{semconv.RPCSystemNameKey.String("aws-api"), semconv.RPCMethod("KMS/" + c.Operation), semconv.CloudRegion(c.Region)}
+	if c.Outcome != "ok" {
+		attrs = append(attrs, semconv.ErrorTypeKey.String(c.Outcome))
+	}
+	s.instruments.calls.Record(ctx, took.Seconds(), metric.WithAttributes(attrs...))
+}
+
+// Flush implements [driver.Flusher]: it adds what happened since the last time.
+func (s *Sink) Flush(ctx context.Context) error {
+	if s.stats == nil {
+		return errors.New("otel: the sink was given to no connector")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	current := s.stats()
+	s.instruments.add(ctx, current.Since(s.before), s.before)
+	s.before = current
+	return nil
+}
+
+// Close implements [io.Closer]: it takes the connector's share out of what
+// counts things held now.
+func (s *Sink) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.instruments.addHeld(context.Background(), driver.Snapshot{}, s.before)
+	s.before = driver.Snapshot{}
+	return nil
+}
