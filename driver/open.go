@@ -212,7 +212,10 @@ func (e *engine) raise(ctx context.Context, f finding, handed bool) {
 
 // describe adds the evidence to an event.
 func (f *finding) describe(e *Event) {
-	e.RowKeyDigest, e.Statement = f.digest(), fingerprint(f.text)
+	e.RowKeyDigest = f.digest()
+	if f.text != "" {
+		e.Statement = fingerprint(f.text)
+	}
 	if f.sources != nil {
 		expected := f.col.context(f.sources)
 		if f.known != nil {

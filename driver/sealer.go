@@ -60,8 +60,10 @@ func NewSealer(db *sql.DB, opts ...Option) (*ValueSealer, error) {
 	if s.static {
 		c.catalog = &catalog{dialect: s.dialect, static: s.schema}
 	}
-	c.alerts = newDispatcher(s.sinks)
-	c.keys = newKeys(&c.settings, c.stats, c.alerts)
+	c.keys = newKeys(&c.settings, c.stats)
+	c.alerts = newDispatcher(s.codeSinks())
+	c.keys.alerts = c.alerts
+	c.alerts.start(c.Stats)
 	e, err := c.compile(p)
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -83,7 +85,7 @@ func (s *ValueSealer) Close() error {
 func (s *ValueSealer) Policy() *policy.Policy { return s.c.Policy() }
 
 // KMSCalls counts the calls of KMS so far, by Region, operation and outcome.
-func (s *ValueSealer) KMSCalls() map[KMSCall]uint64 { return s.c.stats.kms.snapshot() }
+func (s *ValueSealer) KMSCalls() map[KMSCall]uint64 { return s.c.Stats().KMSCalls }
 
 // Key names the values of a table's row key, in the policy's order.
 func (s *ValueSealer) Key(table string, values ...any) (Row, error) {

@@ -126,10 +126,7 @@ func traceID(ctx context.Context) string {
 
 // alertSinks returns the sinks that the policy names and those set in code.
 func (s *settings) alertSinks(p *policy.Policy, config func() (aws.Config, error)) ([]namedSink, error) {
-	var sinks []namedSink
-	for _, k := range s.sinks {
-		sinks = append(sinks, namedSink{"code", k})
-	}
+	sinks := s.codeSinks()
 	l := s.logger
 	if l == nil {
 		l = slog.Default()
@@ -152,6 +149,14 @@ func (s *settings) alertSinks(p *policy.Policy, config func() (aws.Config, error
 		sinks = append(sinks, namedSink{a.Kind, k})
 	}
 	return sinks, nil
+}
+
+// codeSinks returns the sinks set in code.
+func (s *settings) codeSinks() (sinks []namedSink) {
+	for _, k := range s.sinks {
+		sinks = append(sinks, namedSink{"code", k})
+	}
+	return sinks
 }
 
 // namedSink is a sink and how statistics name it.
