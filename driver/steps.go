@@ -116,6 +116,9 @@ func (c *conn) rowByRow(ctx context.Context, b *binding, r *sqlplan.RowByRow, a 
 		return err
 	}
 	keys := len(r.Table.RowKey)
+	if err := width(rows, keys+len(r.Table.Sources)+len(r.Old)); err != nil {
+		return err
+	}
 	rows = distinct(rows, keys)
 	if len(rows) == 0 {
 		text, args := b.bind(&r.Empty, a.Options, nil, nil, nil)
@@ -128,6 +131,15 @@ func (c *conn) rowByRow(ctx context.Context, b *binding, r *sqlplan.RowByRow, a 
 	t := r.Build(len(rows))
 	text, args = b.bind(&t, a.Options, nil, rows, sealed)
 	return end(ctx, text, args, r.Results)
+}
+
+// width checks the number of columns of rows that the server, or a mock of it,
+// returned.
+func width(rows [][]any, want int) error {
+	if len(rows) > 0 && len(rows[0]) != want {
+		return fmt.Errorf("%w: the server answered with %d columns where %d were asked for; nothing was written", ErrTableChanged, len(rows[0]), want)
+	}
+	return nil
 }
 
 // distinct drops rows whose key came before: a join may repeat a row.
@@ -150,7 +162,7 @@ func distinct(rows [][]any, keys int) [][]any {
 
 // sealRows seals r.Seals for every row that was read.
 func (b *binding) sealRows(ctx context.Context, r *sqlplan.RowByRow, rows [][]any, keys int) ([][]any, error) {
-	width, n := len(r.Table.Sources), len(r.Seals)
+	sources, n := len(r.Table.Sources), len(r.Seals)
 	todo := make([]unsealed, len(rows)*n)
 	defer func() {
 		for _, u := range todo {
@@ -158,9 +170,9 @@ func (b *binding) sealRows(ctx context.Context, r *sqlplan.RowByRow, rows [][]an
 		}
 	}()
 	for i, row := range rows {
-		stored := row[keys : keys+width]
+		stored := row[keys : keys+sources]
 		for j := range r.Seals {
-			u, err := b.unsealRow(ctx, r, &r.Seals[j], stored, row[keys+width:])
+			u, err := b.unsealRow(ctx, r, &r.Seals[j], stored, row[keys+sources:])
 			if err != nil {
 				return nil, err
 			}
@@ -228,6 +240,9 @@ func (c *conn) evaluateThenInsert(ctx context.Context, b *binding, plan *sqlplan
 	if len(b.server) != k.Rows {
 		return fmt.Errorf("%w: the server evaluated %d row keys for %d rows; nothing was written", ErrTableChanged, len(b.server), k.Rows)
 	}
+	if err := width(b.server, len(k.Columns)); err != nil {
+		return err
+	}
 	sealed, err := b.sealAll(ctx, plan.Seals, nil)
 	if err != nil {
 		return err
@@ -279,6 +294,9 @@ func (c *conn) checkKeys(ctx context.Context, b *binding, plan *sqlplan.Plan, a 
 				Mend: "make the row key's columns a unique key, or compare them under a case-sensitive collation"}
 		}
 		if err != nil {
+			return err
+		}
+		if err := width(rows, len(k.Table.Sources)); err != nil {
 			return err
 		}
 		if len(rows) == 0 {

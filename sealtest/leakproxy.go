@@ -3,6 +3,7 @@ package sealtest
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -11,16 +12,19 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"unicode/utf16"
 )
 
 // LeakProxy is a TCP proxy between an application and its database that
 // watches for plaintexts in both directions: as they are, in hexadecimal (as
-// SQL literals spell bytes), in base64, and in UTF-16, also across packets. It
-// cannot see into TLS; connect without. It is safe for concurrent use.
+// SQL literals spell bytes), in base64 of either alphabet, and in UTF-16 of either byte
+// order, also across packets. It cannot see into TLS or compression: connect
+// without; Check fails if a connection began TLS. It is safe for concurrent use.
 type LeakProxy struct {
 	listener net.Listener
 	target   string
 	passed   atomic.Int64
+	tls      atomic.Bool
 
 	mu       sync.Mutex
 	patterns []pattern
@@ -98,12 +102,12 @@ func (p *LeakProxy) add(value int, v string) {
 	h := hex.EncodeToString([]byte(v))
 	put("hex", h)
 	put("hex", strings.ToUpper(h))
-	var wide strings.Builder
-	for _, c := range []byte(v) {
-		wide.WriteByte(c)
-		wide.WriteByte(0)
+	var little, big []byte
+	for _, c := range utf16.Encode([]rune(v)) {
+		little, big = binary.LittleEndian.AppendUint16(little, c), binary.BigEndian.AppendUint16(big, c)
 	}
-	put("utf-16", wide.String())
+	put("utf-16", string(little))
+	put("utf-16", string(big))
 	// In base64 a value looks in three ways, by where it begins; the
 	// characters that also depend on its neighbours are left out.
 	for lead := range 3 {
@@ -113,6 +117,9 @@ func (p *LeakProxy) add(value int, v string) {
 			s = s[:len(s)-1]
 		}
 		put("base64", s)
+		if url := strings.NewReplacer("+", "-", "/", "_").Replace(s); url != s {
+			put("base64", url)
+		}
 	}
 }
 
@@ -126,12 +133,15 @@ func (p *LeakProxy) Leaks() []Leak {
 // Bytes is how many bytes have passed in both directions.
 func (p *LeakProxy) Bytes() int64 { return p.passed.Load() }
 
-// Check fails the test if a watched value has passed, or if nothing has passed
-// at all.
+// Check fails the test if a watched value has passed, if a connection began TLS,
+// or if nothing has passed at all.
 func (p *LeakProxy) Check(t testing.TB) {
 	t.Helper()
 	for _, l := range p.Leaks() {
 		t.Errorf("leak: %s", l)
+	}
+	if p.tls.Load() {
+		t.Error("a connection through the leak proxy was encrypted, so that it saw nothing; connect without TLS")
 	}
 	if p.Bytes() == 0 {
 		t.Error("nothing passed the leak proxy; connect through its address")
@@ -200,11 +210,20 @@ func (p *LeakProxy) pump(to, from net.Conn, toServer bool) {
 	for {
 		n, err := from.Read(buf)
 		p.passed.Add(int64(n))
+		if toServer && isClientHello(buf[:n]) {
+			p.tls.Store(true)
+		}
 		window = p.search(append(window, buf[:n]...), n, toServer)
 		if _, werr := to.Write(buf[:n]); werr != nil || err != nil {
 			return // either end is gone; the other sees the same
 		}
 	}
+}
+
+// isClientHello recognises the first record of a TLS client (RFC 8446, 5.1):
+// handshake, version 3.x, length, client_hello.
+func isClientHello(b []byte) bool {
+	return len(b) > 5 && b[0] == 0x16 && b[1] == 3 && b[2] <= 4 && b[5] == 1
 }
 
 // search looks for the patterns in what the last n bytes completed, and

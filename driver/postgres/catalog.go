@@ -156,25 +156,27 @@ func (dialect) Readers(ctx context.Context, db *sql.DB, rules *sqlplan.Rules) ([
 	return out, rows.Err()
 }
 
+// KeyType takes the names that format_type gives, and the shorter ones that
+// people write in a driver.Schema.
 func (dialect) KeyType(c sqlplan.RelationColumn) driver.KeyType {
 	switch c.Type {
-	case "text", "character varying", "citext", "name", `"char"`:
+	case "text", "character varying", "varchar", "citext", "name", `"char"`:
 		return driver.KeyText
-	case "character":
+	case "character", "char", "bpchar":
 		return driver.KeyPaddedText
-	case "smallint", "integer", "bigint", "oid":
+	case "smallint", "integer", "bigint", "oid", "int", "int2", "int4", "int8", "serial", "bigserial":
 		return driver.KeyInteger
-	case "numeric":
+	case "numeric", "decimal":
 		return driver.KeyNumeric
-	case "boolean":
+	case "boolean", "bool":
 		return driver.KeyBool
 	case "uuid":
 		return driver.KeyUUID
 	case "bytea":
 		return driver.KeyBytes
-	case "timestamp with time zone":
+	case "timestamp with time zone", "timestamptz":
 		return driver.KeyTimestampTZ
-	case "timestamp without time zone":
+	case "timestamp without time zone", "timestamp":
 		return driver.KeyTimestamp
 	case "date":
 		return driver.KeyDate

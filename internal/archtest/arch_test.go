@@ -34,7 +34,7 @@ var allowed = map[string][]string{
 	"internal/sqlplan/mysql":    {"internal/sqlplan", "github.com/sqlc-dev/marino/ast", "github.com/sqlc-dev/marino/mysql", "github.com/sqlc-dev/marino/parser", "github.com/sqlc-dev/marino/opcode", "github.com/sqlc-dev/marino/types", "github.com/sqlc-dev/marino/test_driver", "github.com/sqlc-dev/marino/format", "github.com/sqlc-dev/marino/charset"},
 	"internal/gencombos":        {},
 	"internal/testdb":           {"sealtest", "github.com/go-sql-driver/mysql", "github.com/jackc/pgx/v5/stdlib"},
-	"sealtest":                  {"github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/credentials", "github.com/aws/aws-sdk-go-v2/service/kms"},
+	"sealtest":                  {"driver", "codec", "codec/rawaes", "policy", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/credentials", "github.com/aws/aws-sdk-go-v2/service/kms"},
 }
 
 // breaks lists the imports that a package must not have.
