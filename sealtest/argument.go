@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/policy"
 )
 
@@ -226,9 +227,9 @@ func (a Argument) expected(stored codec.Context) (codec.Context, error) {
 	return expected, nil
 }
 
-// checkUnderPolicy seals the value for the same row and compares. The driver
-// that opens may be told by the policy to hand out what does not belong to the row;
-// the contexts are compared first, so that it has nothing to forgive.
+// checkUnderPolicy seals the value for the same row, compares the contexts, and
+// opens the parameter as strictly as can be: what the policy hands out to
+// applications all the same does not match.
 func (a Argument) checkUnderPolicy(v sqldriver.Value) error {
 	m, err := message(v)
 	if err != nil && v != nil {
@@ -253,7 +254,7 @@ func (a Argument) checkUnderPolicy(v sqldriver.Value) error {
 	if err != nil {
 		return err
 	}
-	want, err := a.kit.seal(t, c, row, a.value)
+	want, err := a.kit.sealer.Seal(context.Background(), table, column, driver.Row(row), a.value)
 	if err != nil {
 		return fmt.Errorf("the expected value cannot be sealed: %w", err)
 	}
@@ -272,19 +273,12 @@ func (a Argument) checkUnderPolicy(v sqldriver.Value) error {
 	if !maps.Equal(withoutPublicKey(stored), withoutPublicKey(wanted.Context())) {
 		return errors.New("its encryption context is not the one of the row and column")
 	}
-	return a.compare(t, c, row, v, want)
-}
-
-func (a Argument) compare(t policy.Table, c policy.Column, row Row, got, want any) error {
-	opened, err := a.kit.open(t, c, row, got)
+	opened, err := a.kit.sealer.OpenPlaintext(context.Background(), table, column, driver.Row(row), v)
 	if err != nil {
 		return err
 	}
-	expected, err := a.kit.open(t, c, row, want)
-	if err != nil {
-		return err
-	}
-	if opened == nil || expected == nil || !same(opened, expected) {
+	plaintext, null, err := a.kit.sealer.EncodePlaintext(table, column, a.value)
+	if err != nil || null || !bytes.Equal(opened, plaintext) {
 		return errOther
 	}
 	return nil
@@ -320,18 +314,6 @@ func (a Argument) row(t policy.Table, c policy.Column, stored codec.Context) (Ro
 		}
 	}
 	return row, nil
-}
-
-func same(a, b any) bool {
-	if x, ok := a.(time.Time); ok {
-		y, ok := b.(time.Time)
-		return ok && x.Equal(y)
-	}
-	if x, ok := a.([]byte); ok {
-		y, ok := b.([]byte)
-		return ok && bytes.Equal(x, y)
-	}
-	return a == b
 }
 
 // textForm is the plaintext that a value is sealed as where the column's type

@@ -57,8 +57,8 @@ type Kit struct {
 	t       testing.TB
 	policy  *policy.Policy
 	options []driver.Option
-	inner   *driver.Connector // over a server of the kit's own, see server.go
-	db      *sql.DB
+	inner   *driver.Connector // over nowhere: it plans and seals
+	sealer  *driver.ValueSealer
 	dialect string
 }
 
@@ -88,12 +88,12 @@ func New(t testing.TB, c Config) *Kit {
 		}
 	}
 	var err error
-	k.inner, err = driver.NewConnector(serverConnector{}, append(k.Options(), driver.WithLogger(quiet))...)
+	k.inner, err = driver.NewConnector(nowhere{}, append(k.Options(), driver.WithLogger(quiet))...)
 	if err != nil {
 		t.Fatalf("sealtest: %v", err)
 	}
-	k.db = sql.OpenDB(k.inner)
-	t.Cleanup(func() { _ = k.db.Close() }) // nothing of it is left anywhere
+	k.sealer = k.inner.Sealer()
+	t.Cleanup(func() { _ = k.inner.Close() }) // there is nothing beneath it that could fail
 	return k
 }
 

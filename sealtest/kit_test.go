@@ -119,6 +119,7 @@ func TestSealedRejects(t *testing.T) {
 		a1 := kit.Row("accounts", sealtest.Row{"account_number": "a1", "tenant_id": 7, "ssn": ssn, "note": ssn, "balance": 12, "secret": ssn, "born": "1980-02-29"})
 		foreign := sealtest.New(t, sealtest.Config{Dialect: d, Policy: kitPolicy, Keyrings: map[string]codec.Keyring{"pii": sealtest.RandomKeyring()}}).
 			Row("accounts", sealtest.Row{"account_number": "a1", "ssn": ssn})
+		iban := kit.Row("cards", sealtest.Row{"iban": "DE02120300000000202051"})["iban"]
 		tampered := append([]byte(nil), a1["ssn"].([]byte)...)
 		tampered[len(tampered)-1] ^= 1
 		is := kit.Sealed(ssn).In("accounts", "ssn")
@@ -139,6 +140,9 @@ func TestSealedRejects(t *testing.T) {
 			{"the matcher without a policy", sealtest.Sealed(ssn).In("accounts", "ssn").Row("a1"), a1["ssn"], true},
 			{"without a policy, not stored", sealtest.Sealed(ssn).In("accounts", "secret").Context("n", "a1"), a1["secret"], true},
 			{"without a policy, pairs", sealtest.Sealed(12).Context("tenant", "7").Row("a1"), a1["balance"], true},
+
+			{"a value bound to no row", kit.Sealed("DE02120300000000202051").In("cards", "iban"), iban, true},
+			{"a value bound to no row, without a policy", sealtest.Sealed("DE02120300000000202051").Context("purpose", "payout").Row(), iban, true},
 
 			{"the plaintext, where plaintexts may be read", is, ssn, false},
 			{"the plaintext as bytes", is, []byte(ssn), false},
@@ -178,7 +182,7 @@ func TestSealedRejects(t *testing.T) {
 				t.Errorf("%s: %s: the value is in %q", name, c.name, text)
 			}
 		}
-		if len(cases) != 39 {
+		if len(cases) != 41 {
 			t.Errorf("%d cases", len(cases))
 		}
 		if e := kit.Alerts.Events(); len(e) != 0 {

@@ -31,11 +31,7 @@ func (k *Kit) Row(table string, row Row) Row {
 			if i < 0 || v == nil {
 				continue
 			}
-			sealed, err := k.seal(t, t.Columns[i], row, v)
-			if err != nil {
-				k.t.Fatalf("sealtest: a row of %s cannot be sealed: %v", table, err)
-			}
-			out[name] = sealed
+			out[name] = k.Seal(table, name, row, v)
 		}
 	}
 	if !known {
@@ -175,10 +171,6 @@ func (k *Kit) stored(c driver.ExplainedColumn, row []any, v any) (sqldriver.Valu
 	if c.Column == "" || v == nil {
 		return convert(v)
 	}
-	t, column, err := k.protected(c.Table, c.Column)
-	if err != nil {
-		return nil, err
-	}
 	of := Row{}
 	for name, at := range c.Sources {
 		if at < 0 {
@@ -186,7 +178,7 @@ func (k *Kit) stored(c driver.ExplainedColumn, row []any, v any) (sqldriver.Valu
 		}
 		of[name] = row[at]
 	}
-	return k.seal(t, column, of, v)
+	return k.sealer.Seal(context.Background(), c.Table, c.Column, driver.Row(of), v)
 }
 
 // QueryMatcher is a sqlmock.QueryMatcher: an expectation is written in the
