@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 )
 
@@ -46,6 +45,7 @@ type Codec struct {
 	c         Config
 	info      *suiteInfo
 	materials Materials
+	plain     bool // the materials' context is always the request's
 }
 
 // New checks the configuration and returns a codec.
@@ -86,18 +86,19 @@ func New(c Config) (*Codec, error) {
 	}
 	c.RequiredKeys = slices.Clone(c.RequiredKeys)
 	slices.Sort(c.RequiredKeys)
-	m := c.Materials
-	if m == nil {
-		m = DefaultMaterials(c.Keyring)
+	if c.Materials == nil {
+		return &Codec{c: c, info: info, materials: DefaultMaterials(c.Keyring), plain: info.curve == nil}, nil
 	}
-	return &Codec{c: c, info: info, materials: m}, nil
+	return &Codec{c: c, info: info, materials: c.Materials}, nil
 }
 
 // Encrypt appends a message that holds plaintext, bound to ec, to dst. The
 // context is checked before any key is asked for; ctx and its deadline reach the
 // keyring. On error dst is returned unchanged.
 func (c *Codec) Encrypt(ctx context.Context, dst, plaintext []byte, ec Context) ([]byte, error) {
-	if err := ec.checkCaller(); err != nil {
+	var room [pairRoom]pair
+	pairs := collect(room[:0], ec)
+	if err := checkCaller(pairs); err != nil {
 		return dst, err
 	}
 	if len(plaintext) > c.c.MaxMessage {
@@ -116,39 +117,33 @@ func (c *Codec) Encrypt(ctx context.Context, dst, plaintext []byte, ec Context) 
 	if len(m.WrappedKeys) > c.c.MaxWrappedKeys {
 		return dst, &Error{Kind: ErrLimit, Op: "encrypt", What: "the keyring made more wrapped keys than the limit", Offset: -1}
 	}
-	return c.write(dst, plaintext, m)
+	if !c.plain {
+		pairs = collect(pairs[:0], m.Context)
+	}
+	return c.write(dst, plaintext, m, pairs)
 }
 
-// stored returns the part of the context that the message stores.
-func stored(full Context, required []string) Context {
-	if len(required) == 0 {
-		return full
-	}
-	s := maps.Clone(full)
-	for _, k := range required {
-		delete(s, k)
-	}
-	return s
-}
-
-func (c *Codec) write(dst, plaintext []byte, m *EncryptionMaterials) ([]byte, error) {
-	ec := stored(m.Context, m.RequiredKeys)
-	length, err := ec.serializedLength()
+// write appends a message. The pairs are those of the materials' context.
+func (c *Codec) write(dst, plaintext []byte, m *EncryptionMaterials, pairs []pair) ([]byte, error) {
+	pairs, left := split(pairs, m.RequiredKeys)
+	length, err := serializedLength(pairs)
 	if err != nil {
 		return dst, err
 	}
 	start := len(dst)
-	out := slices.Grow(dst, c.size(length, m.WrappedKeys, len(plaintext))+scratchLength)
-	out, id := c.appendHeader(out, m, ec, length)
-	aead, commitment, err := contentKey(c.c.Suite, c.info, m.DataKey.Bytes(), id)
+	out := slices.Grow(dst, c.size(length, m.WrappedKeys, len(plaintext)))
+	out, id := c.appendHeader(out, m, pairs, length)
+	s := scratches.Get().(*scratch)
+	defer s.free()
+	aead, commitment, err := s.contentKey(c.c.Suite, c.info, m.DataKey.Bytes(), id)
 	if err != nil {
 		return dst, err
 	}
 	if c.info.version == 2 {
 		out = append(out, commitment[:]...)
 	}
-	out = appendHeaderTag(out, start, c.info, aead, m)
-	out = c.appendFrames(out, aead, id, plaintext)
+	out = appendHeaderTag(out, start, c.info, aead, left)
+	out = c.appendFrames(out, s, aead, id, plaintext)
 	if c.info.curve == nil {
 		return out, nil
 	}
@@ -160,7 +155,7 @@ func (c *Codec) write(dst, plaintext []byte, m *EncryptionMaterials) ([]byte, er
 }
 
 // appendHeader appends the header body up to the commitment.
-func (c *Codec) appendHeader(out []byte, m *EncryptionMaterials, ec Context, contextLength int) (_, id []byte) {
+func (c *Codec) appendHeader(out []byte, m *EncryptionMaterials, pairs []pair, contextLength int) (_, id []byte) {
 	out = append(out, c.info.version)
 	if c.info.version == 1 {
 		out = append(out, 0x80)
@@ -171,7 +166,7 @@ func (c *Codec) appendHeader(out []byte, m *EncryptionMaterials, ec Context, con
 	id = out[at : at+n]
 	_, _ = rand.Read(id) // never fails
 	out = binary.BigEndian.AppendUint16(out, uint16(contextLength))
-	out = appendPairs(out, ec, nil)
+	out = appendPairs(out, pairs)
 	out = binary.BigEndian.AppendUint16(out, uint16(len(m.WrappedKeys)))
 	for _, k := range m.WrappedKeys {
 		out = appendField(out, k.ProviderID)
@@ -188,10 +183,10 @@ func (c *Codec) appendHeader(out []byte, m *EncryptionMaterials, ec Context, con
 var zeros [64]byte
 
 // appendHeaderTag appends the header's authentication.
-func appendHeaderTag(out []byte, start int, info *suiteInfo, aead cipher.AEAD, m *EncryptionMaterials) []byte {
+func appendHeaderTag(out []byte, start int, info *suiteInfo, aead cipher.AEAD, left []pair) []byte {
 	aad := out[start:]
-	if len(m.RequiredKeys) > 0 {
-		aad = appendPairs(slices.Clone(aad), m.Context, m.RequiredKeys)
+	if len(left) > 0 {
+		aad = appendPairs(slices.Clone(aad), left)
 	}
 	if info.version == 1 {
 		out = append(out, zeros[:ivLength]...)
@@ -212,19 +207,8 @@ func appendBodyAAD(dst, id []byte, label string, sequence uint32, length uint64)
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(dst, sequence), length)
 }
 
-// scratchLength is how much is kept free at the end of a buffer for a frame's
-// IV and additional data: they would otherwise be allocated for each message.
-const scratchLength = 128
-
-// scratch returns the end of a buffer that was grown for it.
-func scratch(out []byte) []byte {
-	all := out[:cap(out)]
-	return all[len(all)-scratchLength:]
-}
-
-func (c *Codec) appendFrames(out []byte, aead cipher.AEAD, id, plaintext []byte) []byte {
-	free := scratch(out)
-	iv, room := free[:ivLength:ivLength], free[ivLength:ivLength]
+func (c *Codec) appendFrames(out []byte, s *scratch, aead cipher.AEAD, id, plaintext []byte) []byte {
+	iv, room := s.iv[:], s.aad[:0]
 	clear(iv)
 	sequence := uint32(1)
 	for ; len(plaintext) > int(c.c.FrameLength); sequence++ {
@@ -268,14 +252,10 @@ func (c *Codec) size(contextLength int, keys []WrappedKey, plaintext int) int {
 // a plaintext of n bytes under ec, wrapped as keys; the greatest length for
 // suites that sign, whose signatures vary by a few bytes.
 func (c *Codec) Size(ec Context, keys []WrappedKey, n int) (int, error) {
-	ec = stored(ec, c.c.RequiredKeys)
+	pairs, _ := split(collect(nil, ec), c.c.RequiredKeys)
 	if c.info.curve != nil {
-		ec = maps.Clone(ec)
-		if ec == nil {
-			ec = Context{}
-		}
-		ec[publicKeyContextKey] = string(make([]byte, (1+(c.info.curve.Params().BitSize+7)/8+2)/3*4))
+		pairs = append(pairs, pair{publicKeyContextKey, string(make([]byte, (1+(c.info.curve.Params().BitSize+7)/8+2)/3*4))})
 	}
-	length, err := ec.serializedLength()
+	length, err := serializedLength(pairs)
 	return c.size(length, keys, n), err
 }

@@ -315,30 +315,3 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
-
-func benchmark(b *testing.B, n int) {
-	c := newCodec(b, codec.Config{})
-	plaintext := make([]byte, n)
-	ec := codec.Context{"account_number": "1234567890"}
-	b.ReportAllocs()
-	for b.Loop() {
-		msg, err := c.Encrypt(b.Context(), nil, plaintext, ec)
-		if err != nil {
-			b.Fatal(err)
-		}
-		m, err := codec.Parse(msg)
-		if err == nil {
-			_, err = c.Decrypt(b.Context(), nil, m, ec)
-		}
-		if err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// BenchmarkRoundTrip encrypts and decrypts one value under a raw AES keyring.
-func BenchmarkRoundTrip(b *testing.B) {
-	b.Run("11B", func(b *testing.B) { benchmark(b, 11) })
-	b.Run("32B", func(b *testing.B) { benchmark(b, 32) })
-	b.Run("1KiB", func(b *testing.B) { benchmark(b, 1024) })
-}

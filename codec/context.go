@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -10,37 +11,45 @@ import (
 
 const maxContextLength = 65535
 
+// pair is a pair of a context. Few pairs lie on the stack: see [pairRoom].
+type pair struct{ key, value string }
+
+const pairRoom = 8
+
+// collect appends the context's pairs to room and sorts them by the bytes of
+// their keys.
+func collect(room []pair, c Context) []pair {
+	for k, v := range c {
+		room = append(room, pair{k, v})
+	}
+	if len(room) > 1 {
+		slices.SortFunc(room, func(a, b pair) int { return strings.Compare(a.key, b.key) })
+	}
+	return room
+}
+
 // AppendContext appends the serialization of the context (data-format,
 // "encryption context" of the specification: 3 in FORMAT.md): a pair count and the pairs
 // in ascending byte order of their keys, each length with two bytes, big-endian.
 // An empty context appends nothing. It fails with [ErrInvalidContext].
 func AppendContext(dst []byte, c Context) ([]byte, error) {
-	n, err := c.serializedLength()
+	var room [pairRoom]pair
+	pairs := collect(room[:0], c)
+	n, err := serializedLength(pairs)
 	if err != nil {
 		return dst, err
 	}
-	return appendPairs(slices.Grow(dst, n), c, nil), nil
+	return appendPairs(slices.Grow(dst, n), pairs), nil
 }
 
-// appendPairs serializes a checked context. With only, just those keys.
-func appendPairs(dst []byte, c Context, only []string) []byte {
-	var room [16]string
-	keys := room[:0]
-	if only != nil {
-		keys = append(keys, only...)
-	} else {
-		for k := range c {
-			keys = append(keys, k)
-		}
-	}
-	if len(keys) == 0 {
+// appendPairs serializes checked pairs.
+func appendPairs(dst []byte, pairs []pair) []byte {
+	if len(pairs) == 0 {
 		return dst
 	}
-	slices.Sort(keys)
-	dst = binary.BigEndian.AppendUint16(dst, uint16(len(keys)))
-	for _, k := range keys {
-		dst = appendField(dst, k)
-		dst = appendField(dst, c[k])
+	dst = binary.BigEndian.AppendUint16(dst, uint16(len(pairs)))
+	for _, p := range pairs {
+		dst = appendField(appendField(dst, p.key), p.value)
 	}
 	return dst
 }
@@ -51,16 +60,16 @@ func appendField[T string | []byte](dst []byte, f T) []byte {
 
 // serializedLength checks what a caller may pass and returns the length of the
 // serialization in bytes.
-func (c Context) serializedLength() (int, error) {
-	if len(c) == 0 {
+func serializedLength(pairs []pair) (int, error) {
+	if len(pairs) == 0 {
 		return 0, nil
 	}
 	n := 2
-	for k, v := range c {
-		if !utf8.ValidString(k) || !utf8.ValidString(v) {
+	for _, p := range pairs {
+		if !utf8.ValidString(p.key) || !utf8.ValidString(p.value) {
 			return 0, invalidContext("a key or value is not UTF-8")
 		}
-		n += 4 + len(k) + len(v)
+		n += 4 + len(p.key) + len(p.value)
 	}
 	if n > maxContextLength {
 		return 0, invalidContext(fmt.Sprintf("it takes %d bytes, more than the format's %d", n, maxContextLength))
@@ -68,70 +77,106 @@ func (c Context) serializedLength() (int, error) {
 	return n, nil
 }
 
-// checkCaller checks a context that a caller passes to Encrypt.
-func (c Context) checkCaller() error {
-	for k := range c {
-		if k == "" {
+// checkCaller checks the pairs that a caller passes to Encrypt.
+func checkCaller(pairs []pair) error {
+	for _, p := range pairs {
+		if p.key == "" {
 			return invalidContext("a key is empty")
 		}
-		if strings.HasPrefix(k, reservedContextPrefix) {
+		if strings.HasPrefix(p.key, reservedContextPrefix) {
 			return invalidContext("a key starts with " + reservedContextPrefix + ", which is reserved")
 		}
 	}
-	_, err := c.serializedLength()
+	_, err := serializedLength(pairs)
 	return err
+}
+
+// split moves the pairs of the required keys, which a message does not store,
+// behind the others. Both parts stay in order.
+func split(pairs []pair, required []string) (stored, left []pair) {
+	if len(required) == 0 {
+		return pairs, nil
+	}
+	for _, p := range pairs {
+		if slices.Contains(required, p.key) {
+			left = append(left, p)
+		} else {
+			stored = append(stored, p)
+		}
+	}
+	return stored, left
 }
 
 func invalidContext(what string) error {
 	return &Error{Kind: ErrInvalidContext, Op: "encrypt", What: what, Offset: -1}
 }
 
-// parseContext reads a serialized context. Unsorted pairs are accepted, as the
+// checkContext checks a serialized context. Unsorted pairs are accepted, as the
 // official SDKs do; duplicates and bytes left over are not.
-func parseContext(b []byte, offset int) (Context, error) {
+func checkContext(b []byte, offset int) error {
 	if len(b) == 0 {
-		return nil, nil
+		return nil
 	}
 	bad := func(what string) error { return tampered(offset, what) }
 	if len(b) < 2 {
-		return nil, bad("the encryption context is cut short")
+		return bad("the encryption context is cut short")
 	}
 	count := int(binary.BigEndian.Uint16(b))
-	text := string(b[2:]) // one allocation holds every key and value
-	if count == 0 || count > len(text)/4 {
-		return nil, bad("the encryption context's pair count is wrong")
+	b = b[2:]
+	if count == 0 || count > len(b)/4 {
+		return bad("the encryption context's pair count is wrong")
 	}
-	c := make(Context, count)
-	for range count {
-		k, rest, ok := field(text)
-		if !ok {
-			return nil, bad("the encryption context is cut short")
+	whole, last, sorted := b, []byte(nil), true
+	for i := range count {
+		var k, v []byte
+		var ok bool
+		if k, v, b, ok = nextPair(b); !ok {
+			return bad("the encryption context is cut short")
 		}
-		v, rest, ok := field(rest)
-		if !ok {
-			return nil, bad("the encryption context is cut short")
+		if !utf8.Valid(k) || !utf8.Valid(v) {
+			return bad("the encryption context is not UTF-8")
 		}
-		if _, twice := c[k]; twice {
-			return nil, bad("the encryption context has a key twice")
-		}
-		if !utf8.ValidString(k) || !utf8.ValidString(v) {
-			return nil, bad("the encryption context is not UTF-8")
-		}
-		c[k], text = v, rest
+		sorted = sorted && (i == 0 || bytes.Compare(last, k) < 0)
+		last = k
 	}
-	if text != "" {
-		return nil, bad("the encryption context has bytes left over")
+	if len(b) != 0 {
+		return bad("the encryption context has bytes left over")
 	}
-	return c, nil
+	// In ascending order no key can be there twice.
+	if !sorted && len(contextMap(whole, count)) != count {
+		return bad("the encryption context has a key twice")
+	}
+	return nil
 }
 
-func field(s string) (f, rest string, ok bool) {
-	if len(s) < 2 {
-		return "", "", false
+// contextMap returns the pairs of a checked serialization.
+func contextMap(b []byte, count int) Context {
+	text := string(b) // one allocation holds every key and value
+	c := make(Context, count)
+	for at := 0; len(b) > 0; {
+		k, v, rest, _ := nextPair(b)
+		c[text[at+2:at+2+len(k)]] = text[at+4+len(k) : at+4+len(k)+len(v)]
+		at += len(b) - len(rest)
+		b = rest
 	}
-	n := int(s[0])<<8 | int(s[1])
-	if len(s) < 2+n {
-		return "", "", false
+	return c
+}
+
+// nextPair takes a pair off a serialization, behind its count.
+func nextPair(b []byte) (k, v, rest []byte, ok bool) {
+	if k, b, ok = field(b); ok {
+		v, b, ok = field(b)
 	}
-	return s[2 : 2+n], s[2+n:], true
+	return k, v, b, ok
+}
+
+func field(b []byte) (f, rest []byte, ok bool) {
+	if len(b) < 2 {
+		return nil, nil, false
+	}
+	n := int(binary.BigEndian.Uint16(b))
+	if len(b) < 2+n {
+		return nil, nil, false
+	}
+	return b[2 : 2+n], b[2+n:], true
 }

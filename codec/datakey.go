@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 )
@@ -11,10 +12,37 @@ type DataKey struct{ secret *secret }
 
 // secret is behind a pointer because fmt prints the fields of a nested value,
 // without asking its methods, when a verb does not fit; of a pointer it prints the address.
-type secret struct{ b []byte }
+type secret struct {
+	b    []byte
+	room [32]byte // what b lies in, if it was made here
+}
 
 // NewDataKey takes ownership of b.
-func NewDataKey(b []byte) DataKey { return DataKey{&secret{b}} }
+func NewDataKey(b []byte) DataKey { return DataKey{&secret{b: b}} }
+
+// MakeDataKey returns a key of n zero bytes, for the caller to fill.
+func MakeDataKey(n int) DataKey {
+	s := new(secret)
+	if s.b = s.room[:]; n > len(s.room) {
+		s.b = make([]byte, n)
+	}
+	s.b = s.b[:n:n]
+	return DataKey{s}
+}
+
+// RandomDataKey returns a random key of n bytes.
+func RandomDataKey(n int) DataKey {
+	k := MakeDataKey(n)
+	_, _ = rand.Read(k.Bytes()) // never fails
+	return k
+}
+
+// Clone returns a copy of the key, which is zeroed on its own.
+func (k DataKey) Clone() DataKey {
+	c := MakeDataKey(k.Len())
+	copy(c.Bytes(), k.Bytes())
+	return c
+}
 
 // Bytes returns the key itself, not a copy. It must not outlive the key.
 func (k DataKey) Bytes() []byte {

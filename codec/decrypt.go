@@ -6,7 +6,6 @@ import (
 	"crypto/ecdsa"
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"slices"
 )
 
@@ -35,22 +34,40 @@ func (c *Codec) Decrypt(ctx context.Context, dst []byte, m *Message, expected Co
 	return m.open(dst, materials)
 }
 
-// fullContext joins the stored context and the expected one.
+// fullContext joins the stored context and the expected one. The result may be
+// expected itself.
 func (m *Message) fullContext(expected Context) (full Context, required []string, err error) {
-	for k, v := range expected {
-		got, ok := m.context[k]
-		if !ok {
-			required = append(required, k)
-		} else if got != v {
+	same, all := 0, true
+	for b := m.pairs; len(b) > 0; {
+		var k, v []byte
+		k, v, b, _ = nextPair(b)
+		want, ok := expected[string(k)]
+		if ok && want != string(v) {
 			return nil, nil, &Error{Kind: ErrContextMismatch, Op: "decrypt", What: fmt.Sprintf("the value of %q differs", k), Offset: -1}
 		}
+		if ok {
+			same++
+		} else {
+			all = false
+		}
 	}
-	if len(required) == 0 {
-		return m.context, nil, nil
+	full = expected
+	if !all {
+		full = m.Context()
 	}
-	full = maps.Clone(expected)
-	maps.Copy(full, m.context)
-	if _, err := full.serializedLength(); err != nil {
+	if same == len(expected) {
+		return full, nil, nil
+	}
+	for k, v := range expected {
+		if _, ok := m.stores(k); !ok {
+			required = append(required, k)
+			if !all {
+				full[k] = v
+			}
+		}
+	}
+	var room [pairRoom]pair
+	if _, err := serializedLength(collect(room[:0], full)); err != nil {
 		return nil, nil, err
 	}
 	slices.Sort(required)
@@ -59,7 +76,9 @@ func (m *Message) fullContext(expected Context) (full Context, required []string
 
 // open verifies everything and decrypts the body.
 func (m *Message) open(dst []byte, d *DecryptionMaterials) ([]byte, error) {
-	aead, commitment, err := contentKey(m.suite, m.info, d.DataKey.Bytes(), m.id)
+	s := scratches.Get().(*scratch)
+	defer s.free()
+	aead, commitment, err := s.contentKey(m.suite, m.info, d.DataKey.Bytes(), m.id)
 	if err != nil {
 		return dst, err
 	}
@@ -69,7 +88,7 @@ func (m *Message) open(dst []byte, d *DecryptionMaterials) ([]byte, error) {
 	if err := m.checkHeader(aead, d); err != nil {
 		return dst, err
 	}
-	out, end, err := m.openBody(dst, aead)
+	out, end, err := m.openBody(dst, s, aead)
 	if err == nil {
 		err = m.checkEnd(end, d.VerificationKey)
 	}
@@ -89,7 +108,8 @@ func opened(offset int, what string) error {
 func (m *Message) checkHeader(aead cipher.AEAD, d *DecryptionMaterials) error {
 	aad := m.raw[:m.body:m.body]
 	if len(d.RequiredKeys) > 0 {
-		aad = appendPairs(aad, d.Context, d.RequiredKeys)
+		_, left := split(collect(nil, d.Context), d.RequiredKeys)
+		aad = appendPairs(aad, left)
 	}
 	iv := zeros[:ivLength]
 	if m.iv != nil {
@@ -103,14 +123,12 @@ func (m *Message) checkHeader(aead cipher.AEAD, d *DecryptionMaterials) error {
 
 // openBody decrypts the body and returns where it ends. What it has appended
 // when it fails must be cleared.
-func (m *Message) openBody(dst []byte, aead cipher.AEAD) (out []byte, end int, err error) {
+func (m *Message) openBody(dst []byte, s *scratch, aead cipher.AEAD) (out []byte, end int, err error) {
 	c := &cursor{b: m.raw, at: m.content}
-	// A regular frame has the least beside its plaintext: 32 bytes. The scratch
-	// space must lie behind whatever a message can hold.
-	out = slices.Grow(dst, max(0, len(m.raw)-m.content-4-ivLength-tagLength)+scratchLength)
-	room := scratch(out)[:0]
+	// A regular frame has the least beside its plaintext: 32 bytes.
+	out = slices.Grow(dst, max(0, len(m.raw)-m.content-4-ivLength-tagLength))
 	if !m.framed {
-		return m.openBlock(out, room, c, aead)
+		return m.openBlock(out, s, c, aead)
 	}
 	for sequence := uint32(1); ; sequence++ {
 		at := c.at
@@ -134,7 +152,7 @@ func (m *Message) openBody(dst []byte, aead cipher.AEAD) (out []byte, end int, e
 		case mark != sequence:
 			return out, 0, opened(at, "a frame is out of sequence")
 		}
-		aad := appendBodyAAD(room, m.id, label, sequence, length)
+		aad := appendBodyAAD(s.aad[:0], m.id, label, sequence, length)
 		if out, err = openInto(out, aead, iv, sealed, aad); err != nil {
 			return out, 0, opened(at, "a frame's tag does not fit")
 		}
@@ -147,7 +165,7 @@ func (m *Message) openBody(dst []byte, aead cipher.AEAD) (out []byte, end int, e
 	}
 }
 
-func (m *Message) openBlock(out, room []byte, c *cursor, aead cipher.AEAD) ([]byte, int, error) {
+func (m *Message) openBlock(out []byte, s *scratch, c *cursor, aead cipher.AEAD) ([]byte, int, error) {
 	at := c.at
 	iv := c.take(ivLength, "the body's IV")
 	b := c.take(8, "the body's length")
@@ -159,7 +177,7 @@ func (m *Message) openBlock(out, room []byte, c *cursor, aead cipher.AEAD) ([]by
 	if c.bad != "" {
 		return out, 0, opened(at, c.bad)
 	}
-	out, err := openInto(out, aead, iv, sealed, appendBodyAAD(room, m.id, blockLabel, 1, length))
+	out, err := openInto(out, aead, iv, sealed, appendBodyAAD(s.aad[:0], m.id, blockLabel, 1, length))
 	if err != nil {
 		return out, 0, opened(at, "the body's tag does not fit")
 	}

@@ -32,6 +32,8 @@ type EncryptionMaterials struct {
 	WrappedKeys []WrappedKey
 	// SigningKey is set for suites that sign.
 	SigningKey *ecdsa.PrivateKey
+
+	room [1]WrappedKey // what WrappedKeys lies in, mostly
 }
 
 // DecryptionMaterials is what one message is decrypted with. A [Keyring] finds

@@ -17,6 +17,7 @@ func DefaultMaterials(k Keyring) Materials { return defaultMaterials{k} }
 // Encryption implements [Materials].
 func (d defaultMaterials) Encryption(ctx context.Context, r EncryptionRequest) (*EncryptionMaterials, error) {
 	m := &EncryptionMaterials{Suite: r.Suite, Context: r.Context, RequiredKeys: r.RequiredKeys}
+	m.WrappedKeys = m.room[:0]
 	if info := r.Suite.info(); info != nil && info.curve != nil {
 		key, public, err := newSigningKey(info.curve)
 		if err != nil {

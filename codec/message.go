@@ -1,9 +1,6 @@
 package codec
 
-import (
-	"encoding/binary"
-	"maps"
-)
+import "encoding/binary"
 
 // Message is a parsed message header together with the unread body. It refers
 // to the bytes given to [Parse]. It is immutable and safe for concurrent use.
@@ -12,8 +9,9 @@ type Message struct {
 	suite      Suite
 	info       *suiteInfo
 	id         []byte
-	context    Context
+	pairs      []byte // of the context, serialized, checked, without their count
 	keys       []WrappedKey
+	room       [1]WrappedKey // what keys lies in, mostly
 	framed     bool
 	frame      uint32
 	body       int // end of the header body: where its authentication begins
@@ -32,7 +30,24 @@ func (m *Message) Version() int { return int(m.info.version) }
 func (m *Message) ID() []byte { return m.id }
 
 // Context returns a copy of the stored encryption context.
-func (m *Message) Context() Context { return maps.Clone(m.context) }
+func (m *Message) Context() Context {
+	if len(m.pairs) == 0 {
+		return nil
+	}
+	return contextMap(m.pairs, 0)
+}
+
+// stores looks a pair of the stored context up.
+func (m *Message) stores(key string) (value []byte, ok bool) {
+	for b := m.pairs; len(b) > 0; {
+		k, v, rest, _ := nextPair(b)
+		if string(k) == key {
+			return v, true
+		}
+		b = rest
+	}
+	return nil, false
+}
 
 // WrappedKeys are the message's wrapped data keys. They must not be changed.
 func (m *Message) WrappedKeys() []WrappedKey { return m.keys }
@@ -117,14 +132,16 @@ func Parse(raw []byte) (*Message, error) {
 		m.id = c.take(m.info.idLength(), "the message id")
 	}
 	aad, at := c.field("the encryption context"), c.at
-	m.keys = parseKeys(c)
+	m.parseKeys(c)
 	m.parseContentType(c)
 	if c.bad != "" {
 		return nil, tampered(c.at, c.bad)
 	}
-	var err error
-	if m.context, err = parseContext(aad, at-len(aad)); err != nil {
+	if err := checkContext(aad, at-len(aad)); err != nil {
 		return nil, err
+	}
+	if len(aad) > 0 {
+		m.pairs = aad[2:]
 	}
 	return m, nil
 }
@@ -146,22 +163,24 @@ func startsLikeMessage(raw []byte) error {
 	return not("the first bytes are another format's")
 }
 
-func parseKeys(c *cursor) []WrappedKey {
+func (m *Message) parseKeys(c *cursor) {
 	const what = "the wrapped keys"
 	count := c.u16(what)
 	if c.bad == "" && (count == 0 || count > (len(c.b)-c.at)/6) {
 		c.bad = "the number of wrapped keys is wrong"
 	}
 	if c.bad != "" {
-		return nil
+		return
 	}
-	keys := make([]WrappedKey, count)
-	for i := range keys {
-		keys[i].ProviderID = provider(c.field(what))
-		keys[i].ProviderInfo = c.field(what)
-		keys[i].Ciphertext = c.field(what)
+	m.keys = m.room[:]
+	if count > 1 {
+		m.keys = make([]WrappedKey, count)
 	}
-	return keys
+	for i := range m.keys {
+		m.keys[i].ProviderID = provider(c.field(what))
+		m.keys[i].ProviderInfo = c.field(what)
+		m.keys[i].Ciphertext = c.field(what)
+	}
 }
 
 // provider spares an allocation for the providers that nearly all messages name.

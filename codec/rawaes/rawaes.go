@@ -14,6 +14,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"strings"
+	"sync"
 
 	"github.com/sealsql/sealsql/codec"
 )
@@ -64,23 +65,21 @@ func (k *Keyring) OnEncrypt(ctx context.Context, m *codec.EncryptionMaterials) e
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	// One buffer holds the provider info, the wrapped key, and the additional
-	// data behind them.
-	n := len(k.prefix) + ivLength
-	sealed := n + m.Suite.KeyLength() + tagLength
-	buf, err := codec.AppendContext(make([]byte, sealed, sealed+contextRoom), m.Context)
+	room := rooms.Get().(*[contextRoom]byte)
+	defer rooms.Put(room)
+	aad, err := codec.AppendContext(room[:0], m.Context)
 	if err != nil {
 		return err
 	}
 	if m.DataKey.Len() == 0 {
-		key := make([]byte, m.Suite.KeyLength())
-		_, _ = rand.Read(key) // never fails
-		m.DataKey = codec.NewDataKey(key)
+		m.DataKey = codec.RandomDataKey(m.Suite.KeyLength())
 	}
+	n := len(k.prefix) + ivLength
+	buf := make([]byte, n+m.DataKey.Len()+tagLength) // provider info and wrapped key
 	iv := buf[copy(buf, k.prefix):n:n]
 	_, _ = rand.Read(iv) // never fails
 	m.WrappedKeys = append(m.WrappedKeys, codec.WrappedKey{
-		ProviderID: k.namespace, ProviderInfo: buf[:n:n], Ciphertext: k.aead.Seal(buf[n:n:sealed], iv, m.DataKey.Bytes(), buf[sealed:]),
+		ProviderID: k.namespace, ProviderInfo: buf[:n:n], Ciphertext: k.aead.Seal(buf[n:n], iv, m.DataKey.Bytes(), aad),
 	})
 	return nil
 }
@@ -93,19 +92,23 @@ func (k *Keyring) OnDecrypt(ctx context.Context, m *codec.DecryptionMaterials, k
 	if m.DataKey.Len() != 0 {
 		return errors.New("rawaes: the materials hold a data key already")
 	}
-	room := m.Suite.KeyLength() + tagLength
-	buf, err := codec.AppendContext(make([]byte, room, room+contextRoom), m.Context)
+	room := rooms.Get().(*[contextRoom]byte)
+	defer rooms.Put(room)
+	aad, err := codec.AppendContext(room[:0], m.Context)
 	if err != nil {
 		return err
 	}
-	known := false
+	key, known := codec.MakeDataKey(m.Suite.KeyLength()), false
 	for _, w := range keys {
 		if w.ProviderID != k.namespace || len(w.ProviderInfo) != len(k.prefix)+ivLength || string(w.ProviderInfo[:len(k.prefix)]) != k.prefix {
 			continue
 		}
 		known = true
-		if key, err := k.aead.Open(buf[:0:room], w.ProviderInfo[len(k.prefix):], w.Ciphertext, buf[room:]); err == nil {
-			m.DataKey = codec.NewDataKey(key)
+		if len(w.Ciphertext) != key.Len()+tagLength {
+			continue // the data key of another suite
+		}
+		if _, err := k.aead.Open(key.Bytes()[:0], w.ProviderInfo[len(k.prefix):], w.Ciphertext, aad); err == nil {
+			m.DataKey = key
 			return nil
 		}
 	}
@@ -115,3 +118,6 @@ func (k *Keyring) OnDecrypt(ctx context.Context, m *codec.DecryptionMaterials, k
 	}
 	return e
 }
+
+// rooms are for serialized contexts, which are not secret.
+var rooms = sync.Pool{New: func() any { return new([contextRoom]byte) }}
