@@ -165,9 +165,16 @@ func (d *decoder) alerts(n *yaml.Node) []Alert {
 			a := Alert{Kind: f.key}
 			for _, o := range d.fields(f.value, join("alerts", f.key), "namespace", "region", "emf") {
 				path := "alerts." + f.key + "." + o.key
+				if f.key != "cloudwatch" {
+					d.fail(o.name, path, "the field is for cloudwatch only", "leave it out")
+					continue
+				}
 				switch o.key {
 				case "namespace":
 					a.Namespace = d.text(o.value, path)
+					if a.Namespace == "" || len(a.Namespace) > 255 || strings.HasPrefix(a.Namespace, ":") || strings.HasPrefix(a.Namespace, "AWS/") {
+						d.fail(o.value, path, "CloudWatch takes no such namespace", "write 1 to 255 characters that begin neither with : nor with AWS/")
+					}
 				case "region":
 					a.Region = d.text(o.value, path)
 				case "emf":
