@@ -33,6 +33,8 @@ var (
 	// ErrKeyDeleted: the branch key that the data key is wrapped under was
 	// deleted: the value is shredded.
 	ErrKeyDeleted = errors.New("branch key was deleted")
+	// ErrNoBranchKey: there is no branch key of that id to encrypt under.
+	ErrNoBranchKey = errors.New("branch key does not exist")
 	// ErrUnsupportedSuite: the algorithm suite is not known.
 	ErrUnsupportedSuite = errors.New("algorithm suite is not supported")
 	// ErrCommitmentPolicy: the commitment policy forbids the suite.

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"github.com/sealsql/sealsql/codec"
@@ -32,6 +31,10 @@ type Config struct {
 	// Region is the process's Region: its key makes data keys and is tried
 	// first on reads. Empty, or a Region without a key, means the first key.
 	Region string
+	// Shield is what the keyring calls KMS through; share one between all
+	// keyrings of a process. Without it the keyring makes one of its own from
+	// Client, AttemptTimeout and OnCall, which are not looked at otherwise.
+	Shield *Shield
 	// Client returns the client of a Region; it is called once for each.
 	Client func(region string) Client
 	// Degrade lets a write go on with the wrappings that could be made, at
@@ -42,76 +45,65 @@ type Config struct {
 	LocalOnly bool
 	// GrantTokens are passed with every call.
 	GrantTokens []string
-	// AttemptTimeout bounds one call; zero means two seconds. The caller's
-	// deadline bounds all of them.
+	// AttemptTimeout and OnCall are those of [ShieldConfig].
 	AttemptTimeout time.Duration
-	// OnCall, if set, is told of each call of KMS. OnMissing is told of each
-	// wrapping that a degraded write went without. Both must return at once.
-	OnCall    func(Call)
+	OnCall         func(Call)
+	// OnMissing is told of each wrapping that a degraded write went without. It
+	// must return at once.
 	OnMissing func(ctx context.Context, key ARN, cause error)
-}
-
-// Clients returns a Config.Client that makes the SDK's clients from cfg. A call
-// is tried three times at most, with pauses of up to 200 ms, unless cfg sets a
-// Retryer of its own: the SDK's default pauses are longer than a query waits.
-func Clients(cfg aws.Config) func(region string) Client {
-	return func(region string) Client {
-		return kms.NewFromConfig(cfg, func(o *kms.Options) {
-			o.Region = region
-			if cfg.Retryer == nil {
-				o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) { r.MaxAttempts, r.MaxBackoff = 3, 200*time.Millisecond })
-			}
-		})
-	}
 }
 
 // Keyring wraps data keys under KMS keys. It is safe for concurrent use.
 type Keyring struct {
-	config  Config
-	keys    []ARN // the process's Region first
-	clients map[string]Client
-
-	mu       sync.Mutex
-	breakers map[string]*breaker
+	config Config
+	keys   []ARN // the process's Region first
+	shield *Shield
 }
 
 var _ codec.Keyring = (*Keyring)(nil)
 
 // New checks the configuration and returns a keyring. KMS is not called.
 func New(c Config) (*Keyring, error) {
-	if len(c.Keys) == 0 || c.Client == nil {
-		return nil, errors.New("awskms: a keyring needs Keys and Client")
+	keys, err := resolve(c.Keys, c.Region)
+	if err != nil {
+		return nil, err
 	}
-	k := &Keyring{config: c, clients: map[string]Client{}, breakers: map[string]*breaker{}}
-	for _, s := range c.Keys {
-		arn, err := ParseARN(s)
-		if err != nil {
+	k := &Keyring{config: c, keys: keys, shield: c.Shield}
+	if k.shield == nil {
+		if k.shield, err = NewShield(ShieldConfig{Client: c.Client, AttemptTimeout: c.AttemptTimeout, OnCall: c.OnCall}); err != nil {
 			return nil, err
-		}
-		for _, other := range k.keys {
-			if arn.Matches(other) {
-				return nil, fmt.Errorf("awskms: %s and %s are the same or related multi-Region keys; name one of them, any replica reads what it wrapped", other, arn)
-			}
-		}
-		k.keys = append(k.keys, arn)
-	}
-	slices.SortStableFunc(k.keys, func(a, b ARN) int { return rank(a, c.Region) - rank(b, c.Region) })
-	for i, key := range k.keys {
-		if i == 0 && c.Region != "" && key.MultiRegion() && len(k.keys) == 1 && key.Region != c.Region {
-			k.keys[0].Region = c.Region // the replica in the process's own Region
-			key = k.keys[0]
-		}
-		if k.clients[key.Region] == nil {
-			k.clients[key.Region] = c.Client(key.Region)
 		}
 	}
 	if k.config.MinWrappings <= 0 {
 		k.config.MinWrappings = 1
 	}
-	if k.config.AttemptTimeout <= 0 {
-		k.config.AttemptTimeout = 2 * time.Second
-	}
 	return k, nil
+}
+
+// resolve reads the ARNs of a keyring's keys and puts that of the process's
+// Region first; one multi-Region key alone stands for its replica there.
+func resolve(arns []string, region string) ([]ARN, error) {
+	if len(arns) == 0 {
+		return nil, errors.New("awskms: a keyring needs Keys")
+	}
+	var keys []ARN
+	for _, s := range arns {
+		arn, err := ParseARN(s)
+		if err != nil {
+			return nil, err
+		}
+		for _, other := range keys {
+			if arn.Matches(other) {
+				return nil, fmt.Errorf("awskms: %s and %s are the same or related multi-Region keys; name one of them, any replica reads what it wrapped", other, arn)
+			}
+		}
+		keys = append(keys, arn)
+	}
+	if len(keys) == 1 && region != "" && keys[0].MultiRegion() {
+		keys[0].Region = region
+	}
+	slices.SortStableFunc(keys, func(a, b ARN) int { return rank(a, region) - rank(b, region) })
+	return keys, nil
 }
 
 func rank(a ARN, region string) int {
@@ -121,19 +113,8 @@ func rank(a ARN, region string) int {
 	return 1
 }
 
-func (k *Keyring) breaker(region string) *breaker {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	b := k.breakers[region]
-	if b == nil {
-		b = &breaker{now: time.Now, pause: time.Second}
-		k.breakers[region] = b
-	}
-	return b
-}
-
 // Down reports whether calls to the Region are held back because they failed.
-func (k *Keyring) Down(region string) bool { return k.breaker(region).down() }
+func (k *Keyring) Down(region string) bool { return k.shield.Down(region) }
 
 // OnEncrypt implements [codec.Keyring].
 func (k *Keyring) OnEncrypt(ctx context.Context, m *codec.EncryptionMaterials) error {
@@ -165,19 +146,12 @@ func (k *Keyring) OnEncrypt(ctx context.Context, m *codec.EncryptionMaterials) e
 // generate makes the data key under the first wrapping key that can.
 func (k *Keyring) generate(ctx context.Context, m *codec.EncryptionMaterials, missing []error) (int, error) {
 	for i, key := range k.keys {
-		out, err := guarded(ctx, k, key, "GenerateDataKey", func(ctx context.Context) (*kms.GenerateDataKeyOutput, error) {
-			return k.clients[key.Region].GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: aws.String(key.String()),
-				NumberOfBytes: aws.Int32(int32(m.Suite.KeyLength())), EncryptionContext: m.Context, GrantTokens: k.config.GrantTokens})
-		})
+		// Whoever is asked last has to answer.
+		out, err := k.generateUnder(ctx, key, m, k.config.Degrade && len(k.keys)-i-1 >= k.config.MinWrappings)
 		if err == nil {
 			m.DataKey = codec.NewDataKey(out.Plaintext)
-			if len(out.Plaintext) == m.Suite.KeyLength() && k.names(key, out.KeyId) && len(out.CiphertextBlob) > 0 {
-				m.WrappedKeys = append(m.WrappedKeys, codec.WrappedKey{ProviderID: providerID, ProviderInfo: []byte(*out.KeyId), Ciphertext: out.CiphertextBlob})
-				return i, nil
-			}
-			m.DataKey.Zero()
-			m.DataKey = codec.DataKey{}
-			err = failed(codec.ErrKeyUnavailable, "GenerateDataKey", key, "the answer is not one of the key asked for", nil)
+			m.WrappedKeys = append(m.WrappedKeys, codec.WrappedKey{ProviderID: providerID, ProviderInfo: []byte(*out.KeyId), Ciphertext: out.CiphertextBlob})
+			return i, nil
 		}
 		if missing[i] = err; !k.config.Degrade || ctx.Err() != nil {
 			return 0, err
@@ -186,23 +160,64 @@ func (k *Keyring) generate(ctx context.Context, m *codec.EncryptionMaterials, mi
 	return 0, missing[0]
 }
 
-// names reports whether KMS answered with the key that was asked for.
-func (k *Keyring) names(key ARN, answer *string) bool {
-	return answer != nil && *answer == key.String()
+func (k *Keyring) generateUnder(ctx context.Context, key ARN, m *codec.EncryptionMaterials, alternative bool) (*kms.GenerateDataKeyOutput, error) {
+	length, ec, grants := m.Suite.KeyLength(), m.Context, k.config.GrantTokens
+	ask := func(ctx context.Context, c Client) (*kms.GenerateDataKeyOutput, error) {
+		return c.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: aws.String(key.String()),
+			NumberOfBytes: aws.Int32(int32(length)), EncryptionContext: ec, GrantTokens: grants})
+	}
+	out, err := send(ctx, k.shield, request[*kms.GenerateDataKeyOutput]{key: key, operation: "GenerateDataKey",
+		alternative: alternative, slow: k.shield.config.SlowWrite, run: ask,
+		discard: func(o *kms.GenerateDataKeyOutput) { clear(o.Plaintext) },
+		probe: func(ctx context.Context, c Client) error {
+			out, err := ask(ctx, c)
+			if err == nil {
+				clear(out.Plaintext)
+			}
+			return err
+		}})
+	if err != nil {
+		return nil, err
+	}
+	if len(out.Plaintext) != length || !names(key, out.KeyId) || len(out.CiphertextBlob) == 0 {
+		clear(out.Plaintext)
+		return nil, failed(codec.ErrKeyUnavailable, "GenerateDataKey", key, "the answer is not one of the key asked for", nil)
+	}
+	return out, nil
 }
 
 func (k *Keyring) wrap(ctx context.Context, key ARN, m *codec.EncryptionMaterials) (*codec.WrappedKey, error) {
-	out, err := guarded(ctx, k, key, "Encrypt", func(ctx context.Context) (*kms.EncryptOutput, error) {
-		return k.clients[key.Region].Encrypt(ctx, &kms.EncryptInput{KeyId: aws.String(key.String()), Plaintext: m.DataKey.Bytes(),
-			EncryptionContext: m.Context, GrantTokens: k.config.GrantTokens})
-	})
+	alternative := k.config.Degrade && len(k.keys) > k.config.MinWrappings
+	out, err := k.shield.encrypt(ctx, key, m.DataKey, m.Context, k.config.GrantTokens, alternative)
+	if err != nil {
+		return nil, err
+	}
+	return &codec.WrappedKey{ProviderID: providerID, ProviderInfo: []byte(key.String()), Ciphertext: out}, nil
+}
+
+// encrypt wraps a key under another.
+func (s *Shield) encrypt(ctx context.Context, key ARN, plain codec.DataKey, ec codec.Context, grants []string, alternative bool) ([]byte, error) {
+	// The call may outlive its caller, who zeroes the key: it has its own copy.
+	own := &lease{b: slices.Clone(plain.Bytes())}
+	own.hold()
+	defer own.release()
+	ask := func(ctx context.Context, c Client, plaintext []byte) (*kms.EncryptOutput, error) {
+		return c.Encrypt(ctx, &kms.EncryptInput{KeyId: aws.String(key.String()), Plaintext: plaintext, EncryptionContext: ec, GrantTokens: grants})
+	}
+	out, err := send(ctx, s, request[*kms.EncryptOutput]{key: key, operation: "Encrypt", alternative: alternative, slow: s.config.SlowWrite,
+		secret: own,
+		run:    func(ctx context.Context, c Client) (*kms.EncryptOutput, error) { return ask(ctx, c, own.b) },
+		probe: func(ctx context.Context, c Client) error {
+			_, err := ask(ctx, c, []byte("sealsql probe"))
+			return err
+		}})
 	switch {
 	case err != nil:
 		return nil, err
-	case !k.names(key, out.KeyId) || len(out.CiphertextBlob) == 0:
+	case !names(key, out.KeyId) || len(out.CiphertextBlob) == 0:
 		return nil, failed(codec.ErrKeyUnavailable, "Encrypt", key, "the answer is not one of the key asked for", nil)
 	}
-	return &codec.WrappedKey{ProviderID: providerID, ProviderInfo: []byte(*out.KeyId), Ciphertext: out.CiphertextBlob}, nil
+	return out.CiphertextBlob, nil
 }
 
 // judge decides whether the wrappings that were made are enough.
@@ -256,22 +271,80 @@ func (k *Keyring) OnDecrypt(ctx context.Context, m *codec.DecryptionMaterials, k
 		return err
 	}
 	var errs []error
-	for _, c := range list {
-		if k.config.LocalOnly && c.key.Region != k.keys[0].Region {
-			errs = append(errs, failed(codec.ErrKeyUnavailable, "Decrypt", c.key, "the policy denies reads across Regions", nil))
-			continue
+	if k.config.LocalOnly {
+		list = slices.DeleteFunc(list, func(c candidate) bool {
+			if c.key.Region != k.keys[0].Region {
+				errs = append(errs, failed(codec.ErrKeyUnavailable, "Decrypt", c.key, "the policy denies reads across Regions", nil))
+				return true
+			}
+			return false
+		})
+	}
+	if len(list) == 1 {
+		key, err := k.unwrap(ctx, list[0], m, false)
+		if m.DataKey = key; err != nil {
+			return worst(append(errs, err))
 		}
-		key, err := k.unwrap(ctx, c, m)
-		if err == nil {
-			m.DataKey = key
-			return nil
+		return nil
+	}
+	m.DataKey, err = k.unwrapHedged(ctx, list, m, errs)
+	return err
+}
+
+// unwrapHedged asks the Regions one after the other: the next one when one has
+// failed or is slow. The first key counts.
+func (k *Keyring) unwrapHedged(ctx context.Context, list []candidate, m *codec.DecryptionMaterials, errs []error) (codec.DataKey, error) {
+	type reply struct {
+		key codec.DataKey
+		err error
+	}
+	within, cancel := context.WithCancel(ctx)
+	replies, asked, pending := make(chan reply, len(list)), 0, 0
+	defer func() {
+		cancel()
+		go func() { // the keys of those that were too late
+			for range pending {
+				(<-replies).key.Zero()
+			}
+		}()
+	}()
+	// A little after the Region's strike, so that it counts as slow before its
+	// call is given up.
+	patience := k.shield.config.SlowRead + k.shield.config.SlowRead/10
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	ask := func() {
+		c, last := list[asked], asked == len(list)-1
+		asked, pending = asked+1, pending+1
+		go func() {
+			key, err := k.unwrap(within, c, m, !last)
+			replies <- reply{key, err}
+		}()
+		timer.Reset(patience)
+	}
+	for {
+		if pending == 0 {
+			if asked == len(list) {
+				return codec.DataKey{}, worst(errs)
+			}
+			ask()
 		}
-		errs = append(errs, err)
-		if ctx.Err() != nil || errors.Is(err, codec.ErrUnwrap) {
-			break // another Region cannot know better
+		select {
+		case r := <-replies:
+			pending--
+			if r.err == nil {
+				return r.key, nil
+			}
+			errs = append(errs, r.err)
+			if ctx.Err() != nil || errors.Is(r.err, codec.ErrUnwrap) {
+				return codec.DataKey{}, worst(errs) // another Region cannot know better
+			}
+		case <-timer.C:
+			if asked < len(list) {
+				ask()
+			}
 		}
 	}
-	return worst(errs)
 }
 
 // worst picks the error that says most.
@@ -286,18 +359,11 @@ func worst(errs []error) error {
 	return errs[0]
 }
 
-func (k *Keyring) unwrap(ctx context.Context, c candidate, m *codec.DecryptionMaterials) (codec.DataKey, error) {
-	out, err := guarded(ctx, k, c.key, "Decrypt", func(ctx context.Context) (*kms.DecryptOutput, error) {
-		return k.clients[c.key.Region].Decrypt(ctx, &kms.DecryptInput{KeyId: aws.String(c.key.String()), CiphertextBlob: c.blob,
-			EncryptionContext: m.Context, GrantTokens: k.config.GrantTokens})
-	})
-	if err != nil {
-		return codec.DataKey{}, err
-	}
-	key := codec.NewDataKey(out.Plaintext)
-	if !k.names(c.key, out.KeyId) || key.Len() != m.Suite.KeyLength() {
+func (k *Keyring) unwrap(ctx context.Context, c candidate, m *codec.DecryptionMaterials, alternative bool) (codec.DataKey, error) {
+	key, err := k.shield.unwrap(ctx, c.key, c.blob, m.Context, k.config.GrantTokens, alternative)
+	if err == nil && key.Len() != m.Suite.KeyLength() {
 		key.Zero()
 		return codec.DataKey{}, failed(codec.ErrUnwrap, "Decrypt", c.key, "the answer is not one of the key asked for", nil)
 	}
-	return key, nil
+	return key, err
 }

@@ -1,0 +1,154 @@
+package awskms
+
+import (
+	"context"
+	"errors"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+
+	"github.com/sealsql/sealsql/codec"
+)
+
+// Wrapper wraps branch keys under KMS keys; it is package branchkey's KMS. It
+// is immutable and safe for concurrent use.
+type Wrapper struct {
+	shield *Shield
+	keys   []ARN
+	local  bool
+	region string
+	grants []string
+}
+
+// WrapperConfig describes a [Wrapper]: the fields are those of [Config].
+type WrapperConfig struct {
+	Shield      *Shield
+	Keys        []string
+	Region      string
+	LocalOnly   bool
+	GrantTokens []string
+}
+
+// NewWrapper checks the configuration and returns a wrapper. KMS is not called.
+func NewWrapper(c WrapperConfig) (*Wrapper, error) {
+	if c.Shield == nil {
+		return nil, errors.New("awskms: a wrapper needs a Shield")
+	}
+	keys, err := resolve(c.Keys, c.Region)
+	if err != nil {
+		return nil, err
+	}
+	return &Wrapper{c.Shield, keys, c.LocalOnly, keys[0].Region, c.GrantTokens}, nil
+}
+
+// Keys lists the wrapping keys, the process's Region's first.
+func (w *Wrapper) Keys() []string {
+	out := make([]string, len(w.keys))
+	for i, k := range w.keys {
+		out[i] = k.String()
+	}
+	return out
+}
+
+// Rank says whether the key is one of the wrapper's, or a replica of one, and
+// how near it is.
+func (w *Wrapper) Rank(key string) (int, bool) {
+	arn, err := ParseARN(key)
+	if err != nil {
+		return 0, false
+	}
+	for i, own := range w.keys {
+		if own.Matches(arn) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// own returns the wrapper's key for one that is named in an item.
+func (w *Wrapper) own(key string) (ARN, error) {
+	i, ok := w.Rank(key)
+	if !ok {
+		return ARN{}, &codec.Error{Kind: codec.ErrUnknownKey, What: "the branch key is wrapped under another key", Offset: -1, KeyARN: key}
+	}
+	return w.keys[i], nil
+}
+
+// Generate makes a key of n bytes and returns it wrapped; it is not seen here.
+func (w *Wrapper) Generate(ctx context.Context, key string, n int, ec codec.Context) ([]byte, error) {
+	arn, err := w.own(key)
+	if err != nil {
+		return nil, err
+	}
+	ask := func(ctx context.Context, c Client) (*kms.GenerateDataKeyWithoutPlaintextOutput, error) {
+		return c.GenerateDataKeyWithoutPlaintext(ctx, &kms.GenerateDataKeyWithoutPlaintextInput{KeyId: aws.String(arn.String()),
+			NumberOfBytes: aws.Int32(int32(n)), EncryptionContext: ec, GrantTokens: w.grants})
+	}
+	const operation = "GenerateDataKeyWithoutPlaintext"
+	out, err := send(ctx, w.shield, request[*kms.GenerateDataKeyWithoutPlaintextOutput]{key: arn, operation: operation, run: ask,
+		probe: func(ctx context.Context, c Client) error {
+			_, err := ask(ctx, c)
+			return err
+		}})
+	if err != nil {
+		return nil, err
+	}
+	return answerOf(arn, operation, out.KeyId, out.CiphertextBlob)
+}
+
+// ReEncrypt binds a wrapped key to another context, under the same key.
+func (w *Wrapper) ReEncrypt(ctx context.Context, key string, wrapped []byte, from, to codec.Context) ([]byte, error) {
+	arn, err := w.own(key)
+	if err != nil {
+		return nil, err
+	}
+	ask := func(ctx context.Context, c Client) (*kms.ReEncryptOutput, error) {
+		id := aws.String(arn.String())
+		return c.ReEncrypt(ctx, &kms.ReEncryptInput{CiphertextBlob: wrapped, SourceKeyId: id, SourceEncryptionContext: from,
+			DestinationKeyId: id, DestinationEncryptionContext: to, GrantTokens: w.grants})
+	}
+	out, err := send(ctx, w.shield, request[*kms.ReEncryptOutput]{key: arn, operation: "ReEncrypt", run: ask,
+		probe: func(ctx context.Context, c Client) error {
+			_, err := ask(ctx, c)
+			return err
+		}})
+	if err != nil {
+		return nil, err
+	}
+	return answerOf(arn, "ReEncrypt", out.KeyId, out.CiphertextBlob)
+}
+
+func answerOf(key ARN, operation string, id *string, blob []byte) ([]byte, error) {
+	if !names(key, id) || len(blob) == 0 {
+		return nil, failed(codec.ErrKeyUnavailable, operation, key, "the answer is not one of the key asked for", nil)
+	}
+	return blob, nil
+}
+
+// Wrap wraps a key under one of the wrapper's.
+func (w *Wrapper) Wrap(ctx context.Context, key string, plain codec.DataKey, ec codec.Context) ([]byte, error) {
+	arn, err := w.own(key)
+	if err != nil {
+		return nil, err
+	}
+	return w.shield.encrypt(ctx, arn, plain, ec, w.grants, false)
+}
+
+// Unwrap unwraps a key. Of a multi-Region key the wrapper's own replica is
+// asked, and if that cannot be reached the one that wrapped.
+func (w *Wrapper) Unwrap(ctx context.Context, key string, wrapped []byte, ec codec.Context) (codec.DataKey, error) {
+	arn, err := w.own(key)
+	if err != nil {
+		return codec.DataKey{}, err
+	}
+	named, _ := ParseARN(key) // own has read it
+	if w.local && arn.Region != w.region {
+		return codec.DataKey{}, failed(codec.ErrKeyUnavailable, "Decrypt", arn, "the policy denies reads across Regions", nil)
+	}
+	elsewhere := named != arn && !w.local
+	plain, err := w.shield.unwrap(ctx, arn, wrapped, ec, w.grants, elsewhere)
+	if elsewhere && ctx.Err() == nil && errors.Is(err, codec.ErrKeyUnavailable) {
+		return w.shield.unwrap(ctx, named, wrapped, ec, w.grants, false)
+	}
+	return plain, err
+}
