@@ -1,0 +1,211 @@
+package branchkey
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+
+	"github.com/sealsql/sealsql/codec"
+)
+
+// ProviderID is the provider id of data keys that are wrapped under branch keys.
+const ProviderID = "aws-kms-hierarchy"
+
+const (
+	saltLength = 16
+	ivLength   = 12
+	tagLength  = 16
+	// prefixLength is what comes before the wrapped key: salt, IV, version.
+	prefixLength = saltLength + ivLength + len(version{})
+
+	// contextRoom is what most contexts fit in, serialized, with the branch
+	// key id and version before them.
+	contextRoom = 256
+)
+
+// Supplier says which branch key a value is sealed under, from its whole
+// encryption context. It must be safe for concurrent use; its errors must hold no
+// value of the context.
+type Supplier func(ec codec.Context) (id string, err error)
+
+// Keyring wraps data keys under branch keys. It is immutable and safe for
+// concurrent use; its cache may be shared by many keyrings.
+type Keyring struct {
+	cache    *Cache
+	id       string
+	supplier Supplier
+}
+
+var _ codec.Keyring = (*Keyring)(nil)
+
+// New returns a keyring of one branch key.
+func New(c *Cache, id string) (*Keyring, error) {
+	if err := checkID(id); err != nil {
+		return nil, err
+	}
+	return &Keyring{cache: c, id: id}, nil
+}
+
+// NewSupplied returns a keyring that asks which branch key to use for each
+// value. A data key that names another branch key than the supplier does is
+// refused with an error that wraps [codec.ErrContextMismatch].
+func NewSupplied(c *Cache, s Supplier) (*Keyring, error) {
+	if s == nil {
+		return nil, errors.New("branchkey: the supplier is nil")
+	}
+	return &Keyring{cache: c, supplier: s}, nil
+}
+
+func (k *Keyring) branch(ec codec.Context) (string, error) {
+	if k.supplier == nil {
+		return k.id, nil
+	}
+	id, err := k.supplier(ec)
+	if err == nil {
+		err = checkID(id)
+	}
+	if err != nil {
+		return "", &codec.Error{Kind: codec.ErrInvalidContext, What: "the context names no branch key", Offset: -1, Cause: err}
+	}
+	return id, nil
+}
+
+// OnEncrypt implements [codec.Keyring].
+func (k *Keyring) OnEncrypt(ctx context.Context, m *codec.EncryptionMaterials) error {
+	id, err := k.branch(m.Context)
+	if err != nil {
+		return err
+	}
+	s, err := k.cache.get(ctx, slotKey{id: id, active: true})
+	if err != nil {
+		return err
+	}
+	defer s.release()
+	// One buffer holds the wrapped key and behind it the additional data.
+	n := prefixLength + m.Suite.KeyLength() + tagLength
+	buf, err := appendAAD(make([]byte, n, n+contextRoom), id, s.version, m.Context)
+	if err != nil {
+		return err
+	}
+	_, _ = rand.Read(buf[:saltLength+ivLength]) // never fails
+	copy(buf[saltLength+ivLength:], s.version[:])
+	aead, err := wrapKey(s.key.Bytes(), buf[:saltLength])
+	if err != nil {
+		return err
+	}
+	if m.DataKey.Len() == 0 {
+		key := make([]byte, m.Suite.KeyLength())
+		_, _ = rand.Read(key) // never fails
+		m.DataKey = codec.NewDataKey(key)
+	}
+	aead.Seal(buf[:prefixLength], buf[saltLength:saltLength+ivLength], m.DataKey.Bytes(), buf[n:])
+	m.WrappedKeys = append(m.WrappedKeys, codec.WrappedKey{ProviderID: ProviderID, ProviderInfo: []byte(id), Ciphertext: buf[:n:n]})
+	return nil
+}
+
+// OnDecrypt implements [codec.Keyring].
+func (k *Keyring) OnDecrypt(ctx context.Context, m *codec.DecryptionMaterials, keys []codec.WrappedKey) error {
+	if m.DataKey.Len() != 0 {
+		return errors.New("branchkey: the materials hold a data key already")
+	}
+	id, err := k.branch(m.Context)
+	if err != nil {
+		return err
+	}
+	others, errs := false, error(nil)
+	for _, w := range keys {
+		if w.ProviderID != ProviderID {
+			continue
+		}
+		if string(w.ProviderInfo) != id {
+			others = true
+			continue
+		}
+		err := k.open(ctx, m, id, w.Ciphertext)
+		if err == nil {
+			return nil
+		}
+		if errs == nil {
+			errs = err
+		}
+	}
+	switch {
+	case errs != nil:
+		return errs
+	case others && k.supplier != nil:
+		return &codec.Error{Kind: codec.ErrContextMismatch, Op: "decrypt", What: "the data key is wrapped under another branch key than the context names", Offset: -1}
+	}
+	return &codec.Error{Kind: codec.ErrUnknownKey, Op: "decrypt", Offset: -1}
+}
+
+func (k *Keyring) open(ctx context.Context, m *codec.DecryptionMaterials, id string, wrapped []byte) error {
+	length := m.Suite.KeyLength()
+	if len(wrapped) != prefixLength+length+tagLength {
+		return &codec.Error{Kind: codec.ErrTampered, Op: "decrypt", What: "a data key wrapped under a branch key has the wrong length", Offset: -1}
+	}
+	v := version(wrapped[saltLength+ivLength : prefixLength])
+	s, err := k.cache.get(ctx, slotKey{id: id, version: v})
+	if err != nil {
+		return err
+	}
+	defer s.release()
+	room := length + tagLength
+	buf, err := appendAAD(make([]byte, room, room+contextRoom), id, v, m.Context)
+	if err != nil {
+		return err
+	}
+	aead, err := wrapKey(s.key.Bytes(), wrapped[:saltLength])
+	if err != nil {
+		return err
+	}
+	key, err := aead.Open(buf[:0:room], wrapped[saltLength:saltLength+ivLength], wrapped[prefixLength:], buf[room:])
+	if err != nil {
+		return &codec.Error{Kind: codec.ErrUnwrap, Op: "decrypt", Offset: -1}
+	}
+	m.DataKey = codec.NewDataKey(key)
+	return nil
+}
+
+// appendAAD appends what a wrapped data key is bound to.
+func appendAAD(dst []byte, id string, v version, ec codec.Context) ([]byte, error) {
+	dst = append(append(append(dst, ProviderID...), id...), v[:]...)
+	return codec.AppendContext(dst, ec)
+}
+
+// wrapKey derives the key that wraps one data key from the branch key (NIST
+// SP 800-108 in counter mode with HMAC-SHA-256, one block).
+func wrapKey(branch, salt []byte) (cipher.AEAD, error) {
+	var message [4 + len(ProviderID) + 1 + saltLength + 4]byte
+	b := append(message[:0], 0, 0, 0, 1)
+	b = append(append(b, ProviderID...), 0)
+	b = append(append(b, salt...), 0, 0, 1, 0)
+	key := hmacSHA256(branch, b)
+	block, err := aes.NewCipher(key[:])
+	clear(key[:])
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
+}
+
+// hmacSHA256 is HMAC (RFC 2104) over SHA-256 for a key and a message that fit a
+// block. crypto/hmac would allocate its states for each value.
+func hmacSHA256(key, message []byte) [sha256.Size]byte {
+	var inner, outer [2 * sha256.BlockSize]byte
+	copy(inner[:], key)
+	copy(outer[:], key)
+	for i := range sha256.BlockSize {
+		inner[i] ^= 0x36
+		outer[i] ^= 0x5c
+	}
+	n := sha256.BlockSize + copy(inner[sha256.BlockSize:], message)
+	digest := sha256.Sum256(inner[:n])
+	copy(outer[sha256.BlockSize:], digest[:])
+	sum := sha256.Sum256(outer[:sha256.BlockSize+len(digest)])
+	clear(inner[:])
+	clear(outer[:])
+	return sum
+}
