@@ -81,6 +81,9 @@ func (k *keys) keyring(p *policy.Policy, name string) (codec.Keyring, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: there is no keyring %q", ErrPolicy, name)
 	}
+	if k.settings.readKeys != nil {
+		described = readingKeyring(described, k.settings.readKeys)
+	}
 	if per := described.DataKey.Per; per != "value" {
 		return nil, notYet("data_key: {per: " + per + "} of keyring " + name)
 	}

@@ -29,6 +29,7 @@ type settings struct {
 	closeIn    time.Duration
 
 	olderSuites bool
+	readKeys    []string
 }
 
 // WithPolicy sets the policy. It goes before the DSN's sealsql_policy and
@@ -79,6 +80,11 @@ func WithCloseTimeout(d time.Duration) Option { return func(s *settings) { s.clo
 // WithOlderSuites reads messages of suites without key commitment whatever the
 // keyrings' commitment says: for tools that re-encrypt them. Nothing is written so.
 func WithOlderSuites() Option { return func(s *settings) { s.olderSuites = true } }
+
+// WithReadKeys puts the KMS keys of the given ARNs in the place of every
+// keyring's own, for tools that read values of the policy's columns that are still
+// wrapped under old keys. Multi-Region keys stand for all their replicas.
+func WithReadKeys(arns ...string) Option { return func(s *settings) { s.readKeys = arns } }
 
 // Schema describes tables to a connector that must not read the live catalog,
 // such as one over a mocked connection: by table name, or schema.table, the columns in

@@ -84,6 +84,51 @@ func (s *ValueSealer) Close() error {
 // Policy returns the policy in force.
 func (s *ValueSealer) Policy() *policy.Policy { return s.c.Policy() }
 
+// Dialect is the database's.
+func (s *ValueSealer) Dialect() Dialect { return s.c.dialect }
+
+// Relation describes a table of the policy as the live catalog shows it, and
+// the key types of its columns, in their order. For tools of this module.
+func (s *ValueSealer) Relation(ctx context.Context, table string) (*sqlplan.Relation, []KeyType, error) {
+	t, err := s.c.engine.Load().table(table)
+	if err != nil {
+		return nil, nil, err
+	}
+	rel, err := s.c.catalog.Relation(ctx, t.Schema, t.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if rel == nil {
+		return nil, nil, catalogLacks("table " + table + " of the policy")
+	}
+	types := make([]KeyType, len(rel.Columns))
+	for i, c := range rel.Columns {
+		types[i] = s.c.dialect.KeyType(c)
+	}
+	return rel, types, nil
+}
+
+// RowDigest is the [RowKeyDigest] of a row, as events and errors name it; empty
+// if the row lacks a column of the row key.
+func (s *ValueSealer) RowDigest(ctx context.Context, table string, row Row) string {
+	e := s.c.engine.Load()
+	t, err := e.table(table)
+	if err != nil {
+		return ""
+	}
+	types, err := e.keyTypes(ctx, t)
+	if err != nil {
+		return ""
+	}
+	key := make([]string, len(t.RowKey))
+	for i, name := range t.RowKey {
+		if key[i], err = canonical(types[i], row[name], e.session.Location); err != nil {
+			return ""
+		}
+	}
+	return RowKeyDigest(table, key...)
+}
+
 // KMSCalls counts the calls of KMS so far, by Region, operation and outcome.
 func (s *ValueSealer) KMSCalls() map[KMSCall]uint64 { return s.c.Stats().KMSCalls }
 
@@ -288,4 +333,10 @@ func (e *engine) shownSources(ctx context.Context, col *column, row Row) ([]stri
 		known[i] = true
 	}
 	return sources, known, nil
+}
+
+// readingKeyring is a keyring of other KMS keys, for [WithReadKeys].
+func readingKeyring(d policy.Keyring, arns []string) policy.Keyring {
+	kms := &policy.KMS{ARNs: arns, MinWrappings: 1, CrossRegionReads: policy.Allow}
+	return policy.Keyring{Name: d.Name, KMS: kms, DataKey: policy.DataKey{Per: "value"}, MaxWrappedKeys: d.MaxWrappedKeys, Suite: d.Suite, Commitment: d.Commitment}
 }

@@ -1,0 +1,107 @@
+package rekey
+
+import (
+	"context"
+	"database/sql"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// bucket is a token bucket. A nil bucket bounds nothing.
+type bucket struct {
+	mu     sync.Mutex
+	rate   float64 // tokens a second
+	tokens float64
+	last   time.Time
+}
+
+// newBucket holds a tenth of a second's tokens at most, so that a pause is not
+// made up for by a burst.
+func newBucket(rate float64) *bucket {
+	if rate <= 0 {
+		return nil
+	}
+	return &bucket{rate: rate, tokens: rate / 10, last: time.Now()}
+}
+
+// take waits until n tokens are there.
+func (b *bucket) take(ctx context.Context, n int) error {
+	if b == nil || n == 0 {
+		return ctx.Err()
+	}
+	b.mu.Lock()
+	now := time.Now()
+	b.tokens = min(b.tokens+now.Sub(b.last).Seconds()*b.rate, max(1, b.rate/10))
+	b.last = now
+	b.tokens -= float64(n) // who comes later waits for what is owed
+	wait := time.Duration(-b.tokens / b.rate * float64(time.Second))
+	b.mu.Unlock()
+	return pause(ctx, wait)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// retry calls f until it succeeds, fails in a way that again does not take for
+// passing, or patience is over: pauses double from 50 ms to 2 s, with jitter.
+func retry(ctx context.Context, patience time.Duration, again func(error) bool, f func() error) error {
+	began, wait := time.Now(), 50*time.Millisecond
+	for {
+		err := f()
+		if err == nil || ctx.Err() != nil || !again(err) || time.Since(began) > patience {
+			return err
+		}
+		if pause(ctx, wait/2+rand.N(wait)) != nil {
+			return err
+		}
+		wait = min(2*wait, 2*time.Second)
+	}
+}
+
+// waitForReplicas holds a job back while a replica is too far behind.
+func (c *Config) waitForReplicas(ctx context.Context, d dialect) error {
+	if c.MaxReplicaLag <= 0 {
+		return nil
+	}
+	ask := c.ReplicaLag
+	if ask == nil {
+		ask = func(ctx context.Context) (time.Duration, error) { return d.lag(ctx, c.DB) }
+	}
+	for told := false; ; {
+		lag, err := ask(ctx)
+		if err != nil || lag <= c.MaxReplicaLag {
+			return err
+		}
+		if !told {
+			c.Log.Info("sealsql: waiting for a replica", "lag", lag, "max", c.MaxReplicaLag)
+			told = true
+		}
+		if err := pause(ctx, 250*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// ReplicaLag asks a replica how far it is behind; dialect is "postgres" or
+// "mysql", whose replicas are asked by SHOW REPLICA STATUS.
+func ReplicaLag(ctx context.Context, replica *sql.DB, dialect string) (time.Duration, error) {
+	if dialect == "mysql" {
+		return mysqlLag(ctx, replica)
+	}
+	var seconds float64
+	err := replica.QueryRowContext(ctx, `SELECT CASE WHEN pg_is_in_recovery() AND pg_last_wal_receive_lsn() IS DISTINCT FROM pg_last_wal_replay_lsn()
+THEN COALESCE(extract(epoch FROM now() - pg_last_xact_replay_timestamp()), 0) ELSE 0 END::float8`).Scan(&seconds)
+	return time.Duration(seconds * float64(time.Second)), err
+}

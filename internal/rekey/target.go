@@ -1,0 +1,205 @@
+package rekey
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+	"github.com/sealsql/sealsql/policy"
+)
+
+// target is the column that a job works on, and the SQL that reaches it.
+type target struct {
+	dialect       dialect
+	table, column string // the policy's names
+	relation      string // quoted
+	policy        policy.Column
+	key           []keyColumn // the row key
+	sources       []keyColumn // other columns that the value is bound to
+	value         string      // quoted
+	from          string      // quoted, or empty
+	fromExpr      string
+	shard, shards int
+}
+
+// keyColumn is a column whose value travels as text: the row key stands in
+// checkpoints, and every comparison is made in the column's own type.
+type keyColumn struct {
+	name   string
+	quoted string
+	// text is the SQL that yields the text, param the SQL that turns the text
+	// %s back into the type, stable a text that is the same in every session.
+	text, param, stable string
+	// hex is true if the text is hexadecimal.
+	hex bool
+	// inexact is true if values that compare equal may differ.
+	inexact bool
+}
+
+// row is a row of the table.
+type row struct {
+	key, sources []string // texts, in the order of the target's
+	null         []bool   // of sources
+	stored       []byte   // nil for NULL
+	from         []byte   // nil for NULL
+}
+
+func newTarget(ctx context.Context, c *Config, s *driver.ValueSealer) (*target, error) {
+	t := &target{table: c.Table, column: c.Column, shard: c.Shard, shards: c.Shards}
+	switch s.Dialect().Name() {
+	case "postgres":
+		t.dialect = postgres{}
+	default:
+		t.dialect = mysql{}
+	}
+	described, err := t.describe(c.Policy)
+	if err != nil {
+		return nil, err
+	}
+	rel, types, err := s.Relation(ctx, c.Table)
+	if err != nil {
+		return nil, err
+	}
+	if rel.View {
+		return nil, fmt.Errorf("%w: %s is a view; name its table", ErrConfig, c.Table)
+	}
+	if !uniqueKey(rel, described.RowKey) {
+		return nil, fmt.Errorf("%w: the row key of %s is no unique key of columns that are NOT NULL, so its rows cannot be told apart; mend the policy or add a unique index", ErrConfig, c.Table)
+	}
+	t.relation = t.dialect.quote(rel.Name)
+	if rel.Schema != "" {
+		t.relation = t.dialect.quote(rel.Schema) + "." + t.relation
+	}
+	t.value = t.dialect.quote(c.Column)
+	names := slices.Clone(described.RowKey)
+	names = withSources(names, t.policy.Context)
+	if c.OldPolicy != nil {
+		old := target{table: t.table, column: t.column}
+		before, err := old.describe(c.OldPolicy)
+		if err != nil {
+			return nil, fmt.Errorf("the old policy: %w", err)
+		}
+		for _, name := range before.RowKey {
+			names = withSources(names, []policy.ContextPair{{Source: name}})
+		}
+		names = withSources(names, old.policy.Context)
+	}
+	for i, name := range names {
+		k, err := t.keyColumn(rel, types, name)
+		if err != nil {
+			return nil, err
+		}
+		if i < len(described.RowKey) {
+			t.key = append(t.key, k)
+		} else {
+			t.sources = append(t.sources, k)
+		}
+	}
+	if c.From != "" {
+		return t, t.setFrom(rel, types, c.From)
+	}
+	return t, nil
+}
+
+// describe finds the column in the policy.
+func (t *target) describe(p *policy.Policy) (policy.Table, error) {
+	for _, table := range p.Tables() {
+		name := table.Name
+		if table.Schema != "" {
+			name = table.Schema + "." + name
+		}
+		if name != t.table {
+			continue
+		}
+		for _, c := range table.Columns {
+			if c.Name == t.column {
+				t.policy = c
+				return table, nil
+			}
+		}
+	}
+	return policy.Table{}, fmt.Errorf("%w: the policy protects no column %s.%s", ErrConfig, t.table, t.column)
+}
+
+func withSources(names []string, pairs []policy.ContextPair) []string {
+	for _, p := range pairs {
+		if p.Source != "" && !slices.Contains(names, p.Source) {
+			names = append(names, p.Source)
+		}
+	}
+	return names
+}
+
+// uniqueKey reports whether some unique key of columns that are not NULL lies
+// within the row key.
+func uniqueKey(rel *sqlplan.Relation, rowKey []string) bool {
+	for _, k := range rel.UniqueKeys {
+		ok := !k.Partial && len(k.Columns) > 0
+		for _, name := range k.Columns {
+			at := slices.IndexFunc(rel.Columns, func(c sqlplan.RelationColumn) bool { return c.Name == name })
+			ok = ok && at >= 0 && rel.Columns[at].NotNull && slices.Contains(rowKey, name)
+		}
+		if ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *target) keyColumn(rel *sqlplan.Relation, types []driver.KeyType, name string) (keyColumn, error) {
+	at := slices.IndexFunc(rel.Columns, func(c sqlplan.RelationColumn) bool { return c.Name == name })
+	if at < 0 {
+		return keyColumn{}, fmt.Errorf("%w: the database has no column %s.%s, which the policy names", ErrConfig, t.table, name)
+	}
+	k := keyColumn{name: name, quoted: t.dialect.quote(name), inexact: rel.Columns[at].Inexact, hex: types[at] == driver.KeyBytes}
+	if err := t.dialect.describe(&k, rel.Columns[at], types[at]); err != nil {
+		return k, fmt.Errorf("%w: %s.%s: %w", ErrConfig, t.table, name, err)
+	}
+	return k, nil
+}
+
+// setFrom chooses how the column in clear is read: bytes as they are, every
+// other type as the server's text of it.
+func (t *target) setFrom(rel *sqlplan.Relation, types []driver.KeyType, name string) error {
+	at := slices.IndexFunc(rel.Columns, func(c sqlplan.RelationColumn) bool { return c.Name == name })
+	if at < 0 || name == t.column {
+		return fmt.Errorf("%w: the database has no other column %s.%s", ErrConfig, t.table, name)
+	}
+	t.from = t.dialect.quote(name)
+	t.fromExpr = t.dialect.plain(t.from, types[at] == driver.KeyBytes)
+	return nil
+}
+
+// bound returns the row as package driver takes it.
+func (t *target) bound(r *row) (driver.Row, error) {
+	out := make(driver.Row, len(t.key)+len(t.sources))
+	put := func(k *keyColumn, text string, null bool) error {
+		switch {
+		case null:
+			out[k.name] = nil
+		case k.hex:
+			b, err := hex.DecodeString(text)
+			if err != nil {
+				return fmt.Errorf("rekey: the server's hexadecimal of %s cannot be read", k.name)
+			}
+			out[k.name] = b
+		default:
+			out[k.name] = text
+		}
+		return nil
+	}
+	for i := range t.key {
+		if err := put(&t.key[i], r.key[i], false); err != nil {
+			return nil, err
+		}
+	}
+	for i := range t.sources {
+		if err := put(&t.sources[i], r.sources[i], r.null[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,306 @@
+package rekey
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+
+	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/policy"
+)
+
+type kind uint8
+
+const (
+	changed kind = iota + 1 // in transform: to be changed to value
+	right
+	skipped
+	failed
+)
+
+// outcome is what became of a row.
+type outcome struct {
+	kind   kind
+	reason string // of skipped and failed
+	err    error  // of failed; it holds no value
+	value  any    // of changed: what to write
+	opened bool   // KMS was asked, and answered
+	calls  int    // of a dry run: the calls of KMS that the row will cost
+}
+
+func skip(reason string) outcome { return outcome{kind: skipped, reason: reason} }
+
+func fail(reason string, err error) outcome {
+	return outcome{kind: failed, reason: reason, err: err}
+}
+
+// Reasons of skipped rows.
+const (
+	reasonNull      = "NULL"
+	reasonPlaintext = "plaintext: run backfill"
+	reasonBlob      = "a bare KMS ciphertext: run reencrypt"
+	reasonOther     = "sealed otherwise than the policy says: run reencrypt"
+	reasonGone      = "deleted meanwhile"
+	reasonDamaged   = "damaged"
+	reasonChanging  = "changed meanwhile"
+	reasonTaken     = "the target column holds something that is no message"
+)
+
+// worker decides what becomes of rows. It is safe for concurrent use.
+type worker struct {
+	c       *Config
+	t       *target
+	sealer  *driver.ValueSealer
+	old     []*driver.ValueSealer
+	kms     *bucket
+	sealing int // calls of KMS to seal a value
+	opening int // and to open one
+	resumed map[string]bool
+}
+
+func newWorker(c *Config, sealer *driver.ValueSealer) (*worker, error) {
+	w := &worker{c: c, sealer: sealer, kms: newBucket(c.KMSPerSecond)}
+	if c.OldPolicy != nil {
+		old, err := driver.NewSealer(c.DB, append(append([]driver.Option{}, c.Options...), driver.WithPolicy(c.OldPolicy), driver.WithOlderSuites())...)
+		if err != nil {
+			return nil, fmt.Errorf("the old policy: %w", err)
+		}
+		w.old = append(w.old, old)
+	}
+	if len(c.OldKeys) > 0 {
+		old, err := driver.NewSealer(c.DB, append(append([]driver.Option{}, c.Options...), driver.WithPolicy(c.Policy), driver.WithOlderSuites(), driver.WithReadKeys(c.OldKeys...))...)
+		if err != nil {
+			return nil, errors.Join(err, w.close())
+		}
+		w.old = append(w.old, old)
+	}
+	return w, nil
+}
+
+func (w *worker) close() error {
+	var err error
+	for _, o := range w.old {
+		err = errors.Join(err, o.Close())
+	}
+	return err
+}
+
+// prices says what a value costs in calls of KMS.
+func (w *worker) prices(t *target) {
+	w.t = t
+	ring, ok := w.c.Policy.Keyring(t.policy.Keyring)
+	if ok && ring.KMS != nil && ring.DataKey.Per != "branch" {
+		w.sealing, w.opening = len(ring.KMS.ARNs), 1
+	}
+}
+
+// decide says what becomes of a row, and makes and checks the new value.
+func (w *worker) decide(ctx context.Context, r *row) outcome {
+	bound, err := w.t.bound(r)
+	if err != nil {
+		return fail("unreadable row", err)
+	}
+	if w.t.from != "" {
+		return w.move(ctx, r, bound)
+	}
+	if r.stored == nil {
+		return skip(reasonNull)
+	}
+	in, err := w.sealer.Inspect(ctx, w.t.table, w.t.column, bound, r.stored)
+	if err != nil {
+		return w.classify(err)
+	}
+	switch {
+	case in.Form == driver.FormDamaged:
+		return fail(reasonDamaged, fmt.Errorf("the value starts like a message and cannot be read as one"))
+	case w.c.Mode == Verify:
+		return w.verify(ctx, r, bound, in)
+	case w.c.Mode == Backfill:
+		return w.backfill(ctx, r, bound, in)
+	case in.Form == driver.FormPlaintext:
+		return skip(reasonPlaintext)
+	case w.c.Mode == Repair:
+		return w.repair(ctx, r, bound, in)
+	case in.Right() && (!w.c.Force || w.resumed[digest(r.stored)]):
+		return outcome{kind: right}
+	}
+	return w.seal(ctx, bound, w.opening, func() ([]byte, error) { return w.read(ctx, bound, r.stored) })
+}
+
+func (w *worker) verify(ctx context.Context, r *row, bound driver.Row, in driver.Inspection) outcome {
+	if in.Form == driver.FormPlaintext && w.t.policy.PlaintextReads == policy.Allow {
+		return skip("plaintext, which the policy allows")
+	}
+	if w.c.DryRun {
+		return outcome{kind: right, calls: w.opening}
+	}
+	plaintext, err := w.open(ctx, w.sealer, bound, r.stored)
+	clear(plaintext)
+	if err != nil {
+		return w.classify(err)
+	}
+	return outcome{kind: right, opened: true}
+}
+
+func (w *worker) backfill(ctx context.Context, r *row, bound driver.Row, in driver.Inspection) outcome {
+	switch {
+	case in.Form == driver.FormKMSBlob:
+		return skip(reasonBlob)
+	case in.Form == driver.FormMessage && in.Right():
+		return outcome{kind: right}
+	case in.Form == driver.FormMessage:
+		return skip(reasonOther)
+	}
+	return w.seal(ctx, bound, 0, func() ([]byte, error) { return w.encode(r.stored) })
+}
+
+// move is a backfill from column to column.
+func (w *worker) move(ctx context.Context, r *row, bound driver.Row) outcome {
+	if r.stored != nil {
+		in, err := w.sealer.Inspect(ctx, w.t.table, w.t.column, bound, r.stored)
+		switch {
+		case err != nil:
+			return w.classify(err)
+		case in.Form != driver.FormMessage:
+			return fail(reasonTaken, errors.New(reasonTaken))
+		case in.Right():
+			return outcome{kind: right}
+		}
+		return skip(reasonOther)
+	}
+	if r.from == nil {
+		return skip(reasonNull)
+	}
+	return w.seal(ctx, bound, 0, func() ([]byte, error) { return w.encode(r.from) })
+}
+
+func (w *worker) encode(stored []byte) ([]byte, error) {
+	plaintext, _, err := w.sealer.EncodePlaintext(w.t.table, w.t.column, stored)
+	return plaintext, err
+}
+
+func (w *worker) repair(ctx context.Context, r *row, bound driver.Row, in driver.Inspection) outcome {
+	switch {
+	case in.Form == driver.FormKMSBlob:
+		return skip(reasonBlob)
+	case in.Right():
+		return outcome{kind: right}
+	case len(in.Missing) == 0 && len(in.Superfluous) == 0:
+		return skip(reasonOther)
+	}
+	return w.seal(ctx, bound, w.opening, func() ([]byte, error) { return w.open(ctx, w.sealer, bound, r.stored) })
+}
+
+// read opens a value of any origin: as the policy says, then as the old policy
+// and the old keys do, and at last, if that was asked for, for whatever row it is.
+func (w *worker) read(ctx context.Context, bound driver.Row, stored []byte) ([]byte, error) {
+	all := append([]*driver.ValueSealer{w.sealer}, w.old...)
+	var first error
+	for _, s := range all {
+		plaintext, err := w.open(ctx, s, bound, stored)
+		if err == nil {
+			return plaintext, nil
+		}
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		// What another reader may know better is no reason to stop.
+		if first == nil || errors.Is(first, driver.ErrUnknownKey) && !errors.Is(err, driver.ErrUnknownKey) {
+			first = err
+		}
+	}
+	if !w.c.Rebind || !errors.Is(first, driver.ErrMismatch) {
+		return nil, first
+	}
+	for _, s := range all {
+		if err := w.kms.take(ctx, w.opening); err != nil {
+			return nil, err
+		}
+		if plaintext, err := s.OpenAnywhere(ctx, w.t.table, w.t.column, stored); err == nil {
+			return plaintext, nil
+		}
+	}
+	return nil, first
+}
+
+// open opens a value strictly, with patience for a KMS that cannot be used.
+func (w *worker) open(ctx context.Context, s *driver.ValueSealer, bound driver.Row, stored any) (plaintext []byte, err error) {
+	err = retry(ctx, w.c.Patience, unavailable, func() error {
+		if err := w.kms.take(ctx, w.opening); err != nil {
+			return err
+		}
+		plaintext, err = s.OpenPlaintext(ctx, w.t.table, w.t.column, bound, stored)
+		return err
+	})
+	return plaintext, err
+}
+
+func unavailable(err error) bool {
+	return errors.Is(err, driver.ErrKeyUnavailable) || errors.Is(err, errIncomplete)
+}
+
+// errIncomplete: a value was made without one of the policy's wrappings, which
+// applications may do while a Region is down and this engine may not.
+var errIncomplete = fmt.Errorf("%w: the new value lacks a wrapping that the policy names", driver.ErrKeyUnavailable)
+
+// seal makes the new value from what read returns, and opens it again before it
+// may be written.
+func (w *worker) seal(ctx context.Context, bound driver.Row, reading int, read func() ([]byte, error)) outcome {
+	if w.c.DryRun {
+		return outcome{kind: changed, calls: reading + w.sealing + w.opening}
+	}
+	plaintext, err := read()
+	defer clear(plaintext)
+	if err != nil {
+		return w.classify(err)
+	}
+	var value any
+	err = retry(ctx, w.c.Patience, unavailable, func() error {
+		if err := w.kms.take(ctx, w.sealing); err != nil {
+			return err
+		}
+		value, err = w.sealer.SealPlaintext(ctx, w.t.table, w.t.column, bound, plaintext)
+		if err != nil {
+			return err
+		}
+		in, err := w.sealer.Inspect(ctx, w.t.table, w.t.column, bound, value)
+		if err == nil && !in.Right() {
+			err = errIncomplete
+		}
+		return err
+	})
+	if err != nil {
+		return w.classify(err)
+	}
+	again, err := w.open(ctx, w.sealer, bound, value)
+	defer clear(again)
+	if err != nil {
+		return w.classify(err)
+	}
+	if subtle.ConstantTimeCompare(again, plaintext) != 1 {
+		return fail("the new value opens to something else", errors.New("the new value does not open to what was sealed; nothing was written"))
+	}
+	return outcome{kind: changed, value: value, opened: true}
+}
+
+var reasons = []struct {
+	err    error
+	reason string
+}{
+	{driver.ErrMismatch, "mismatch"}, {driver.ErrTampered, "tampered"}, {driver.ErrNotCiphertext, "not_ciphertext"},
+	{driver.ErrUnknownKey, "unknown_key"}, {driver.ErrKeyDenied, "key_denied"}, {driver.ErrKeyUnavailable, reasonUnavailable},
+	{driver.ErrShredded, "shredded"}, {driver.ErrValue, "value"}, {codec.ErrCommitmentPolicy, "commitment"},
+}
+
+const reasonUnavailable = "kms_unavailable"
+
+func (w *worker) classify(err error) outcome {
+	for _, r := range reasons {
+		if errors.Is(err, r.err) {
+			return fail(r.reason, err)
+		}
+	}
+	return fail("error", err)
+}
