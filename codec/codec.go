@@ -44,8 +44,8 @@ type Config struct {
 type Codec struct {
 	c         Config
 	info      *suiteInfo
-	materials Materials
-	plain     bool // the materials' context is always the request's
+	materials Materials // or
+	keyring   defaultMaterials
 }
 
 // New checks the configuration and returns a codec.
@@ -86,10 +86,7 @@ func New(c Config) (*Codec, error) {
 	}
 	c.RequiredKeys = slices.Clone(c.RequiredKeys)
 	slices.Sort(c.RequiredKeys)
-	if c.Materials == nil {
-		return &Codec{c: c, info: info, materials: DefaultMaterials(c.Keyring), plain: info.curve == nil}, nil
-	}
-	return &Codec{c: c, info: info, materials: c.Materials}, nil
+	return &Codec{c: c, info: info, materials: c.Materials, keyring: defaultMaterials{c.Keyring}}, nil
 }
 
 // Encrypt appends a message that holds plaintext, bound to ec, to dst. The
@@ -109,22 +106,43 @@ func (c *Codec) Encrypt(ctx context.Context, dst, plaintext []byte, ec Context) 
 			return dst, invalidContext("the required key " + k + " is missing")
 		}
 	}
-	m, err := c.materials.Encryption(ctx, EncryptionRequest{Suite: c.c.Suite, Context: ec, RequiredKeys: c.c.RequiredKeys, PlaintextLength: len(plaintext)})
+	s := scratches.Get().(*scratch)
+	defer s.free()
+	r := EncryptionRequest{Suite: c.c.Suite, Context: ec, RequiredKeys: c.c.RequiredKeys, PlaintextLength: len(plaintext)}
+	m, err := c.encryption(ctx, r, s, pairs)
 	if err != nil {
 		return dst, err
 	}
-	defer c.materials.Done(m.DataKey)
+	defer c.done(m.DataKey)
 	if len(m.WrappedKeys) > c.c.MaxWrappedKeys {
 		return dst, &Error{Kind: ErrLimit, Op: "encrypt", What: "the keyring made more wrapped keys than the limit", Offset: -1}
 	}
-	if !c.plain {
+	if c.materials != nil || c.info.curve != nil { // its context may be another
 		pairs = collect(pairs[:0], m.Context)
 	}
-	return c.write(dst, plaintext, m, pairs)
+	return c.write(dst, plaintext, m, s, pairs)
+}
+
+// encryption asks for materials. A keyring is spared from serializing the
+// context again.
+func (c *Codec) encryption(ctx context.Context, r EncryptionRequest, s *scratch, pairs []pair) (*EncryptionMaterials, error) {
+	if c.materials != nil {
+		return c.materials.Encryption(ctx, r)
+	}
+	s.context = appendPairs(s.context[:0], pairs)
+	return c.keyring.encryption(ctx, r, s.context)
+}
+
+func (c *Codec) done(key DataKey) {
+	if c.materials != nil {
+		c.materials.Done(key)
+	} else {
+		key.Zero()
+	}
 }
 
 // write appends a message. The pairs are those of the materials' context.
-func (c *Codec) write(dst, plaintext []byte, m *EncryptionMaterials, pairs []pair) ([]byte, error) {
+func (c *Codec) write(dst, plaintext []byte, m *EncryptionMaterials, s *scratch, pairs []pair) ([]byte, error) {
 	pairs, left := split(pairs, m.RequiredKeys)
 	length, err := serializedLength(pairs)
 	if err != nil {
@@ -133,8 +151,6 @@ func (c *Codec) write(dst, plaintext []byte, m *EncryptionMaterials, pairs []pai
 	start := len(dst)
 	out := slices.Grow(dst, c.size(length, m.WrappedKeys, len(plaintext)))
 	out, id := c.appendHeader(out, m, pairs, length)
-	s := scratches.Get().(*scratch)
-	defer s.free()
 	aead, commitment, err := s.contentKey(c.c.Suite, c.info, m.DataKey.Bytes(), id)
 	if err != nil {
 		return dst, err

@@ -113,11 +113,11 @@ func invalidContext(what string) error {
 
 // checkContext checks a serialized context. Unsorted pairs are accepted, as the
 // official SDKs do; duplicates and bytes left over are not.
-func checkContext(b []byte, offset int) error {
+func checkContext(b []byte, offset int) (sorted bool, err error) {
 	if len(b) == 0 {
-		return nil
+		return true, nil
 	}
-	bad := func(what string) error { return tampered(offset, what) }
+	bad := func(what string) (bool, error) { return false, tampered(offset, what) }
 	if len(b) < 2 {
 		return bad("the encryption context is cut short")
 	}
@@ -126,7 +126,8 @@ func checkContext(b []byte, offset int) error {
 	if count == 0 || count > len(b)/4 {
 		return bad("the encryption context's pair count is wrong")
 	}
-	whole, last, sorted := b, []byte(nil), true
+	whole, last := b, []byte(nil)
+	sorted = true
 	for i := range count {
 		var k, v []byte
 		var ok bool
@@ -146,7 +147,7 @@ func checkContext(b []byte, offset int) error {
 	if !sorted && len(contextMap(whole, count)) != count {
 		return bad("the encryption context has a key twice")
 	}
-	return nil
+	return sorted, nil
 }
 
 // contextMap returns the pairs of a checked serialization.

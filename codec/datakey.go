@@ -21,8 +21,13 @@ type secret struct {
 func NewDataKey(b []byte) DataKey { return DataKey{&secret{b: b}} }
 
 // MakeDataKey returns a key of n zero bytes, for the caller to fill.
-func MakeDataKey(n int) DataKey {
-	s := new(secret)
+func MakeDataKey(n int) DataKey { return new(secret).use(n) }
+
+// use returns s as a key of n zero bytes, or a new one if s was used before.
+func (s *secret) use(n int) DataKey {
+	if s == nil || s.b != nil {
+		s = new(secret)
+	}
 	if s.b = s.room[:]; n > len(s.room) {
 		s.b = make([]byte, n)
 	}

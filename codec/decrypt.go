@@ -26,19 +26,32 @@ func (c *Codec) Decrypt(ctx context.Context, dst []byte, m *Message, expected Co
 	if err != nil {
 		return dst, err
 	}
-	materials, err := c.materials.Decryption(ctx, DecryptionRequest{Suite: m.suite, Context: full, RequiredKeys: required, WrappedKeys: m.keys})
+	materials, err := c.decryption(ctx, DecryptionRequest{Suite: m.suite, Context: full, RequiredKeys: required, WrappedKeys: m.keys}, m)
 	if err != nil {
 		return dst, err
 	}
-	defer c.materials.Done(materials.DataKey)
+	defer c.done(materials.DataKey)
 	return m.open(dst, materials)
+}
+
+// decryption asks for materials. A keyring gets the context as the message
+// stores it, if that is the whole context in order.
+func (c *Codec) decryption(ctx context.Context, r DecryptionRequest, m *Message) (*DecryptionMaterials, error) {
+	if c.materials != nil {
+		return c.materials.Decryption(ctx, r)
+	}
+	var serialized []byte
+	if m.sorted && len(r.RequiredKeys) == 0 {
+		serialized = m.aad
+	}
+	return c.keyring.decryption(ctx, r, serialized)
 }
 
 // fullContext joins the stored context and the expected one. The result may be
 // expected itself.
 func (m *Message) fullContext(expected Context) (full Context, required []string, err error) {
 	same, all := 0, true
-	for b := m.pairs; len(b) > 0; {
+	for b := m.pairs(); len(b) > 0; {
 		var k, v []byte
 		k, v, b, _ = nextPair(b)
 		want, ok := expected[string(k)]

@@ -34,6 +34,7 @@ type scratch struct {
 	sum          [sha512.Size]byte
 	aad          [128]byte // of a frame
 	iv           [ivLength]byte
+	context      []byte // serialized; not secret
 }
 
 var scratches = sync.Pool{New: func() any {

@@ -33,7 +33,22 @@ type EncryptionMaterials struct {
 	// SigningKey is set for suites that sign.
 	SigningKey *ecdsa.PrivateKey
 
-	room [1]WrappedKey // what WrappedKeys lies in, mostly
+	room       [1]WrappedKey // what WrappedKeys lies in, mostly
+	spare      *secret       // for the data key
+	serialized []byte        // Context, if it is at hand
+}
+
+// MakeDataKey returns a key of the suite's length, all zeros, for the keyring
+// to fill. It spares the allocation of [MakeDataKey].
+func (m *EncryptionMaterials) MakeDataKey() DataKey { return m.spare.use(m.Suite.KeyLength()) }
+
+// AppendContext appends the serialization of Context, like [AppendContext], and
+// need not make it anew.
+func (m *EncryptionMaterials) AppendContext(dst []byte) ([]byte, error) {
+	if m.serialized != nil {
+		return append(dst, m.serialized...), nil
+	}
+	return AppendContext(dst, m.Context)
 }
 
 // DecryptionMaterials is what one message is decrypted with. A [Keyring] finds
@@ -47,11 +62,26 @@ type DecryptionMaterials struct {
 	DataKey DataKey
 	// VerificationKey is set for suites that sign.
 	VerificationKey *ecdsa.PublicKey
+
+	spare      *secret
+	serialized []byte
+}
+
+// MakeDataKey is like that of [EncryptionMaterials].
+func (m *DecryptionMaterials) MakeDataKey() DataKey { return m.spare.use(m.Suite.KeyLength()) }
+
+// AppendContext is like that of [EncryptionMaterials].
+func (m *DecryptionMaterials) AppendContext(dst []byte) ([]byte, error) {
+	if m.serialized != nil {
+		return append(dst, m.serialized...), nil
+	}
+	return AppendContext(dst, m.Context)
 }
 
 // Keyring makes, wraps and finds data keys (framework/keyring-interface of the
 // AWS Encryption SDK specification). Implementations are safe for concurrent use,
-// keep to the context's deadline, and never retain the materials.
+// keep to the context's deadline, never change the materials' Context, and never retain
+// the materials.
 type Keyring interface {
 	// OnEncrypt makes the data key if m has none, and appends at least one
 	// wrapped key. On error m must not be used.

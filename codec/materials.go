@@ -16,8 +16,18 @@ func DefaultMaterials(k Keyring) Materials { return defaultMaterials{k} }
 
 // Encryption implements [Materials].
 func (d defaultMaterials) Encryption(ctx context.Context, r EncryptionRequest) (*EncryptionMaterials, error) {
-	m := &EncryptionMaterials{Suite: r.Suite, Context: r.Context, RequiredKeys: r.RequiredKeys}
-	m.WrappedKeys = m.room[:0]
+	return d.encryption(ctx, r, nil)
+}
+
+// encryption is Encryption; serialized is r.Context, or nil.
+func (d defaultMaterials) encryption(ctx context.Context, r EncryptionRequest, serialized []byte) (*EncryptionMaterials, error) {
+	one := new(struct { // allocation
+		m   EncryptionMaterials
+		key secret
+	})
+	m := &one.m
+	m.Suite, m.Context, m.RequiredKeys, m.WrappedKeys = r.Suite, r.Context, r.RequiredKeys, m.room[:0]
+	m.spare, m.serialized = &one.key, serialized
 	if info := r.Suite.info(); info != nil && info.curve != nil {
 		key, public, err := newSigningKey(info.curve)
 		if err != nil {
@@ -28,7 +38,7 @@ func (d defaultMaterials) Encryption(ctx context.Context, r EncryptionRequest) (
 		if m.Context == nil {
 			m.Context = Context{}
 		}
-		m.Context[publicKeyContextKey] = public
+		m.Context[publicKeyContextKey], m.serialized = public, nil
 	}
 	if err := d.keyring.OnEncrypt(ctx, m); err != nil {
 		m.DataKey.Zero()
@@ -43,7 +53,17 @@ func (d defaultMaterials) Encryption(ctx context.Context, r EncryptionRequest) (
 
 // Decryption implements [Materials].
 func (d defaultMaterials) Decryption(ctx context.Context, r DecryptionRequest) (*DecryptionMaterials, error) {
-	m := &DecryptionMaterials{Suite: r.Suite, Context: r.Context, RequiredKeys: r.RequiredKeys}
+	return d.decryption(ctx, r, nil)
+}
+
+// decryption is Decryption; serialized is r.Context, or nil.
+func (d defaultMaterials) decryption(ctx context.Context, r DecryptionRequest, serialized []byte) (*DecryptionMaterials, error) {
+	one := new(struct { // allocation
+		m   DecryptionMaterials
+		key secret
+	})
+	m := &one.m
+	m.Suite, m.Context, m.RequiredKeys, m.spare, m.serialized = r.Suite, r.Context, r.RequiredKeys, &one.key, serialized
 	public, has := r.Context[publicKeyContextKey]
 	if info := r.Suite.info(); info.curve != nil {
 		var ok bool

@@ -9,7 +9,8 @@ type Message struct {
 	suite      Suite
 	info       *suiteInfo
 	id         []byte
-	pairs      []byte // of the context, serialized, checked, without their count
+	aad        []byte // the context, serialized, checked
+	sorted     bool   // whether its keys are in order
 	keys       []WrappedKey
 	room       [1]WrappedKey // what keys lies in, mostly
 	framed     bool
@@ -31,15 +32,18 @@ func (m *Message) ID() []byte { return m.id }
 
 // Context returns a copy of the stored encryption context.
 func (m *Message) Context() Context {
-	if len(m.pairs) == 0 {
+	if len(m.aad) == 0 {
 		return nil
 	}
-	return contextMap(m.pairs, 0)
+	return contextMap(m.pairs(), int(binary.BigEndian.Uint16(m.aad)))
 }
+
+// pairs are the context's pairs, serialized, without their count.
+func (m *Message) pairs() []byte { return m.aad[min(2, len(m.aad)):] }
 
 // stores looks a pair of the stored context up.
 func (m *Message) stores(key string) (value []byte, ok bool) {
-	for b := m.pairs; len(b) > 0; {
+	for b := m.pairs(); len(b) > 0; {
 		k, v, rest, _ := nextPair(b)
 		if string(k) == key {
 			return v, true
@@ -131,17 +135,17 @@ func Parse(raw []byte) (*Message, error) {
 	if c.bad == "" {
 		m.id = c.take(m.info.idLength(), "the message id")
 	}
-	aad, at := c.field("the encryption context"), c.at
+	m.aad = c.field("the encryption context")
+	at := c.at - len(m.aad)
 	m.parseKeys(c)
 	m.parseContentType(c)
 	if c.bad != "" {
 		return nil, tampered(c.at, c.bad)
 	}
-	if err := checkContext(aad, at-len(aad)); err != nil {
+	var err error
+	m.sorted, err = checkContext(m.aad, at)
+	if err != nil {
 		return nil, err
-	}
-	if len(aad) > 0 {
-		m.pairs = aad[2:]
 	}
 	return m, nil
 }

@@ -123,7 +123,7 @@ func (s *store) grant(e *entry, use usage) (grant, bool) {
 		s.drop(e)
 		return grant{}, false
 	}
-	g := grant{entry: e, key: codec.NewDataKey(slices.Clone(e.key.Bytes()))}
+	g := grant{entry: e, key: e.key.Clone()}
 	e.messages++
 	e.bytes += use.bytes
 	if e.messages == use.maxMessages {

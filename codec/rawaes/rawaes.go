@@ -67,12 +67,13 @@ func (k *Keyring) OnEncrypt(ctx context.Context, m *codec.EncryptionMaterials) e
 	}
 	room := rooms.Get().(*[contextRoom]byte)
 	defer rooms.Put(room)
-	aad, err := codec.AppendContext(room[:0], m.Context)
+	aad, err := m.AppendContext(room[:0])
 	if err != nil {
 		return err
 	}
 	if m.DataKey.Len() == 0 {
-		m.DataKey = codec.RandomDataKey(m.Suite.KeyLength())
+		m.DataKey = m.MakeDataKey()
+		_, _ = rand.Read(m.DataKey.Bytes()) // never fails
 	}
 	n := len(k.prefix) + ivLength
 	buf := make([]byte, n+m.DataKey.Len()+tagLength) // provider info and wrapped key
@@ -94,11 +95,11 @@ func (k *Keyring) OnDecrypt(ctx context.Context, m *codec.DecryptionMaterials, k
 	}
 	room := rooms.Get().(*[contextRoom]byte)
 	defer rooms.Put(room)
-	aad, err := codec.AppendContext(room[:0], m.Context)
+	aad, err := m.AppendContext(room[:0])
 	if err != nil {
 		return err
 	}
-	key, known := codec.MakeDataKey(m.Suite.KeyLength()), false
+	key, known := m.MakeDataKey(), false
 	for _, w := range keys {
 		if w.ProviderID != k.namespace || len(w.ProviderInfo) != len(k.prefix)+ivLength || string(w.ProviderInfo[:len(k.prefix)]) != k.prefix {
 			continue

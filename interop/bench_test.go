@@ -1,0 +1,124 @@
+package interop
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"text/tabwriter"
+
+	mpltypes "github.com/aws/aws-cryptographic-material-providers-library/releases/go/mpl/awscryptographymaterialproviderssmithygeneratedtypes"
+	esdktypes "github.com/aws/aws-encryption-sdk/releases/go/encryption-sdk/awscryptographyencryptionsdksmithygeneratedtypes"
+
+	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/codec/rawaes"
+	"github.com/sealsql/sealsql/internal/floor"
+)
+
+// contest is a keyring of each and the bare cryptography of both.
+type contest struct {
+	name string
+	aws  mpltypes.IKeyring
+	ours codec.Keyring
+	bare func() *floor.Bare
+}
+
+var benchContext = map[string]string{"account_number": "1234567890"}
+
+// awsTrip encrypts and decrypts a value of n bytes with AWS's SDK for Go.
+func awsTrip(b *testing.B, ring mpltypes.IKeyring, n int) func() error {
+	c, err := goSDK{}.client(codec.SuiteCommit)
+	if err != nil {
+		b.Fatal(err)
+	}
+	plaintext, suite := make([]byte, n), mpltypes.ESDKAlgorithmSuiteId("0x0478")
+	return func() error {
+		out, err := c.Encrypt(b.Context(), esdktypes.EncryptInput{Plaintext: plaintext, EncryptionContext: benchContext, Keyring: ring, AlgorithmSuiteId: &suite})
+		if err != nil {
+			return err
+		}
+		_, err = c.Decrypt(b.Context(), esdktypes.DecryptInput{Ciphertext: out.Ciphertext, EncryptionContext: benchContext, Keyring: ring})
+		return err
+	}
+}
+
+func ourTrip(b *testing.B, ring codec.Keyring, n int) func() error {
+	c, err := codec.New(codec.Config{Keyring: ring})
+	if err != nil {
+		b.Fatal(err)
+	}
+	plaintext := make([]byte, n)
+	return func() error {
+		msg, err := c.Encrypt(b.Context(), nil, plaintext, benchContext)
+		if err != nil {
+			return err
+		}
+		m, err := codec.Parse(msg)
+		if err != nil {
+			return err
+		}
+		_, err = c.Decrypt(b.Context(), nil, m, benchContext)
+		return err
+	}
+}
+
+func bareTrip(bare *floor.Bare, n int) func() error {
+	var m floor.Message
+	plaintext := make([]byte, n)
+	return func() error {
+		bare.Encrypt(&m, plaintext)
+		bare.Decrypt(nil, &m)
+		return nil
+	}
+}
+
+func rawContest(b *testing.B) contest {
+	raw := make([]byte, 32)
+	aws, err := goSDK{}.keyring(keys{raw: raw})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ours, err := rawaes.New("interop", "key", raw)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return contest{"raw AES", aws, ours, floor.RawAES}
+}
+
+// BenchmarkPeers measures an encryption and a decryption of one value, suite
+// 0478, with AWS's SDK for Go, with sealsql, and with nothing but the cryptography, and
+// prints a table of the ratios. These come from runs in turn: what else the machine
+// does falls on all three alike.
+func BenchmarkPeers(b *testing.B) {
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "\nRATIOS\tsealsql ns\tAWS ns\tbare ns\ttimes faster than AWS\ttimes bare\tsealsql allocs\tAWS allocs\tbare allocs\t")
+	for _, c := range []contest{rawContest(b)} {
+		for _, n := range []int{11, 1024} {
+			sides := []struct {
+				name string
+				trip func() error
+			}{{"sealsql", ourTrip(b, c.ours, n)}, {"aws-go", awsTrip(b, c.aws, n)}, {"bare", bareTrip(c.bare(), n)}}
+			name := fmt.Sprintf("%s/%dB", c.name, n)
+			for _, s := range sides {
+				b.Run(name+"/"+s.name, func(b *testing.B) {
+					b.ReportAllocs()
+					for b.Loop() {
+						if err := s.trip(); err != nil {
+							b.Fatal(err)
+						}
+					}
+				})
+			}
+			b.Run(name+"/ratios", func(b *testing.B) {
+				t := floor.Measure(b, floor.Side{N: 40, Do: sides[0].trip}, floor.Side{N: 1, Do: sides[1].trip}, floor.Side{N: 40, Do: sides[2].trip})
+				b.ReportMetric(t[1]/t[0], "times-faster")
+				b.ReportMetric(t[0]/t[2], "times-bare")
+				var allocs [3]float64
+				for i, s := range sides {
+					allocs[i] = testing.AllocsPerRun(50, func() { _ = s.trip() })
+				}
+				fmt.Fprintf(table, "%s\t%.0f\t%.0f\t%.0f\t%.1f\t%.2f\t%.0f\t%.0f\t%.0f\t\n", name, t[0], t[1], t[2], t[1]/t[0], t[0]/t[2], allocs[0], allocs[1], allocs[2])
+			})
+		}
+	}
+	_ = table.Flush()
+}
