@@ -20,10 +20,14 @@ func stepwise(plan *sqlplan.Plan) bool {
 type finish func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) error
 
 func (c *conn) execSteps(ctx context.Context, b *binding, plan *sqlplan.Plan, a Arguments) (sqldriver.Result, error) {
+	if sealsAfter(plan) && plan.ServerKey.Returning {
+		rows, _, err := c.insertReturning(ctx, b, plan, a)
+		return sqldriver.RowsAffected(len(rows)), err
+	}
 	var res sqldriver.Result
 	err := c.steps(ctx, b, plan, a, func(ctx context.Context, text string, args []sqldriver.NamedValue, _ []sqlplan.ResultSet) (err error) {
 		res, err = c.baseExec(ctx, text, args)
-		if err == nil && plan.ServerKey != nil && plan.ServerKey.Mode == sqlplan.ServerKeyInsertThenSeal {
+		if err == nil && sealsAfter(plan) {
 			err = c.sealInserted(ctx, b, plan, res)
 		}
 		return err
@@ -31,13 +35,58 @@ func (c *conn) execSteps(ctx context.Context, b *binding, plan *sqlplan.Plan, a 
 	return res, err
 }
 
+// sealsAfter reports whether rows are inserted without their protected values,
+// which are sealed and written once the rows' keys are known.
+func sealsAfter(plan *sqlplan.Plan) bool {
+	return plan.ServerKey != nil && plan.ServerKey.Mode == sqlplan.ServerKeyInsertThenSeal
+}
+
+// insertReturning carries out an INSERT whose RETURNING clause shows the keys
+// that the server made, and returns its rows as if the values had been there.
+func (c *conn) insertReturning(ctx context.Context, b *binding, plan *sqlplan.Plan, a Arguments) (rows [][]any, base sqldriver.Rows, err error) {
+	k := plan.ServerKey
+	err = c.steps(ctx, b, plan, a, func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) error {
+		var err error
+		if rows, base, err = c.baseQuery(ctx, text, args, k.Rows); err != nil {
+			return err
+		}
+		if len(rows) != k.Rows || len(base.Columns()) <= k.Returned || len(results) > 0 && !fits(base, &results[0]) {
+			return fmt.Errorf("%w: the server did not return the rows that it inserted; the insert was undone", ErrTableChanged)
+		}
+		keys := make([][]any, k.Rows)
+		for i, row := range rows {
+			keys[i] = []any{row[k.Returned]}
+		}
+		sealed, err := c.sealKeys(ctx, b, plan, keys)
+		if err != nil {
+			return err
+		}
+		for at, column := range k.Shown {
+			for i, row := range rows {
+				for _, seal := range k.RowSeals[i] {
+					if plan.Seals[seal].Column == column {
+						row[at] = sealed[seal]
+					}
+				}
+			}
+		}
+		return nil
+	})
+	return rows, base, err
+}
+
 func (c *conn) querySteps(ctx context.Context, b *binding, plan *sqlplan.Plan, a Arguments) (sqldriver.Rows, error) {
-	if plan.ServerKey != nil && plan.ServerKey.Mode == sqlplan.ServerKeyInsertThenSeal {
-		res, err := c.execSteps(ctx, b, plan, a)
+	if sealsAfter(plan) && plan.ServerKey.Returning {
+		all, base, err := c.insertReturning(ctx, b, plan, a)
 		if err != nil {
 			return nil, err
 		}
-		_ = res
+		return wrapBuffered(ctx, base, all, b.engine, plan.Results, a.Text), nil
+	}
+	if sealsAfter(plan) {
+		if _, err := c.execSteps(ctx, b, plan, a); err != nil {
+			return nil, err
+		}
 		return noRows{}, nil
 	}
 	var rows sqldriver.Rows
@@ -259,25 +308,34 @@ func (c *conn) sealInserted(ctx context.Context, b *binding, plan *sqlplan.Plan,
 		return fmt.Errorf("%w: the server did not report the row key it made; the insert was undone", ErrCatalog)
 	}
 	step := max(1, b.engine.session.AutoIncrementIncrement)
-	b.server = make([][]any, k.Rows)
-	for i := range b.server {
-		b.server[i] = []any{first + int64(i)*step}
+	keys := make([][]any, k.Rows)
+	for i := range keys {
+		keys[i] = []any{first + int64(i)*step}
 	}
+	_, err = c.sealKeys(ctx, b, plan, keys)
+	return err
+}
+
+// sealKeys seals the values of inserted rows, given the keys of the rows, and
+// writes them.
+func (c *conn) sealKeys(ctx context.Context, b *binding, plan *sqlplan.Plan, keys [][]any) ([]any, error) {
+	k := plan.ServerKey
+	b.server = keys
 	sealed, err := b.sealAll(ctx, plan.Seals, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i := range k.Update {
 		text, args := b.bind(&k.Update[i], nil, sealed, nil, [][]any{sealed})
 		res, err := c.baseExec(ctx, text, args)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if n, err := res.RowsAffected(); err != nil || n != 1 {
-			return fmt.Errorf("%w: a row just inserted was not found by its key; the insert was undone", ErrTableChanged)
+			return nil, fmt.Errorf("%w: a row just inserted was not found by its key; the insert was undone", ErrTableChanged)
 		}
 	}
-	return nil
+	return sealed, nil
 }
 
 // checkKeys reads the rows that the statement's row keys compare equal to, and

@@ -27,11 +27,15 @@ func (a *analysis) insert(s *Insert, parent *scope, alone bool) output {
 	within := &scope{parent: parent, ctes: sc.ctes, nodes: []node{it}}
 	if it.table == nil {
 		a.insertPlain(s, it, sc, within)
-	} else {
-		in := &insertion{a: a, s: s, t: a.newTarget(it, within), alone: alone, rowSeals: map[int][]int{}}
-		in.run(sc)
+		return a.returningOutput(s.Returning, within)
 	}
-	return a.returningOutput(s.Returning, within)
+	in := &insertion{a: a, s: s, t: a.newTarget(it, within), alone: alone, rowSeals: map[int][]int{}}
+	in.run(sc)
+	out := a.returningOutput(s.Returning, within)
+	if in.server != nil && out != nil {
+		in.server.returned(out)
+	}
+	return out
 }
 
 // insertPlain analyses an INSERT into a table that the policy does not name.

@@ -226,7 +226,8 @@ const (
 	ServerKeyEvaluate ServerKeyMode = iota + 1
 	// ServerKeyInsertThenSeal: Main inserts with placeholders, the first
 	// row's key is the result's LastInsertId, later rows follow by the
-	// session's auto-increment step, and Update seals each, all in one transaction.
+	// session's auto-increment step (or Main returns each key), and Update seals
+	// each, all in one transaction.
 	ServerKeyInsertThenSeal
 )
 
@@ -244,6 +245,17 @@ type ServerKey struct {
 	Update []Template
 	// UpdateRow gives, for each entry of Update, the row it belongs to.
 	UpdateRow []int
+	// Returning is true if Main has a RETURNING clause (MariaDB): the keys are
+	// then in column Returned of its result, a row for each row inserted.
+	// Shown are the columns of the result that show what Main left out for now, and
+	// RowSeals lists each row's entries in Plan.Seals, which are put in there.
+	Returning bool
+	Returned  int
+	Shown     map[int]*Column
+	RowSeals  map[int][]int
+
+	row   *row    // the rows inserted
+	shows *column // becomes Returned
 }
 
 // KeyCheck reads what the row that a statement names really holds.

@@ -30,6 +30,18 @@ func (a *analysis) result(out output) {
 		p := a.resultProtected(v.column.value, v.sources, index)
 		set.Columns[index[v.column]].Protected = p
 	}
+	if k := a.serverKey; k != nil && k.shows != nil {
+		k.Returned = index[k.shows]
+		for _, v := range values {
+			if v.column.value.row == k.row {
+				k.Shown[index[v.column]] = v.column.value.column
+			}
+		}
+		if !known {
+			a.refuse(Span{}, k.Table.Name, "a RETURNING clause whose columns are not known, with a row key that the server makes", "list the columns")
+			return
+		}
+	}
 	if !known {
 		if set.Protected {
 			a.refuse(Span{}, "", "a star over a table whose columns are not known stands beside a protected value", "list the columns")

@@ -186,12 +186,12 @@ func (k *serverColumns) sameRows() {
 // insertThenSeal inserts empty values and seals them once the keys are known.
 func (k *serverColumns) insertThenSeal(key *ServerKey, columns []RelationColumn) {
 	a, in := k.in.a, k.in
-	if len(columns) != 1 || !columns[0].AutoIncrement || in.s.Returning != nil {
+	if len(columns) != 1 || !columns[0].AutoIncrement {
 		a.refuse(in.s.Span, in.t.table.Name, "a value is bound to a column whose default the server computes", "give that column's value in the statement")
 		return
 	}
 	k.sameRows()
-	key.Mode = ServerKeyInsertThenSeal
+	key.Mode, key.RowSeals = ServerKeyInsertThenSeal, in.rowSeals
 	for i := range a.edits {
 		for j := range a.edits[i].parts {
 			if p := &a.edits[i].parts[j]; p.arg != nil && p.arg.Kind == ArgSeal {
@@ -213,5 +213,20 @@ func (k *serverColumns) insertThenSeal(key *ServerKey, columns []RelationColumn)
 		parts = append(parts, textPart(" WHERE "+a.d.Quote(columns[0].Name)+" = "), part{arg: &Arg{Kind: ArgServer, Row: n}})
 		key.Update = append(key.Update, finish(a.d, &Script{}, parts))
 		key.UpdateRow = append(key.UpdateRow, n)
+	}
+}
+
+// returned lets a RETURNING clause show the keys that the server made. What it
+// shows of the values that are sealed afterwards is put in by the driver, where
+// each stands by itself.
+func (k *serverColumns) returned(out output) {
+	a, key := k.in.a, k.in.a.serverKey
+	if a.err != nil || key == nil || key.Mode != ServerKeyInsertThenSeal {
+		return
+	}
+	key.Returning, key.row, key.Shown = true, k.in.t.item.row, map[int]*Column{}
+	key.shows = out.expose(k.in.t.item.row, key.Columns[0], false)
+	if key.shows == nil {
+		a.refuse(k.in.s.Span, key.Table.Name, "a RETURNING clause that cannot show the row key that the server makes", "return columns of the table")
 	}
 }

@@ -61,6 +61,23 @@ func Postgres(t testing.TB) *Server { return postgresServer.started(t, (*Server)
 // MariaDB returns the test process's MariaDB, started at the first call.
 func MariaDB(t testing.TB) *Server { return mariaServer.started(t, (*Server).startMariaDB) }
 
+// Start starts "postgres" or "mysql" for a program that is no test, which stops
+// it with Stop.
+func Start(name string) (*Server, error) {
+	s, start := &Server{Name: name}, (*Server).startPostgres
+	if name == "mysql" {
+		start = (*Server).startMariaDB
+	}
+	if err := start(s); err != nil {
+		s.stop()
+		return nil, fmt.Errorf("%w\n%s", err, s.log.String())
+	}
+	return s, nil
+}
+
+// Stop stops a server of Start and removes its data.
+func (s *Server) Stop() { s.stop() }
+
 func (s *Server) started(t testing.TB, start func(*Server) error) *Server {
 	t.Helper()
 	s.once.Do(func() { s.err = start(s) })
