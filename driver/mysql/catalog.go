@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -118,8 +119,9 @@ func scan(ctx context.Context, db *sql.DB, text string, r *sqlplan.Relation, row
 	return rows.Err()
 }
 
-// Readers lists every view whose definition names a protected table: neither
-// server says which columns a view reads. A view on a view is followed by name.
+// Readers lists every view whose definition names a protected table and one of
+// its protected columns: neither server says which columns a view reads. A view on
+// a view is followed by name.
 func (dialect) Readers(ctx context.Context, db *sql.DB, rules *sqlplan.Rules) ([]*sqlplan.Relation, error) {
 	rows, err := db.QueryContext(ctx, `SELECT TABLE_SCHEMA, TABLE_NAME, COALESCE(VIEW_DEFINITION, '') FROM information_schema.VIEWS
 WHERE TABLE_SCHEMA NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')`)
@@ -142,11 +144,20 @@ WHERE TABLE_SCHEMA NOT IN ('mysql', 'sys', 'information_schema', 'performance_sc
 type view struct{ schema, name, definition string }
 
 // tainted follows names until no view is added. The servers store definitions
-// with every name between backticks.
+// with every name between backticks, and every column that is read by name: * is
+// written out, NATURAL and USING as ON.
 func tainted(views []view, rules *sqlplan.Rules) []*sqlplan.Relation {
-	objects := map[string]string{} // name between backticks: the protected table behind it
+	type object struct {
+		table   string
+		columns []string // one of them must be named too; nil for any
+	}
+	objects := map[string]object{} // by name between backticks
 	for _, t := range rules.Tables {
-		objects[quoted(t.Name)] = t.Name
+		o := object{table: t.Name, columns: objects[quoted(t.Name)].columns}
+		for _, c := range t.Columns {
+			o.columns = append(o.columns, quoted(c.Name))
+		}
+		objects[quoted(t.Name)] = o
 	}
 	found := map[int]*sqlplan.Relation{}
 	for grew := true; grew; {
@@ -155,15 +166,16 @@ func tainted(views []view, rules *sqlplan.Rules) []*sqlplan.Relation {
 			if found[i] != nil {
 				continue
 			}
-			for name, table := range objects {
+			for name, o := range objects {
+				named := func(c string) bool { return strings.Contains(v.definition, c) }
 				// A definition that the user may not see could read anything.
-				if strings.Contains(v.definition, name) || v.definition == "" {
-					found[i] = &sqlplan.Relation{Schema: v.schema, Name: v.name, View: true, ReadsProtected: table}
+				if v.definition == "" || named(name) && (o.columns == nil || slices.ContainsFunc(o.columns, named)) {
+					found[i] = &sqlplan.Relation{Schema: v.schema, Name: v.name, View: true, ReadsProtected: o.table}
 					break
 				}
 			}
 			if found[i] != nil {
-				objects[quoted(v.name)] = found[i].ReadsProtected
+				objects[quoted(v.name)] = object{table: found[i].ReadsProtected}
 				grew = true
 			}
 		}

@@ -37,6 +37,7 @@ var allowed = map[string][]string{
 	"internal/rekey":            {"policy", "codec", "driver", "internal/sqlplan", "github.com/go-sql-driver/mysql"},
 	"internal/gencombos":        {},
 	"internal/floor":            {},
+	"internal/corpus":           {"policy", "internal/sqlplan", "golang.org/x/tools/txtar"},
 	"internal/testdb":           {"sealtest", "github.com/go-sql-driver/mysql", "github.com/jackc/pgx/v5/stdlib"},
 	"sealtest":                  {"driver", "codec", "codec/rawaes", "policy", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/credentials", "github.com/aws/aws-sdk-go-v2/service/kms"},
 }

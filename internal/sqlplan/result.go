@@ -18,17 +18,23 @@ func (a *analysis) result(out output) {
 		}
 	}
 	list, known := out.columns()
-	index := make(map[*column]int, len(list))
+	index := make(map[*column]int, len(list)) // a star that is repeated repeats its columns
 	set := ResultSet{Columns: make([]ResultColumn, len(list))}
 	for i, c := range list {
-		index[c] = i
+		if _, seen := index[c]; !seen {
+			index[c] = i
+		}
 		set.Columns[i] = ResultColumn{Name: c.name, Hidden: c.hidden}
 		set.Protected = set.Protected || c.hidden
 	}
 	for _, v := range values {
 		set.Protected = true
 		p := a.resultProtected(v.column.value, v.sources, index)
-		set.Columns[index[v.column]].Protected = p
+		for i, c := range list {
+			if c == v.column {
+				set.Columns[i].Protected = p
+			}
+		}
 	}
 	if k := a.serverKey; k != nil && k.shows != nil {
 		k.Returned = index[k.shows]

@@ -1,0 +1,170 @@
+package corpus
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/sealsql/sealsql/internal/sqlplan"
+	"github.com/sealsql/sealsql/policy"
+)
+
+// Describe writes a plan or a refusal for a golden file. The policy decides, as
+// it does in the driver, about values whose row a statement hides.
+func Describe(p *policy.Policy, plan *sqlplan.Plan, err error) string {
+	var b strings.Builder
+	if err == nil {
+		err = verifiable(p, plan)
+	}
+	d := &describer{&b}
+	switch r, refused := errors.AsType[*sqlplan.Refusal](err); {
+	case refused:
+		return "refused: " + r.Error()
+	case err != nil:
+		return "error: " + err.Error()
+	case !plan.Protected:
+		return "untouched"
+	}
+	if r := plan.RowByRow; r != nil {
+		d.line("row by row of %s", r.Table.Name)
+		d.line("lock: %s", r.Lock.Text)
+		for _, s := range r.Seals {
+			d.seal(s)
+		}
+		d.line("write: %s", r.Build(2).Text)
+		d.line("none: %s", r.Empty.Text)
+		d.results(r.Results)
+		return d.done()
+	}
+	for _, s := range plan.Seals {
+		d.seal(s)
+	}
+	for _, k := range plan.KeyChecks {
+		d.line("first read: %s", k.Text.Text)
+	}
+	if k := plan.ServerKey; k != nil {
+		if k.Mode == sqlplan.ServerKeyEvaluate {
+			d.line("first ask: %s", k.Evaluate.Text)
+		}
+		for _, u := range k.Update {
+			d.line("then: %s", u.Text)
+		}
+	}
+	d.line("text: %s", plan.Main.Text)
+	if len(plan.Main.Args) > 0 {
+		args := make([]string, len(plan.Main.Args))
+		for i, a := range plan.Main.Args {
+			args[i] = argument(a)
+		}
+		d.line("args: %s", strings.Join(args, ", "))
+	}
+	d.results(plan.Results)
+	return d.done()
+}
+
+// verifiable is the driver's check of the same name.
+func verifiable(p *policy.Policy, plan *sqlplan.Plan) error {
+	sets := plan.Results
+	if plan.RowByRow != nil {
+		sets = plan.RowByRow.Results
+	}
+	for _, set := range sets {
+		for _, c := range set.Columns {
+			if c.Protected == nil || !c.Protected.Unverifiable {
+				continue
+			}
+			for _, t := range p.Tables() {
+				for _, col := range t.Columns {
+					if t.Name == c.Protected.Table.Name && t.Schema == c.Protected.Table.Schema && col.Name == c.Protected.Column.Name && col.Unverifiable == policy.UnverifiableError {
+						return &sqlplan.Refusal{Object: strings.TrimPrefix(t.Schema+"."+t.Name, ".") + "." + col.Name, What: "the statement's shape hides which row a protected value belongs to",
+							Mend: "select the row key beside it without DISTINCT, GROUP BY or set operations, or set unverifiable: alert for the column"}
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+type describer struct{ b *strings.Builder }
+
+func (d *describer) line(format string, args ...any) {
+	fmt.Fprintf(d.b, format, args...)
+	d.b.WriteByte('\n')
+}
+
+func (d *describer) done() string { return strings.TrimSuffix(d.b.String(), "\n") }
+
+func (d *describer) seal(s sqlplan.Seal) {
+	var of []string
+	for _, i := range s.Column.Context {
+		of = append(of, s.Table.Sources[i]+" = "+operand(s.Sources[i], s.Table.Sources))
+	}
+	value := operand(s.Value, nil)
+	if s.Value.Kind == sqlplan.OperandStored {
+		value = "the value it holds"
+	}
+	d.line("seal %s.%s = %s, of the row %s", s.Table.Name, s.Column.Name, value, strings.Join(of, ", "))
+}
+
+func operand(o sqlplan.Operand, sources []string) string {
+	switch o.Kind {
+	case sqlplan.OperandParam:
+		return fmt.Sprintf("argument %d", o.Param+1)
+	case sqlplan.OperandLiteral:
+		return fmt.Sprintf("literal %q", o.Literal.Text)
+	case sqlplan.OperandNull:
+		return "NULL"
+	case sqlplan.OperandServer:
+		return fmt.Sprintf("made by the server for row %d", o.Row+1)
+	case sqlplan.OperandStored:
+		if o.Param < len(sources) {
+			return "what it holds"
+		}
+		return "stored"
+	}
+	return "none"
+}
+
+func argument(a sqlplan.Arg) string {
+	switch a.Kind {
+	case sqlplan.ArgUser:
+		return fmt.Sprintf("argument %d", a.Index+1)
+	case sqlplan.ArgSeal:
+		return fmt.Sprintf("seal %d", a.Index+1)
+	case sqlplan.ArgServer:
+		return fmt.Sprintf("key %d of row %d", a.Index+1, a.Row+1)
+	}
+	return "row"
+}
+
+func (d *describer) results(sets []sqlplan.ResultSet) {
+	for _, set := range sets {
+		if !set.Protected {
+			d.line("shows: nothing protected")
+			continue
+		}
+		list := make([]string, len(set.Columns))
+		for i, c := range set.Columns {
+			list[i] = c.Name
+			if c.Name == "" {
+				list[i] = "?"
+			}
+			if c.Hidden {
+				list[i] += " (hidden)"
+			}
+			if p := c.Protected; p != nil {
+				list[i] += " (opens " + p.Table.Name + "." + p.Column.Name
+				for _, s := range p.Column.Context {
+					if p.Sources[s] < 0 {
+						list[i] += ", " + p.Table.Sources[s] + " unknown"
+					} else {
+						list[i] += fmt.Sprintf(", %s in column %d", p.Table.Sources[s], p.Sources[s]+1)
+					}
+				}
+				list[i] += ")"
+			}
+		}
+		d.line("shows: %s", strings.Join(list, ", "))
+	}
+}

@@ -1,0 +1,81 @@
+package corpus
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/sealsql/sealsql/internal/sqlplan"
+	"github.com/sealsql/sealsql/policy"
+)
+
+// sealedTypes and twinTypes are what a schema's {type} stands for in the
+// protected database and in its unprotected twin.
+var sealedTypes, twinTypes = map[string]map[string]string{
+	"postgres": {"string": "bytea", "base64": "text", "int64": "bytea", "float64": "bytea", "bool": "bytea", "timestamp": "bytea", "date": "bytea", "decimal": "bytea", "uuid": "bytea", "json": "bytea", "bytes": "bytea"},
+	"mysql":    {"string": "blob", "base64": "text", "int64": "blob", "float64": "blob", "bool": "blob", "timestamp": "blob", "date": "blob", "decimal": "blob", "uuid": "blob", "json": "blob", "bytes": "blob"},
+}, map[string]map[string]string{
+	"postgres": {"string": "text", "base64": "text", "int64": "bigint", "float64": "double precision", "bool": "boolean", "timestamp": "timestamptz", "date": "date", "decimal": "numeric", "uuid": "uuid", "json": "json", "bytes": "bytea"},
+	"mysql":    {"string": "text", "base64": "text", "int64": "bigint", "float64": "double", "bool": "tinyint", "timestamp": "datetime(6)", "date": "date", "decimal": "decimal(20,4)", "uuid": "text", "json": "text", "bytes": "blob"},
+}
+
+// Schema returns the statements that make the corpus's tables: the protected
+// ones, and their twins.
+func Schema(dir, dialect string) (sealed, twin []string, err error) {
+	data, err := os.ReadFile(filepath.Join(dir, "schema."+dialect+".sql"))
+	if err != nil {
+		return nil, nil, err
+	}
+	for text := range strings.SplitSeq(string(data), ";\n") {
+		if text = strings.TrimSpace(text); text == "" || strings.HasPrefix(text, "--") && !strings.Contains(text, "\n") {
+			continue
+		}
+		sealed = append(sealed, fill(text, sealedTypes[dialect]))
+		twin = append(twin, fill(text, twinTypes[dialect]))
+	}
+	return sealed, twin, nil
+}
+
+func fill(text string, types map[string]string) string {
+	for name, t := range types {
+		text = strings.ReplaceAll(text, "{"+name+"}", t)
+	}
+	return text
+}
+
+// Rules are a policy's rules as the planner takes them.
+func Rules(p *policy.Policy) *sqlplan.Rules {
+	r := &sqlplan.Rules{}
+	for _, t := range p.Tables() {
+		table := &sqlplan.Table{Schema: t.Schema, Name: t.Name, RowKey: t.RowKey, MaxRows: t.MaxRowsPerStatement}
+		table.Sources = append(table.Sources, t.RowKey...)
+		for _, c := range t.Columns {
+			col := &sqlplan.Column{Table: table, Name: c.Name, Base64: c.Storage == policy.Base64}
+			for _, x := range c.Context {
+				if x.Source != "" {
+					col.Context = append(col.Context, source(table, x.Source))
+				}
+			}
+			table.Columns = append(table.Columns, col)
+		}
+		r.Tables = append(r.Tables, table)
+	}
+	for _, v := range p.Views() {
+		for i, t := range p.Tables() {
+			if name := strings.TrimPrefix(t.Schema+"."+t.Name, "."); name == v.Table {
+				r.Views = append(r.Views, sqlplan.View{Schema: v.Schema, Name: v.Name, Table: r.Tables[i]})
+			}
+		}
+	}
+	return r
+}
+
+func source(t *sqlplan.Table, name string) int {
+	for i, s := range t.Sources {
+		if s == name {
+			return i
+		}
+	}
+	t.Sources = append(t.Sources, name)
+	return len(t.Sources) - 1
+}

@@ -1,0 +1,76 @@
+package sqlplan_test
+
+import (
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/sealsql/sealsql/internal/corpus"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+	"github.com/sealsql/sealsql/internal/sqlplan/mysql"
+	"github.com/sealsql/sealsql/internal/sqlplan/postgres"
+	"github.com/sealsql/sealsql/policy"
+)
+
+var update = flag.Bool("update", false, "write what the planner says into the corpus")
+
+const corpusDir = "testdata/corpus"
+
+type planner interface {
+	Plan(ctx context.Context, text string) (*sqlplan.Plan, error)
+}
+
+// TestCorpus plans every statement of the corpus and compares with its golden
+// text. Package integration runs the same statements on real servers.
+func TestCorpus(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(corpusDir, "policy.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := policy.Parse("policy.yaml", data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dialect := range []string{"postgres", "mysql"} {
+		t.Run(dialect, func(t *testing.T) {
+			cat, err := corpus.ReadCatalog(corpusDir, dialect)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plannerFor := func(mode string) planner {
+				if dialect == "postgres" {
+					return postgres.New(corpus.Rules(p), cat)
+				}
+				return mysql.New(corpus.Rules(p), cat, mysql.Options{SQLMode: mode})
+			}
+			files, err := corpus.Read(filepath.Join(corpusDir, dialect))
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			for _, f := range files {
+				for _, c := range f.Cases {
+					n++
+					plan, err := plannerFor(c.Mode).Plan(t.Context(), c.Text)
+					got := corpus.Describe(p, plan, err)
+					if *update {
+						c.Want = got
+					}
+					if got != c.Want {
+						t.Errorf("%s: %s\n%s\n got: %s\nwant: %s", filepath.Base(f.Path), c.Name, c.Text, got, c.Want)
+					}
+				}
+				if *update {
+					if err := f.Write(); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if n != corpus.Size[dialect] {
+				t.Errorf("the corpus has %d statements, want %d", n, corpus.Size[dialect])
+			}
+		})
+	}
+}

@@ -1,0 +1,13 @@
+INSERT INTO accounts (account_number, tenant_id, name, ssn, note, balance) VALUES ('a1', 1, 'Ada', '900-00-0001', 'secret note one', 770000001), ('a2', 1, 'Ben', '900-00-0002', NULL, 770000002), ('a3', 2, 'Cleo', NULL, 'secret note three', NULL), ('b4', 2, 'Dan', '', '', 770000004);
+INSERT INTO people (id, name, ssn) VALUES (1, 'p1', '901-00-0001'), (2, 'p2', '901-00-0002'), (3, 'p3', NULL);
+INSERT INTO order_lines (order_id, line_no, label, secret) VALUES (1, 1, 'x', '902-00-0001'), (1, 2, 'y', '902-00-0002'), (2, 1, 'x', '902-00-0003');
+INSERT INTO docs (id, title, body) VALUES ('00000000-0000-0000-0000-000000000001', 'one', 'secret body one');
+INSERT INTO users (email, login, ssn) VALUES ('u1@x', 'l1', '903-00-0001'), ('u2@x', 'l2', '903-00-0002');
+INSERT INTO badges (code, holder, pin) VALUES (7, 'h7', '904-00-0007'), (8.50, 'h8', '904-00-0008');
+INSERT INTO events (region, id, kind, payload) VALUES ('eu', 1, 'k', '905-00-0001'), ('us', 1, 'k', '905-00-0002');
+INSERT INTO typed (id, s, b, i, f, t, ts, d, n, u, j) VALUES (1, 'secret text', NULL, 770000009, 77000.25, NULL, NULL, '1977-07-07', '770000.5000', '77777777-0000-0000-0000-000000000001', '{"secret": 77}'), (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+INSERT INTO defaulted (id, name, ssn) VALUES (1, 'd1', '906-00-0001');
+INSERT INTO few (id, grp, ssn) VALUES (1, 'g', '907-00-0001'), (2, 'g', '907-00-0002'), (3, 'g', '907-00-0003');
+INSERT INTO tags (id, grp, secret) VALUES (1, 'g', '908-00-0001'), (2, 'g', '908-00-0002'), (3, 'h', '908-00-0001');
+INSERT INTO other (id, account_number, text_column, data) VALUES (1, 'a1', 't1', '{"a": 1}'), (2, 'a2', 't2', '{}'), (3, NULL, NULL, NULL);
+INSERT INTO plain (id, ssn, v) VALUES (1, 'not protected', 'v1'), (2, NULL, NULL);
