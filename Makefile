@@ -4,7 +4,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME ?= 30s
 
-.PHONY: test race lint bench bench-peers fuzz interop servers
+.PHONY: test race lint bench bench-peers fuzz interop servers conformance conformance-pgx conformance-mysql conformance-sqlx
 
 # test runs every test against real Postgres and MariaDB servers, which it
 # installs from Debian's packages if they are missing (as root).
@@ -32,6 +32,19 @@ bench:
 # interop exchanges messages with AWS's own SDKs for Go and JavaScript.
 interop:
 	cd interop && scripts/run.sh
+
+# conformance runs the suites of pgx, go-sql-driver/mysql and sqlx, copied from
+# the module cache, bare and through sealsql, and compares test by test.
+conformance: conformance-pgx conformance-mysql conformance-sqlx
+
+conformance-pgx: servers
+	cd interop && go test -count=1 -v -run '^TestPgx$$' ./conformance
+
+conformance-mysql: servers
+	cd interop && go test -count=1 -v -run '^TestMySQL$$' ./conformance
+
+conformance-sqlx: servers
+	cd interop && go test -count=1 -v -run '^TestSqlx$$' ./conformance
 
 # bench-peers compares with AWS's SDK for Go, and with the bare cryptography,
 # in one run, and prints a table of the ratios.

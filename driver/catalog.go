@@ -101,12 +101,9 @@ func (c *catalog) Readers() []*sqlplan.Relation {
 	return out
 }
 
-// load reads the list of views. It reports whether the list changed.
-func (c *catalog) load(ctx context.Context, rules *sqlplan.Rules) (changed bool, err error) {
-	if c.db == nil {
-		return false, nil
-	}
-	views, err := c.dialect.Readers(ctx, c.db, rules)
+// load reads the list of views through db. It reports whether the list changed.
+func (c *catalog) load(ctx context.Context, db *sql.DB, rules *sqlplan.Rules) (changed bool, err error) {
+	views, err := c.dialect.Readers(ctx, db, rules)
 	if err != nil {
 		return false, fmt.Errorf("%w: listing the views that read protected columns: %w", ErrCatalog, err)
 	}

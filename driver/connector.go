@@ -131,9 +131,22 @@ func (c *Connector) Connect(ctx context.Context) (sqldriver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.engine.Load().start(ctx); err != nil {
-		_ = base.Close() // err says what went wrong
-		return nil, err
+	return c.admit(ctx, base)
+}
+
+// admit wraps a new connection, through which the first one reads the catalog.
+func (c *Connector) admit(ctx context.Context, base sqldriver.Conn) (sqldriver.Conn, error) {
+	if e := c.engine.Load(); !e.ready.Load() {
+		db := lend(base, c.base.Driver())
+		err := e.startOn(ctx, db)
+		_ = db.Close() // closes nothing but itself
+		if err != nil {
+			_ = base.Close() // err says what went wrong
+			if ctx.Err() != nil {
+				err = ctx.Err() // as the base connector says it
+			}
+			return nil, err
+		}
 	}
 	return wrapConn(base, c), nil
 }
@@ -241,11 +254,7 @@ func (d *wrappedDriver) Open(name string) (sqldriver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.connector.engine.Load().start(context.Background()); err != nil {
-		_ = base.Close() // err says what went wrong
-		return nil, err
-	}
-	return wrapConn(base, d.connector), nil
+	return d.connector.admit(context.Background(), base)
 }
 
 // Unwrap returns the base driver.

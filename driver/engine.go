@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -28,10 +29,10 @@ type engine struct {
 	readAhead struct{ rows, bytes int }
 
 	// Set by start, before any statement.
-	started sync.Mutex
-	ready   atomic.Bool
-	session Session
-	planner Planner
+	starting chan struct{} // holds a token while start runs
+	ready    atomic.Bool
+	session  Session
+	planner  Planner
 
 	typesMu sync.Mutex
 	types   map[*sqlplan.Table]tableTypes
@@ -79,7 +80,7 @@ const (
 func newEngine(p *policy.Policy, d Dialect, cat *catalog, ks *keys, alerts *dispatcher, stats *counters) (*engine, error) {
 	e := &engine{policy: p, dialect: d, catalog: cat, keys: ks, alerts: alerts, stats: stats,
 		rules: &sqlplan.Rules{MaxText: p.Limits().MaxStatementBytes, MaxDepth: p.Limits().MaxNesting}, columns: make(map[*sqlplan.Column]*column),
-		plans: newPlanCache(cachedTexts, cachedTextBytes), types: make(map[*sqlplan.Table]tableTypes)}
+		plans: newPlanCache(cachedTexts, cachedTextBytes), types: make(map[*sqlplan.Table]tableTypes), starting: make(chan struct{}, 1)}
 	ahead := p.ReadAhead()
 	e.readAhead.rows, e.readAhead.bytes = ahead.MaxRows, int(ahead.MaxBytes)
 	for _, t := range p.Tables() {
@@ -151,25 +152,32 @@ func sourceIndex(t *sqlplan.Table, name string) int {
 	return len(t.Sources) - 1
 }
 
-// start reads from the database what planning depends on. It is called before
-// the first connection is handed out, and again until it succeeds.
-func (e *engine) start(ctx context.Context) error {
+// start is startOn over the catalog's own connections.
+func (e *engine) start(ctx context.Context) error { return e.startOn(ctx, e.catalog.db) }
+
+// startOn reads from the database, through db, what planning depends on. It is
+// called before the first connection is handed out, and again until it succeeds.
+func (e *engine) startOn(ctx context.Context, db *sql.DB) error {
 	if e.ready.Load() {
 		return nil
 	}
-	e.started.Lock()
-	defer e.started.Unlock()
+	select {
+	case e.starting <- struct{}{}:
+		defer func() { <-e.starting }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if e.ready.Load() {
 		return nil
 	}
 	if e.catalog.db != nil {
 		var err error
-		if e.session, err = e.dialect.Session(ctx, e.catalog.db); err != nil {
+		if e.session, err = e.dialect.Session(ctx, db); err != nil {
 			return err
 		}
-	}
-	if _, err := e.catalog.load(ctx, e.rules); err != nil {
-		return err
+		if _, err := e.catalog.load(ctx, db, e.rules); err != nil {
+			return err
+		}
 	}
 	e.planner = e.dialect.Planner(e.rules, e.catalog, e.session)
 	e.ready.Store(true)
@@ -207,7 +215,7 @@ func (e *engine) reload() {
 	defer e.catalog.settled()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	if changed, err := e.catalog.load(ctx, e.rules); err == nil && changed {
+	if changed, err := e.catalog.load(ctx, e.catalog.db, e.rules); err == nil && changed {
 		e.tablesChanged()
 	}
 }

@@ -11,4 +11,4 @@ if ! command -v npm >/dev/null 2>&1; then
 	fi
 fi
 (cd node && npm ci --no-audit --no-fund)
-go test -count=1 ./...
+go test -count=1 .

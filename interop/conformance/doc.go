@@ -1,0 +1,9 @@
+// Package conformance runs the test suites of drivers and libraries that
+// others wrote, bare and through sealsql with a policy that protects none of their
+// tables, and compares the outcomes test by test. Nothing of a suite is kept here:
+// it is copied from the module cache when it runs, and its calls that open a
+// database are rewritten.
+//
+//	make conformance                 # every suite
+//	make conformance-pgx             # one of them
+package conformance

@@ -1,0 +1,74 @@
+package conformance
+
+import (
+	"testing"
+
+	"github.com/sealsql/sealsql/internal/testdb"
+)
+
+func TestMain(m *testing.M) { testdb.Main(m) }
+
+// suite is someone's tests.
+type suite struct {
+	module string // its version is interop/go.mod's
+	pkgs   []string
+	// flags are further arguments of go test.
+	flags []string
+	// edits rewrite the copied sources for the run through sealsql; bareEdits
+	// those of both runs.
+	edits, bareEdits []edit
+	// files are added to the copy for the run through sealsql, bareFiles for
+	// the bare one: names in testdata, with where they go.
+	files, bareFiles map[string]string
+	// env prepares the servers and returns the suite's environment.
+	env func(t *testing.T) []string
+	// tests and subtests are how many pass bare, at the least.
+	tests, subtests int
+}
+
+var suites = map[string]suite{
+	"pgx": {
+		module: "github.com/jackc/pgx/v5",
+		pkgs:   []string{"./stdlib"},
+		edits: []edit{
+			call("stdlib", "OpenDB", "sealedOpenDB"),
+			call("stdlib", "OpenDBFromPool", "sealedOpenDBFromPool"),
+			call("sql", "Open", "sealedOpen"),
+			assertion("*stdlib.Conn", "unwrap"),
+		},
+		files: map[string]string{"pgx.go.txt": "stdlib/sealsql_test.go"},
+		env:   pgxEnv,
+		tests: 46, subtests: 152,
+	},
+	"mysql": {
+		module: "github.com/go-sql-driver/mysql",
+		pkgs:   []string{"."},
+		edits: []edit{
+			call("sql", "Open", "sealedOpen"),
+			call("sql", "OpenDB", "sealedOpenDB"),
+			assertion("*mysqlConn", "unwrap"),
+		},
+		files: map[string]string{"mysql.go.txt": "sealsql_test.go", "mysql_dialect.go.txt": "sealsql_dialect_test.go"},
+		// It dials a public address and expects nobody to answer; behind a proxy
+		// that does, the suite ends in a panic of its own.
+		flags: []string{"-skip=^TestConnectorReturnsTimeout$"},
+		env:   mysqlEnv,
+		tests: 162, subtests: 240,
+	},
+	"sqlx": {
+		module: "github.com/jmoiron/sqlx",
+		pkgs:   []string{"."},
+		bareEdits: []edit{
+			importPath("github.com/lib/pq", "github.com/jackc/pgx/v5/stdlib"), importPath("github.com/mattn/go-sqlite3", ""),
+			call("", "Connect", "connect"),
+		},
+		bareFiles: map[string]string{"sqlx_bare.go.txt": "a_bare_test.go"},
+		files:     map[string]string{"sqlx.go.txt": "a_sealsql_test.go"},
+		env:       sqlxEnv,
+		tests:     40, subtests: 17,
+	},
+}
+
+func TestPgx(t *testing.T)   { conform(t, "pgx") }
+func TestMySQL(t *testing.T) { conform(t, "mysql") }
+func TestSqlx(t *testing.T)  { conform(t, "sqlx") }
