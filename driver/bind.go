@@ -13,7 +13,7 @@ import (
 )
 
 // sealLimit bounds how many values of one statement are sealed at a time.
-const sealLimit = 16
+const sealLimit = 64
 
 // binding is what one execution of a plan seals: the user's arguments, and
 // what was read from the server for it.

@@ -147,7 +147,10 @@ func (r *rows) Unwrap() any { return r.base }
 
 func (r *rows) Columns() []string { return r.names }
 
-func (r *rows) Close() error { return r.base.Close() }
+func (r *rows) Close() error {
+	r.reader.stop()
+	return r.base.Close()
+}
 
 func (r *rows) Next(dest []sqldriver.Value) error {
 	if r.visible == nil {
