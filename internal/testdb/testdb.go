@@ -49,10 +49,15 @@ var postgresServer, mariaServer = &Server{Name: "postgres"}, &Server{Name: "mysq
 // Main runs a package's tests and stops the servers they started.
 func Main(m *testing.M) {
 	code := m.Run()
+	Stop()
+	os.Exit(code)
+}
+
+// Stop stops the servers that were started; Main does it.
+func Stop() {
 	for _, s := range []*Server{postgresServer, mariaServer} {
 		s.stop()
 	}
-	os.Exit(code)
 }
 
 // Postgres returns the test process's Postgres, started at the first call.

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"gopkg.in/yaml.v3"
+
+	"github.com/sealsql/sealsql/driver"
+)
+
+func (a *app) explainCommand() *cobra.Command {
+	var schema string
+	c := &cobra.Command{
+		Use: "explain SQL | -", Short: "Shows what the driver would do with a SQL text",
+		Long: `explain plans a statement as the driver does and shows the texts that would be sent, which
+parameters and literals are sealed and what they are bound to, the columns that are added and stripped, and why a
+statement is refused. Nothing of it is sent. The exit code is 3 for a refusal.
+
+The tables are read from the database, or from a YAML file that lists their columns:
+
+  accounts:
+    - {name: account_number, type: varchar, unique: true}
+    - {name: ssn, type: bytea}`,
+		Example: `  sealsql explain "SELECT ssn FROM accounts WHERE account_number = \$1"
+  sealsql explain --schema tables.yaml --dialect mysql - < query.sql`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			text := args[0]
+			if text == "-" {
+				b, err := io.ReadAll(io.LimitReader(a.in, maxValue))
+				if err != nil {
+					return err
+				}
+				text = string(b)
+			}
+			s, done, err := a.planner(cmd, schema)
+			if err != nil {
+				return err
+			}
+			defer done()
+			x, err := s.Outline(cmd.Context(), text)
+			if err != nil {
+				return err
+			}
+			return a.showExplanation(x)
+		},
+	}
+	c.Flags().StringVar(&schema, "schema", "", "a YAML file that lists the tables' columns, in place of the database")
+	return c
+}
+
+// planner opens a sealer over the database or over a file's tables.
+func (a *app) planner(cmd *cobra.Command, file string) (*driver.ValueSealer, func(), error) {
+	p, err := a.loadPolicy()
+	if err != nil {
+		return nil, nil, err
+	}
+	if file == "" {
+		db, _, err := a.connect(cmd.Context(), a.dsn)
+		if err != nil {
+			return nil, nil, err
+		}
+		s, err := driver.NewSealer(db, driver.WithPolicy(p))
+		if err != nil {
+			_ = db.Close() // err says what matters
+			return nil, nil, err
+		}
+		return s, func() { _, _ = s.Close(), db.Close() }, nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	var tables map[string][]driver.SchemaColumn
+	if err := yaml.Unmarshal(data, &tables); err != nil {
+		return nil, nil, fmt.Errorf("%s cannot be read as tables: %w", file, err)
+	}
+	name := a.dialect
+	if name == "" {
+		name = "postgres"
+	}
+	if name, err = dialectOf("", name); err != nil {
+		return nil, nil, err
+	}
+	s, err := driver.NewSealer(nil, driver.WithPolicy(p), driver.WithSchema(tables), driver.WithDialect(dialectNamed(name)))
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, func() { _ = s.Close() }, nil
+}
+
+// shownExplanation is an explanation as JSON shows it.
+type shownExplanation struct {
+	*driver.Outline
+	Refused *shownRefusal `json:"refused,omitempty"`
+}
+
+type shownRefusal struct {
+	Line   int    `json:"line,omitempty"`
+	Column int    `json:"column,omitempty"`
+	Object string `json:"object,omitempty"`
+	What   string `json:"what"`
+	Mend   string `json:"mend,omitempty"`
+}
+
+func (a *app) showExplanation(x *driver.Outline) error {
+	if a.output == "json" {
+		s := shownExplanation{Outline: x}
+		if r := x.Refused; r != nil {
+			s.Refused = &shownRefusal{r.Line, r.Column, r.Object, r.What, r.Mend}
+		}
+		if err := a.json(s); err != nil {
+			return err
+		}
+	} else {
+		a.explainText(x)
+	}
+	if x.Refused != nil {
+		return finding(exitFindings)
+	}
+	return nil
+}
+
+func (a *app) explainText(x *driver.Outline) {
+	if r := x.Refused; r != nil {
+		at := ""
+		if r.Line > 0 {
+			at = fmt.Sprintf(" at %d:%d", r.Line, r.Column)
+		}
+		a.printf("%s%s%s\n  %s\n", a.paint(red, "refused"), at, word(r.Object != "", " ("+r.Object+")"), r.What)
+		a.printf("%s", word(r.Mend != "", "  instead: "+r.Mend+"\n"))
+		return
+	}
+	if !x.Protected {
+		a.printf("touches nothing that the policy protects: it is sent as it is\n")
+		return
+	}
+	for i, s := range x.Steps {
+		a.printf("%s %s\n", a.paint(bold, fmt.Sprintf("step %d", i+1)), s.Purpose)
+		a.printf("  %s\n", strings.ReplaceAll(s.SQL, "\n", "\n  "))
+	}
+	for _, s := range x.Seals {
+		a.printf("%s %s.%s: %s", a.paint(green, "seals"), s.Table, s.Column, s.Value)
+		for _, k := range slices.Sorted(maps.Keys(s.Bound)) {
+			a.printf(", bound to %s = %s", k, s.Bound[k])
+		}
+		a.printf("\n")
+	}
+	for _, c := range x.Columns {
+		switch {
+		case c.Shows != "":
+			a.printf("%s column %d%s: %s%s\n", a.paint(green, "opens"), c.Position, word(c.Name != "", " "+c.Name), c.Shows, word(c.Unverifiable, ", whose row the statement hides"))
+		default:
+			a.printf("hides column %d%s, which was added\n", c.Position, word(c.Name != "", " "+c.Name))
+		}
+	}
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sealsql/sealsql/rekey"
+)
+
+func (a *app) reportCommand() *cobra.Command {
+	var table, column, key string
+	var rate float64
+	c := &cobra.Command{
+		Use: "report", Short: "Surveys whole tables without opening a value",
+		Long: `report counts what protected columns hold: values and bytes by form, suite, Region and
+wrapping key; values that lack a wrapping of the policy, or carry one that it does not name. It calls
+no KMS and writes nothing.
+
+With --may-disable KEY it answers whether a KMS key may be disabled: exit code 0 if no value needs it and
+the policy does not name it, 4 if not. The answer covers the columns of the policy (or of --table and
+--column) in this database: backups and other databases have their own.`,
+		Example: `  sealsql report
+  sealsql report --table accounts --output json
+  sealsql report --may-disable arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab && echo yes`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, db, _, err := a.both(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer func() { _ = db.Close() }()
+			list, err := columns(p, table, column)
+			if err != nil {
+				return err
+			}
+			answer := surveyAnswer{MayDisable: key}
+			for _, at := range list {
+				s, err := rekey.Look(cmd.Context(), rekey.Config{DB: db, Policy: p, Table: at.table, Column: at.column, PageRows: 2000, RowsPerSecond: rate})
+				if err != nil {
+					return err
+				}
+				answer.add(s)
+			}
+			return a.showSurvey(answer)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&table, "table", "", "only this table, named as the policy names it")
+	f.StringVar(&column, "column", "", "only this column")
+	f.StringVar(&key, "may-disable", "", "answer whether the KMS key of this ARN may be disabled")
+	f.Float64Var(&rate, "rows-per-second", 0, "read no faster than this (default no bound)")
+	return c
+}
+
+// surveyAnswer is what report says.
+type surveyAnswer struct {
+	Columns    []*rekey.Survey `json:"columns"`
+	MayDisable string          `json:"may_disable,omitempty"`
+	Answer     *bool           `json:"answer,omitempty"`
+	Why        []string        `json:"why,omitempty"`
+}
+
+func (s *surveyAnswer) add(column *rekey.Survey) {
+	s.Columns = append(s.Columns, column)
+	if s.MayDisable == "" {
+		return
+	}
+	ok, why := column.MayDisable(s.MayDisable)
+	if s.Answer != nil {
+		ok = ok && *s.Answer
+	}
+	s.Answer, s.Why = &ok, append(s.Why, why...)
+}
+
+func (a *app) showSurvey(s surveyAnswer) error {
+	if a.output == "json" {
+		if err := a.json(s); err != nil {
+			return err
+		}
+	} else {
+		for _, c := range s.Columns {
+			a.showColumn(c)
+		}
+		if s.Answer != nil {
+			a.printf("may %s be disabled? %s\n", s.MayDisable, map[bool]string{true: a.paint(green, "yes"), false: a.paint(red, "no")}[*s.Answer])
+			for _, why := range s.Why {
+				a.printf("  %s\n", why)
+			}
+		}
+	}
+	if s.Answer != nil && !*s.Answer {
+		return finding(exitNo)
+	}
+	return nil
+}
+
+func (a *app) showColumn(s *rekey.Survey) {
+	a.printf("%s\n", a.paint(bold, s.Table+"."+s.Column))
+	a.printf("  %-58s %12s %14s\n", "", "values", "bytes")
+	line := func(what, name string, n rekey.Tally, more string) {
+		a.printf("  %-58s %12d %14d%s\n", strings.TrimSpace(what+" "+printable(name)), n.Values, n.Bytes, more)
+	}
+	line("all rows", "", s.Tally, "")
+	for _, group := range []struct {
+		what string
+		m    map[string]rekey.Tally
+	}{{"form", s.Forms}, {"suite", s.Suites}, {"Region", s.Regions}} {
+		for _, k := range slices.Sorted(maps.Keys(group.m)) {
+			line(group.what, k, group.m[k], "")
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(s.Keys)) {
+		t := s.Keys[k]
+		line("key", k, t.Tally, word(!t.InPolicy, "  not in the policy")+word(t.Sole > 0 && !t.InPolicy, ", and the only one"))
+	}
+	count := func(what string, n int64) {
+		if n > 0 {
+			a.printf("  %-58s %12d\n", what, n)
+		}
+	}
+	count("as the policy would write it", s.Right)
+	for _, k := range slices.Sorted(maps.Keys(s.Missing)) {
+		count("without "+k, s.Missing[k])
+	}
+	for _, k := range slices.Sorted(maps.Keys(s.Superfluous)) {
+		count("with superfluous "+printable(k), s.Superfluous[k])
+	}
+	count("with another context than the row's", s.OtherContext)
+	count("with another suite than the policy's", s.OtherSuite)
+}
