@@ -113,14 +113,14 @@ func read(db *gorm.DB) error {
 		return err
 	}
 	if *order.Customer.SSN != demo.SSNs[0] {
-		return errors.New("Joins does not return what was written")
+		return errors.New("the join does not return what was written")
 	}
 	var ssns []sql.NullString
 	if err := db.Model(&Customer{}).Order("id").Pluck("ssn", &ssns).Error; err != nil {
 		return err
 	}
 	if len(ssns) != 4 || ssns[3].String != demo.SSNs[2] || ssns[2].Valid {
-		return errors.New("Pluck does not return what was written")
+		return errors.New("the column does not return what was written")
 	}
 	var found map[string]any
 	if err := db.Table("customers").Where("name = ?", "Ben").Take(&found).Error; err != nil {

@@ -64,7 +64,7 @@ func example(ctx context.Context, env *demo.Env) error {
 		return err
 	}
 	if len(some) != 2 || *some[1].SSN != demo.SSNs[1] {
-		return errors.New("IN does not return what was written")
+		return errors.New("the list does not return what was written")
 	}
 	var ssn string
 	if err := db.GetContext(ctx, &ssn, db.Rebind("SELECT ssn FROM customers WHERE name = ?"), "Ben"); err != nil || ssn != demo.SSNs[1] {
