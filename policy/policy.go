@@ -145,9 +145,12 @@ type Column struct {
 	Unbound bool
 	// BindLocation adds table and column to the encryption context.
 	BindLocation bool
-	// Legacy is "" or "kms_blob".
-	Legacy string
-	Line   int
+	// Legacy is "" or "kms_blob": a bare ciphertext of KMS's Encrypt is read
+	// too. LegacyContext is the encryption context it was made with; nil means the
+	// pairs of Context, without table and column.
+	Legacy        string
+	LegacyContext []ContextPair
+	Line          int
 }
 
 // ContextPair is a pair of a column's encryption context.
@@ -207,6 +210,7 @@ func (p *Policy) Tables() []Table {
 		out[i].Columns = slices.Clone(out[i].Columns)
 		for j := range out[i].Columns {
 			out[i].Columns[j].Context = slices.Clone(out[i].Columns[j].Context)
+			out[i].Columns[j].LegacyContext = slices.Clone(out[i].Columns[j].LegacyContext)
 		}
 	}
 	return out

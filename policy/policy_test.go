@@ -68,8 +68,8 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%s says\n%v\nwant\n%s", f, err, want)
 		}
 	}
-	if len(files) != 12 {
-		t.Errorf("ran %d policies, want 12", len(files))
+	if len(files) != 13 {
+		t.Errorf("ran %d policies, want 13", len(files))
 	}
 }
 

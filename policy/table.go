@@ -72,6 +72,7 @@ func (d *decoder) column(p *Policy, t *Table, e entry, path string, unverifiable
 		}
 	}
 	d.checkContext(t, &c, e, path)
+	d.checkLegacy(t, &c, e, path)
 	if c.PlaintextReads == Allow {
 		d.warn(e.name, path, "plaintext_reads: allow hands out values that nothing protects; turn it off after the backfill")
 	}
@@ -99,7 +100,46 @@ func (d *decoder) columnField(c *Column, f entry, path string) {
 	case "bind_location":
 		c.BindLocation = d.boolean(f.value, path)
 	case "legacy":
-		c.Legacy = d.oneOf(f.value, path, "kms_blob")
+		d.legacy(c, f.value, path)
+	}
+}
+
+// legacy reads what a column may hold beside messages: a kind, or a kind with
+// the context that its values were made with.
+func (d *decoder) legacy(c *Column, n *yaml.Node, path string) {
+	if n.Kind != yaml.MappingNode {
+		c.Legacy = d.oneOf(n, path, "kms_blob")
+		return
+	}
+	for _, f := range d.fields(n, path, "kind", "context") {
+		switch f.key {
+		case "kind":
+			c.Legacy = d.oneOf(f.value, join(path, "kind"), "kms_blob")
+		case "context":
+			c.LegacyContext = append([]ContextPair{}, d.context(f.value, join(path, "context"))...)
+		}
+	}
+	if c.Legacy == "" {
+		d.fail(n, join(path, "kind"), "the field is missing", "write kind: kms_blob")
+	}
+}
+
+// checkLegacy asks whether the context of legacy values names the row.
+func (d *decoder) checkLegacy(t *Table, c *Column, e entry, path string) {
+	for _, p := range c.LegacyContext {
+		if !p.Stored {
+			d.fail(e.name, join(path, "legacy"), fmt.Sprintf("the pair %q says stored: false, and a bare ciphertext stores no context at all", p.Key), "take stored out")
+		}
+	}
+	if c.LegacyContext == nil || c.Unbound {
+		return
+	}
+	for _, k := range t.RowKey {
+		found := slices.ContainsFunc(c.LegacyContext, func(p ContextPair) bool { return p.Source == k })
+		if !found && c.Unverifiable == UnverifiableError {
+			d.fail(e.name, join(path, "legacy"), fmt.Sprintf("the legacy context lacks the row key's column %q, so nothing says which row a legacy value belongs to", k),
+				"write unverifiable: alert for the column if such values are to be handed out until they are re-encrypted")
+		}
 	}
 }
 
@@ -173,7 +213,7 @@ func (d *decoder) checkSources(t *Table, n *yaml.Node, path string) {
 		}
 	}
 	for _, c := range t.Columns {
-		for _, p := range c.Context {
+		for _, p := range slices.Concat(c.Context, c.LegacyContext) {
 			if p.Source != "" && protected(p.Source) && !slices.Contains(t.RowKey, p.Source) {
 				d.fail(n, path+".columns."+c.Name+".context", fmt.Sprintf("the context's source %q is itself protected", p.Source), "use a column in clear")
 			}

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -58,6 +59,8 @@ type Keyring struct {
 	config Config
 	keys   []ARN // the process's Region first
 	shield *Shield
+
+	lastBlob atomic.Int32 // index of the key that opened the last blob
 }
 
 var _ codec.Keyring = (*Keyring)(nil)
