@@ -58,6 +58,7 @@ type column struct {
 	keyring        string // the policy's name of it
 	suite          codec.Suite
 	required       []string // context keys that are not stored
+	legacy         *legacy  // nil: messages alone are read
 
 	*columnCounters
 }
@@ -132,6 +133,9 @@ func (e *engine) addTable(t policy.Table) error {
 		var err error
 		col.keyring, col.required, col.suite = c.Keyring, required, suiteOf(e.policy, c.Keyring)
 		if col.codec, err = e.keys.codec(e.policy, c, required); err != nil {
+			return err
+		}
+		if err = e.addLegacy(col, c); err != nil {
 			return err
 		}
 		table.Columns = append(table.Columns, col.plan)

@@ -98,6 +98,9 @@ func (s *ValueSealer) Inspect(ctx context.Context, table, column string, row Row
 		}
 	}
 	in, m := examine(stored, col.base64)
+	if _, ok := col.blob(stored); ok && m == nil {
+		in.Form = FormKMSBlob
+	}
 	if m != nil {
 		in.compare(e.policy, col, m, sources)
 	}
@@ -135,7 +138,7 @@ func examine(stored any, inBase64 bool) (Inspection, *codec.Message) {
 		}
 		b = raw
 	}
-	if isKMSBlob(b) {
+	if awskms.IsBlob(b) {
 		in.Form = FormKMSBlob
 		return in, nil
 	}
@@ -152,12 +155,6 @@ func examine(stored any, inBase64 bool) (Inspection, *codec.Message) {
 		in.Wrappings = append(in.Wrappings, wrapping(k))
 	}
 	return in, m
-}
-
-// isKMSBlob recognises what KMS's Encrypt returns for symmetric keys. Its form
-// is not documented; every blob begins with these bytes (base64 "AQIDAH", "AQICAH").
-func isKMSBlob(b []byte) bool {
-	return len(b) > 64 && b[0] == 1 && b[1] == 2 && (b[2] == 2 || b[2] == 3) && b[3] == 0 && b[4] == 0x78
 }
 
 const (

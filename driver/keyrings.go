@@ -47,9 +47,6 @@ func notYet(what string) error {
 
 // codec returns the codec of a column.
 func (k *keys) codec(p *policy.Policy, c policy.Column, required []string) (*codec.Codec, error) {
-	if c.Legacy != "" {
-		return nil, notYet("legacy: " + c.Legacy + " (column " + c.Name + ")")
-	}
 	ring, err := k.keyring(p, c.Keyring)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/policy"
@@ -54,12 +55,17 @@ func (e *engine) openValue(ctx context.Context, col *column, stored any, sources
 // openBytes opens a stored value for sealsql's own use: policies that hand out
 // what does not verify do not apply.
 func (e *engine) openBytes(ctx context.Context, col *column, stored any, sources []string, text string) ([]byte, error) {
+	var m *codec.Message
 	raw, err := col.ciphertext(stored)
-	if err != nil {
-		_, err = e.failed(ctx, finding{col: col, text: text, kind: EventNotCiphertext, sources: sources, strict: true, cause: err})
-		return nil, err
+	if err == nil {
+		m, err = codec.Parse(raw)
 	}
-	m, err := codec.Parse(raw)
+	if errors.Is(err, codec.ErrNotMessage) {
+		if blob, ok := col.blob(stored); ok {
+			plaintext, _, err := e.openBlob(ctx, finding{col: col, text: text, sources: sources, strict: true}, blob)
+			return plaintext, err
+		}
+	}
 	if err != nil {
 		_, err = e.failed(ctx, finding{col: col, text: text, kind: kindOf(err), sources: sources, strict: true, cause: err})
 		return nil, err
@@ -87,6 +93,9 @@ func (e *engine) open(ctx context.Context, col *column, stored any, sources []st
 		f.message, err = codec.Parse(raw)
 	}
 	if errors.Is(err, codec.ErrNotMessage) {
+		if blob, ok := col.blob(stored); ok {
+			return e.openBlob(ctx, f, blob)
+		}
 		return e.plaintextRead(ctx, f, stored, err)
 	}
 	if err != nil {
@@ -95,6 +104,10 @@ func (e *engine) open(ctx context.Context, col *column, stored any, sources []st
 	}
 	expected := col.context(sources)
 	complete := col.forgetUnknown(expected, known)
+	if !complete && col.hides(known) {
+		f.kind = EventUnverifiable
+		return e.outcome(ctx, f)
+	}
 	plaintext, err := col.codec.Decrypt(ctx, nil, f.message, expected)
 	if err != nil {
 		f.kind, f.cause = e.kindOfOpen(err, f.message, expected), err
@@ -169,7 +182,10 @@ func (e *engine) failed(ctx context.Context, f finding) (any, error) {
 	if err := ctx.Err(); err != nil && (errors.Is(f.cause, context.Canceled) || errors.Is(f.cause, context.DeadlineExceeded)) {
 		return nil, err // the caller gave up; nothing is known of the value
 	}
-	lenient := !f.strict && f.kind == EventMismatch && f.col.onMismatch != policy.MismatchError
+	// Without the pairs that it does not store, a value of another row does not
+	// open: alert_only has nothing to hand out.
+	lenient := !f.strict && f.kind == EventMismatch && f.col.onMismatch != policy.MismatchError &&
+		(f.col.onMismatch == policy.MismatchNull || len(f.col.required) == 0)
 	e.raise(ctx, f, lenient && f.col.onMismatch == policy.MismatchAlertOnly && f.message != nil)
 	f.col.failed[f.kind].Add(1)
 	if lenient {
@@ -189,6 +205,7 @@ var sentinels = map[EventKind]struct {
 	EventUnknownKey:     {ErrUnknownKey, "add the wrapping key to the column's keyring, or re-encrypt the value"},
 	EventKeyDenied:      {ErrKeyDenied, "grant kms:Decrypt and kms:GenerateDataKey on the key to the process's role"},
 	EventKMSUnavailable: {ErrKeyUnavailable, "check the Region's KMS endpoint and the key's state, then try again"},
+	EventUnverifiable:   {ErrUnverifiable, "select the row key beside the value, in a statement without DISTINCT, GROUP BY or set operations"},
 	EventShredded:       {ErrShredded, "restore the branch key if it was deleted by mistake"},
 }
 
@@ -301,6 +318,17 @@ func (c *column) context(sources []string) codec.Context {
 		ec[p.key] = sources[p.source]
 	}
 	return ec
+}
+
+// hides reports whether a pair that messages do not store, and that they
+// therefore do not open without, has a source that a statement does not show.
+func (c *column) hides(known []bool) bool {
+	for _, p := range c.pairs {
+		if !known[p.source] && slices.Contains(c.required, p.key) {
+			return true
+		}
+	}
+	return false
 }
 
 // forgetUnknown drops the pairs whose source a statement does not show, and

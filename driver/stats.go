@@ -19,8 +19,8 @@ type counters struct {
 
 // columnCounters count values of one protected column.
 type columnCounters struct {
-	sealed, opened, plaintexts atomic.Uint64
-	failed, sealFailed         [eventKinds]atomic.Uint64
+	sealed, opened, plaintexts, legacies atomic.Uint64
+	failed, sealFailed                   [eventKinds]atomic.Uint64
 }
 
 func newCounters() *counters {
@@ -83,8 +83,9 @@ type Snapshot struct {
 type ColumnStats struct {
 	Table, Column string
 	// Sealed and Opened count values written and read; PlaintextReads those
-	// handed out as they were because the policy allows it.
-	Sealed, Opened, PlaintextReads uint64
+	// handed out as they were because the policy allows it, and LegacyReads bare
+	// ciphertexts of KMS; both are among Opened.
+	Sealed, Opened, PlaintextReads, LegacyReads uint64
 	// Failed counts values that did not open, SealFailed those that could not
 	// be sealed, by kind.
 	Failed, SealFailed map[EventKind]uint64
@@ -149,7 +150,7 @@ func (c *Connector) Stats() Snapshot {
 
 func (c *column) snapshot() ColumnStats {
 	return ColumnStats{Table: c.table, Column: c.name, Sealed: c.sealed.Load(), Opened: c.opened.Load(),
-		PlaintextReads: c.plaintexts.Load(), Failed: byKind(&c.failed), SealFailed: byKind(&c.sealFailed)}
+		PlaintextReads: c.plaintexts.Load(), LegacyReads: c.legacies.Load(), Failed: byKind(&c.failed), SealFailed: byKind(&c.sealFailed)}
 }
 
 func byKind(counts *[eventKinds]atomic.Uint64) map[EventKind]uint64 {
@@ -182,7 +183,7 @@ func (s Snapshot) Since(before Snapshot) Snapshot {
 	}
 	for i, c := range s.Columns {
 		b := was[[2]string{c.Table, c.Column}]
-		out.Columns[i] = ColumnStats{c.Table, c.Column, c.Sealed - b.Sealed, c.Opened - b.Opened, c.PlaintextReads - b.PlaintextReads, grown(c.Failed, b.Failed), grown(c.SealFailed, b.SealFailed)}
+		out.Columns[i] = ColumnStats{c.Table, c.Column, c.Sealed - b.Sealed, c.Opened - b.Opened, c.PlaintextReads - b.PlaintextReads, c.LegacyReads - b.LegacyReads, grown(c.Failed, b.Failed), grown(c.SealFailed, b.SealFailed)}
 	}
 	out.KMSCalls, out.Events = grown(s.KMSCalls, before.KMSCalls), grown(s.Events, before.Events)
 	out.WrappingsMissing = grown(s.WrappingsMissing, before.WrappingsMissing)

@@ -105,8 +105,9 @@ func (in *instruments) add(ctx context.Context, grown, before driver.Snapshot) {
 			return append(at[:len(at):len(at)], OperationKey.String(operation), OutcomeKey.String(outcome))
 		}
 		count(ctx, in.values, c.Sealed, with("seal", "ok")...)
-		count(ctx, in.values, c.Opened-min(c.Opened, c.PlaintextReads), with("open", "ok")...)
+		count(ctx, in.values, c.Opened-min(c.Opened, c.PlaintextReads+c.LegacyReads), with("open", "ok")...)
 		count(ctx, in.values, c.PlaintextReads, with("open", "plaintext")...)
+		count(ctx, in.values, c.LegacyReads, with("open", "legacy")...)
 		for kind, n := range c.Failed {
 			count(ctx, in.values, n, with("open", kind.String())...)
 		}

@@ -105,7 +105,6 @@ func TestPolicyOfWhatIsNotSupportedYet(t *testing.T) {
 	cases := map[string][2]string{
 		"cached": {"kms: {keys", "data_key: {per: cached, max_age: 5m}, kms: {keys"},
 		"branch": {"kms: {keys", "data_key: {per: branch, store: s, ttl: 5m, branch_key: b}, kms: {keys"},
-		"legacy": {"type: string", "legacy: kms_blob, type: string"},
 	}
 	_, arn := kms()
 	t.Setenv("SEALSQL_TEST_KEY", arn)
@@ -124,7 +123,7 @@ func TestPolicyOfWhatIsNotSupportedYet(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if len(cases) != 3 {
+	if len(cases) != 2 {
 		t.Error("the number of cases changed")
 	}
 }

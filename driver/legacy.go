@@ -1,0 +1,167 @@
+package driver
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/codec/awskms"
+	"github.com/sealsql/sealsql/policy"
+)
+
+// blobOpener decrypts a bare ciphertext of KMS's Encrypt; awskms.Keyring does.
+type blobOpener interface {
+	DecryptBlob(ctx context.Context, blob []byte, ec codec.Context) ([]byte, error)
+}
+
+// legacy is how a column's values from before sealsql are read.
+type legacy struct {
+	keys   blobOpener
+	static codec.Context
+	pairs  []pair
+	// bound says that the context names the row, or that the policy does not ask
+	// for it.
+	bound bool
+}
+
+// addLegacy makes a column read legacy values, if the policy says so.
+func (e *engine) addLegacy(col *column, c policy.Column) error {
+	if c.Legacy == "" {
+		return nil
+	}
+	ring, err := e.keys.blobs(e.policy, c.Keyring)
+	if err != nil {
+		return err
+	}
+	pairs := c.LegacyContext
+	if pairs == nil {
+		pairs = c.Context
+	}
+	l := &legacy{keys: ring, static: codec.Context{}, bound: c.Unbound}
+	found := 0
+	for _, p := range pairs {
+		if p.Source == "" {
+			l.static[p.Key] = p.Value
+			continue
+		}
+		i := sourceIndex(col.plan.Table, p.Source)
+		l.pairs = append(l.pairs, pair{p.Key, i})
+		if i < len(col.plan.Table.RowKey) {
+			found++
+		}
+		col.draw(i)
+	}
+	l.bound = l.bound || found >= len(col.plan.Table.RowKey)
+	col.legacy = l
+	return nil
+}
+
+// draw makes the planner show a source beside the column.
+func (c *column) draw(source int) {
+	for _, i := range c.plan.Context {
+		if i == source {
+			return
+		}
+	}
+	c.plan.Context = append(c.plan.Context, source)
+}
+
+// blobs returns what decrypts bare ciphertexts under a keyring's KMS keys.
+func (k *keys) blobs(p *policy.Policy, name string) (blobOpener, error) {
+	if own, ok := k.settings.keyrings[name]; ok {
+		if b, ok := own.(blobOpener); ok {
+			return b, nil
+		}
+		return nil, fmt.Errorf("%w: legacy: kms_blob needs KMS keys, and the keyring %s that was set in code has none", ErrPolicy, name)
+	}
+	d, ok := p.Keyring(name)
+	if !ok || d.KMS == nil {
+		return nil, fmt.Errorf("%w: legacy: kms_blob needs a keyring with kms keys, and %s has none", ErrPolicy, name)
+	}
+	if k.settings.readKeys != nil {
+		d = readingKeyring(d, k.settings.readKeys)
+	}
+	d.DataKey = policy.DataKey{Per: "value"}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	ring, err := k.make(p, d)
+	if err != nil {
+		return nil, fmt.Errorf("%w: keyring %s: %w", ErrPolicy, name, err)
+	}
+	return ring.(*awskms.Keyring), nil
+}
+
+// blob returns the bare ciphertext that a value is, if it is one. Scripts store
+// them as they are or in base64, whatever the column's messages are stored as.
+func (c *column) blob(stored any) ([]byte, bool) {
+	if c.legacy == nil {
+		return nil, false
+	}
+	var b []byte
+	switch v := stored.(type) {
+	case []byte:
+		b = v
+	case string:
+		b = []byte(v)
+	}
+	if awskms.IsBlob(b) {
+		return b, true
+	}
+	decoded, err := base64.StdEncoding.AppendDecode(nil, bytes.TrimSpace(b))
+	if err == nil && awskms.IsBlob(decoded) {
+		return decoded, true
+	}
+	// The form of blobs is not documented, and other services than AWS's have
+	// others. What can be no text may be one; a text never leaves for KMS.
+	if c.base64 && err == nil {
+		b = decoded
+	}
+	const least = 64
+	_, err = codec.Parse(b)
+	return b, c.typ != policy.TypeBytes && len(b) >= least && !utf8.Valid(b) && errors.Is(err, codec.ErrNotMessage)
+}
+
+// context returns the encryption context that a legacy value of the row was
+// made with; ok is false if the statement does not show all of it. A nil known
+// means that all is known.
+func (l *legacy) context(sources []string, known []bool) (ec codec.Context, ok bool) {
+	ec = make(codec.Context, len(l.static)+len(l.pairs))
+	for k, v := range l.static {
+		ec[k] = v
+	}
+	for _, p := range l.pairs {
+		if known != nil && !known[p.source] {
+			return nil, false
+		}
+		ec[p.key] = sources[p.source]
+	}
+	return ec, true
+}
+
+// openBlob opens a legacy value. It is bound to its row by its context alone:
+// under another row's KMS refuses it.
+func (e *engine) openBlob(ctx context.Context, f finding, blob []byte) ([]byte, handing, error) {
+	l := f.col.legacy
+	ec, complete := l.context(f.sources, f.known)
+	if !complete || !l.bound && f.col.unverifiable == policy.UnverifiableError {
+		f.kind = EventUnverifiable
+		return e.outcome(ctx, f)
+	}
+	plaintext, err := l.keys.DecryptBlob(ctx, blob, ec)
+	if err != nil {
+		if f.kind, f.cause = kindOf(err), err; errors.Is(err, codec.ErrUnwrap) {
+			f.kind = EventMismatch
+		}
+		return e.outcome(ctx, f)
+	}
+	f.col.legacies.Add(1)
+	if !l.bound && f.col.unverifiable != policy.UnverifiableAllow {
+		f.kind = EventUnverifiable
+		e.raise(ctx, f, true)
+	}
+	return plaintext, handValue, nil
+}
