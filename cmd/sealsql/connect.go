@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"strings"
 
 	mysqldriver "github.com/go-sql-driver/mysql"
@@ -142,11 +141,4 @@ func (a *app) both(ctx context.Context) (*policy.Policy, *sql.DB, string, error)
 		return nil, nil, "", err
 	}
 	return p, db, name, nil
-}
-
-func describeMany(n int, what string) string {
-	if n == 1 {
-		return fmt.Sprintf("%d %s", n, what)
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // Checkpoint keeps a job's state. [NewFile] and [NewTable] make one; a
@@ -226,7 +227,13 @@ func (t *table) hold(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// A process that was killed holds the lock until the server has noticed.
 	ok, err := t.d.tryLock(ctx, conn, t.job)
+	for n := 0; err == nil && !ok && n < 20; n++ {
+		if err = pause(ctx, 50*time.Millisecond); err == nil {
+			ok, err = t.d.tryLock(ctx, conn, t.job)
+		}
+	}
 	if err == nil && !ok {
 		err = fmt.Errorf("%w: another process holds the lock of %q", ErrRunning, t.job)
 	}
@@ -290,7 +297,11 @@ func (t *table) close() error {
 	if t.lock == nil {
 		return nil
 	}
-	// The lock is the session's: the connection must not go back to the pool.
+	// The lock is the session's: the connection must not go back to the pool. It
+	// is given up in words, too, so that the next process need not wait.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_, _ = t.lock.ExecContext(ctx, t.d.unlock())
 	_ = t.lock.Raw(func(any) error { return sqldriver.ErrBadConn })
 	err := t.lock.Close()
 	t.lock = nil

@@ -36,6 +36,8 @@ type dialect interface {
 	lag(ctx context.Context, db *sql.DB) (time.Duration, error)
 	// tryLock takes a lock of that name for the connection's life.
 	tryLock(ctx context.Context, c *sql.Conn, name string) (bool, error)
+	// unlock gives up the connection's locks.
+	unlock() string
 	// checkpointTable is the DDL of the table that holds checkpoints.
 	checkpointTable() string
 	// transient reports whether an error means that the same transaction may

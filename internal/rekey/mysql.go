@@ -170,6 +170,10 @@ func (mysql) tryLock(ctx context.Context, c *sql.Conn, name string) (bool, error
 	return got.Int64 == 1, err
 }
 
+// unlock fails on servers older than MySQL 5.7 and MariaDB 10.5, where the
+// connection's end gives up the lock.
+func (mysql) unlock() string { return "DO RELEASE_ALL_LOCKS()" }
+
 func (mysql) checkpointTable() string {
 	return "CREATE TABLE IF NOT EXISTS sealsql_jobs (job varchar(250) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY, owner varchar(64) NOT NULL, state longtext NOT NULL, changed_at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP)"
 }

@@ -212,6 +212,8 @@ func (postgres) tryLock(ctx context.Context, c *sql.Conn, name string) (ok bool,
 	return ok, err
 }
 
+func (postgres) unlock() string { return "SELECT pg_advisory_unlock_all()" }
+
 func (postgres) checkpointTable() string {
 	return `CREATE TABLE IF NOT EXISTS sealsql_jobs (job text PRIMARY KEY, owner text NOT NULL, state text NOT NULL, changed_at timestamptz NOT NULL DEFAULT now())`
 }

@@ -3,6 +3,7 @@ package rekey
 import (
 	"context"
 	"database/sql"
+	sqldriver "database/sql/driver"
 	"encoding/base64"
 	"fmt"
 	"strings"
@@ -136,4 +137,26 @@ func (s *site) want(r Report, read, changed, right, skipped, failed int64) {
 	if r.Read != read || r.Changed != changed || r.Right != right || r.Skips() != skipped || r.Failed != failed {
 		s.t.Errorf("%s\nwant read %d = changed %d + right %d + skipped %d + failed %d; failures %+v", r.String(), read, changed, right, skipped, failed, r.Failures)
 	}
+}
+
+// sealed opens the database through sealsql.
+func (s *site) sealed(p *policy.Policy) *sql.DB {
+	s.t.Helper()
+	name, dsn := s.server.DSN(s.server.Addr(), s.name)
+	bare, err := sql.Open(name, dsn)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer bare.Close()
+	base, err := bare.Driver().(sqldriver.DriverContext).OpenConnector(dsn)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	c, err := driver.NewConnector(base, append(s.options(), driver.WithPolicy(p))...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	db := sql.OpenDB(c)
+	s.t.Cleanup(func() { _ = db.Close() })
+	return db
 }
