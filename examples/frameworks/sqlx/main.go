@@ -68,7 +68,7 @@ func example(ctx context.Context, env *demo.Env) error {
 	}
 	var ssn string
 	if err := db.GetContext(ctx, &ssn, db.Rebind("SELECT ssn FROM customers WHERE name = ?"), "Ben"); err != nil || ssn != demo.SSNs[1] {
-		return errors.Join(errors.New("Get does not return what was written"), err)
+		return errors.Join(errors.New("one column does not return what was written"), err)
 	}
 	env.Say("IN list, Rebind, Get of one column")
 

@@ -1,0 +1,9 @@
+package mysql_test
+
+import (
+	"testing"
+
+	"github.com/sealsql/sealsql/internal/testdb"
+)
+
+func TestMain(m *testing.M) { testdb.Shop(m, "mysql", &dsn) }
