@@ -208,16 +208,20 @@ func (r *reader) start(s *slot) {
 			r.same[o.key] = o
 		}
 		s.openings[i] = o
-		go func(ctx context.Context, limit chan struct{}) {
-			defer close(o.done)
-			select {
-			case limit <- struct{}{}:
-				o.value, o.err = r.engine.openShown(ctx, &r.shown[i], s.cells, r.text)
-				<-limit
-			case <-ctx.Done():
-				o.err = ctx.Err()
-			}
-		}(r.background, r.limit)
+		go o.open(r.background, r.limit, r.engine, &r.shown[i], s.cells, r.text)
+	}
+}
+
+// open opens the value in a goroutine of its own. It has no part in the reader,
+// which may have gone on to the next result set.
+func (o *opening) open(ctx context.Context, limit chan struct{}, e *engine, from *shown, row []sqldriver.Value, text string) {
+	defer close(o.done)
+	select {
+	case limit <- struct{}{}:
+		o.value, o.err = e.openShown(ctx, from, row, text)
+		<-limit
+	case <-ctx.Done():
+		o.err = ctx.Err()
 	}
 }
 
