@@ -62,6 +62,9 @@ func (k *kmsCounters) add(c awskms.Call) {
 	if c.Outcome == "throttled" {
 		r.Throttles++
 	}
+	if c.Attempt > 1 {
+		r.Retries++
+	}
 	if c.Outcome == "canceled" {
 		return // how long the caller waited says nothing of KMS
 	}
