@@ -14,7 +14,11 @@ const (
 	cutTo      = 0.7         // what throttling leaves of the rate
 	cutPause   = time.Second // throttling within it is one event
 	raise      = 0.05        // of the rate that was throttled, a second
+	leastRaise = 5.0         // calls a second, each second: a Region that is back is soon used as before
 	slowestOne = 1.0         // calls a second
+
+	// turnPatience is how long a call that has an alternative waits for its turn.
+	turnPatience = 25 * time.Millisecond
 )
 
 // jitter is the pause after the given attempt: up to a limit that doubles
@@ -81,10 +85,15 @@ func (l *limiter) giveBack() {
 
 // wait waits for the call's turn. It reports false at once if the turn comes after
 // the caller's deadline, and false when the context ends.
-func (l *limiter) wait(ctx context.Context) bool {
+// A call that has an alternative does not wait for long either.
+func (l *limiter) wait(ctx context.Context, alternative bool) bool {
 	d := l.reserve(time.Now())
 	if d <= 0 {
 		return true
+	}
+	if alternative && d > turnPatience {
+		l.giveBack()
+		return false
 	}
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
 		l.giveBack()
@@ -126,7 +135,7 @@ func (l *limiter) passed(now time.Time) {
 	if l.cut.IsZero() || l.rate == l.configured {
 		return
 	}
-	l.rate += now.Sub(l.raised).Seconds() * max(l.peak*raise, slowestOne)
+	l.rate += now.Sub(l.raised).Seconds() * max(l.peak*raise, leastRaise)
 	l.raised = now
 	switch {
 	case l.configured > 0 && l.rate >= l.configured:

@@ -197,11 +197,11 @@ func (r *region) enter(ctx context.Context, key ARN, operation string, alternati
 	if _, ok := r.breaker.allows(alternative); !ok {
 		return nil, refused()
 	}
-	if !r.limiter.wait(ctx) {
+	if !r.limiter.wait(ctx, alternative) {
 		if ctx.Err() != nil {
 			return nil, gaveUp(ctx, operation, key)
 		}
-		return nil, failed(codec.ErrKeyThrottled, operation, key, "the rate limit leaves no turn before the caller's deadline", nil)
+		return nil, failed(codec.ErrKeyThrottled, operation, key, "KMS throttles in this Region, and the calls before this one use up what it takes", nil)
 	}
 	avoid, ok := r.breaker.allows(alternative)
 	if !ok {

@@ -5,6 +5,7 @@ import (
 	sqldriver "database/sql/driver"
 	"flag"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"slices"
 	"strings"
@@ -108,6 +109,9 @@ func (b *base) open(t testing.TB, policyText string, opts ...driver.Option) *sql
 	})
 	return db
 }
+
+// quiet keeps the policy's log alerts out of the drill's output.
+func quiet() driver.Option { return driver.WithLogger(slog.New(slog.DiscardHandler)) }
 
 // peak runs f and returns by how much the heap in use grew at its highest.
 func peak(f func()) uint64 {
