@@ -170,6 +170,9 @@ func (p *translator) body(i, end int) []sqlplan.Statement {
 		at++
 	}
 	what := "CREATE " + p.verb(min(at, end-1))
+	if p.anyWord(i, "CREATE", "ALTER") == "" {
+		at, what = i, p.verb(i) // a program that runs at once: all of it counts
+	}
 	u := &sqlplan.Utility{Span: p.span(i, end), Kind: sqlplan.UtilityBody, What: what}
 	out := []sqlplan.Statement{u}
 	if p.word(at, "TRIGGER") {

@@ -92,6 +92,9 @@ func (p *translator) define(u *sqlplan.Utility, n *pg.Node) {
 			if c.GetSubtype() == pg.AlterTableType_AT_ColumnDefault && c.Def != nil && !c.Def.GetAConst().GetIsnull() {
 				u.Columns = append(u.Columns, c.Name)
 			}
+			if c.GetSubtype() == pg.AlterTableType_AT_AlterColumnType && c.Def.GetColumnDef().GetRawDefault() != nil {
+				u.Columns = append(u.Columns, c.Name) // USING
+			}
 			u.Columns = append(u.Columns, defaults(list(c.GetDef()))...)
 		}
 	case *pg.Node_RenameStmt:

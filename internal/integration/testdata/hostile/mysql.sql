@@ -43,3 +43,21 @@ SELECT count(*), ssn AS s FROM accounts GROUP BY s = '900-12-3456'
 ALTER TABLE accounts MODIFY ssn BLOB DEFAULT '900-12-3456'
 ;;
 CREATE TABLE accounts (account_number int, ssn blob DEFAULT '900-12-3456')
+;;
+IF 1 THEN UPDATE accounts SET ssn = '900-12-3456'; END IF
+;;
+IF 1 THEN UPDATE accounts SET ssn = '900-12-3456'; BEGIN NOT ATOMIC SELECT 1; END; END IF
+;;
+WHILE 0 DO UPDATE accounts SET ssn = '900-12-3456'; END WHILE
+;;
+FOR i IN 1..1 DO UPDATE accounts SET ssn = '900-12-3456'; END FOR
+;;
+CASE 1 WHEN 1 THEN UPDATE accounts SET ssn = '900-12-3456'; END CASE
+;;
+REPEAT UPDATE accounts SET ssn = '900-12-3456'; UNTIL 1 END REPEAT
+;;
+LOOP UPDATE accounts SET ssn = '900-12-3456'; END LOOP
+;;
+a: LOOP UPDATE accounts SET ssn = '900-12-3456'; LEAVE a; END LOOP
+;;
+a: BEGIN NOT ATOMIC UPDATE accounts SET ssn = '900-12-3456'; END

@@ -50,3 +50,5 @@ SELECT * FROM accounts WHERE ssn IS NOT DISTINCT FROM '900-12-3456'
 SELECT ssn FROM accounts FETCH FIRST 1 ROW ONLY
 ;;
 CALL p('900-12-3456', (SELECT ssn FROM accounts))
+;;
+ALTER TABLE accounts ALTER ssn TYPE bytea USING '900-12-3456'::bytea
