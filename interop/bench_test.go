@@ -5,11 +5,14 @@ import (
 	"os"
 	"testing"
 	"text/tabwriter"
+	"time"
 
+	mpl "github.com/aws/aws-cryptographic-material-providers-library/releases/go/mpl/awscryptographymaterialproviderssmithygenerated"
 	mpltypes "github.com/aws/aws-cryptographic-material-providers-library/releases/go/mpl/awscryptographymaterialproviderssmithygeneratedtypes"
 	esdktypes "github.com/aws/aws-encryption-sdk/releases/go/encryption-sdk/awscryptographyencryptionsdksmithygeneratedtypes"
 
 	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/codec/branchkey"
 	"github.com/sealsql/sealsql/codec/rawaes"
 	"github.com/sealsql/sealsql/internal/floor"
 )
@@ -84,6 +87,30 @@ func rawContest(b *testing.B) contest {
 	return contest{"raw AES", aws, ours, floor.RawAES}
 }
 
+// branchContest is the hierarchical keyring with its branch key in memory.
+func branchContest(b *testing.B) contest {
+	store := newBranchStore(b)
+	cache, err := branchkey.NewCache(branchkey.CacheConfig{Keys: store.keys, TTL: time.Hour})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(cache.Close)
+	ours, err := branchkey.New(cache, store.id)
+	if err != nil {
+		b.Fatal(err)
+	}
+	client, err := mpl.NewClient(mpltypes.MaterialProvidersConfig{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	aws, err := client.CreateAwsKmsHierarchicalKeyring(b.Context(), mpltypes.CreateAwsKmsHierarchicalKeyringInput{
+		KeyStore: store.aws, BranchKeyId: &store.id, TtlSeconds: 3600})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return contest{"hierarchical", aws, ours, floor.Branch}
+}
+
 // BenchmarkPeers measures an encryption and a decryption of one value, suite
 // 0478, with AWS's SDK for Go, with sealsql, and with nothing but the cryptography, and
 // prints a table of the ratios. These come from runs in turn: what else the machine
@@ -91,7 +118,7 @@ func rawContest(b *testing.B) contest {
 func BenchmarkPeers(b *testing.B) {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "\nRATIOS\tsealsql ns\tAWS ns\tbare ns\ttimes faster than AWS\ttimes bare\tsealsql allocs\tAWS allocs\tbare allocs\t")
-	for _, c := range []contest{rawContest(b)} {
+	for _, c := range []contest{rawContest(b), branchContest(b)} {
 		for _, n := range []int{11, 1024} {
 			sides := []struct {
 				name string
@@ -109,7 +136,7 @@ func BenchmarkPeers(b *testing.B) {
 				})
 			}
 			b.Run(name+"/ratios", func(b *testing.B) {
-				t := floor.Measure(b, floor.Side{N: 40, Do: sides[0].trip}, floor.Side{N: 1, Do: sides[1].trip}, floor.Side{N: 40, Do: sides[2].trip})
+				t := floor.Measure(b, floor.Side{N: 200, Do: sides[0].trip}, floor.Side{N: 1, Do: sides[1].trip}, floor.Side{N: 200, Do: sides[2].trip})
 				b.ReportMetric(t[1]/t[0], "times-faster")
 				b.ReportMetric(t[0]/t[2], "times-bare")
 				var allocs [3]float64

@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -41,6 +40,7 @@ type Bare struct {
 	header               [header]byte
 	aad                  [aad]byte
 	context              [96]byte
+	blocks               [2][2 * sha256.BlockSize]byte // HMAC-SHA-256
 }
 
 // RawAES is the work under a raw AES wrapping key: its schedule is kept.
@@ -107,10 +107,16 @@ func (b *Bare) wrapper(salt []byte) (cipher.AEAD, []byte) {
 	if b.branch == nil {
 		return b.wrapping, b.context[:contextLength]
 	}
-	h := hmac.New(sha256.New, b.branch)
-	h.Write(b.context[:26])
-	h.Write(salt)
-	return gcm(h.Sum(nil)), b.context[:contextLength+17+16+16]
+	n := copy(b.blocks[0][sha256.BlockSize:], b.context[:26])
+	n += copy(b.blocks[0][sha256.BlockSize+n:], salt)
+	for i, pad := range pads {
+		subtle.XORBytes(b.blocks[i][:], pad[:sha256.BlockSize], b.branch)
+		copy(b.blocks[i][len(b.branch):sha256.BlockSize], pad[:])
+	}
+	inner := sha256.Sum256(b.blocks[0][:sha256.BlockSize+n])
+	copy(b.blocks[1][sha256.BlockSize:], inner[:])
+	key := sha256.Sum256(b.blocks[1][:sha256.BlockSize+len(inner)])
+	return gcm(key[:]), b.context[:contextLength+17+16+16]
 }
 
 // Message is what [Bare.Encrypt] leaves for [Bare.Decrypt]. Its parts are
