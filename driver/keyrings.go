@@ -116,7 +116,7 @@ func (k *keys) make(p *policy.Policy, d policy.Keyring) (codec.Keyring, error) {
 	}
 	name := d.Name
 	return awskms.New(awskms.Config{
-		Keys: d.KMS.ARNs, Region: region, Client: awskms.Clients(cfg),
+		Keys: d.KMS.ARNs, ReadKeys: d.KMS.ReadARNs, Region: region, Client: awskms.Clients(cfg),
 		Degrade: d.KMS.Degrade, MinWrappings: d.KMS.MinWrappings, LocalOnly: d.KMS.CrossRegionReads == policy.Deny,
 		OnCall: func(c awskms.Call) {
 			k.counters.kms.add(c)

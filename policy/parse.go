@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -239,12 +240,14 @@ func (d *decoder) keyring(e entry) Keyring {
 
 func (d *decoder) kms(n *yaml.Node, path string) *KMS {
 	k := &KMS{Degrade: true, MinWrappings: 1, CrossRegionReads: Allow}
-	var min *yaml.Node
-	for _, f := range d.fields(n, path, "keys", "when_region_down", "min_wrappings", "cross_region_reads") {
+	var min, reads *yaml.Node
+	for _, f := range d.fields(n, path, "keys", "read_keys", "when_region_down", "min_wrappings", "cross_region_reads") {
 		path := join(path, f.key)
 		switch f.key {
 		case "keys":
 			d.arns(k, f.value, path)
+		case "read_keys":
+			reads = f.value
 		case "when_region_down":
 			k.Degrade = d.oneOf(f.value, path, "degrade", "fail") == "degrade"
 		case "min_wrappings":
@@ -253,6 +256,11 @@ func (d *decoder) kms(n *yaml.Node, path string) *KMS {
 		case "cross_region_reads":
 			k.CrossRegionReads = Permission(d.oneOf(f.value, path, "allow", "deny"))
 		}
+	}
+	if reads != nil {
+		both := &KMS{ARNs: slices.Clone(k.ARNs)} // no key may stand in both lists
+		d.arns(both, reads, join(path, "read_keys"))
+		k.ReadARNs = both.ARNs[len(k.ARNs):]
 	}
 	if len(k.ARNs) == 0 {
 		d.fail(n, join(path, "keys"), "the keyring names no key", "list the ARN of a KMS key: keys: [arn:aws:kms:…]")

@@ -99,7 +99,10 @@ type Keyring struct {
 
 // KMS are wrapping keys in AWS KMS.
 type KMS struct {
-	ARNs             []string
+	ARNs []string
+	// ReadARNs are keys under which values may still be wrapped. Nothing is
+	// written under them.
+	ReadARNs         []string
 	Degrade          bool // when_region_down: degrade
 	MinWrappings     int
 	CrossRegionReads Permission

@@ -29,6 +29,9 @@ const providerID = "aws-kms"
 type Config struct {
 	// Keys are the ARNs of the wrapping keys, one of each Region or more.
 	Keys []string
+	// ReadKeys are the ARNs of keys under which values may still be wrapped:
+	// they are asked to open, after Keys, and nothing is written under them.
+	ReadKeys []string
 	// Region is the process's Region: its key makes data keys and is tried
 	// first on reads. Empty, or a Region without a key, means the first key.
 	Region string
@@ -58,6 +61,7 @@ type Config struct {
 type Keyring struct {
 	config Config
 	keys   []ARN // the process's Region first
+	reads  []ARN // keys, then those that only read
 	shield *Shield
 
 	lastBlob atomic.Int32 // index of the key that opened the last blob
@@ -71,7 +75,11 @@ func New(c Config) (*Keyring, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Keyring{config: c, keys: keys, shield: c.Shield}
+	reads, err := resolve(append(slices.Clone(c.Keys), c.ReadKeys...), "")
+	if err != nil {
+		return nil, err
+	}
+	k := &Keyring{config: c, keys: keys, reads: append(slices.Clone(keys), reads[len(keys):]...), shield: c.Shield}
 	if k.shield == nil {
 		if k.shield, err = NewShield(ShieldConfig{Client: c.Client, AttemptTimeout: c.AttemptTimeout, OnCall: c.OnCall}); err != nil {
 			return nil, err
@@ -247,7 +255,7 @@ type candidate struct {
 // candidates lists what can be tried, in the order of the keyring's keys.
 func (k *Keyring) candidates(keys []codec.WrappedKey) ([]candidate, error) {
 	var list []candidate
-	for _, own := range k.keys {
+	for _, own := range k.reads {
 		for _, w := range keys {
 			if w.ProviderID != providerID {
 				continue

@@ -43,14 +43,14 @@ func (k *Keyring) DecryptBlob(ctx context.Context, blob []byte, ec codec.Context
 	var errs []error
 	var denied error
 	first := int(k.lastBlob.Load())
-	for n := range k.keys {
+	for n := range k.reads {
 		i := n
 		if n == 0 {
 			i = first
 		} else if n <= first {
 			i = n - 1
 		}
-		key := k.keys[i]
+		key := k.reads[i]
 		if k.config.LocalOnly && key.Region != k.keys[0].Region {
 			denied = failed(codec.ErrKeyUnavailable, "Decrypt", key, "the policy denies reads across Regions", nil)
 			continue

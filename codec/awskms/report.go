@@ -6,7 +6,7 @@ import "slices"
 // reads try them.
 func (k *Keyring) Regions() []string {
 	var out []string
-	for _, key := range k.keys {
+	for _, key := range k.reads {
 		if !slices.Contains(out, key.Region) {
 			out = append(out, key.Region)
 		}

@@ -76,6 +76,7 @@ func newTarget(ctx context.Context, c *Config, s *driver.ValueSealer) (*target, 
 	t.value = t.dialect.quote(c.Column)
 	names := slices.Clone(described.RowKey)
 	names = withSources(names, t.policy.Context)
+	names = withSources(names, t.policy.LegacyContext)
 	if c.OldPolicy != nil {
 		old := target{table: t.table, column: t.column}
 		before, err := old.describe(c.OldPolicy)
@@ -86,6 +87,7 @@ func newTarget(ctx context.Context, c *Config, s *driver.ValueSealer) (*target, 
 			names = withSources(names, []policy.ContextPair{{Source: name}})
 		}
 		names = withSources(names, old.policy.Context)
+		names = withSources(names, old.policy.LegacyContext)
 	}
 	for i, name := range names {
 		k, err := t.keyColumn(rel, types, name)
