@@ -50,6 +50,12 @@ func borrowedCatalog(d Dialect, db *sql.DB) *catalog {
 	return &catalog{dialect: d, db: db, borrowed: true, relations: make(map[string]*sqlplan.Relation)}
 }
 
+// fork returns a catalog of the same database that knows nothing yet: each
+// policy has its own, since what views read depends on what is protected.
+func (c *catalog) fork() *catalog {
+	return &catalog{dialect: c.dialect, db: c.db, static: c.static, relations: make(map[string]*sqlplan.Relation)}
+}
+
 func relationKey(schema, name string) string {
 	return strings.ToLower(schema) + "\x00" + strings.ToLower(name)
 }

@@ -16,8 +16,10 @@ import (
 type conn struct {
 	base sqldriver.Conn
 	ctor *Connector
-	// inTx is true while a transaction that database/sql began is open.
-	inTx bool
+	// inTx is true while a transaction that database/sql began is open; pinned
+	// is the engine that was in force when it began.
+	inTx   bool
+	pinned *engine
 }
 
 type (
@@ -94,6 +96,15 @@ func Unwrap(x any) any {
 	return x
 }
 
+// engine is the one that a statement which starts now is planned by: a
+// transaction keeps to one policy.
+func (c *conn) engine() *engine {
+	if c.inTx {
+		return c.pinned
+	}
+	return c.ctor.engine.Load()
+}
+
 // Unwrap returns the base driver's connection.
 func (c *conn) Unwrap() any { return c.base }
 
@@ -118,7 +129,7 @@ func (c *connBeginner) BeginTx(ctx context.Context, opts sqldriver.TxOptions) (s
 }
 
 func (c *connResetter) ResetSession(ctx context.Context) error {
-	c.inTx = false
+	(*conn)(c).ended()
 	return c.base.(sqldriver.SessionResetter).ResetSession(ctx)
 }
 

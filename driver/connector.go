@@ -29,7 +29,8 @@ type Connector struct {
 	alerts   *dispatcher
 	stats    *counters
 	engine   atomic.Pointer[engine]
-	reload   sync.Mutex
+	reload   sync.Mutex // held while the engine is replaced
+	watcher  *watcher   // nil if the policy's file is not watched
 
 	// skips is true once the base driver showed that it takes no arguments
 	// without a prepared statement.
@@ -68,7 +69,7 @@ func unrecognised(d sqldriver.Driver) error {
 }
 
 func newConnector(base sqldriver.Connector, s settings) (*Connector, error) {
-	p, err := s.load()
+	p, content, err := s.load()
 	if err != nil {
 		return nil, err
 	}
@@ -97,31 +98,36 @@ func newConnector(base sqldriver.Connector, s settings) (*Connector, error) {
 		return nil, errors.Join(err, c.Close())
 	}
 	c.engine.Store(e)
+	if err := c.watch(content); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
 	return c, nil
 }
 
 func (c *Connector) compile(p *policy.Policy) (*engine, error) {
-	return newEngine(p, c.dialect, c.catalog, c.keys, c.alerts, c.stats)
+	return newEngine(p, c.dialect, c.catalog.fork(), c.keys, c.alerts, c.stats)
 }
 
-// load finds the policy.
-func (s *settings) load() (*policy.Policy, error) {
+// load finds the policy. content is the file's, nil if it is not from one.
+func (s *settings) load() (p *policy.Policy, content []byte, err error) {
 	if s.policy != nil {
-		return s.policy, nil
+		return s.policy, nil, nil
 	}
 	path := s.policyPath
 	if path == "" {
 		path = os.Getenv(PolicyEnv)
 	}
 	if path == "" {
-		return nil, fmt.Errorf("%w: none is given; set sealsql_policy=PATH in the DSN, %s=PATH in the environment, or driver.WithPolicy", ErrPolicy, PolicyEnv)
+		return nil, nil, fmt.Errorf("%w: none is given; set sealsql_policy=PATH in the DSN, %s=PATH in the environment, or driver.WithPolicy", ErrPolicy, PolicyEnv)
 	}
 	s.policyPath = path
-	p, err := policy.Load(path)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrPolicy, err)
+	if content, err = readPolicy(path); err != nil {
+		return nil, nil, err
 	}
-	return p, nil
+	if p, err = policy.Parse(path, content); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrPolicy, err)
+	}
+	return p, content, nil
 }
 
 // Connect implements driver.Connector. The first connection reads from the
@@ -136,7 +142,8 @@ func (c *Connector) Connect(ctx context.Context) (sqldriver.Conn, error) {
 
 // admit wraps a new connection, through which the first one reads the catalog.
 func (c *Connector) admit(ctx context.Context, base sqldriver.Conn) (sqldriver.Conn, error) {
-	if e := c.engine.Load(); !e.ready.Load() {
+	// A reload may put another engine in force meanwhile: see swap.
+	for e := c.engine.Load(); !e.ready.Load(); e = c.engine.Load() {
 		db := lend(base, c.base.Driver())
 		err := e.startOn(ctx, db)
 		_ = db.Close() // closes nothing but itself
@@ -161,50 +168,11 @@ func (c *Connector) Unwrap() any { return c.base }
 // Policy returns the policy in force.
 func (c *Connector) Policy() *policy.Policy { return c.engine.Load().policy }
 
-// Reload reads the policy's file again, or takes p if it is not nil, and puts
-// it in force for statements that start afterwards, prepared ones included;
-// statements in flight end under the old one. If the new policy cannot be used the old
-// one stays, an event is raised, and the error says why.
-func (c *Connector) Reload(p *policy.Policy) error {
-	c.reload.Lock()
-	defer c.reload.Unlock()
-	err := c.swap(p)
-	if err != nil {
-		c.alerts.raise(context.Background(), Event{Kind: EventPolicyRejected, Err: err.Error()}, nil)
-	}
-	return err
-}
-
-func (c *Connector) swap(p *policy.Policy) error {
-	if p == nil {
-		if c.settings.policyPath == "" {
-			return fmt.Errorf("%w: it was not read from a file; pass the new one", ErrPolicy)
-		}
-		var err error
-		if p, err = policy.Load(c.settings.policyPath); err != nil {
-			return fmt.Errorf("%w: the old policy stays in force: %w", ErrPolicy, err)
-		}
-	}
-	e, err := c.compile(p)
-	if err != nil {
-		return err
-	}
-	if old := c.engine.Load(); old.ready.Load() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		defer cancel()
-		c.catalog.forget()
-		if err := e.start(ctx); err != nil {
-			return err
-		}
-	}
-	c.engine.Store(e)
-	return nil
-}
-
-// Close closes the connections that sealsql opened for itself, delivers queued
+// Close ends the watch of the policy's file, closes the connections that sealsql opened for itself, delivers queued
 // events for at most the close timeout, zeroes the data keys it holds, and closes the base
 // connector if it can be closed. database/sql calls it when the sql.DB is closed.
 func (c *Connector) Close() error {
+	c.watcher.stop()
 	err := c.catalog.close()
 	c.alerts.close(c.settings.closeIn)
 	c.keys.close()

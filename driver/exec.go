@@ -47,7 +47,7 @@ func (c *conn) query(ctx context.Context, send queryFunc, query string, args []s
 
 // look finds the plan for a text under the policy in force.
 func (c *conn) look(ctx context.Context, query string, args []sqldriver.NamedValue) (*engine, *sqlplan.Plan, Arguments, error) {
-	e := c.ctor.engine.Load()
+	e := c.engine()
 	a := Arguments{Text: query, Params: args}
 	if len(args) > 0 {
 		var err error
@@ -123,7 +123,7 @@ func (c *conn) queryStale(ctx context.Context, base sqldriver.Rows, plan *sqlpla
 	if err := base.Close(); err != nil {
 		return nil, err
 	}
-	e := c.ctor.engine.Load()
+	e := c.engine()
 	e.tablesChanged()
 	if !plan.ReadOnly {
 		return nil, fmt.Errorf("%w: it was carried out, but its result is withheld because it does not have the expected columns", ErrTableChanged)

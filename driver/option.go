@@ -19,6 +19,7 @@ type Option func(*settings)
 type settings struct {
 	policy     *policy.Policy
 	policyPath string
+	watch      *Watch
 	dialect    Dialect
 	aws        *aws.Config
 	keyrings   map[string]codec.Keyring

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	sqldriver "database/sql/driver"
+	"fmt"
 	"sync"
 )
 
@@ -24,15 +25,27 @@ var (
 )
 
 // OpenConnector implements driver.DriverContext. The DSN is the base driver's;
-// its parameter sealsql_policy, which names the policy's file, is taken out first.
+// its parameters sealsql_policy, which names the policy's file, and
+// sealsql_policy_watch, see [WatchEnv], are taken out first.
 func (o *Opener) OpenConnector(dsn string) (sqldriver.Connector, error) {
 	base, params, err := o.Split(dsn)
 	if err != nil {
 		return nil, err
 	}
 	opts := []Option{WithDialect(o.Dialect)}
-	if path := params["sealsql_policy"]; path != "" {
-		opts = append(opts, WithPolicyFile(path))
+	for key, value := range params {
+		switch key {
+		case "sealsql_policy":
+			opts = append(opts, WithPolicyFile(value))
+		case "sealsql_policy_watch":
+			every, err := watchInterval(value)
+			if err != nil {
+				return nil, fmt.Errorf("sealsql: the DSN's %s %w", key, err)
+			}
+			opts = append(opts, WithWatch(Watch{Every: every}))
+		default:
+			return nil, fmt.Errorf("sealsql: the DSN has an unknown parameter %s; sealsql's are sealsql_policy and sealsql_policy_watch", key)
+		}
 	}
 	connector, err := o.Base(base)
 	if err != nil {

@@ -47,7 +47,7 @@ func (c *Connector) Sealer() *ValueSealer { return &ValueSealer{c: c} }
 // sinks set by [WithSink] are told all the same. Close ends it.
 func NewSealer(db *sql.DB, opts ...Option) (*ValueSealer, error) {
 	s := newSettings(opts)
-	p, err := s.load()
+	p, _, err := s.load()
 	if err != nil {
 		return nil, err
 	}
@@ -90,11 +90,12 @@ func (s *ValueSealer) Dialect() Dialect { return s.c.dialect }
 // Relation describes a table of the policy as the live catalog shows it, and
 // the key types of its columns, in their order. For tools of this module.
 func (s *ValueSealer) Relation(ctx context.Context, table string) (*sqlplan.Relation, []KeyType, error) {
-	t, err := s.c.engine.Load().table(table)
+	e := s.c.engine.Load()
+	t, err := e.table(table)
 	if err != nil {
 		return nil, nil, err
 	}
-	rel, err := s.c.catalog.Relation(ctx, t.Schema, t.Name)
+	rel, err := e.catalog.Relation(ctx, t.Schema, t.Name)
 	if err != nil {
 		return nil, nil, err
 	}

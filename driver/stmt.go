@@ -42,7 +42,7 @@ type prepareFunc func(ctx context.Context, text string) (sqldriver.Stmt, error)
 
 // prepare plans the text and prepares, through send, what the plan sends.
 func (c *conn) prepare(ctx context.Context, query string, send prepareFunc) (sqldriver.Stmt, error) {
-	e := c.ctor.engine.Load()
+	e := c.engine()
 	plan, err := e.plan(ctx, query)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func preparedText(plan *sqlplan.Plan, query string) string {
 
 // current makes sure that the statement follows the policy in force.
 func (s *stmt) current(ctx context.Context) error {
-	e := s.conn.ctor.engine.Load()
+	e := s.conn.engine()
 	if e == s.engine {
 		return nil
 	}

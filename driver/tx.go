@@ -14,19 +14,22 @@ func (c *conn) began(base sqldriver.Tx, err error) (sqldriver.Tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.inTx = true
+	c.inTx, c.pinned = true, c.ctor.engine.Load()
 	return &tx{base: base, conn: c}, nil
 }
+
+// ended is called when the transaction, if there was one, is no more.
+func (c *conn) ended() { c.inTx, c.pinned = false, nil }
 
 // Unwrap returns the base driver's transaction.
 func (t *tx) Unwrap() any { return t.base }
 
 func (t *tx) Commit() error {
-	t.conn.inTx = false
+	t.conn.ended()
 	return t.base.Commit()
 }
 
 func (t *tx) Rollback() error {
-	t.conn.inTx = false
+	t.conn.ended()
 	return t.base.Rollback()
 }

@@ -41,7 +41,8 @@ func openBase(dsn string) (sqldriver.Connector, error) {
 	return mysql.MySQLDriver{}.OpenConnector(dsn)
 }
 
-const policyParam = "sealsql_policy"
+// ownParams is how the names of sealsql's own parameters begin.
+const ownParams = "sealsql_"
 
 // splitDSN takes sealsql_policy out of the DSN's parameters, which come after
 // the last slash. Errors do not quote the DSN.
@@ -56,15 +57,15 @@ func splitDSN(dsn string) (string, map[string]string, error) {
 	var keep []string
 	for part := range strings.SplitSeq(dsn[mark+1:], "&") {
 		key, value, _ := strings.Cut(part, "=")
-		if key != policyParam {
+		if !strings.HasPrefix(key, ownParams) {
 			keep = append(keep, part)
 			continue
 		}
-		path, err := url.QueryUnescape(value)
-		if err != nil || path == "" {
-			return "", nil, fmt.Errorf("sealsql: %s in the DSN is not a path; write it percent-encoded, slashes as %%2F", policyParam)
+		value, err := url.QueryUnescape(value)
+		if err != nil || value == "" {
+			return "", nil, fmt.Errorf("sealsql: %s in the DSN is empty or not percent-encoded; write slashes as %%2F", key)
 		}
-		params[policyParam] = path
+		params[key] = value
 	}
 	base := dsn[:mark]
 	if len(keep) > 0 {

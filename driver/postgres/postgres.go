@@ -42,12 +42,13 @@ func openBase(dsn string) (sqldriver.Connector, error) {
 	return stdlib.GetDefaultDriver().(sqldriver.DriverContext).OpenConnector(dsn)
 }
 
-const policyParam = "sealsql_policy"
+// ownParams is how the names of sealsql's own parameters begin.
+const ownParams = "sealsql_"
 
 // splitDSN takes sealsql_policy out of a DSN in either of pgx's two forms.
 // Errors do not quote the DSN.
 func splitDSN(dsn string) (string, map[string]string, error) {
-	if !strings.Contains(dsn, policyParam) {
+	if !strings.Contains(dsn, ownParams) {
 		return dsn, nil, nil
 	}
 	if strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://") {
@@ -64,15 +65,15 @@ func splitURL(dsn string) (string, map[string]string, error) {
 	var keep []string
 	for part := range strings.SplitSeq(query, "&") {
 		key, value, _ := strings.Cut(part, "=")
-		if key != policyParam {
+		if !strings.HasPrefix(key, ownParams) {
 			keep = append(keep, part)
 			continue
 		}
-		path, err := url.QueryUnescape(value)
-		if err != nil || path == "" {
-			return "", nil, fmt.Errorf("sealsql: %s in the DSN is not a path; write it percent-encoded, as in %s=policy.yaml", policyParam, policyParam)
+		value, err := url.QueryUnescape(value)
+		if err != nil || value == "" {
+			return "", nil, fmt.Errorf("sealsql: %s in the DSN is empty or not percent-encoded; write it as in sealsql_policy=policy.yaml", key)
 		}
-		params[policyParam] = path
+		params[key] = value
 	}
 	if len(keep) > 0 {
 		base += "?" + strings.Join(keep, "&")
@@ -106,14 +107,14 @@ func splitKeywords(dsn string) (string, map[string]string, error) {
 		if !ok {
 			return "", nil, errors.New("sealsql: a quoted value in the DSN has no closing quote")
 		}
-		if i = end; key != policyParam {
+		if i = end; !strings.HasPrefix(key, ownParams) {
 			out.WriteString(dsn[start:i])
 			continue
 		}
 		if value == "" {
-			return "", nil, fmt.Errorf("sealsql: %s in the DSN is empty; name the policy's file", policyParam)
+			return "", nil, fmt.Errorf("sealsql: %s in the DSN is empty; give it a value or leave it out", key)
 		}
-		params[policyParam] = value
+		params[key] = value
 	}
 	return strings.TrimSpace(out.String()), params, nil
 }

@@ -37,6 +37,7 @@ var allowed = map[string][]string{
 	"internal/fakecloudwatch":   {"github.com/aws/smithy-go/encoding/cbor"},
 	"internal/rekey":            {"policy", "codec", "codec/awskms", "driver", "internal/sqlplan", "github.com/go-sql-driver/mysql"},
 	"rekey":                     {"driver", "internal/rekey"},
+	"internal/membase":          {},
 	"internal/gencombos":        {},
 	"internal/floor":            {},
 	"internal/corpus":           {"policy", "internal/sqlplan", "golang.org/x/tools/txtar"},
