@@ -56,3 +56,19 @@ fuzz:
 	go test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) ./codec
 	go test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) ./policy
 	go test -run '^$$' -fuzz FuzzPlan -fuzztime $(FUZZTIME) ./internal/sqlplan/postgres
+
+# The drills of internal/drill at full length: outages of whole Regions under
+# load, long scans, values moved behind the driver's back, sinks that hang.
+DRILL = go test ./internal/drill -count 1 -v -timeout 30m -whole
+.PHONY: drill drill-scan drill-swaps drill-sinks
+drill: servers
+	$(DRILL) -run TestOutage -outage $(or $(DURATION),2m)
+
+drill-scan: servers
+	$(DRILL) -run Scan
+
+drill-swaps: servers
+	$(DRILL) -run 'TestSwaps|TestWhatNobodyCanSee'
+
+drill-sinks: servers
+	$(DRILL) -run TestSinks
