@@ -4,7 +4,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME ?= 30s
 
-.PHONY: test race lint bench bench-peers fuzz interop servers conformance conformance-pgx conformance-mysql conformance-sqlx
+.PHONY: test race lint bench bench-peers fuzz interop servers kms-calls conformance conformance-pgx conformance-mysql conformance-sqlx
 
 # test runs every test against real Postgres and MariaDB servers, which it
 # installs from Debian's packages if they are missing (as root).
@@ -51,6 +51,11 @@ conformance-sqlx: servers
 # in one run, and prints a table of the ratios.
 bench-peers:
 	cd interop && go test -run '^$$' -bench Peers -benchtime 2s .
+
+# kms-calls prints the calls of KMS that 10,000 rows take, each with a context of
+# its own, with a data key per value, cached and per branch, on both servers.
+kms-calls: servers
+	go test -count=1 -run TestWhatABranchKeySaves -v ./internal/integration -args -rows 10000 | grep -v '^time='
 
 fuzz:
 	go test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) ./codec

@@ -85,7 +85,7 @@ func newConnector(base sqldriver.Connector, s settings) (*Connector, error) {
 	} else {
 		c.catalog = newCatalog(s.dialect, base)
 	}
-	c.keys = newKeys(&c.settings, c.stats)
+	c.keys = newKeys(&c.settings, c.stats, c.catalog)
 	sinks, err := s.alertSinks(p, c.keys.awsSettings)
 	if err != nil {
 		return nil, errors.Join(err, c.catalog.close())

@@ -38,6 +38,10 @@ var (
 	// ErrShredded: the branch key that a value needs was deleted.
 	ErrShredded = errors.New("sealsql: the value's branch key was deleted")
 
+	// ErrNoBranchKey: a value was to be sealed under a branch key that does not
+	// exist. Nothing was sent.
+	ErrNoBranchKey = errors.New("sealsql: the branch key does not exist")
+
 	// ErrUnverifiable: a statement's shape hides the row that a value belongs
 	// to, and the policy says that such values are not handed out.
 	ErrUnverifiable = errors.New("sealsql: value cannot be verified against its row")

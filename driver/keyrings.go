@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"database/sql"
 	"encoding/base64"
 	"fmt"
 	"os"
@@ -13,45 +14,68 @@ import (
 
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/awskms"
+	"github.com/sealsql/sealsql/codec/cache"
 	"github.com/sealsql/sealsql/codec/rawaes"
 	"github.com/sealsql/sealsql/policy"
 )
 
 // keys makes keyrings and codecs from a policy. A keyring that a new policy
-// leaves as it was is kept, and with it what it knows of Regions that are down.
+// leaves as it was is kept, and with it its caches and what it knows of Regions that
+// are down.
 type keys struct {
 	settings *settings
 	counters *counters
 	alerts   *dispatcher
+	dialect  string
+	db       *sql.DB // of the base driver, for key stores; nil if there is none
 
-	mu    sync.Mutex
-	aws   *aws.Config
-	rings map[string]codec.Keyring // by description
+	mu     sync.Mutex
+	aws    *aws.Config
+	shield *awskms.Shield
+	limits policy.KMSLimits // of the shield
+	rings  map[string]*ring // by description
 }
 
-func newKeys(s *settings, c *counters) *keys {
-	return &keys{settings: s, counters: c, rings: map[string]codec.Keyring{}}
+func newKeys(s *settings, c *counters, cat *catalog) *keys {
+	return &keys{settings: s, counters: c, dialect: s.dialect.Name(), db: cat.db, rings: map[string]*ring{}}
 }
 
-// close forgets the keyrings. Data keys live only while a value is sealed or opened.
+// close zeroes the keys that are kept and ends what runs in the background.
 func (k *keys) close() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	for _, r := range k.rings {
+		r.close()
+	}
 	clear(k.rings)
+	if k.shield != nil {
+		k.shield.Close()
+	}
 }
 
-// notYet is the error for what a policy may say and this version cannot do.
-func notYet(what string) error {
-	return fmt.Errorf("%w: %s is not supported yet", ErrPolicy, what)
+// ring is a keyring of the policy at work.
+type ring struct {
+	name   string
+	plain  codec.Keyring    // a data key for each value; nil for branch keys
+	cached *cache.Materials // over plain; may be nil
+	branch *branchRing      // may be nil
+}
+
+func (r *ring) close() {
+	if r.cached != nil {
+		_ = r.cached.Close() // it never fails
+	}
+	if r.branch != nil {
+		r.branch.cache.Close()
+	}
 }
 
 // codec returns the codec of a column.
 func (k *keys) codec(p *policy.Policy, c policy.Column, required []string) (*codec.Codec, error) {
-	ring, err := k.keyring(p, c.Keyring)
-	if err != nil {
+	cfg := codec.Config{RequiredKeys: required}
+	if err := k.supply(p, c, &cfg); err != nil {
 		return nil, err
 	}
-	cfg := codec.Config{Keyring: ring, RequiredKeys: required}
 	if described, ok := p.Keyring(c.Keyring); ok {
 		cfg.MaxWrappedKeys, cfg.Suite = described.MaxWrappedKeys, suiteOf(p, c.Keyring)
 		if described.Commitment == "require_encrypt_allow_decrypt" || k.settings.olderSuites {
@@ -69,61 +93,116 @@ func suiteOf(p *policy.Policy, keyring string) codec.Suite {
 	return codec.SuiteCommit
 }
 
-// keyring returns the keyring of a name: the one set in code, or the policy's.
-func (k *keys) keyring(p *policy.Policy, name string) (codec.Keyring, error) {
-	if ring, ok := k.settings.keyrings[name]; ok {
-		return ring, nil
+// supply sets what gives the column's codec its keys: the keyring set in
+// code, or the policy's.
+func (k *keys) supply(p *policy.Policy, c policy.Column, cfg *codec.Config) (err error) {
+	if own, ok := k.settings.keyrings[c.Keyring]; ok {
+		cfg.Keyring = own
+		return nil
 	}
-	described, ok := p.Keyring(name)
+	r, err := k.ring(p, c.Keyring)
+	if err != nil {
+		return err
+	}
+	switch {
+	case r.branch != nil:
+		cfg.Keyring, err = r.branch.keyring(c)
+	case r.cached != nil:
+		cfg.Materials = r.cached
+	default:
+		cfg.Keyring = r.plain
+	}
+	return err
+}
+
+// ring returns the policy's keyring of a name.
+func (k *keys) ring(p *policy.Policy, name string) (*ring, error) {
+	d, ok := p.Keyring(name)
 	if !ok {
 		return nil, fmt.Errorf("%w: there is no keyring %q", ErrPolicy, name)
 	}
 	if k.settings.readKeys != nil {
-		described = readingKeyring(described, k.settings.readKeys)
-	}
-	if per := described.DataKey.Per; per != "value" {
-		return nil, notYet("data_key: {per: " + per + "} of keyring " + name)
+		d = readingKeyring(d, k.settings.readKeys)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	key := fmt.Sprintf("%s %+v %+v %s", name, described.KMS, described.RawAES, p.Region())
-	if ring, ok := k.rings[key]; ok {
-		return ring, nil
+	key := fmt.Sprintf("%s %+v %+v %+v %s %+v", name, d.KMS, d.RawAES, d.DataKey, p.Region(), p.KMSLimits())
+	if r, ok := k.rings[key]; ok {
+		return r, nil
 	}
-	ring, err := k.make(p, described)
+	r, err := k.make(p, d)
 	if err != nil {
 		return nil, fmt.Errorf("%w: keyring %s: %w", ErrPolicy, name, err)
 	}
-	k.rings[key] = ring
-	return ring, nil
+	k.rings[key] = r
+	return r, nil
 }
 
-func (k *keys) make(p *policy.Policy, d policy.Keyring) (codec.Keyring, error) {
+func (k *keys) make(p *policy.Policy, d policy.Keyring) (*ring, error) {
+	r := &ring{name: d.Name}
+	var err error
+	if d.DataKey.Per == "branch" {
+		r.branch, err = k.makeBranch(p, d)
+		return r, err
+	}
+	if r.plain, err = k.makePlain(p, d); err != nil || d.DataKey.Per != "cached" {
+		return r, err
+	}
+	r.cached, err = cache.New(cache.Config{Keyring: r.plain, MaxAge: d.DataKey.MaxAge, MaxMessages: d.DataKey.MaxMessages,
+		MaxBytes: d.DataKey.MaxBytes, Capacity: int(d.DataKey.Capacity)})
+	return r, err
+}
+
+func (k *keys) makePlain(p *policy.Policy, d policy.Keyring) (codec.Keyring, error) {
 	if d.RawAES != nil {
-		key, err := base64.StdEncoding.DecodeString(os.Getenv(d.RawAES.KeyEnv))
-		if err != nil || len(key) == 0 {
-			return nil, fmt.Errorf("the environment variable %s does not hold a key in base64", d.RawAES.KeyEnv)
+		key, err := rawKey(d.RawAES)
+		if err != nil {
+			return nil, err
 		}
 		return rawaes.New(d.RawAES.Namespace, d.RawAES.Name, key)
 	}
-	cfg, err := k.awsConfig()
+	shield, region, err := k.kms(p)
 	if err != nil {
 		return nil, err
+	}
+	return awskms.New(awskms.Config{
+		Keys: d.KMS.ARNs, ReadKeys: d.KMS.ReadARNs, Region: region, Shield: shield,
+		Degrade: d.KMS.Degrade, MinWrappings: d.KMS.MinWrappings, LocalOnly: d.KMS.CrossRegionReads == policy.Deny,
+		OnMissing: func(ctx context.Context, key awskms.ARN, _ error) { k.missing(ctx, d.Name, key) },
+	})
+}
+
+func rawKey(r *policy.RawAES) ([]byte, error) {
+	key, err := base64.StdEncoding.DecodeString(os.Getenv(r.KeyEnv))
+	if err != nil || len(key) == 0 {
+		return nil, fmt.Errorf("the environment variable %s does not hold a key in base64", r.KeyEnv)
+	}
+	return key, nil
+}
+
+// kms returns the shield that all keyrings share, and the process's Region.
+func (k *keys) kms(p *policy.Policy) (*awskms.Shield, string, error) {
+	cfg, err := k.awsConfig()
+	if err != nil {
+		return nil, "", err
 	}
 	region := p.Region()
 	if region == "" {
 		region = cfg.Region
 	}
-	name := d.Name
-	return awskms.New(awskms.Config{
-		Keys: d.KMS.ARNs, ReadKeys: d.KMS.ReadARNs, Region: region, Client: awskms.Clients(cfg),
-		Degrade: d.KMS.Degrade, MinWrappings: d.KMS.MinWrappings, LocalOnly: d.KMS.CrossRegionReads == policy.Deny,
-		OnCall: func(c awskms.Call) {
-			k.counters.kms.add(c)
-			k.alerts.observe(context.Background(), KMSCall{c.Region, c.Operation, c.Outcome}, c.Duration)
-		},
-		OnMissing: func(ctx context.Context, key awskms.ARN, _ error) { k.missing(ctx, name, key) },
-	})
+	if limits := p.KMSLimits(); k.shield == nil || k.limits != limits {
+		if k.shield != nil {
+			k.shield.Close() // keyrings of the old policy still call through it
+		}
+		k.limits = limits
+		k.shield, err = awskms.NewShield(awskms.ShieldConfig{Client: awskms.Clients(cfg),
+			CallsPerSecond: limits.CallsPerSecond, MaxInFlight: limits.MaxInFlight,
+			OnCall: func(c awskms.Call) {
+				k.counters.kms.add(c)
+				k.alerts.observe(context.Background(), KMSCall{c.Region, c.Operation, c.Outcome}, c.Duration)
+			}})
+	}
+	return k.shield, region, err
 }
 
 // missing reports a wrapping that a value was written without.

@@ -4,18 +4,17 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/awskms"
 )
 
 // KMSCall identifies a kind of KMS call in a [Snapshot].
 type KMSCall struct {
 	// Operation is KMS's name of it; Outcome is "ok", "denied", "throttled",
-	// "invalid_ciphertext", "canceled" or "unavailable".
+	// "invalid_ciphertext", "canceled", "unusable" (the key: disabled, deleted)
+	// or "unavailable" (the Region).
 	Region, Operation, Outcome string
 }
 
@@ -108,40 +107,33 @@ func (k *kmsCounters) report(s *Snapshot) {
 	})
 }
 
-// What keyrings may tell of themselves; those that wrap another have Unwrap.
-type (
-	regionReporter interface {
-		Regions() []string
-		Down(region string) bool
-	}
-	cacheReporter interface {
-		CacheStats() (hits, misses uint64, entries int)
-	}
-)
-
 // report adds what the keyrings tell.
 func (k *keys) report(s *Snapshot) {
 	k.mu.Lock()
-	rings := maps.Clone(k.rings)
+	rings, shield := slices.Collect(maps.Values(k.rings)), k.shield
 	k.mu.Unlock()
-	for described, ring := range rings {
-		name, _, _ := strings.Cut(described, " ")
-		for ring != nil {
-			if r, ok := ring.(regionReporter); ok {
-				for _, region := range r.Regions() {
-					state := s.KMSRegions[region]
-					state.BreakerOpen = state.BreakerOpen || r.Down(region)
-					s.KMSRegions[region] = state
-				}
-			}
-			if c, ok := ring.(cacheReporter); ok {
-				hits, misses, entries := c.CacheStats()
-				s.Caches[name] = CacheStats{hits, misses, entries}
-			}
-			wrapper, _ := ring.(interface{ Unwrap() codec.Keyring })
-			if ring = nil; wrapper != nil {
-				ring = wrapper.Unwrap()
+	for _, r := range rings {
+		if x, ok := r.plain.(*awskms.Keyring); ok {
+			for _, region := range x.Regions() {
+				state := s.KMSRegions[region]
+				state.BreakerOpen = state.BreakerOpen || x.Down(region)
+				s.KMSRegions[region] = state
 			}
 		}
+		if r.cached != nil {
+			c := r.cached.Stats()
+			s.Caches[r.name] = CacheStats{c.Hits, c.Misses, c.Entries}
+		}
+		if r.branch != nil {
+			s.Caches[r.name] = r.branch.stats()
+		}
+	}
+	if shield == nil {
+		return
+	}
+	for _, r := range shield.Regions() {
+		state := s.KMSRegions[r.Region]
+		state.BreakerOpen = state.BreakerOpen || r.HeldBack
+		s.KMSRegions[r.Region] = state
 	}
 }

@@ -85,10 +85,9 @@ func (k *keys) blobs(p *policy.Policy, name string) (blobOpener, error) {
 	if k.settings.readKeys != nil {
 		d = readingKeyring(d, k.settings.readKeys)
 	}
-	d.DataKey = policy.DataKey{Per: "value"}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	ring, err := k.make(p, d)
+	ring, err := k.makePlain(p, d)
 	if err != nil {
 		return nil, fmt.Errorf("%w: keyring %s: %w", ErrPolicy, name, err)
 	}

@@ -354,16 +354,26 @@ func (e *engine) sealFailed(ctx context.Context, b *binding, col *column, source
 		return cause
 	}
 	f := finding{col: col, text: b.text, sources: sources, cause: err}
+	var sentinel error
+	var mend string
 	switch {
 	case errors.Is(err, codec.ErrKeyDenied):
 		f.kind = EventKeyDenied
 	case errors.Is(err, codec.ErrInvalidContext), errors.Is(err, codec.ErrLimit):
 		return col.valueError(ErrValue, f.digest(), "shorten the value or the row key", err)
+	case errors.Is(err, codec.ErrNoBranchKey):
+		f.kind, sentinel, mend = EventUnknownKey, ErrNoBranchKey, "create it with sealsql keys create, or driver.BranchKeys, and write again"
+	case errors.Is(err, codec.ErrTampered):
+		f.kind = EventTampered // the branch key's item
+	case errors.Is(err, codec.ErrUnknownKey):
+		f.kind = EventUnknownKey
 	default:
 		f.kind = EventKMSUnavailable
 	}
 	e.raise(ctx, f, false)
 	col.sealFailed[f.kind].Add(1)
-	s := sentinels[f.kind]
-	return col.valueError(s.err, f.digest(), s.mend, err)
+	if sentinel == nil {
+		sentinel, mend = sentinels[f.kind].err, sentinels[f.kind].mend
+	}
+	return col.valueError(sentinel, f.digest(), mend, err)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/codec/branchkey"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/policy"
 )
@@ -23,6 +24,7 @@ type settings struct {
 	dialect    Dialect
 	aws        *aws.Config
 	keyrings   map[string]codec.Keyring
+	stores     map[string]branchkey.Store
 	sinks      []Sink
 	logger     *slog.Logger
 	schema     map[string]*sqlplan.Relation
@@ -58,6 +60,17 @@ func WithKeyring(name string, k codec.Keyring) Option {
 			s.keyrings = make(map[string]codec.Keyring)
 		}
 		s.keyrings[name] = k
+	}
+}
+
+// WithBranchKeyStore sets the branch key store that a policy names as
+// "store: code:NAME", in DynamoDB for one.
+func WithBranchKeyStore(name string, store branchkey.Store) Option {
+	return func(s *settings) {
+		if s.stores == nil {
+			s.stores = make(map[string]branchkey.Store)
+		}
+		s.stores[name] = store
 	}
 }
 

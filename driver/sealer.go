@@ -60,7 +60,7 @@ func NewSealer(db *sql.DB, opts ...Option) (*ValueSealer, error) {
 	if s.static {
 		c.catalog = &catalog{dialect: s.dialect, static: s.schema}
 	}
-	c.keys = newKeys(&c.settings, c.stats)
+	c.keys = newKeys(&c.settings, c.stats, c.catalog)
 	c.alerts = newDispatcher(s.codeSinks())
 	c.keys.alerts = c.alerts
 	c.alerts.start(c.Stats)

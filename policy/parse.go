@@ -52,7 +52,7 @@ func Parse(name string, data []byte) (*Policy, error) {
 	return p, nil
 }
 
-var topFields = []string{"version", "region", "keyrings", "tables", "views", "alerts", "read_ahead", "limits"}
+var topFields = []string{"version", "region", "keyrings", "tables", "views", "alerts", "kms", "read_ahead", "limits"}
 
 func (d *decoder) document(data []byte) *Policy {
 	p := &Policy{keyrings: map[string]Keyring{}, alerts: []Alert{{Kind: "log"}},
@@ -96,6 +96,8 @@ func (d *decoder) document(data []byte) *Policy {
 			views = f.value
 		case "alerts":
 			p.alerts = d.alerts(f.value)
+		case "kms":
+			d.kmsLimits(f.value, &p.kms)
 		case "read_ahead":
 			d.readAhead(f.value, &p.readAhead)
 		case "limits":
@@ -186,6 +188,17 @@ func (d *decoder) alerts(n *yaml.Node) []Alert {
 		}
 	}
 	return out
+}
+
+func (d *decoder) kmsLimits(n *yaml.Node, l *KMSLimits) {
+	for _, f := range d.fields(n, "kms", "calls_per_second", "max_in_flight") {
+		path := join("kms", f.key)
+		if f.key == "calls_per_second" {
+			l.CallsPerSecond = float64(d.number(f.value, path, 1, 1_000_000))
+		} else {
+			l.MaxInFlight = int(d.number(f.value, path, 1, 10_000))
+		}
+	}
 }
 
 func (d *decoder) readAhead(n *yaml.Node, r *ReadAhead) {
@@ -335,6 +348,9 @@ func (d *decoder) dataKey(n *yaml.Node, path string) DataKey {
 			k.Capacity = d.number(f.value, path, 1, 1<<24)
 		case "store":
 			k.Store = d.text(f.value, path)
+			if k.Store != "" && !storeForm.MatchString(k.Store) {
+				d.fail(f.value, path, fmt.Sprintf("%q is no store of branch keys", k.Store), "write sql, sql:TABLE, file:PATH, or code:NAME for one set with driver.WithBranchKeyStore")
+			}
 		case "ttl":
 			k.TTL = d.duration(f.value, path)
 		case "branch_key":
@@ -351,8 +367,11 @@ func (d *decoder) dataKey(n *yaml.Node, path string) DataKey {
 	return k
 }
 
+// storeForm is what the field store may say.
+var storeForm = regexp.MustCompile(`^(sql|sql:[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?|file:.+|code:.+)$`)
+
 func (d *decoder) checkDataKey(n *yaml.Node, path string, k DataKey) {
-	cached := k.MaxAge != 0 || k.MaxMessages != 0 || k.MaxBytes != 0 || k.Capacity != 0
+	cached := k.MaxAge != 0 || k.MaxMessages != 0 || k.MaxBytes != 0 || k.Capacity != 0 && k.Per != "branch"
 	branch := k.Store != "" || k.TTL != 0 || k.BranchKey != "" || k.BranchKeyFrom != ""
 	switch {
 	case k.Per != "cached" && cached:
@@ -361,6 +380,8 @@ func (d *decoder) checkDataKey(n *yaml.Node, path string, k DataKey) {
 		d.fail(n, path, "store, ttl and branch_key belong to branch keys", "write per: branch, or take them out")
 	case k.Per == "cached" && k.MaxAge == 0:
 		d.fail(n, join(path, "max_age"), "the field is missing", "say for how long a data key may be used, such as 5m")
+	case k.BranchKey != "" && len(k.BranchKey) > 255:
+		d.fail(n, join(path, "branch_key"), "a branch key's id has 255 bytes at most", "shorten it")
 	case k.Per == "branch" && (k.Store == "" || k.TTL == 0 || k.BranchKey == "" && k.BranchKeyFrom == ""):
 		d.fail(n, path, "branch keys need store, ttl and branch_key", "add what is missing")
 	}

@@ -78,6 +78,7 @@ type Policy struct {
 	tables    []Table
 	views     []View
 	alerts    []Alert
+	kms       KMSLimits
 	readAhead ReadAhead
 	limits    Limits
 	warnings  []Finding
@@ -119,10 +120,12 @@ type DataKey struct {
 	Per                             string // value, cached or branch
 	MaxAge                          time.Duration
 	MaxMessages, MaxBytes, Capacity int64
-	Store                           string
-	TTL                             time.Duration
-	BranchKey                       string // a fixed branch key id
-	BranchKeyFrom                   string // or the column that holds it
+	// Store is sql, sql:TABLE, file:PATH or code:NAME.
+	Store string
+	// TTL is the most that a deleted branch key goes on opening.
+	TTL           time.Duration
+	BranchKey     string // a fixed branch key id
+	BranchKeyFrom string // or the column that holds it
 }
 
 // Table is a protected table.
@@ -178,6 +181,12 @@ type Alert struct {
 	EMF               bool   // cloudwatch: embedded metric format on stdout
 }
 
+// KMSLimits bound what is sent to KMS in each Region. Zero means the default.
+type KMSLimits struct {
+	CallsPerSecond float64
+	MaxInFlight    int
+}
+
 // ReadAhead bounds how many rows are read before they are asked for.
 type ReadAhead struct {
 	MaxRows  int
@@ -224,6 +233,9 @@ func (p *Policy) Views() []View { return slices.Clone(p.views) }
 
 // Alerts returns the sinks.
 func (p *Policy) Alerts() []Alert { return slices.Clone(p.alerts) }
+
+// KMSLimits returns the bounds of what is sent to KMS.
+func (p *Policy) KMSLimits() KMSLimits { return p.kms }
 
 // ReadAhead returns the bounds of reading ahead.
 func (p *Policy) ReadAhead() ReadAhead { return p.readAhead }

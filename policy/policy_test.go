@@ -19,7 +19,7 @@ func TestTheExampleIsValid(t *testing.T) {
 		t.Fatal(err)
 	}
 	tables := p.Tables()
-	if len(tables) != 2 || tables[1].Schema != "payments" || len(p.Views()) != 1 || len(p.Keyrings()) != 2 {
+	if len(tables) != 3 || tables[1].Schema != "payments" || len(p.Views()) != 1 || len(p.Keyrings()) != 3 {
 		t.Errorf("the example was read as %+v", tables)
 	}
 	card := tables[1].Columns[0]
@@ -68,8 +68,8 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%s says\n%v\nwant\n%s", f, err, want)
 		}
 	}
-	if len(files) != 13 {
-		t.Errorf("ran %d policies, want 13", len(files))
+	if len(files) != 14 {
+		t.Errorf("ran %d policies, want 14", len(files))
 	}
 }
 

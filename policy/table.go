@@ -73,6 +73,7 @@ func (d *decoder) column(p *Policy, t *Table, e entry, path string, unverifiable
 	}
 	d.checkContext(t, &c, e, path)
 	d.checkLegacy(t, &c, e, path)
+	d.checkBranch(p.keyrings[c.Keyring], &c, e, path)
 	if c.PlaintextReads == Allow {
 		d.warn(e.name, path, "plaintext_reads: allow hands out values that nothing protects; turn it off after the backfill")
 	}
@@ -199,6 +200,17 @@ func (d *decoder) checkContext(t *Table, c *Column, e entry, path string) {
 				d.warn(e.name, join(path, "context"), fmt.Sprintf("the context holds %q, which is stored and logged in clear", p.Source))
 			}
 		}
+	}
+}
+
+// checkBranch asks whether the column that names the branch key is a source of
+// the context: otherwise a reader could not know which branch key to use, and nothing
+// would bind the value to it.
+func (d *decoder) checkBranch(k Keyring, c *Column, e entry, path string) {
+	from := k.DataKey.BranchKeyFrom
+	if from != "" && !slices.ContainsFunc(c.Context, func(p ContextPair) bool { return p.Source == from }) {
+		d.fail(e.name, join(path, "context"), fmt.Sprintf("the keyring %s finds its branch keys by the column %q, which the context lacks", c.Keyring, from),
+			fmt.Sprintf("add it, as in context: {…, %s: %s}", from, from))
 	}
 }
 

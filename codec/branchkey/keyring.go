@@ -67,17 +67,14 @@ func (k *Keyring) branch(ec codec.Context) (string, error) {
 	if err == nil {
 		err = checkID(id)
 	}
-	if err != nil {
-		return "", &codec.Error{Kind: codec.ErrInvalidContext, What: "the context names no branch key", Offset: -1, Cause: err}
-	}
-	return id, nil
+	return id, err
 }
 
 // OnEncrypt implements [codec.Keyring].
 func (k *Keyring) OnEncrypt(ctx context.Context, m *codec.EncryptionMaterials) error {
 	id, err := k.branch(m.Context)
 	if err != nil {
-		return err
+		return &codec.Error{Kind: codec.ErrInvalidContext, Op: "encrypt", What: "the context names no branch key", Offset: -1, Cause: err}
 	}
 	s, err := k.cache.get(ctx, slotKey{id: id, active: true})
 	if err != nil {
@@ -113,7 +110,7 @@ func (k *Keyring) OnDecrypt(ctx context.Context, m *codec.DecryptionMaterials, k
 	}
 	id, err := k.branch(m.Context)
 	if err != nil {
-		return err
+		return &codec.Error{Kind: codec.ErrUnknownKey, Op: "decrypt", What: "the context names no branch key", Offset: -1, Cause: err}
 	}
 	others, errs := false, error(nil)
 	for _, w := range keys {

@@ -4,11 +4,9 @@ import (
 	"context"
 	"database/sql"
 	sqldriver "database/sql/driver"
-	"errors"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/DATA-DOG/go-sqlmock"
@@ -98,34 +96,6 @@ func TestTheBaseConnectionIsReached(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-}
-
-// TestPolicyOfWhatIsNotSupportedYet is refused when the connector is made.
-func TestPolicyOfWhatIsNotSupportedYet(t *testing.T) {
-	cases := map[string][2]string{
-		"cached": {"kms: {keys", "data_key: {per: cached, max_age: 5m}, kms: {keys"},
-		"branch": {"kms: {keys", "data_key: {per: branch, store: s, ttl: 5m, branch_key: b}, kms: {keys"},
-	}
-	_, arn := kms()
-	t.Setenv("SEALSQL_TEST_KEY", arn)
-	for name, c := range cases {
-		text := strings.Replace(policyText, "pii:\n    kms: {keys: [\"${SEALSQL_TEST_KEY}\"]}", "pii: {kms: {keys: [\"${SEALSQL_TEST_KEY}\"]}}", 1)
-		p, err := policy.Parse("x", []byte(strings.Replace(text, c[0], c[1], 1)))
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		db, _, err := sqlmock.New()
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = driver.NewConnector(mockConnector{db.Driver()}, driver.WithPolicy(p), driver.WithDialect(postgres.Dialect))
-		if !errors.Is(err, driver.ErrPolicy) || !strings.Contains(err.Error(), "not supported yet") {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if len(cases) != 2 {
-		t.Error("the number of cases changed")
-	}
 }
 
 type mockConnector struct{ d sqldriver.Driver }
