@@ -138,7 +138,7 @@ func examine(stored any, inBase64 bool) (Inspection, *codec.Message) {
 		}
 		b = raw
 	}
-	if awskms.IsBlob(b) {
+	if looksLikeBlob(b) {
 		in.Form = FormKMSBlob
 		return in, nil
 	}
@@ -155,6 +155,16 @@ func examine(stored any, inBase64 bool) (Inspection, *codec.Message) {
 		in.Wrappings = append(in.Wrappings, wrapping(k))
 	}
 	return in, m
+}
+
+// looksLikeBlob recognises a bare ciphertext of KMS; a script may have put it into
+// a binary column in base64.
+func looksLikeBlob(b []byte) bool {
+	if awskms.IsBlob(b) {
+		return true
+	}
+	raw, err := base64.StdEncoding.AppendDecode(nil, bytes.TrimSpace(b))
+	return err == nil && awskms.IsBlob(raw)
 }
 
 const (

@@ -209,3 +209,21 @@ func TestARNs(t *testing.T) {
 		t.Error("multi-Region keys are matched wrongly")
 	}
 }
+
+// TestReadKeysOnlyRead: what another key wrapped opens, and nothing is wrapped under it.
+func TestReadKeysOnlyRead(t *testing.T) {
+	k := fake(t)
+	old, now := k.CreateKey(east), k.CreateKey(east)
+	before := seal(t, newCodec(t, k, awskms.Config{Keys: []string{old}}))
+	c := newCodec(t, k, awskms.Config{Keys: []string{now}, ReadKeys: []string{old}})
+	if got, err := c.Decrypt(t.Context(), nil, before, ec); err != nil || string(got) != "123-45-6789" {
+		t.Errorf("the old key's value: %v", err)
+	}
+	after := seal(t, c)
+	if keys := after.WrappedKeys(); len(keys) != 1 || string(keys[0].ProviderInfo) != now {
+		t.Errorf("a new value is wrapped under %d keys", len(keys))
+	}
+	if _, err := awskms.New(awskms.Config{Keys: []string{now}, ReadKeys: []string{now}, Client: awskms.Clients(k.AWSConfig(east))}); err == nil {
+		t.Error("a key that stands in both lists was accepted")
+	}
+}
