@@ -10,28 +10,48 @@ import (
 // printed, logged or marshalled; only Bytes shows it. The zero value is no key.
 type DataKey struct{ secret *secret }
 
-// secret is behind a pointer because fmt prints the fields of a nested value,
-// without asking its methods, when a verb does not fit; of a pointer it prints the address.
-type secret struct {
+// secret keeps the bytes from fmt, which prints the fields of a nested value
+// without asking its methods: of a pointer it prints the address, unless the verb does
+// not fit pointers (%s does not); then it prints what the pointer points to, and of the
+// pointer therein the address. Hence two of them.
+type secret struct{ in *inner }
+
+type inner struct {
 	b    []byte
 	room [32]byte // what b lies in, if it was made here
 }
 
+// held is a secret in one allocation.
+type held struct {
+	s  secret
+	in inner
+}
+
+// hold returns the secret of h, unused.
+func (h *held) hold() *secret {
+	h.s.in = &h.in
+	return &h.s
+}
+
 // NewDataKey takes ownership of b.
-func NewDataKey(b []byte) DataKey { return DataKey{&secret{b: b}} }
+func NewDataKey(b []byte) DataKey {
+	s := new(held).hold()
+	s.in.b = b
+	return DataKey{s}
+}
 
 // MakeDataKey returns a key of n zero bytes, for the caller to fill.
-func MakeDataKey(n int) DataKey { return new(secret).use(n) }
+func MakeDataKey(n int) DataKey { return new(held).hold().use(n) }
 
 // use returns s as a key of n zero bytes, or a new one if s was used before.
 func (s *secret) use(n int) DataKey {
-	if s == nil || s.b != nil {
-		s = new(secret)
+	if s == nil || s.in.b != nil {
+		s = new(held).hold()
 	}
-	if s.b = s.room[:]; n > len(s.room) {
-		s.b = make([]byte, n)
+	if s.in.b = s.in.room[:]; n > len(s.in.room) {
+		s.in.b = make([]byte, n)
 	}
-	s.b = s.b[:n:n]
+	s.in.b = s.in.b[:n:n]
 	return DataKey{s}
 }
 
@@ -54,7 +74,7 @@ func (k DataKey) Bytes() []byte {
 	if k.secret == nil {
 		return nil
 	}
-	return k.secret.b
+	return k.secret.in.b
 }
 
 // Len is the key's length in bytes, 0 for no key.

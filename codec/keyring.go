@@ -31,7 +31,7 @@ type EncryptionMaterials struct {
 	// WrappedKeys are the wrappings made so far.
 	WrappedKeys []WrappedKey
 	// SigningKey is set for suites that sign.
-	SigningKey *ecdsa.PrivateKey
+	SigningKey *ecdsa.PrivateKey `json:"-"`
 
 	room       [1]WrappedKey // what WrappedKeys lies in, mostly
 	spare      *secret       // for the data key

@@ -23,11 +23,11 @@ func (d defaultMaterials) Encryption(ctx context.Context, r EncryptionRequest) (
 func (d defaultMaterials) encryption(ctx context.Context, r EncryptionRequest, serialized []byte) (*EncryptionMaterials, error) {
 	one := new(struct { // allocation
 		m   EncryptionMaterials
-		key secret
+		key held
 	})
 	m := &one.m
 	m.Suite, m.Context, m.RequiredKeys, m.WrappedKeys = r.Suite, r.Context, r.RequiredKeys, m.room[:0]
-	m.spare, m.serialized = &one.key, serialized
+	m.spare, m.serialized = one.key.hold(), serialized
 	if info := r.Suite.info(); info != nil && info.curve != nil {
 		key, public, err := newSigningKey(info.curve)
 		if err != nil {
@@ -60,10 +60,10 @@ func (d defaultMaterials) Decryption(ctx context.Context, r DecryptionRequest) (
 func (d defaultMaterials) decryption(ctx context.Context, r DecryptionRequest, serialized []byte) (*DecryptionMaterials, error) {
 	one := new(struct { // allocation
 		m   DecryptionMaterials
-		key secret
+		key held
 	})
 	m := &one.m
-	m.Suite, m.Context, m.RequiredKeys, m.spare, m.serialized = r.Suite, r.Context, r.RequiredKeys, &one.key, serialized
+	m.Suite, m.Context, m.RequiredKeys, m.spare, m.serialized = r.Suite, r.Context, r.RequiredKeys, one.key.hold(), serialized
 	public, has := r.Context[publicKeyContextKey]
 	if info := r.Suite.info(); info.curve != nil {
 		var ok bool

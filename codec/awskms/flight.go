@@ -1,7 +1,6 @@
 package awskms
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -22,7 +21,7 @@ type flight struct {
 	done    chan struct{}
 	waiters int
 	// Set before done is closed. The last waiter zeroes the plaintext.
-	plaintext []byte
+	plaintext codec.DataKey
 	err       error
 }
 
@@ -73,14 +72,15 @@ func (s *Shield) depart(ctx context.Context, id flightKey, key ARN, blob []byte,
 	s.flights[id] = f
 	go func() {
 		defer cancel()
-		plaintext, err := s.decrypt(ctx, key, blob, ec, grants, alternative)
+		out, err := s.decrypt(ctx, key, blob, ec, grants, alternative)
+		plaintext := codec.NewDataKey(out)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.flights[id] == f {
 			delete(s.flights, id)
 		}
 		if f.waiters == 0 {
-			clear(plaintext)
+			plaintext.Zero()
 		}
 		f.plaintext, f.err = plaintext, err
 		close(f.done)
@@ -97,9 +97,9 @@ func (s *Shield) arrive(f *flight) (codec.DataKey, error) {
 		return codec.DataKey{}, f.err
 	}
 	if f.waiters == 0 {
-		return codec.NewDataKey(f.plaintext), nil
+		return f.plaintext, nil
 	}
-	return codec.NewDataKey(bytes.Clone(f.plaintext)), nil
+	return f.plaintext.Clone(), nil
 }
 
 // abandon leaves a flight; the last to leave ends it, and who asks again starts
@@ -110,7 +110,7 @@ func (s *Shield) abandon(id flightKey, f *flight) {
 	if f.waiters--; f.waiters > 0 {
 		return
 	}
-	clear(f.plaintext)
+	f.plaintext.Zero()
 	f.cancel()
 	if s.flights[id] == f {
 		delete(s.flights, id)

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"sync"
 
 	"github.com/sealsql/sealsql/codec"
 )
@@ -81,12 +82,16 @@ func (k *Keyring) OnEncrypt(ctx context.Context, m *codec.EncryptionMaterials) e
 		return err
 	}
 	defer s.release()
-	// One buffer holds the wrapped key and behind it the additional data.
-	n := prefixLength + m.Suite.KeyLength() + tagLength
-	buf, err := appendAAD(make([]byte, n, n+contextRoom), id, s.version, m.Context)
+	room := rooms.Get().(*[contextRoom]byte)
+	defer rooms.Put(room)
+	aad, err := m.AppendContext(appendBinding(room[:0], id, s.version))
 	if err != nil {
 		return err
 	}
+	// One buffer holds the wrapped key and behind it the branch key id.
+	n := prefixLength + m.Suite.KeyLength() + tagLength
+	buf := make([]byte, n+len(id))
+	copy(buf[n:], id)
 	_, _ = rand.Read(buf[:saltLength+ivLength]) // never fails
 	copy(buf[saltLength+ivLength:], s.version[:])
 	aead, err := wrapKey(s.key.Bytes(), buf[:saltLength])
@@ -94,12 +99,11 @@ func (k *Keyring) OnEncrypt(ctx context.Context, m *codec.EncryptionMaterials) e
 		return err
 	}
 	if m.DataKey.Len() == 0 {
-		key := make([]byte, m.Suite.KeyLength())
-		_, _ = rand.Read(key) // never fails
-		m.DataKey = codec.NewDataKey(key)
+		m.DataKey = m.MakeDataKey()
+		_, _ = rand.Read(m.DataKey.Bytes()) // never fails
 	}
-	aead.Seal(buf[:prefixLength], buf[saltLength:saltLength+ivLength], m.DataKey.Bytes(), buf[n:])
-	m.WrappedKeys = append(m.WrappedKeys, codec.WrappedKey{ProviderID: ProviderID, ProviderInfo: []byte(id), Ciphertext: buf[:n:n]})
+	aead.Seal(buf[:prefixLength], buf[saltLength:saltLength+ivLength], m.DataKey.Bytes(), aad)
+	m.WrappedKeys = append(m.WrappedKeys, codec.WrappedKey{ProviderID: ProviderID, ProviderInfo: buf[n:], Ciphertext: buf[:n:n]})
 	return nil
 }
 
@@ -149,8 +153,9 @@ func (k *Keyring) open(ctx context.Context, m *codec.DecryptionMaterials, id str
 		return err
 	}
 	defer s.release()
-	room := length + tagLength
-	buf, err := appendAAD(make([]byte, room, room+contextRoom), id, v, m.Context)
+	room := rooms.Get().(*[contextRoom]byte)
+	defer rooms.Put(room)
+	aad, err := m.AppendContext(appendBinding(room[:0], id, v))
 	if err != nil {
 		return err
 	}
@@ -158,18 +163,20 @@ func (k *Keyring) open(ctx context.Context, m *codec.DecryptionMaterials, id str
 	if err != nil {
 		return err
 	}
-	key, err := aead.Open(buf[:0:room], wrapped[saltLength:saltLength+ivLength], wrapped[prefixLength:], buf[room:])
-	if err != nil {
+	key := m.MakeDataKey()
+	if _, err := aead.Open(key.Bytes()[:0], wrapped[saltLength:saltLength+ivLength], wrapped[prefixLength:], aad); err != nil {
 		return &codec.Error{Kind: codec.ErrUnwrap, Op: "decrypt", Offset: -1}
 	}
-	m.DataKey = codec.NewDataKey(key)
+	m.DataKey = key
 	return nil
 }
 
-// appendAAD appends what a wrapped data key is bound to.
-func appendAAD(dst []byte, id string, v version, ec codec.Context) ([]byte, error) {
-	dst = append(append(append(dst, ProviderID...), id...), v[:]...)
-	return codec.AppendContext(dst, ec)
+// rooms are for the additional data of wrapped keys, which is not secret.
+var rooms = sync.Pool{New: func() any { return new([contextRoom]byte) }}
+
+// appendBinding appends what a wrapped data key is bound to beside the context.
+func appendBinding(dst []byte, id string, v version) []byte {
+	return append(append(append(dst, ProviderID...), id...), v[:]...)
 }
 
 // wrapKey derives the key that wraps one data key from the branch key (NIST

@@ -13,6 +13,8 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 
@@ -59,6 +61,14 @@ func New(namespace, name string, key []byte) (*Keyring, error) {
 	prefix = binary.BigEndian.AppendUint32(prefix, ivLength)
 	return &Keyring{namespace: namespace, prefix: string(prefix), aead: aead}, nil
 }
+
+// Format implements fmt.Formatter: fmt would print the key's schedule.
+func (k Keyring) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "raw AES keyring %s/%s", k.namespace, k.prefix[:max(0, len(k.prefix)-8)])
+}
+
+// LogValue implements slog.LogValuer.
+func (k Keyring) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
 
 // OnEncrypt implements [codec.Keyring].
 func (k *Keyring) OnEncrypt(ctx context.Context, m *codec.EncryptionMaterials) error {
