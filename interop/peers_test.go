@@ -10,6 +10,7 @@ import (
 	"io"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -30,8 +31,22 @@ import (
 type keys struct {
 	raw []byte // a raw AES key, or
 	arn string // a key of the fake KMS
-	cfg aws.Config
-	url string
+	// replica, if set, is the multi-Region key's in the Region that reads: then
+	// keyrings are those that know of multi-Region keys.
+	replica string
+	cfg     aws.Config
+	url     string
+}
+
+// region is the Region of an ARN.
+func region(arn string) string { return strings.Split(arn, ":")[3] }
+
+// reading returns the keys as the reader has them.
+func (k keys) reading() keys {
+	if k.replica != "" {
+		k.arn = k.replica
+	}
+	return k
 }
 
 // peer is an SDK.
@@ -56,7 +71,7 @@ func (ours) codec(k keys, s codec.Suite, frame int) (*codec.Codec, error) {
 	if k.raw != nil {
 		ring, err = rawaes.New("interop", "key", k.raw)
 	} else {
-		ring, err = awskms.New(awskms.Config{Keys: []string{k.arn}, Region: "us-east-1", Client: awskms.Clients(k.cfg)})
+		ring, err = awskms.New(awskms.Config{Keys: []string{k.arn}, Region: region(k.arn), Client: awskms.Clients(k.cfg)})
 	}
 	if err != nil {
 		return nil, err
@@ -96,7 +111,10 @@ func (goSDK) keyring(k keys) (mpltypes.IKeyring, error) {
 		return c.CreateRawAesKeyring(context.Background(), mpltypes.CreateRawAesKeyringInput{KeyName: "key", KeyNamespace: "interop",
 			WrappingKey: k.raw, WrappingAlg: mpltypes.AesWrappingAlgAlgAes256GcmIv12Tag16})
 	}
-	client := kms.NewFromConfig(k.cfg, func(o *kms.Options) { o.Region = "us-east-1" })
+	client := kms.NewFromConfig(k.cfg, func(o *kms.Options) { o.Region = region(k.arn) })
+	if k.replica != "" {
+		return c.CreateAwsKmsMrkKeyring(context.Background(), mpltypes.CreateAwsKmsMrkKeyringInput{KmsClient: client, KmsKeyId: k.arn})
+	}
 	return c.CreateAwsKmsKeyring(context.Background(), mpltypes.CreateAwsKmsKeyringInput{KmsClient: client, KmsKeyId: k.arn})
 }
 
@@ -176,7 +194,7 @@ func (n *node) ask(op string, k keys, s codec.Suite, frame int, data []byte, ec 
 	if k.raw != nil {
 		request["key"] = hex.EncodeToString(k.raw)
 	} else {
-		request["kms"] = map[string]string{"arn": k.arn, "endpoint": k.url}
+		request["kms"] = map[string]any{"arn": k.arn, "endpoint": k.url, "mrk": k.replica != "", "region": region(k.arn)}
 	}
 	line, err := json.Marshal(request)
 	if err == nil {
@@ -221,7 +239,9 @@ func bothWays(t *testing.T, p peer) int {
 		raw[i] = byte(i)
 	}
 	cfg := fake.AWSConfig("us-east-1")
-	wrapping := map[string]keys{"raw AES": {raw: raw}, "KMS": {arn: arn, cfg: cfg, url: fake.URL()}}
+	mrk := fake.CreateMultiRegionKey("us-east-1", "eu-west-1")
+	wrapping := map[string]keys{"raw AES": {raw: raw}, "KMS": {arn: arn, cfg: cfg, url: fake.URL()},
+		"a multi-Region key, read with its replica": {arn: mrk[0], replica: mrk[1], cfg: cfg, url: fake.URL()}}
 	contexts := []map[string]string{{}, {"account_number": "1234567890"}, {"b": "é", "a": "2", "z\U0001F600": "astral", "z\uffee": "high"}}
 	ran := 0
 	for name, k := range wrapping {
@@ -234,7 +254,7 @@ func bothWays(t *testing.T, p peer) int {
 						if err != nil {
 							t.Fatalf("%s, suite %s, context %d, %d bytes, direction %d: encrypt: %v", name, s, i, n, dir, err)
 						}
-						got, err := pair[1].decrypt(k, s, msg, ec)
+						got, err := pair[1].decrypt(k.reading(), s, msg, ec)
 						if err != nil || string(got) != string(plaintext) {
 							t.Fatalf("%s, suite %s, context %d, %d bytes, direction %d: decrypt: %v", name, s, i, n, dir, err)
 						}
@@ -248,13 +268,13 @@ func bothWays(t *testing.T, p peer) int {
 }
 
 func TestGoSDK(t *testing.T) {
-	if ran := bothWays(t, goSDK{}); ran != 2*4*3*4*2 {
+	if ran := bothWays(t, goSDK{}); ran != 3*4*3*4*2 {
 		t.Errorf("ran %s exchanges", strconv.Itoa(ran))
 	}
 }
 
 func TestNodeSDK(t *testing.T) {
-	if ran := bothWays(t, startNode(t)); ran != 2*4*3*4*2 {
+	if ran := bothWays(t, startNode(t)); ran != 3*4*3*4*2 {
 		t.Errorf("ran %s exchanges", strconv.Itoa(ran))
 	}
 }

@@ -9,6 +9,16 @@ const committing = esdk.buildClient(policies.REQUIRE_ENCRYPT_REQUIRE_DECRYPT)
 const older = esdk.buildClient(policies.FORBID_ENCRYPT_ALLOW_DECRYPT)
 
 function keyring (r) {
+  if (r.kms && r.kms.mrk) {
+    return new esdk.AwsKmsMrkAwareSymmetricKeyringNode({
+      keyId: r.kms.arn,
+      client: new KMS({
+        region: r.kms.region,
+        endpoint: r.kms.endpoint,
+        credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'example' }
+      })
+    })
+  }
   if (r.kms) {
     return new esdk.KmsKeyringNode({
       generatorKeyId: r.kms.arn,
