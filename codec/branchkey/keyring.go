@@ -6,6 +6,7 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
 	"sync"
 
@@ -198,13 +199,9 @@ func wrapKey(branch, salt []byte) (cipher.AEAD, error) {
 // hmacSHA256 is HMAC (RFC 2104) over SHA-256 for a key and a message that fit a
 // block. crypto/hmac would allocate its states for each value.
 func hmacSHA256(key, message []byte) [sha256.Size]byte {
-	var inner, outer [2 * sha256.BlockSize]byte
-	copy(inner[:], key)
-	copy(outer[:], key)
-	for i := range sha256.BlockSize {
-		inner[i] ^= 0x36
-		outer[i] ^= 0x5c
-	}
+	inner, outer := pads[0], pads[1]
+	subtle.XORBytes(inner[:], inner[:sha256.BlockSize], key)
+	subtle.XORBytes(outer[:], outer[:sha256.BlockSize], key)
 	n := sha256.BlockSize + copy(inner[sha256.BlockSize:], message)
 	digest := sha256.Sum256(inner[:n])
 	copy(outer[sha256.BlockSize:], digest[:])
@@ -212,4 +209,14 @@ func hmacSHA256(key, message []byte) [sha256.Size]byte {
 	clear(inner[:])
 	clear(outer[:])
 	return sum
+}
+
+// pads are HMAC's inner and outer pad, with room for a message behind them.
+var pads = [2][2 * sha256.BlockSize]byte{pad(0x36), pad(0x5c)}
+
+func pad(b byte) (p [2 * sha256.BlockSize]byte) {
+	for i := range sha256.BlockSize {
+		p[i] = b
+	}
+	return p
 }

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -33,6 +34,7 @@ type state interface {
 type Bare struct {
 	wrapping             cipher.AEAD // raw AES; nil for a branch key
 	branch               []byte
+	plain                bool
 	inner, outer         state
 	savedInner, savedOut []byte
 	block                [sha512.BlockSize]byte
@@ -54,6 +56,13 @@ func RawAES() *Bare {
 func Branch() *Bare {
 	b := newBare()
 	b.branch = make([]byte, 32)
+	return b
+}
+
+// Plain makes the work be done with crypto/hmac, as a program would that minds
+// no allocation, and returns b. Without it the states are allocated once for all messages.
+func (b *Bare) Plain() *Bare {
+	b.plain = true
 	return b
 }
 
@@ -90,8 +99,23 @@ func (b *Bare) mac(message []byte) []byte {
 	return b.outer.Sum(b.sum[:0])
 }
 
+// plainDerive is derive with crypto/hmac, whose states are used twice where they can be.
+func (b *Bare) plainDerive(id, dataKey []byte) (cipher.AEAD, [32]byte) {
+	extract := hmac.New(sha512.New, id)
+	extract.Write(dataKey)
+	expand := hmac.New(sha512.New, extract.Sum(b.sum[:0]))
+	expand.Write(b.aad[:12])
+	content := gcm(expand.Sum(b.sum[:0])[:32])
+	expand.Reset()
+	expand.Write(b.aad[:10])
+	return content, [32]byte(expand.Sum(b.sum[:0]))
+}
+
 // derive is HKDF with one extract and two expands, whose key is hashed once.
 func (b *Bare) derive(id, dataKey []byte) (cipher.AEAD, [32]byte) {
+	if b.plain {
+		return b.plainDerive(id, dataKey)
+	}
 	b.key(id)
 	b.key(b.mac(dataKey))
 	b.savedInner, _ = b.inner.AppendBinary(b.savedInner[:0])
