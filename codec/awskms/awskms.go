@@ -143,9 +143,25 @@ func (k *Keyring) OnEncrypt(ctx context.Context, m *codec.EncryptionMaterials) e
 		if len(m.WrappedKeys) > 0 && i == first || missing[i] != nil {
 			continue
 		}
-		wg.Go(func() { wrapped[i], missing[i] = k.wrap(ctx, k.keys[i], m) })
+		wg.Go(func() {
+			wrapped[i], missing[i] = k.wrap(ctx, k.keys[i], m, k.config.Degrade && len(k.keys) > k.config.MinWrappings)
+		})
 	}
 	wg.Wait()
+	made := len(m.WrappedKeys)
+	for _, w := range wrapped {
+		if w != nil {
+			made++
+		}
+	}
+	// Too few: a Region that throttles is waited for after all.
+	for i, err := range missing {
+		if made < k.config.MinWrappings && errors.Is(err, codec.ErrKeyThrottled) {
+			if wrapped[i], missing[i] = k.wrap(ctx, k.keys[i], m, false); missing[i] == nil {
+				made++
+			}
+		}
+	}
 	for _, w := range wrapped {
 		if w != nil {
 			m.WrappedKeys = append(m.WrappedKeys, *w)
@@ -154,18 +170,27 @@ func (k *Keyring) OnEncrypt(ctx context.Context, m *codec.EncryptionMaterials) e
 	return k.judge(ctx, m, missing)
 }
 
-// generate makes the data key under the first wrapping key that can.
+// generate makes the data key under the first wrapping key that can. If none
+// can at once, Regions that throttle or are slow are waited for.
 func (k *Keyring) generate(ctx context.Context, m *codec.EncryptionMaterials, missing []error) (int, error) {
-	for i, key := range k.keys {
-		// Whoever is asked last has to answer.
-		out, err := k.generateUnder(ctx, key, m, k.config.Degrade && len(k.keys)-i-1 >= k.config.MinWrappings)
-		if err == nil {
-			m.DataKey = codec.NewDataKey(out.Plaintext)
-			m.WrappedKeys = append(m.WrappedKeys, codec.WrappedKey{ProviderID: providerID, ProviderInfo: []byte(*out.KeyId), Ciphertext: out.CiphertextBlob})
-			return i, nil
+	for _, round := range []int{1, 2} {
+		for i, key := range k.keys {
+			if round == 2 && !errors.Is(missing[i], codec.ErrKeyUnavailable) {
+				continue
+			}
+			// Whoever is asked last has to answer.
+			out, err := k.generateUnder(ctx, key, m, round == 1 && k.config.Degrade && len(k.keys)-i-1 >= k.config.MinWrappings)
+			if err == nil {
+				m.DataKey, missing[i] = codec.NewDataKey(out.Plaintext), nil
+				m.WrappedKeys = append(m.WrappedKeys, codec.WrappedKey{ProviderID: providerID, ProviderInfo: []byte(*out.KeyId), Ciphertext: out.CiphertextBlob})
+				return i, nil
+			}
+			if missing[i] = err; !k.config.Degrade || ctx.Err() != nil {
+				return 0, err
+			}
 		}
-		if missing[i] = err; !k.config.Degrade || ctx.Err() != nil {
-			return 0, err
+		if len(k.keys) == 1 {
+			break // it was waited for
 		}
 	}
 	return 0, missing[0]
@@ -197,8 +222,7 @@ func (k *Keyring) generateUnder(ctx context.Context, key ARN, m *codec.Encryptio
 	return out, nil
 }
 
-func (k *Keyring) wrap(ctx context.Context, key ARN, m *codec.EncryptionMaterials) (*codec.WrappedKey, error) {
-	alternative := k.config.Degrade && len(k.keys) > k.config.MinWrappings
+func (k *Keyring) wrap(ctx context.Context, key ARN, m *codec.EncryptionMaterials, alternative bool) (*codec.WrappedKey, error) {
 	out, err := k.shield.encrypt(ctx, key, m.DataKey, m.Context, k.config.GrantTokens, alternative)
 	if err != nil {
 		return nil, err
@@ -299,6 +323,12 @@ func (k *Keyring) OnDecrypt(ctx context.Context, m *codec.DecryptionMaterials, k
 		return nil
 	}
 	m.DataKey, err = k.unwrapHedged(ctx, list, m, errs)
+	// No Region can at once: those that throttle or are slow are waited for.
+	for i := 0; i < len(list) && errors.Is(err, codec.ErrKeyUnavailable) && ctx.Err() == nil; i++ {
+		if key, again := k.unwrap(ctx, list[i], m, false); again == nil {
+			m.DataKey, err = key, nil
+		}
+	}
 	return err
 }
 

@@ -14,8 +14,11 @@ const (
 	cutTo      = 0.7         // what throttling leaves of the rate
 	cutPause   = time.Second // throttling within it is one event
 	raise      = 0.05        // of the rate that was throttled, a second
-	leastRaise = 5.0         // calls a second, each second: a Region that is back is soon used as before
-	slowestOne = 1.0         // calls a second
+	leastRaise = 5.0         // calls a second, each second
+	// smallRate is one that is no quota of KMS's but a Region in trouble: it is
+	// doubled and more each second, so that a Region that is back is soon used as before.
+	smallRate  = 1000.0
+	slowestOne = 1.0 // calls a second
 
 	// turnPatience is how long a call that has an alternative waits for its turn.
 	turnPatience = 25 * time.Millisecond
@@ -135,7 +138,11 @@ func (l *limiter) passed(now time.Time) {
 	if l.cut.IsZero() || l.rate == l.configured {
 		return
 	}
-	l.rate += now.Sub(l.raised).Seconds() * max(l.peak*raise, leastRaise)
+	each := max(l.peak*raise, leastRaise)
+	if l.rate < smallRate {
+		each = max(each, l.rate)
+	}
+	l.rate += min(1, now.Sub(l.raised).Seconds()) * each
 	l.raised = now
 	switch {
 	case l.configured > 0 && l.rate >= l.configured:

@@ -344,6 +344,7 @@ func verify(t *testing.T, b *base, k *sealtest.KMS, arns map[string]string, l *l
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	places := make(chan struct{}, 64)
+	lacking := 0
 	opened, absent, n := map[string]int{}, map[string]int{}, 0
 	for ; rows.Next(); n++ {
 		var id int
@@ -363,6 +364,13 @@ func verify(t *testing.T, b *base, k *sealtest.KMS, arns map[string]string, l *l
 				has := slices.ContainsFunc(m.WrappedKeys(), func(w codec.WrappedKey) bool { return string(w.ProviderInfo) == arns[r] })
 				if !has {
 					if wasUp(last[id], r, troubles) {
+						mu.Lock()
+						lacking++
+						few := lacking <= 3
+						mu.Unlock()
+						if !few {
+							continue
+						}
 						t.Errorf("row %d was written from %s to %s while %s was up, and lacks its wrapping", id, last[id].began, last[id].ended, r)
 					}
 					mu.Lock()
@@ -381,6 +389,9 @@ func verify(t *testing.T, b *base, k *sealtest.KMS, arns map[string]string, l *l
 		})
 	}
 	wg.Wait()
+	if lacking > 0 {
+		t.Errorf("%d values lack the wrapping of a Region that was up", lacking)
+	}
 	if err := rows.Err(); err != nil || n != len(last) {
 		t.Errorf("%d rows for %d written, %v", n, len(last), err)
 	}
