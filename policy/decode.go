@@ -127,8 +127,12 @@ func (d *decoder) text(n *yaml.Node, path string) string {
 	return n.Value
 }
 
-// oneOf reads one of a few words.
+// oneOf reads one of a few words. The word null may be written without quotes,
+// though YAML takes it for no value at all.
 func (d *decoder) oneOf(n *yaml.Node, path string, words ...string) string {
+	if n.Kind == yaml.ScalarNode && n.Value == "null" && contains(words, "null") {
+		return "null"
+	}
 	s := d.text(n, path)
 	if s != "" && !contains(words, s) {
 		d.fail(n, path, fmt.Sprintf("%q is not known here", s), "write one of "+strings.Join(words, ", "))

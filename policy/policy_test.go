@@ -114,3 +114,17 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestNullIsAWord of on_mismatch, with quotes and without.
+func TestNullIsAWord(t *testing.T) {
+	for _, word := range []string{"null", `"null"`} {
+		p, err := policy.Parse("p", []byte(`
+version: 1
+keyrings: {k: {kms: {keys: ["arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555"]}}}
+tables: {t: {row_key: [id], columns: {x: {keyring: k, type: string, on_mismatch: `+word+`}}}}
+`))
+		if err != nil || p.Tables()[0].Columns[0].OnMismatch != policy.MismatchNull {
+			t.Errorf("%s: %v", word, err)
+		}
+	}
+}

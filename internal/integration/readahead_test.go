@@ -133,6 +133,7 @@ func moved(t *testing.T, s *site, row int) (other []byte) {
 
 func (s *site) exec2(db *sql.DB, text string, args ...any) {
 	s.t.Helper()
+	emitted.secret(args...)
 	if _, err := db.Exec(s.q(text), args...); err != nil {
 		s.t.Fatal(err)
 	}

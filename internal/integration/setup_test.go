@@ -19,7 +19,7 @@ import (
 	"github.com/sealsql/sealsql/sealtest"
 )
 
-func TestMain(m *testing.M) { testdb.Main(m) }
+func TestMain(m *testing.M) { testdb.Main(m, emitted.check) }
 
 // kms is the fake KMS of the whole run.
 var kms = sync.OnceValues(func() (*sealtest.KMS, string) {
@@ -126,7 +126,7 @@ func open(t *testing.T, bareName, dsn string, opts ...driver.Option) *sql.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := driver.NewConnector(base, opts...)
+	c, err := driver.NewConnector(base, append(emitted.options(), opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,6 +141,7 @@ func open(t *testing.T, bareName, dsn string, opts ...driver.Option) *sql.DB {
 
 func (s *site) exec(text string, args ...any) sql.Result {
 	s.t.Helper()
+	emitted.secret(args...)
 	res, err := s.sealed.ExecContext(context.Background(), s.q(text), args...)
 	if err != nil {
 		s.t.Fatalf("%s: %v", text, err)
@@ -158,6 +159,7 @@ func (s *site) affected(want int64, text string, args ...any) {
 // read returns a query's rows, each value as text, NULL as <nil>.
 func (s *site) read(text string, args ...any) []string {
 	s.t.Helper()
+	emitted.secret(args...)
 	rows, err := s.sealed.QueryContext(context.Background(), s.q(text), args...)
 	if err != nil {
 		s.t.Fatalf("%s: %v", text, err)

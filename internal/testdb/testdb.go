@@ -46,9 +46,16 @@ type Server struct {
 
 var postgresServer, mariaServer = &Server{Name: "postgres"}, &Server{Name: "mysql"}
 
-// Main runs a package's tests and stops the servers they started.
-func Main(m *testing.M) {
+// Main runs a package's tests, and checks that hold for all of them, and stops
+// the servers they started.
+func Main(m *testing.M, checks ...func() error) {
 	code := m.Run()
+	for _, check := range checks {
+		if err := check(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
 	Stop()
 	os.Exit(code)
 }
