@@ -88,10 +88,8 @@ func send[T any](ctx context.Context, s *Shield, q request[T]) (T, error) {
 // answer is not asked a third time, nor a second time by who can do without it.
 func again(outcome string, timedOut, alternative bool, attempt, most int) bool {
 	switch {
-	case outcome == "throttled" && !alternative:
-		return attempt < most
 	case outcome == "throttled":
-		return attempt < 2
+		return !alternative && attempt < most
 	case outcome != "unavailable":
 		return false
 	case timedOut:

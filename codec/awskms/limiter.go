@@ -21,7 +21,7 @@ const (
 	slowestOne = 1.0 // calls a second
 
 	// turnPatience is how long a call that has an alternative waits for its turn.
-	turnPatience = 25 * time.Millisecond
+	turnPatience = 2 * time.Millisecond
 )
 
 // jitter is the pause after the given attempt: up to a limit that doubles
