@@ -76,6 +76,9 @@ func (k *keys) codec(p *policy.Policy, c policy.Column, required []string) (*cod
 	if err := k.supply(p, c, &cfg); err != nil {
 		return nil, err
 	}
+	if k.settings.recall && cfg.Keyring != nil {
+		cfg.Keyring = newRecall(cfg.Keyring)
+	}
 	if described, ok := p.Keyring(c.Keyring); ok {
 		cfg.MaxWrappedKeys, cfg.Suite = described.MaxWrappedKeys, suiteOf(p, c.Keyring)
 		if described.Commitment == "require_encrypt_allow_decrypt" || k.settings.olderSuites {

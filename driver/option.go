@@ -32,6 +32,7 @@ type settings struct {
 	closeIn    time.Duration
 
 	olderSuites bool
+	recall      bool
 	readKeys    []string
 }
 

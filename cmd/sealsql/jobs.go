@@ -29,7 +29,7 @@ type jobFlags struct {
 	kmsRPS, rowsPerSecond           float64
 	maxReplicaLag, patience         time.Duration
 	resume, restart, dryRun, rebind bool
-	force, keys                     bool
+	force, keys, checkAll           bool
 }
 
 const jobHelp = `
@@ -84,6 +84,9 @@ func (a *app) job(j *jobFlags, short, long, example string) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&j.table, "table", "", "only this table, named as the policy names it (default all)")
 	f.StringVar(&j.column, "column", "", "only this protected column (default all)")
+	if j.mode != rekey.Verify {
+		f.BoolVar(&j.checkAll, "check-all", false, "open every new value through KMS before it is written; otherwise with the data key that it was sealed with, and one in a hundred through KMS")
+	}
 	f.IntVar(&j.page, "page", rekey.DefaultPageRows, "rows of a page, which is one transaction")
 	f.IntVar(&j.concurrency, "concurrency", rekey.DefaultConcurrency, "values worked on at a time")
 	f.Float64Var(&j.kmsRPS, "kms-rps", 0, "calls of KMS a second (default no bound)")
@@ -153,7 +156,7 @@ func (a *app) runJobs(ctx context.Context, j *jobFlags) error {
 	if err != nil {
 		return err
 	}
-	base := rekey.Config{DB: db, Policy: p, Mode: j.mode, From: j.from, OldKeys: j.oldKeys, Rebind: j.rebind, Force: j.force,
+	base := rekey.Config{DB: db, Policy: p, Mode: j.mode, From: j.from, OldKeys: j.oldKeys, Rebind: j.rebind, Force: j.force, CheckAll: j.checkAll,
 		PageRows: j.page, Concurrency: j.concurrency, KMSPerSecond: j.kmsRPS, RowsPerSecond: j.rowsPerSecond, MaxReplicaLag: j.maxReplicaLag,
 		MaxFailures: j.maxFailures, Patience: j.patience, Shard: shard, Shards: shards, Resume: j.resume, Restart: j.restart, DryRun: j.dryRun}
 	if j.oldPolicy != "" {

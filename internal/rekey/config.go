@@ -58,6 +58,11 @@ type Config struct {
 	// version of the branch key.
 	Force bool
 
+	// CheckAll opens every new value through KMS before it is written. Otherwise
+	// each is opened with the data key that it was sealed with, and the first of every
+	// hundred through KMS, too.
+	CheckAll bool
+
 	// PageRows is the number of rows of a transaction; zero means 500.
 	PageRows int
 	// Concurrency is how many values are worked on at a time; zero means 64.

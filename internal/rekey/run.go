@@ -43,12 +43,16 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	if c.Mode == Reencrypt {
 		opts = append(opts, driver.WithOlderSuites())
 	}
+	plain := opts
+	if !c.CheckAll {
+		opts = append(opts[:len(opts):len(opts)], driver.WithRecall())
+	}
 	sealer, err := driver.NewSealer(c.DB, opts...)
 	if err != nil {
 		return j.report(), err
 	}
 	defer func() { _ = sealer.Close() }() // it closes no connection
-	if j.w, err = newWorker(&j.c, sealer); err != nil {
+	if j.w, err = newWorker(&j.c, sealer, plain); err != nil {
 		return j.report(), err
 	}
 	defer func() { _ = j.w.close() }() // the same
@@ -398,7 +402,11 @@ func (j *job) report() Report {
 
 // calls is how many calls of KMS were made so far.
 func (w *worker) calls() (n int64) {
-	for _, s := range append([]*driver.ValueSealer{w.sealer}, w.old...) {
+	all := append([]*driver.ValueSealer{w.sealer}, w.old...)
+	if w.checker != nil {
+		all = append(all, w.checker)
+	}
+	for _, s := range all {
 		for _, k := range s.KMSCalls() {
 			n += int64(k)
 		}

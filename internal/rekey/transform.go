@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/driver"
@@ -54,14 +55,22 @@ type worker struct {
 	t       *target
 	sealer  *driver.ValueSealer
 	old     []*driver.ValueSealer
+	checker *driver.ValueSealer // opens new values through KMS; nil if sealer does
+	sealed  atomic.Int64
 	kms     *bucket
 	sealing int // calls of KMS to seal a value
 	opening int // and to open one
 	resumed map[string]bool
 }
 
-func newWorker(c *Config, sealer *driver.ValueSealer) (*worker, error) {
+func newWorker(c *Config, sealer *driver.ValueSealer, opts []driver.Option) (*worker, error) {
 	w := &worker{c: c, sealer: sealer, kms: newBucket(c.KMSPerSecond)}
+	if !c.CheckAll {
+		var err error
+		if w.checker, err = driver.NewSealer(c.DB, opts...); err != nil {
+			return nil, err
+		}
+	}
 	if c.OldPolicy != nil {
 		old, err := driver.NewSealer(c.DB, append(append([]driver.Option{}, c.Options...), driver.WithPolicy(c.OldPolicy), driver.WithOlderSuites())...)
 		if err != nil {
@@ -81,6 +90,9 @@ func newWorker(c *Config, sealer *driver.ValueSealer) (*worker, error) {
 
 func (w *worker) close() error {
 	var err error
+	if w.checker != nil {
+		err = w.checker.Close()
+	}
 	for _, o := range w.old {
 		err = errors.Join(err, o.Close())
 	}
@@ -249,7 +261,11 @@ var errIncomplete = fmt.Errorf("%w: the new value lacks a wrapping that the poli
 // may be written.
 func (w *worker) seal(ctx context.Context, bound driver.Row, reading int, read func() ([]byte, error)) outcome {
 	if w.c.DryRun {
-		return outcome{kind: changed, calls: reading + w.sealing + w.opening}
+		checking := 0
+		if w.checker == nil || (w.sealed.Add(1)-1)%everyNth == 0 {
+			checking = w.opening
+		}
+		return outcome{kind: changed, calls: reading + w.sealing + checking}
 	}
 	plaintext, err := read()
 	defer clear(plaintext)
@@ -274,16 +290,43 @@ func (w *worker) seal(ctx context.Context, bound driver.Row, reading int, read f
 	if err != nil {
 		return w.classify(err)
 	}
-	again, err := w.open(ctx, w.sealer, bound, value)
-	defer clear(again)
-	if err != nil {
+	if err := w.check(ctx, bound, value, plaintext); err != nil {
 		return w.classify(err)
-	}
-	if subtle.ConstantTimeCompare(again, plaintext) != 1 {
-		return fail("the new value opens to something else", errors.New("the new value does not open to what was sealed; nothing was written"))
 	}
 	return outcome{kind: changed, value: value, opened: true}
 }
+
+// everyNth new value is opened through KMS, too, beginning with the first.
+const everyNth = 100
+
+// check opens a new value and compares: with the data key that it was sealed
+// with, which verifies all of the message but KMS's own wrapping, or through KMS.
+func (w *worker) check(ctx context.Context, bound driver.Row, value any, plaintext []byte) error {
+	by := []*driver.ValueSealer{w.sealer}
+	if w.checker != nil && (w.sealed.Add(1)-1)%everyNth == 0 {
+		by = append(by, w.checker)
+	}
+	for i, s := range by {
+		opening := w.open
+		if i == 0 && w.checker != nil {
+			opening = func(ctx context.Context, s *driver.ValueSealer, bound driver.Row, stored any) ([]byte, error) {
+				return s.OpenPlaintext(ctx, w.t.table, w.t.column, bound, stored)
+			}
+		}
+		again, err := opening(ctx, s, bound, value)
+		same := subtle.ConstantTimeCompare(again, plaintext) == 1
+		clear(again)
+		if err != nil {
+			return err
+		}
+		if !same {
+			return errOpensOtherwise
+		}
+	}
+	return nil
+}
+
+var errOpensOtherwise = errors.New("the new value does not open to what was sealed; nothing was written")
 
 var reasons = []struct {
 	err    error
