@@ -227,7 +227,7 @@ var arnForm = regexp.MustCompile(`^arn:[a-z0-9-]+:kms:([a-z0-9-]+):([0-9]{12}):k
 
 func (d *decoder) keyring(e entry) Keyring {
 	path := join("keyrings", e.key)
-	k := Keyring{Name: e.key, Suite: "0478", Commitment: "require_encrypt_require_decrypt", MaxWrappedKeys: DefaultMaxWrappedKeys, DataKey: DataKey{Per: "value"}}
+	k := Keyring{Name: e.key, Line: e.name.Line, Suite: "0478", Commitment: "require_encrypt_require_decrypt", MaxWrappedKeys: DefaultMaxWrappedKeys, DataKey: DataKey{Per: "value"}}
 	for _, f := range d.fields(e.value, path, "kms", "raw_aes", "data_key", "suite", "commitment", "max_wrapped_keys") {
 		path := join(path, f.key)
 		switch f.key {

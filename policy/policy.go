@@ -96,6 +96,7 @@ type Keyring struct {
 	// require_encrypt_allow_decrypt or require_encrypt_require_decrypt.
 	Suite, Commitment string
 	MaxWrappedKeys    int
+	Line              int
 }
 
 // KMS are wrapping keys in AWS KMS.

@@ -122,10 +122,9 @@ func (a *app) lint(ctx context.Context, keys bool, longest int) (*linter, error)
 // keyrings looks at what the policy says of keys, without asking KMS.
 func (l *linter) keyrings() {
 	used := map[string]bool{}
-	line := map[string]int{}
 	for _, t := range l.policy.Tables() {
 		for _, c := range t.Columns {
-			used[c.Keyring], line[c.Keyring] = true, c.Line
+			used[c.Keyring] = true
 			if c.Legacy != "" {
 				l.add(lintNote, c.Line, "legacy", t.Name+"."+c.Name, "bare KMS ciphertexts are read, which are bound to their row by their context alone", "run sealsql reencrypt, then take legacy out")
 			}
@@ -134,16 +133,16 @@ func (l *linter) keyrings() {
 	for _, name := range l.policy.Keyrings() {
 		k, _ := l.policy.Keyring(name)
 		if !used[name] {
-			l.add(lintWarning, 0, "keyring-unused", name, "no column uses the keyring", "take it out, or name it in a column")
+			l.add(lintWarning, k.Line, "keyring-unused", name, "no column uses the keyring", "take it out, or name it in a column")
 		}
 		if k.KMS == nil {
 			continue
 		}
 		if len(k.KMS.ReadARNs) > 0 {
-			l.add(lintNote, 0, "read-keys", name, "old keys are still read", "run sealsql reencrypt, then sealsql report --may-disable KEY, and take read_keys out")
+			l.add(lintNote, k.Line, "read-keys", name, "old keys are still read", "run sealsql reencrypt, then sealsql report --may-disable KEY, and take read_keys out")
 		}
 		if len(k.KMS.ARNs) > 1 && k.KMS.Degrade && k.KMS.MinWrappings == 1 {
-			l.add(lintNote, 0, "degrade", name, "while a Region is down, values are written that only the others can read", "run sealsql repair afterwards, or set when_region_down: fail")
+			l.add(lintNote, k.Line, "degrade", name, "while a Region is down, values are written that only the others can read", "run sealsql repair afterwards, or set when_region_down: fail")
 		}
 	}
 }

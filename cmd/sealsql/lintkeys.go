@@ -31,7 +31,7 @@ func (l *linter) keys(ctx context.Context) error {
 			within, cancel := context.WithTimeout(ctx, 15*time.Second)
 			err = tryKey(within, awskms.Config{Keys: []string{arn}, Region: parsed.Region, Client: awskms.Clients(aws)})
 			cancel()
-			l.key(name, arn, err)
+			l.key(k.Line, arn, err)
 		}
 	}
 	return nil
@@ -59,8 +59,7 @@ func tryKey(ctx context.Context, c awskms.Config) error {
 	return err
 }
 
-func (l *linter) key(keyring, arn string, err error) {
-	line := l.keyringLine(keyring)
+func (l *linter) key(line int, arn string, err error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, codec.ErrKeyDenied):
@@ -69,16 +68,3 @@ func (l *linter) key(keyring, arn string, err error) {
 		l.add(lintError, line, "key-unavailable", arn, "the key cannot be used: it is disabled, pending deletion, not there, or its Region cannot be reached", "check the key's state and the Region's endpoint")
 	}
 }
-
-// keyringLine is the line of the first column that uses the keyring.
-func (l *linter) keyringLine(name string) int {
-	for _, t := range l.policy.Tables() {
-		for _, c := range t.Columns {
-			if c.Keyring == name {
-				return c.Line
-			}
-		}
-	}
-	return 0
-}
-

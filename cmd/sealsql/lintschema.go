@@ -38,6 +38,9 @@ func (l *linter) schema(ctx context.Context, db *sql.DB, dialect string, longest
 			l.add(lintError, t.Line, "table-is-view", name, "this is a view", "protect its table, and list the view under views")
 			continue
 		}
+		if err := widths(ctx, db, name, dialect, rel); err != nil {
+			return err
+		}
 		c := &tableCheck{linter: l, t: t, name: name, rel: rel, types: types, dialect: dialect, longest: longest}
 		c.rowKey()
 		if err := c.columns(ctx, db); err != nil {
@@ -186,6 +189,32 @@ func (c *tableCheck) storage(pc policy.Column, rc *sqlplan.RelationColumn) {
 	if c.dialect == "mysql" && pc.Storage == policy.Base64 && width > 0 && width < 1<<16 && strings.HasPrefix(rc.Type, "varchar") {
 		c.add(lintNote, pc.Line, "storage-row-size", object, "a wide VARCHAR counts against MySQL's row size of 65,535 bytes", "TEXT lies outside it")
 	}
+}
+
+// widths adds the limits of character types, which sealsql's own catalog leaves
+// out for Postgres.
+func widths(ctx context.Context, db *sql.DB, name, dialect string, rel *sqlplan.Relation) error {
+	if dialect != "postgres" {
+		return nil
+	}
+	rows, err := db.QueryContext(ctx, "SELECT column_name, character_maximum_length FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2 AND character_maximum_length IS NOT NULL", rel.Schema, rel.Name)
+	if err != nil {
+		return fmt.Errorf("the columns of %s cannot be read: %w", name, err)
+	}
+	defer func() { _ = rows.Close() }() // Err reports what matters
+	for rows.Next() {
+		var column string
+		var n int
+		if err := rows.Scan(&column, &n); err != nil {
+			return err
+		}
+		for i := range rel.Columns {
+			if rel.Columns[i].Name == column {
+				rel.Columns[i].Type += sprintf("(%d)", n)
+			}
+		}
+	}
+	return rows.Err()
 }
 
 // storageOf reads a type as the catalogs write it; width is 0 where there is no

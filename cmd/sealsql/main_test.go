@@ -30,6 +30,11 @@ func (t tests) Run() int {
 }
 
 func TestMain(m *testing.M) {
+	for name, arn := range map[string]string{"OLD": oldKey, "MRK": mrkKey, "EU": euKey} {
+		if err := os.Setenv(name, arn); err != nil { // for policies that are read in this process
+			panic(err)
+		}
+	}
 	testscript.Main(tests{m}, map[string]func(){"sealsql": main})
 }
 
@@ -41,7 +46,7 @@ const (
 	euKey  = "arn:aws:kms:eu-west-1:111122223333:key/99999999-8888-4777-8666-555555555555"
 )
 
-const scripts = 1
+const scripts = 8
 
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/script/*.txtar")

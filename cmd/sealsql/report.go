@@ -99,9 +99,10 @@ func (a *app) showSurvey(s surveyAnswer) error {
 
 func (a *app) showColumn(s *rekey.Survey) {
 	a.printf("%s\n", a.paint(bold, s.Table+"."+s.Column))
-	a.printf("  %-58s %12s %14s\n", "", "values", "bytes")
+	const width = -94 // an ARN with what stands before it
+	a.printf("  %*s %12s %14s\n", width, "", "values", "bytes")
 	line := func(what, name string, n rekey.Tally, more string) {
-		a.printf("  %-58s %12d %14d%s\n", strings.TrimSpace(what+" "+printable(name)), n.Values, n.Bytes, more)
+		a.printf("  %*s %12d %14d%s\n", width, strings.TrimSpace(what+" "+printable(name)), n.Values, n.Bytes, more)
 	}
 	line("all rows", "", s.Tally, "")
 	for _, group := range []struct {
@@ -118,7 +119,7 @@ func (a *app) showColumn(s *rekey.Survey) {
 	}
 	count := func(what string, n int64) {
 		if n > 0 {
-			a.printf("  %-58s %12d\n", what, n)
+			a.printf("  %*s %12d\n", width, what, n)
 		}
 	}
 	count("as the policy would write it", s.Right)
