@@ -62,7 +62,8 @@ kms-calls: servers
 	go test -count=1 -run TestWhatABranchKeySaves -v ./internal/integration -args -rows 10000 | grep -v '^time='
 
 fuzz:
-	go test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) ./codec
+	for t in FuzzParse FuzzBody FuzzFrames FuzzContext; do \
+		go test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) ./codec || exit 1; done
 	go test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) ./policy
 	go test -run '^$$' -fuzz FuzzPlan -fuzztime $(FUZZTIME) ./internal/sqlplan/postgres
 
