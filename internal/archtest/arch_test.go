@@ -22,6 +22,7 @@ var allowed = map[string][]string{
 	"policy":                    {"gopkg.in/yaml.v3"},
 	"codec":                     {},
 	"codec/rawaes":              {"codec"},
+	"codec/rawrsa":              {"codec"},
 	"codec/cache":               {"codec"},
 	"codec/branchkey":           {"codec"},
 	"codec/awskms":              {"codec", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/kms", "github.com/aws/aws-sdk-go-v2/service/kms/types", "github.com/aws/smithy-go"},
