@@ -106,6 +106,7 @@ func (c *conn) queryPlan(ctx context.Context, e *engine, plan *sqlplan.Plan, sen
 	}
 	base, err := send(ctx, text, args)
 	if err != nil {
+		e.noteStale(err)
 		return nil, c.noteSkip(err)
 	}
 	if len(plan.Results) == 0 {
@@ -146,6 +147,17 @@ func (c *conn) queryStale(ctx context.Context, base sqldriver.Rows, plan *sqlpla
 		return nil, errors.Join(fmt.Errorf("%w: its result still does not have the expected columns", ErrTableChanged), base.Close())
 	}
 	return wrapRows(ctx, base, e, fresh.Results, a.Text), nil
+}
+
+// noteStale forgets what is known of tables when Postgres says that a
+// statement the base driver prepared returns other columns now: the plan is as old.
+func (e *engine) noteStale(err error) {
+	if s, ok := errors.AsType[interface {
+		error
+		SQLState() string
+	}](err); ok && s.SQLState() == "0A000" {
+		e.tablesChanged()
+	}
 }
 
 // bindMain seals what the plan says and fills its main text.

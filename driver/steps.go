@@ -51,6 +51,7 @@ func (c *conn) insertReturning(ctx context.Context, b *binding, plan *sqlplan.Pl
 			return err
 		}
 		if len(rows) != k.Rows || len(base.Columns()) <= k.Returned || len(results) > 0 && !fits(base, &results[0]) {
+			b.engine.tablesChanged()
 			return fmt.Errorf("%w: the server did not return the rows that it inserted; the insert was undone", ErrTableChanged)
 		}
 		keys := make([][]any, k.Rows)
@@ -93,10 +94,15 @@ func (c *conn) querySteps(ctx context.Context, b *binding, plan *sqlplan.Plan, a
 	err := c.steps(ctx, b, plan, a, func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) error {
 		all, base, err := c.baseQuery(ctx, text, args, -1)
 		if err != nil {
+			b.engine.noteStale(err)
 			return err
 		}
 		if len(results) > 0 && !fits(base, &results[0]) {
-			return fmt.Errorf("%w: nothing was changed", ErrTableChanged)
+			b.engine.tablesChanged()
+			if plan.ServerKey != nil && !c.inTx {
+				return fmt.Errorf("%w: it was carried out, but its result is withheld because it does not have the expected columns", ErrTableChanged)
+			}
+			return fmt.Errorf("%w: its result is withheld because it does not have the expected columns; roll back and run it again", ErrTableChanged)
 		}
 		rows = wrapBuffered(ctx, base, all, b.engine, results, a.Text)
 		return nil
@@ -113,10 +119,11 @@ func (c *conn) steps(ctx context.Context, b *binding, plan *sqlplan.Plan, a Argu
 	case plan.ServerKey != nil && plan.ServerKey.Mode == sqlplan.ServerKeyEvaluate:
 		return c.evaluateThenInsert(ctx, b, plan, a, end)
 	case plan.ServerKey != nil:
-		return c.inTransaction(ctx, func(ctx context.Context) error {
+		insert := func(ctx context.Context) error {
 			text, args := b.bind(&plan.Main, a.Options, nil, nil, nil)
 			return end(ctx, text, args, plan.Results)
-		})
+		}
+		return c.inTransaction(ctx, func(ctx context.Context) error { return c.whole(ctx, insert) })
 	}
 	return c.inTransaction(ctx, func(ctx context.Context) error { return c.checkKeys(ctx, b, plan, a, end) })
 }
@@ -142,6 +149,21 @@ func (c *conn) inTransaction(ctx context.Context, f func(ctx context.Context) er
 		return err
 	}
 	return own.Commit()
+}
+
+// whole undoes what f wrote if it fails, so that it is one statement to the
+// transaction around it: the server alone would undo the last of several only.
+func (c *conn) whole(ctx context.Context, f func(ctx context.Context) error) error {
+	if _, err := c.baseExec(ctx, "SAVEPOINT sealsql_statement", nil); err != nil {
+		return err
+	}
+	if err := f(ctx); err != nil {
+		// It fails if the server rolled back the transaction: then all is undone.
+		_, _ = c.baseExec(context.WithoutCancel(ctx), "ROLLBACK TO SAVEPOINT sealsql_statement", nil)
+		return err
+	}
+	_, err := c.baseExec(ctx, "RELEASE SAVEPOINT sealsql_statement", nil)
+	return err
 }
 
 func (c *conn) beginBase(ctx context.Context) (sqldriver.Tx, error) {

@@ -2,9 +2,14 @@ package integration
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sealsql/sealsql/driver"
 )
 
 // TestReturningOfServerMadeKeys is what ORMs send: the server makes the row
@@ -74,5 +79,91 @@ func TestReturningOfServerMadeKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.want("0", "SELECT count(*) FROM people WHERE name = 'z'")
+	})
+}
+
+// TestAFailedInsertIsUndoneAsAWhole: on MySQL rows are inserted before their
+// values are sealed. When KMS denies that, the user's transaction must not hold
+// them, and goes on.
+func TestAFailedInsertIsUndoneAsAWhole(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		tx, err := s.sealed.Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(s.q("INSERT INTO people (name, ssn) VALUES ('a', ?)"), ssn1); err != nil {
+			t.Fatal(err)
+		}
+		k, arn := kms()
+		k.Deny(arn)
+		_, err = tx.Exec(s.q("INSERT INTO people (name, ssn) VALUES ('b', ?), ('c', ?)"), ssn2, ssn3)
+		k.Allow(arn)
+		if !errors.Is(err, driver.ErrKeyDenied) {
+			t.Errorf("KMS denies: %v", err)
+		}
+		if _, err := tx.Exec(s.q("INSERT INTO people (name, ssn) VALUES ('d', ?)"), ssn3); err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		s.want("a|"+ssn1+"\nd|"+ssn3, "SELECT name, ssn FROM people ORDER BY name")
+	})
+}
+
+// TestUpsertsSetPlainColumnsToo is what gorm's Save and every hand-written
+// upsert send.
+func TestUpsertsSetPlainColumnsToo(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		if err := s.proxy.Watch(ssn1, ssn2); err != nil {
+			t.Fatal(err)
+		}
+		text := "INSERT INTO accounts (account_number, name, ssn, tenant_id) VALUES (?, ?, ?, 1) ON DUPLICATE KEY UPDATE name = VALUES(name), ssn = VALUES(ssn), balance = VALUES(balance)"
+		if s.postgres() {
+			text = "INSERT INTO accounts (account_number, name, ssn, tenant_id) VALUES (?, ?, ?, 1) ON CONFLICT (account_number) DO UPDATE SET name = EXCLUDED.name, ssn = EXCLUDED.ssn, tenant_id = EXCLUDED.tenant_id, balance = EXCLUDED.balance"
+		}
+		s.exec(text, "a", "Ada", ssn1)
+		s.exec(text, "a", "Ben", ssn2)
+		s.want("Ben|"+ssn2, "SELECT name, ssn FROM accounts")
+		if !s.postgres() {
+			s.exec("INSERT INTO accounts (account_number, name, ssn) VALUES ('a', 'x', ?) ON DUPLICATE KEY UPDATE name = CONCAT(VALUES(name), '!')", ssn1)
+			s.want("x!|"+ssn2, "SELECT name, ssn FROM accounts")
+			for _, set := range []string{"name = VALUES(ssn)", "name = CONCAT(VALUES(ssn))", "note = VALUES(ssn)"} {
+				_, err := s.sealed.Exec("INSERT INTO accounts (account_number, ssn) VALUES ('a', ?) ON DUPLICATE KEY UPDATE "+set, ssn1)
+				if !errors.Is(err, driver.ErrRefused) {
+					t.Errorf("%s: %v", set, err)
+				}
+			}
+		}
+	})
+}
+
+// TestReturningAfterTheTableGrew: the result of a plan that is out of date is
+// withheld once, and the next statement has a new plan.
+func TestReturningAfterTheTableGrew(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		text := "INSERT INTO people (name, ssn) VALUES (?, ?) RETURNING *"
+		s.want("1|a|"+ssn1, text, "a", ssn1)
+		if _, err := s.bare.Exec("ALTER TABLE people ADD COLUMN extra varchar(10)"); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := s.sealed.Query(s.q(text), "b", ssn1)
+		if err == nil {
+			for rows.Next() {
+			}
+			err = rows.Err()
+			_ = rows.Close()
+		}
+		// pgx's own cache is out of date as well, and says so before anything is done.
+		pg, isPG := errors.AsType[*pgconn.PgError](err)
+		if err != nil && !errors.Is(err, driver.ErrTableChanged) && (!isPG || pg.Code != "0A000") {
+			t.Errorf("%v", err)
+		}
+		var id int64
+		var name, ssn string
+		var extra sql.NullString
+		if err := s.sealed.QueryRow(s.q(text), "c", ssn2).Scan(&id, &name, &ssn, &extra); err != nil || ssn != ssn2 {
+			t.Errorf("with a new plan: %v", err)
+		}
 	})
 }

@@ -249,10 +249,10 @@ func (s *Server) startMariaDB() error {
 		return err
 	}
 	data := filepath.Join(s.dir, "data")
-	if err := s.run(attr, install, "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db"); err != nil {
+	if err := s.run(attr, install, "--no-defaults", "--datadir="+data, "--tmpdir="+s.dir, "--auth-root-authentication-method=normal", "--skip-test-db"); err != nil {
 		return err
 	}
-	return s.serve(attr, server, "--no-defaults", "--datadir="+data, "--port="+strconv.Itoa(s.port), "--bind-address=127.0.0.1",
+	return s.serve(attr, server, "--no-defaults", "--datadir="+data, "--tmpdir="+s.dir, "--port="+strconv.Itoa(s.port), "--bind-address=127.0.0.1",
 		"--socket="+filepath.Join(s.dir, "sock"), "--pid-file="+filepath.Join(s.dir, "pid"), "--skip-name-resolve",
 		"--innodb-flush-log-at-trx-commit=0", "--max-connections=400", "--character-set-server=utf8mb4")
 }
