@@ -83,7 +83,7 @@ func (k *keys) wrapping(p *policy.Policy, d policy.Keyring) (branchkey.KMS, erro
 	if err != nil {
 		return nil, err
 	}
-	return awskms.NewWrapper(awskms.WrapperConfig{Shield: shield, Keys: d.KMS.ARNs, Region: region,
+	return awskms.NewWrapper(awskms.WrapperConfig{Shield: shield, Keys: d.KMS.ARNs, ReadKeys: d.KMS.ReadARNs, Region: region,
 		LocalOnly: d.KMS.CrossRegionReads == policy.Deny})
 }
 

@@ -198,12 +198,12 @@ func (k *keys) kms(p *policy.Policy) (*awskms.Shield, string, error) {
 			k.shield.Close() // keyrings of the old policy still call through it
 		}
 		k.limits = limits
+		count := func(c awskms.Call) {
+			k.counters.kms.add(c)
+			k.alerts.observe(context.Background(), KMSCall{c.Region, c.Operation, c.Outcome}, c.Duration)
+		}
 		k.shield, err = awskms.NewShield(awskms.ShieldConfig{Client: awskms.Clients(cfg),
-			CallsPerSecond: limits.CallsPerSecond, MaxInFlight: limits.MaxInFlight,
-			OnCall: func(c awskms.Call) {
-				k.counters.kms.add(c)
-				k.alerts.observe(context.Background(), KMSCall{c.Region, c.Operation, c.Outcome}, c.Duration)
-			}})
+			CallsPerSecond: limits.CallsPerSecond, MaxInFlight: limits.MaxInFlight, OnCall: count, OnProbe: count})
 	}
 	return k.shield, region, err
 }

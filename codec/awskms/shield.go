@@ -53,9 +53,11 @@ type ShieldConfig struct {
 	// ProbeEvery is the longest pause between two probes of a Region that is
 	// held back; zero means one second.
 	ProbeEvery time.Duration
-	// OnCall, if set, is told of each call of KMS; OnBreaker of each Region that
-	// is held back from now on or used again. Both must return at once.
+	// OnCall, if set, is told of each call of KMS, OnProbe of those that probe a
+	// Region, which no caller waits for; OnBreaker of each Region that is held back
+	// from now on or used again. They must return at once.
 	OnCall    func(Call)
+	OnProbe   func(Call)
 	OnBreaker func(region string, heldBack bool)
 }
 
@@ -302,7 +304,7 @@ func (r *region) answers(p probe) bool {
 	began := time.Now()
 	err := p.run(ctx, r.client)
 	outcome, _ := classify(err)
-	if f := r.shield.config.OnCall; f != nil {
+	if f := r.shield.config.OnProbe; f != nil {
 		f(Call{r.name, p.operation, outcome, time.Since(began), 0, 0, p.key.String()})
 	}
 	return outcome != "unavailable"

@@ -3,6 +3,7 @@ package awskms
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -15,6 +16,7 @@ import (
 type Wrapper struct {
 	shield *Shield
 	keys   []ARN
+	reads  []ARN // keys, then those that only read
 	local  bool
 	region string
 	grants []string
@@ -24,6 +26,7 @@ type Wrapper struct {
 type WrapperConfig struct {
 	Shield      *Shield
 	Keys        []string
+	ReadKeys    []string
 	Region      string
 	LocalOnly   bool
 	GrantTokens []string
@@ -38,7 +41,12 @@ func NewWrapper(c WrapperConfig) (*Wrapper, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Wrapper{c.Shield, keys, c.LocalOnly, keys[0].Region, c.GrantTokens}, nil
+	reads, err := resolve(append(slices.Clone(c.Keys), c.ReadKeys...), "")
+	if err != nil {
+		return nil, err
+	}
+	return &Wrapper{shield: c.Shield, keys: keys, reads: append(slices.Clone(keys), reads[len(keys):]...),
+		local: c.LocalOnly, region: keys[0].Region, grants: c.GrantTokens}, nil
 }
 
 // Keys lists the wrapping keys, the process's Region's first.
@@ -57,7 +65,7 @@ func (w *Wrapper) Rank(key string) (int, bool) {
 	if err != nil {
 		return 0, false
 	}
-	for i, own := range w.keys {
+	for i, own := range w.reads {
 		if own.Matches(arn) {
 			return i, true
 		}
@@ -71,7 +79,7 @@ func (w *Wrapper) own(key string) (ARN, error) {
 	if !ok {
 		return ARN{}, &codec.Error{Kind: codec.ErrUnknownKey, What: "the branch key is wrapped under another key", Offset: -1, KeyARN: key}
 	}
-	return w.keys[i], nil
+	return w.reads[i], nil
 }
 
 // Generate makes a key of n bytes and returns it wrapped; it is not seen here.
