@@ -87,7 +87,7 @@ func TestAHangingRegionIsLeft(t *testing.T) {
 	back := make(chan bool, 10)
 	var held atomic.Int32
 	s := newShield(t, awskms.ShieldConfig{Client: awskms.Clients(k.AWSConfig(east)), AttemptTimeout: time.Hour,
-		SlowRead: 20 * time.Millisecond, SlowWrite: 40 * time.Millisecond, ProbeEvery: 20 * time.Millisecond,
+		SlowRead: 200 * time.Millisecond, SlowWrite: 10 * time.Second, ProbeEvery: 20 * time.Millisecond,
 		OnBreaker: func(region string, down bool) {
 			if region == east && down {
 				held.Add(1)
