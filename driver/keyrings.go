@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -81,7 +82,10 @@ func (k *keys) codec(p *policy.Policy, c policy.Column, required []string) (*cod
 	}
 	if described, ok := p.Keyring(c.Keyring); ok {
 		cfg.MaxWrappedKeys, cfg.Suite = described.MaxWrappedKeys, suiteOf(p, c.Keyring)
-		if described.Commitment == "require_encrypt_allow_decrypt" || k.settings.olderSuites {
+		switch {
+		case described.Commitment == "forbid_encrypt_allow_decrypt":
+			cfg.Commitment = codec.CommitmentForbidEncryptAllowDecrypt
+		case described.Commitment == "require_encrypt_allow_decrypt" || k.settings.olderSuites:
 			cfg.Commitment = codec.CommitmentRequireEncryptAllowDecrypt
 		}
 	}
@@ -90,8 +94,10 @@ func (k *keys) codec(p *policy.Policy, c policy.Column, required []string) (*cod
 
 // suiteOf is the suite that a keyring's columns are written with.
 func suiteOf(p *policy.Policy, keyring string) codec.Suite {
-	if described, ok := p.Keyring(keyring); ok && described.Suite == "0578" {
-		return codec.SuiteCommitSigned
+	if described, ok := p.Keyring(keyring); ok {
+		if id, err := strconv.ParseUint(described.Suite, 16, 16); err == nil {
+			return codec.Suite(id)
+		}
 	}
 	return codec.SuiteCommit
 }

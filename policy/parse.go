@@ -227,7 +227,7 @@ var arnForm = regexp.MustCompile(`^arn:[a-z0-9-]+:kms:([a-z0-9-]+):([0-9]{12}):k
 
 func (d *decoder) keyring(e entry) Keyring {
 	path := join("keyrings", e.key)
-	k := Keyring{Name: e.key, Line: e.name.Line, Suite: "0478", Commitment: "require_encrypt_require_decrypt", MaxWrappedKeys: DefaultMaxWrappedKeys, DataKey: DataKey{Per: "value"}}
+	k := Keyring{Name: e.key, Line: e.name.Line, Commitment: "require_encrypt_require_decrypt", MaxWrappedKeys: DefaultMaxWrappedKeys, DataKey: DataKey{Per: "value"}}
 	for _, f := range d.fields(e.value, path, "kms", "raw_aes", "data_key", "suite", "commitment", "max_wrapped_keys") {
 		path := join(path, f.key)
 		switch f.key {
@@ -238,9 +238,9 @@ func (d *decoder) keyring(e entry) Keyring {
 		case "data_key":
 			k.DataKey = d.dataKey(f.value, path)
 		case "suite":
-			k.Suite = d.oneOf(f.value, path, "0478", "0578")
+			k.Suite = d.oneOf(f.value, path, append(slices.Clone(committing), older...)...)
 		case "commitment":
-			k.Commitment = d.oneOf(f.value, path, "require_encrypt_require_decrypt", "require_encrypt_allow_decrypt")
+			k.Commitment = d.oneOf(f.value, path, "require_encrypt_require_decrypt", "require_encrypt_allow_decrypt", forbidEncrypt)
 		case "max_wrapped_keys":
 			k.MaxWrappedKeys = int(d.number(f.value, path, 1, 1000))
 		}
@@ -248,7 +248,34 @@ func (d *decoder) keyring(e entry) Keyring {
 	if (k.KMS == nil) == (k.RawAES == nil) {
 		d.fail(e.name, path, "a keyring needs its wrapping keys", "give it exactly one of kms and raw_aes")
 	}
+	d.checkSuite(&k, e, path)
 	return k
+}
+
+// The suites by their ids: those that commit to their key, and the others.
+var (
+	committing = []string{"0478", "0578"}
+	older      = []string{"0178", "0378", "0014", "0046", "0078", "0114", "0146", "0214", "0346"}
+)
+
+const forbidEncrypt = "forbid_encrypt_allow_decrypt"
+
+// checkSuite asks whether the commitment policy lets the suite be written.
+func (d *decoder) checkSuite(k *Keyring, e entry, path string) {
+	forbid := k.Commitment == forbidEncrypt
+	if forbid {
+		d.warn(e.name, join(path, "commitment"), "values are written without key commitment; choose require_encrypt_allow_decrypt as soon as every reader reads version 2")
+	}
+	switch {
+	case k.Suite == "" && forbid:
+		k.Suite = "0178"
+	case k.Suite == "":
+		k.Suite = "0478"
+	case forbid && slices.Contains(committing, k.Suite):
+		d.fail(e.name, join(path, "suite"), "commitment: "+forbidEncrypt+" forbids to write suite "+k.Suite, "choose 0178, or 0378, which signs")
+	case !forbid && slices.Contains(older, k.Suite):
+		d.fail(e.name, join(path, "suite"), "suite "+k.Suite+" has no key commitment, which the commitment policy requires of what is written", "choose 0478, or commitment: "+forbidEncrypt+" for readers that know version 1 only")
+	}
 }
 
 func (d *decoder) kms(n *yaml.Node, path string) *KMS {

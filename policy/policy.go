@@ -91,7 +91,7 @@ type Keyring struct {
 	KMS     *KMS
 	RawAES  *RawAES
 	DataKey DataKey
-	// Suite is "0478" or "0578". Commitment is AWS's name of the commitment
+	// Suite is the id of the suite that is written, such as "0478". Commitment is AWS's name of the commitment
 	// policy in lower case: forbid_encrypt_allow_decrypt,
 	// require_encrypt_allow_decrypt or require_encrypt_require_decrypt.
 	Suite, Commitment string

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -261,6 +262,54 @@ tables:
 		}
 		if kinds[driver.EventMismatch] != 3 || kinds[driver.EventTampered] != 0 {
 			t.Errorf("events: %v", kinds)
+		}
+	})
+}
+
+// TestCommitmentPolicies: what each writes, and which of the others' it reads.
+func TestCommitmentPolicies(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		k := sealtest.NewKMS()
+		t.Cleanup(k.Close)
+		t.Setenv("SEALSQL_TEST_KEY", k.CreateKey("us-east-1"))
+		var name string
+		if err := s.bare.QueryRow(map[bool]string{true: "SELECT current_database()", false: "SELECT database()"}[s.postgres()]).Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		bareName, dsn := s.server.DSN(s.proxy.Addr(), name)
+		policies := []struct{ text, suite string }{
+			{"commitment: require_encrypt_require_decrypt", "0478"},
+			{"commitment: require_encrypt_allow_decrypt, suite: \"0578\"", "0578"},
+			{"commitment: forbid_encrypt_allow_decrypt", "0178"},
+			{"commitment: forbid_encrypt_allow_decrypt, suite: \"0346\"", "0346"},
+		}
+		var dbs []*sql.DB
+		for i, c := range policies {
+			p, err := policy.Parse("test", []byte(strings.Replace(policyText, "kms: {keys: [\"${SEALSQL_TEST_KEY}\"]}", "kms: {keys: [\"${SEALSQL_TEST_KEY}\"]}\n    "+strings.ReplaceAll(c.text, ", ", "\n    "), 1)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			db := open(t, bareName, dsn, driver.WithPolicy(p), driver.WithAWSConfig(k.AWSConfig("us-east-1")))
+			dbs = append(dbs, db)
+			if _, err := db.Exec(s.q("INSERT INTO accounts (account_number, ssn) VALUES (?, ?)"), fmt.Sprint(i), ssn1); err != nil {
+				t.Fatal(err)
+			}
+			var b []byte
+			if err := s.bare.QueryRow(s.q("SELECT ssn FROM accounts WHERE account_number = ?"), fmt.Sprint(i)).Scan(&b); err != nil {
+				t.Fatal(err)
+			}
+			if m, err := codec.Parse(b); err != nil || m.Suite().String() != c.suite {
+				t.Errorf("%s writes %v, %v", c.text, m.Suite(), err)
+			}
+		}
+		for reader, db := range dbs {
+			for writer := range policies {
+				var got string
+				err := db.QueryRow(s.q("SELECT ssn FROM accounts WHERE account_number = ?"), fmt.Sprint(writer)).Scan(&got)
+				if refused := reader == 0 && writer >= 2; refused != errors.Is(err, codec.ErrCommitmentPolicy) || !refused && (err != nil || got != ssn1) {
+					t.Errorf("%q reads what %q wrote: %v", policies[reader].text, policies[writer].text, err)
+				}
+			}
 		}
 	})
 }
