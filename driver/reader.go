@@ -48,8 +48,8 @@ type reader struct {
 	spare  []*slot // to be used again
 
 	background context.Context
-	cancel     context.CancelFunc  // of background
-	limit      chan struct{}       // holds a token for each value that is being opened
+	cancel     context.CancelFunc // of background
+	openers    *openers
 	same       map[string]*opening // the values of queue, by what they are made of
 	key        []byte              // scratch
 }
@@ -66,6 +66,8 @@ type slot struct {
 // opening is a value on its way to being opened, or opened.
 type opening struct {
 	by    int // the number of the row that it is opened for
+	from  *shown
+	row   []sqldriver.Value
 	done  chan struct{}
 	value any
 	err   error
@@ -102,6 +104,7 @@ func (r *reader) reset(set *sqlplan.ResultSet, width int) {
 func (r *reader) stop() {
 	if r.cancel != nil {
 		r.cancel()
+		r.openers.stop()
 	}
 }
 
@@ -167,7 +170,7 @@ func (r *reader) readAhead() {
 	}
 	if r.background == nil {
 		r.background, r.cancel = context.WithCancel(r.ctx)
-		r.limit, r.same = make(chan struct{}, openLimit), make(map[string]*opening)
+		r.openers, r.same = newOpeners(r.background, r.engine, r.text), make(map[string]*opening)
 	}
 	if s := r.queue[0]; !s.started {
 		r.start(s)
@@ -202,26 +205,13 @@ func (r *reader) start(s *slot) {
 				continue
 			}
 		}
-		o := &opening{by: s.number, done: make(chan struct{})}
+		o := &opening{by: s.number, from: &r.shown[i], row: s.cells, done: make(chan struct{})}
 		if shareable {
 			o.key, o.users = string(r.key), 1
 			r.same[o.key] = o
 		}
 		s.openings[i] = o
-		go o.open(r.background, r.limit, r.engine, &r.shown[i], s.cells, r.text)
-	}
-}
-
-// open opens the value in a goroutine of its own. It has no part in the reader,
-// which may have gone on to the next result set.
-func (o *opening) open(ctx context.Context, limit chan struct{}, e *engine, from *shown, row []sqldriver.Value, text string) {
-	defer close(o.done)
-	select {
-	case limit <- struct{}{}:
-		o.value, o.err = e.openShown(ctx, from, row, text)
-		<-limit
-	case <-ctx.Done():
-		o.err = ctx.Err()
+		r.openers.add(o)
 	}
 }
 
