@@ -326,6 +326,9 @@ func (c *conn) evaluateThenInsert(ctx context.Context, b *binding, plan *sqlplan
 func (c *conn) sealInserted(ctx context.Context, b *binding, plan *sqlplan.Plan, res sqldriver.Result) error {
 	k := plan.ServerKey
 	first, err := res.LastInsertId()
+	if err == nil && first == 0 && k.MayInsertNone {
+		return nil
+	}
 	if err != nil || first == 0 {
 		return fmt.Errorf("%w: the server did not report the row key it made; the insert was undone", ErrCatalog)
 	}
@@ -353,7 +356,7 @@ func (c *conn) sealKeys(ctx context.Context, b *binding, plan *sqlplan.Plan, key
 		if err != nil {
 			return nil, err
 		}
-		if n, err := res.RowsAffected(); err != nil || n != 1 {
+		if n, err := res.RowsAffected(); err != nil || n != 1 && !(n == 0 && k.MayInsertNone) {
 			return nil, fmt.Errorf("%w: a row just inserted was not found by its key; the insert was undone", ErrTableChanged)
 		}
 	}

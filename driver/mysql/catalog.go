@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -28,12 +29,12 @@ func (dialect) Session(ctx context.Context, db *sql.DB) (driver.Session, error) 
 }
 
 const relationSQL = `
-SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE LIKE '%VIEW'
+SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE LIKE '%VIEW', VERSION() LIKE '%MariaDB%'
 FROM information_schema.TABLES
 WHERE TABLE_SCHEMA = COALESCE(NULLIF(?, ''), DATABASE()) AND TABLE_NAME = ?`
 
 const columnsSQL = `
-SELECT COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE = 'NO', COALESCE(COLUMN_DEFAULT, ''), COALESCE(EXTRA, ''), COALESCE(COLLATION_NAME, '')
+SELECT COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE = 'NO', COLUMN_DEFAULT, COALESCE(EXTRA, ''), COALESCE(COLLATION_NAME, '')
 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?
 ORDER BY ORDINAL_POSITION`
 
@@ -44,7 +45,8 @@ ORDER BY INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX`
 
 func (dialect) Relation(ctx context.Context, db *sql.DB, schema, name string) (*sqlplan.Relation, error) {
 	r := &sqlplan.Relation{}
-	err := db.QueryRowContext(ctx, relationSQL, schema, name).Scan(&r.Schema, &r.Name, &r.View)
+	var maria bool
+	err := db.QueryRowContext(ctx, relationSQL, schema, name).Scan(&r.Schema, &r.Name, &r.View, &maria)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -54,10 +56,12 @@ func (dialect) Relation(ctx context.Context, db *sql.DB, schema, name string) (*
 	err = scan(ctx, db, columnsSQL, r, func(rows *sql.Rows) error {
 		var c sqlplan.RelationColumn
 		var extra, collation string
-		if err := rows.Scan(&c.Name, &c.Type, &c.NotNull, &c.Default, &extra, &collation); err != nil {
+		var value sql.NullString
+		if err := rows.Scan(&c.Name, &c.Type, &c.NotNull, &value, &extra, &collation); err != nil {
 			return err
 		}
 		describe(&c, strings.ToLower(extra), strings.ToLower(collation))
+		c.Default = defaultSQL(value, maria || strings.Contains(strings.ToLower(extra), "default_generated"))
 		r.Columns = append(r.Columns, c)
 		return nil
 	})
@@ -99,11 +103,21 @@ func describe(c *sqlplan.RelationColumn, extra, collation string) {
 		padded := !strings.Contains(collation, "nopad") && collation != "utf8mb4_0900_bin" && collation != "binary"
 		c.Inexact = !binary || padded
 	}
-	// MariaDB writes the default NULL of a nullable column as text.
-	if strings.EqualFold(c.Default, "NULL") {
-		c.Default = ""
-	}
 }
+
+// defaultSQL is a default as SQL text. MariaDB shows it so, NULL included; MySQL
+// shows the value of a constant, and an expression where EXTRA says so.
+func defaultSQL(shown sql.NullString, expression bool) string {
+	switch {
+	case !shown.Valid, expression && strings.EqualFold(shown.String, "NULL"):
+		return ""
+	case expression || wholeNumber.MatchString(shown.String):
+		return shown.String
+	}
+	return "'" + strings.ReplaceAll(strings.ReplaceAll(shown.String, `\\`, `\\\\`), "'", "''") + "'"
+}
+
+var wholeNumber = regexp.MustCompile(`^[0-9]+$`)
 
 func scan(ctx context.Context, db *sql.DB, text string, r *sqlplan.Relation, row func(*sql.Rows) error) error {
 	rows, err := db.QueryContext(ctx, text, r.Schema, r.Name)

@@ -237,7 +237,10 @@ func (in *insertion) mayDiffer(c *Column, set assignments) bool {
 // that it would update hold.
 func (in *insertion) keyCheck() {
 	a := in.a
-	if in.s.Query != nil || !in.alone || a.nested > 0 || a.explain || in.server.used() {
+	if a.explain && !a.executes {
+		return // nothing is written
+	}
+	if in.s.Query != nil || !in.alone || a.nested > 0 || in.server.used() {
 		a.refuse(in.s.Conflict.Span, in.t.table.Name, "an upsert whose rows must be read first, in this form", "send INSERT … VALUES by itself")
 		return
 	}

@@ -35,6 +35,10 @@ type Dialect interface {
 	// value of the column where the server cannot infer the type ("::bytea").
 	SealCast(c *Column) string
 
+	// KeyCast is what is written after a placeholder in a select list that
+	// carries a value of the column ("::bigint").
+	KeyCast(c RelationColumn) string
+
 	// LockClause is appended to a SELECT that locks the rows of the alias;
 	// rekey is true if the statement will change the row key.
 	LockClause(alias string, rekey bool) string
@@ -67,6 +71,10 @@ type Dialect interface {
 	// StrictGroups is true if the server refuses a column that is not
 	// determined by GROUP BY; else it picks one from any row of the group.
 	StrictGroups() bool
+
+	// SetsInOrder is true if an assignment of UPDATE sees what those before it
+	// assigned (MySQL), false if all see the row as it was.
+	SetsInOrder() bool
 
 	// ValuesColumn is the name of column j (0-based) of a VALUES list.
 	ValuesColumn(j int) string

@@ -304,15 +304,8 @@ func (a *analysis) noWhole(v value, at Span) value {
 
 // traceCase lets a CASE through whose branches are one column or NULL.
 func (a *analysis) traceCase(e *Case, s *scope, owner *selectOutput) value {
-	results := []Expr{e.Else}
-	for _, w := range e.Whens {
-		results = append(results, w.Result)
-	}
 	var same value
-	for _, r := range results {
-		if r == nil || isNull(r) {
-			continue
-		}
+	for _, r := range caseResults(e, nil) {
 		c, ok := r.(*ColumnRef)
 		if !ok || c.Star {
 			same = value{}
@@ -329,11 +322,38 @@ func (a *analysis) traceCase(e *Case, s *scope, owner *selectOutput) value {
 		a.check(e, s, "CASE over a protected column")
 		return value{}
 	}
-	a.checkUse(e.Arg, s, use{"CASE over a protected column", mendCompare})
-	for _, w := range e.Whens {
-		a.checkUse(w.Cond, s, use{"CASE over a protected column", mendCompare})
-	}
+	a.checkConditions(e, s)
 	return same
+}
+
+// caseResults lists what CASE may return other than NULL, through CASEs in it.
+func caseResults(e Expr, into []Expr) []Expr {
+	c, ok := e.(*Case)
+	if !ok {
+		if e == nil || isNull(e) {
+			return into
+		}
+		return append(into, e)
+	}
+	for _, w := range c.Whens {
+		into = caseResults(w.Result, into)
+	}
+	return caseResults(c.Else, into)
+}
+
+// checkConditions checks what CASE compares, through CASEs in it.
+func (a *analysis) checkConditions(e Expr, s *scope) {
+	c, ok := e.(*Case)
+	if !ok {
+		return
+	}
+	u := use{"CASE over a protected column", mendCompare}
+	a.checkUse(c.Arg, s, u)
+	for _, w := range c.Whens {
+		a.checkUse(w.Cond, s, u)
+		a.checkConditions(w.Result, s)
+	}
+	a.checkConditions(c.Else, s)
 }
 
 // checkNames checks expressions that may name only columns of an output.

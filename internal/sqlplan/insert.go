@@ -12,8 +12,10 @@ type insertion struct {
 	names []string
 	// server are the context sources that the server makes.
 	server *serverColumns
-	// rowSeals are the seals of each row of Rows.
+	// rowSeals are the seals of each row of Rows, or of branches.
 	rowSeals map[int][]int
+	// branches are the SELECTs of INSERT … SELECT, if each yields one row or none.
+	branches []*Select
 	// proposed are, for a statement of one row, the row's sources.
 	proposed pins
 }
@@ -346,6 +348,7 @@ func (in *insertion) query(sc *scope) {
 		a.refuse(in.s.Query.Span, in.t.table.Name, "INSERT … SELECT with another number of columns than the list, or an unknown one", "list the columns on both sides")
 		return
 	}
+	in.branches = singleRows(in.s.Query)
 	given := in.givenColumns(list)
 	if in.s.Conflict != nil {
 		in.proposed = given
@@ -363,11 +366,38 @@ func (in *insertion) query(sc *scope) {
 	}
 }
 
+// count is how many rows the statement inserts at the most, as far as the text
+// shows.
+func (in *insertion) count() int { return len(in.s.Rows) + len(in.branches) }
+
+// singleRows lists the SELECTs of a query each of which yields one row or none,
+// in the order of the rows; nil if one may yield more.
+func singleRows(q *Query) []*Select {
+	switch b := q.Body.(type) {
+	case *Query:
+		return singleRows(b)
+	case *SetOp:
+		left, right := singleRows(b.Left), singleRows(b.Right)
+		if b.Kind != SetUnion || !b.All || left == nil || right == nil {
+			return nil
+		}
+		return append(left, right...)
+	case *Select:
+		if len(b.From) == 0 && len(b.GroupBy) == 0 && b.Having == nil && b.TargetsEnd >= 0 && len(b.Targets) > 0 {
+			return []*Select{b}
+		}
+	}
+	return nil
+}
+
 func (in *insertion) givenColumns(list []*column) pins {
 	given := pins{}
 	for i, name := range in.t.table.Sources {
 		j := in.at(name)
 		if j < 0 {
+			for n := range in.branches {
+				in.server.omitted(given, n, i)
+			}
 			continue
 		}
 		v := list[j].value
@@ -398,7 +428,7 @@ func (in *insertion) selected(c *Column, v value, given pins) {
 			a.refuse(cell.expr.At(), c.object(), "a protected column is set to something that the server computes", "set it to a parameter, a literal or NULL")
 			return
 		}
-		s, ok := in.seal(c, cell, given, -1)
+		s, ok := in.seal(c, cell, given, cell.n)
 		if !ok {
 			return
 		}

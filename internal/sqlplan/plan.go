@@ -236,6 +236,9 @@ type ServerKey struct {
 	Mode    ServerKeyMode
 	Table   *Table
 	Columns []string
+	// MayInsertNone is true if the statement may insert no row, or change
+	// another (REPLACE, INSERT IGNORE, upserts): Update then hits no row.
+	MayInsertNone bool
 	// Rows is how many rows the statement inserts.
 	Rows int
 	// Evaluate is the text that returns Rows rows of the Columns' defaults.

@@ -195,10 +195,13 @@ type analysis struct {
 	unresolved *ColumnRef
 	hidden     int // hidden columns so far
 
-	edits     []edit
-	claims    map[int]claim // by the start of the value's span
-	plain     []plainUse
-	seals     []Seal
+	edits  []edit
+	claims map[int]claim // by the start of the value's span
+	plain  []plainUse
+	seals  []Seal
+	// withheld are values for protected columns that are not sent at all, in
+	// a statement that is only explained.
+	withheld  []Seal
 	results   []ResultSet
 	returning bool // a result set needs the driver
 	keyChecks []KeyCheck

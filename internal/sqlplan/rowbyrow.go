@@ -1,5 +1,7 @@
 package sqlplan
 
+import "slices"
+
 // maxRows is the policy's limit for a table.
 func (t *Table) maxRows() int {
 	if t.MaxRows > 0 {
@@ -11,7 +13,11 @@ func (t *Table) maxRows() int {
 // rowByRow plans an UPDATE whose rows are known only after they were read.
 func (u *updating) rowByRow(work []cellWork, old []*Column) {
 	a := u.a
-	if !u.allowed(work) {
+	if a.explain && !a.executes {
+		u.explained(work)
+		return
+	}
+	if !u.allowed(work, old) {
 		return
 	}
 	r := &RowByRow{Table: u.t.table, Old: old, MaxRows: u.t.table.maxRows()}
@@ -55,8 +61,31 @@ func (u *updating) rowByRow(work []cellWork, old []*Column) {
 	a.rowByRow = r
 }
 
+// explained puts NULL for the values of a statement that is not carried out.
+func (u *updating) explained(work []cellWork) {
+	a := u.a
+	for _, w := range work {
+		for _, cell := range w.leaf.cells() {
+			v, ok := a.sealValue(w.column, cell.expr)
+			if !ok {
+				return
+			}
+			a.withheld = append(a.withheld, Seal{Table: u.t.table, Column: w.column, Value: v})
+			a.seals = append(a.seals, Seal{Table: u.t.table, Column: w.column, Value: Operand{Kind: OperandNull}, Sources: make([]Operand, len(u.t.table.Sources))})
+			if !a.claimSpan(cell.expr.At(), len(a.seals)-1, w.column) {
+				continue
+			}
+			p := argPart(Arg{Kind: ArgSeal, Index: len(a.seals) - 1})
+			if p.cast = a.d.SealCast(w.column); v.Kind == OperandLiteral {
+				p.literal = true
+			}
+			a.replace(cell.expr.At(), p)
+		}
+	}
+}
+
 // allowed refuses the forms that cannot be carried out row by row.
-func (u *updating) allowed(work []cellWork) bool {
+func (u *updating) allowed(work []cellWork, old []*Column) bool {
 	a, s := u.a, u.s
 	var c *Column
 	if len(work) > 0 {
@@ -72,16 +101,16 @@ func (u *updating) allowed(work []cellWork) bool {
 		a.refuse(s.Span, object, "an UPDATE whose rows must be read first, of a table that the catalog does not know", pin)
 	case !u.alone || a.nested > 0:
 		a.refuse(s.Span, object, "an UPDATE of a protected column, within a larger statement or text, that does not name its row", pin+", or send it by itself")
-	case a.explain:
-		a.refuse(s.Span, object, "EXPLAIN of an UPDATE that is carried out row by row", pin)
 	case s.CurrentOf:
 		a.refuse(s.Span, object, "WHERE CURRENT OF with a protected column", pin)
 	case len(s.Targets) != 1:
 		a.refuse(s.Span, object, "an UPDATE of several tables that does not name the protected row", pin)
 	case s.With != nil && !readOnlyWith(s.With):
 		a.refuse(s.Span, object, "an UPDATE that does not name its row, with a WITH clause that writes", pin)
-	case u.t.item.rel != nil && u.t.item.rel.View:
-		a.refuse(s.Span, object, "an UPDATE through a view that does not name its row", pin)
+	case u.t.item.rel != nil && u.t.item.rel.View && !u.viewShows(work, old):
+		a.refuse(s.Span, object, "an UPDATE that must read its rows first, through a view that lacks columns which values are bound to", pin)
+	case s.Ignore && u.rekeys():
+		a.refuse(s.Span, object, "UPDATE IGNORE of a row key that protected values are bound to", "leave IGNORE out")
 	}
 	if _, ok := s.Targets[0].(*TableRef); !ok && a.err == nil {
 		a.refuse(s.Span, object, "an UPDATE of a join that does not name the protected row", pin)
@@ -92,6 +121,22 @@ func (u *updating) allowed(work []cellWork) bool {
 		}
 	}
 	return a.err == nil
+}
+
+// viewShows reports whether the view has every column that is read first.
+func (u *updating) viewShows(work []cellWork, old []*Column) bool {
+	needed := slices.Clone(u.t.table.RowKey)
+	columns := slices.Clone(old)
+	for _, w := range work {
+		columns = append(columns, w.column)
+	}
+	for _, c := range columns {
+		needed = append(needed, c.Name)
+		for _, i := range c.Context {
+			needed = append(needed, u.t.table.Sources[i])
+		}
+	}
+	return !slices.ContainsFunc(needed, func(name string) bool { return u.a.relationColumn(u.t.item.rel, name) == nil })
 }
 
 func readOnlyWith(w *With) bool {
@@ -137,6 +182,10 @@ func (u *updating) lock(old []*Column) []part {
 		add(k)
 	}
 	for _, k := range u.t.table.Sources {
+		if it.rel != nil && it.rel.View && a.relationColumn(it.rel, k) == nil {
+			parts = append(parts, textPart(sep+"NULL")) // nothing is bound to it: see viewShows
+			continue
+		}
 		add(k)
 	}
 	for _, c := range old {
@@ -191,25 +240,50 @@ func (u *updating) choose(seal int, c *Column) part {
 		case 1:
 			return []part{{arg: &Arg{Kind: ArgRowSeal, Index: seal}, cast: cast, added: true}}
 		}
+		keys := u.stableKeys()
+		if len(keys) == 0 {
+			// Several rows would get one row key, which the server refuses.
+			return []part{{arg: &Arg{Kind: ArgRowSeal, Index: seal}, cast: cast, added: true}}
+		}
 		parts := []part{textPart("CASE")}
 		for n := range rows {
 			parts = append(parts, textPart(" WHEN "))
-			parts = append(parts, u.keyIs(n)...)
+			parts = append(parts, u.keyIs(n, keys)...)
 			parts = append(parts, textPart(" THEN "), part{arg: &Arg{Kind: ArgRowSeal, Index: seal, Row: n}, cast: cast})
 		}
 		return append(parts, textPart(" END"))
 	}}
 }
 
+// allKeys are the indexes of the row key's columns.
+func (u *updating) allKeys() []int {
+	keys := make([]int, len(u.t.table.RowKey))
+	for i := range keys {
+		keys[i] = i
+	}
+	return keys
+}
+
+// stableKeys are the columns of the row key that tell the rows apart within
+// SET. Where an assignment sees what others assigned, those that the statement
+// changes do not: they become the same for all of its rows.
+func (u *updating) stableKeys() []int {
+	keys := u.allKeys()
+	if !u.a.d.SetsInOrder() {
+		return keys
+	}
+	return slices.DeleteFunc(keys, func(i int) bool { return u.changed[i] })
+}
+
 // keyIs writes "k1 = ? AND k2 = ?" for a locked row.
-func (u *updating) keyIs(n int) []part {
+func (u *updating) keyIs(n int, keys []int) []part {
 	var parts []part
-	for i, k := range u.t.table.RowKey {
+	for _, i := range keys {
 		sep := ""
-		if i > 0 {
+		if len(parts) > 0 {
 			sep = " AND "
 		}
-		parts = append(parts, textPart(sep+u.t.item.text(k)+" = "), part{arg: &Arg{Kind: ArgKey, Index: i, Row: n}})
+		parts = append(parts, textPart(sep+u.t.item.text(u.t.table.RowKey[i])+" = "), part{arg: &Arg{Kind: ArgKey, Index: i, Row: n}})
 	}
 	return parts
 }
@@ -252,7 +326,7 @@ func (u *updating) narrow() {
 				parts = append(parts, textPart(" OR "))
 			}
 			parts = append(parts, textPart("("))
-			parts = append(parts, u.keyIs(n)...)
+			parts = append(parts, u.keyIs(n, u.allKeys())...)
 			parts = append(parts, textPart(")"))
 		}
 		return append(parts, textPart(")"))

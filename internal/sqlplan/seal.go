@@ -95,9 +95,9 @@ func (a *analysis) checkParams() {
 		if a.claimed(site.Span) {
 			continue
 		}
-		for i := range a.seals {
-			if v := a.seals[i].Value; v.Kind == OperandParam && v.Param == site.Index {
-				a.refuse(site.Span, a.seals[i].Column.object(), "a parameter for a protected column also stands where it would be sent unencrypted", "pass the value as two parameters")
+		for _, s := range slices.Concat(a.seals, a.withheld) {
+			if v := s.Value; v.Kind == OperandParam && v.Param == site.Index {
+				a.refuse(site.Span, s.Column.object(), "a parameter for a protected column also stands where it would be sent unencrypted", "pass the value as two parameters")
 			}
 		}
 	}

@@ -1,5 +1,7 @@
 package sqlplan
 
+import "slices"
+
 // serverColumns are the context sources of an INSERT that the server makes.
 type serverColumns struct {
 	in      *insertion
@@ -38,7 +40,7 @@ func (k *serverColumns) omitted(p pins, n, i int) {
 	rc := k.column(i)
 	switch {
 	case rc == nil || rc.Generated:
-	case wholeNumber(rc.Default) && !k.evaluates(rc):
+	case wholeNumber(rc.Default) && !k.in.a.d.NumberedPlaceholders():
 		// A server that cannot be asked for its defaults shows them.
 		p[i] = value{kind: valueGiven, cells: []Expr{&Constant{Span: k.in.s.Target.Span, Value: Literal{Kind: LiteralInteger, Text: rc.Default}}}}
 	case rc.Default != "" || rc.Identity != "" || rc.AutoIncrement:
@@ -55,11 +57,6 @@ func wholeNumber(s string) bool {
 		}
 	}
 	return s != ""
-}
-
-// evaluates reports whether the server can be asked for the column's default.
-func (k *serverColumns) evaluates(rc *RelationColumn) bool {
-	return k.in.a.d.Evaluate(k.in.t.rel, []RelationColumn{*rc}, 1) != ""
 }
 
 // given notes a source given as DEFAULT.
@@ -106,14 +103,16 @@ func (k *serverColumns) finish() {
 	if a.err != nil || len(k.sources) == 0 || !k.used() {
 		return
 	}
+	if a.explain && !a.executes {
+		k.explained()
+		return
+	}
 	object := in.t.table.Name
 	switch {
-	case !in.alone || a.nested > 0 || a.explain:
+	case !in.alone || a.nested > 0:
 		a.refuse(in.s.Span, object, "the server makes the row key of a protected value within a larger statement", "give the row key, or send the INSERT by itself")
 	case in.s.Overriding == "user":
 		a.refuse(in.s.OverridingSpan, object, "OVERRIDING USER VALUE with a row key that the server makes", "leave the clause out")
-	case in.s.Ignore || in.s.Replace || in.s.Conflict != nil && in.s.Conflict.Kind != ConflictDoNothing:
-		a.refuse(in.s.Span, object, "an upsert whose row key the server makes", "give the row key, or INSERT and UPDATE by themselves")
 	}
 	if a.err != nil {
 		return
@@ -124,8 +123,8 @@ func (k *serverColumns) finish() {
 		columns[i] = *k.column(s)
 		names[i] = columns[i].Name
 	}
-	key := &ServerKey{Table: in.t.table, Columns: names, Rows: len(in.s.Rows)}
-	if text := a.d.Evaluate(in.t.rel, columns, len(in.s.Rows)); text != "" {
+	key := &ServerKey{Table: in.t.table, Columns: names, Rows: in.count()}
+	if text := a.d.Evaluate(in.t.rel, columns, key.Rows); text != "" {
 		key.Mode = ServerKeyEvaluate
 		key.Evaluate = finish(a.d, &Script{}, []part{textPart(text)})
 		k.insertEvaluated(columns)
@@ -133,6 +132,20 @@ func (k *serverColumns) finish() {
 		k.insertThenSeal(key, columns)
 	}
 	a.serverKey = key
+}
+
+// explained leaves out the values of a statement that is not carried out, since
+// no key is made for their rows.
+func (k *serverColumns) explained() {
+	a := k.in.a
+	for i := range a.seals {
+		for _, o := range a.seals[i].Sources {
+			if o.Kind == OperandServer && a.seals[i].Value.Kind != OperandNull {
+				a.withheld = append(a.withheld, a.seals[i])
+				a.seals[i].Value = Operand{Kind: OperandNull}
+			}
+		}
+	}
 }
 
 // insertEvaluated writes the evaluated values into the statement.
@@ -150,6 +163,11 @@ func (k *serverColumns) insertEvaluated(columns []RelationColumn) {
 				a.refuse(s.Span, k.in.t.table.Name, "a row key that the server makes, in an INSERT without a column list", "list the columns")
 				return
 			}
+		}
+		for n, b := range k.in.branches {
+			arg := argPart(Arg{Kind: ArgServer, Index: at, Row: n})
+			arg.cast = a.d.KeyCast(columns[at])
+			a.edits = append(a.edits, edit{span: Span{b.TargetsEnd, b.TargetsEnd}, parts: []part{textPart(", "), arg}})
 		}
 		for n, r := range s.Rows {
 			arg := argPart(Arg{Kind: ArgServer, Index: at, Row: n})
@@ -186,10 +204,21 @@ func (k *serverColumns) sameRows() {
 // insertThenSeal inserts empty values and seals them once the keys are known.
 func (k *serverColumns) insertThenSeal(key *ServerKey, columns []RelationColumn) {
 	a, in := k.in.a, k.in
-	if len(columns) != 1 || !columns[0].AutoIncrement {
+	upsert := in.s.Ignore || in.s.Replace || in.s.Conflict != nil
+	switch {
+	case len(columns) != 1 || !columns[0].AutoIncrement || a.explain:
 		a.refuse(in.s.Span, in.t.table.Name, "a value is bound to a column whose default the server computes", "give that column's value in the statement")
+	case upsert && (key.Rows != 1 || in.s.Returning != nil):
+		a.refuse(in.s.Span, in.t.table.Name, "an upsert of several rows, or with RETURNING, whose row keys the server makes", "send the rows one by one, or give the row key")
+	case in.s.Conflict != nil && slices.ContainsFunc(in.s.Conflict.Set, in.protects):
+		a.refuse(in.s.Span, in.t.table.Name, "an upsert that sets a protected column and whose row key the server makes", "give the row key, or INSERT and UPDATE by themselves")
+	case len(in.branches) > 1:
+		a.refuse(in.s.Span, in.t.table.Name, "INSERT … SELECT of several rows whose row keys the server makes", "use VALUES, or give the row key")
+	}
+	if a.err != nil {
 		return
 	}
+	key.MayInsertNone = upsert || len(in.branches) == 1 && in.branches[0].Where != nil
 	k.sameRows()
 	key.Mode, key.RowSeals = ServerKeyInsertThenSeal, in.rowSeals
 	for i := range a.edits {
@@ -199,7 +228,7 @@ func (k *serverColumns) insertThenSeal(key *ServerKey, columns []RelationColumn)
 			}
 		}
 	}
-	for n := range in.s.Rows {
+	for n := range key.Rows {
 		if len(in.rowSeals[n]) == 0 {
 			continue
 		}
@@ -210,10 +239,16 @@ func (k *serverColumns) insertThenSeal(key *ServerKey, columns []RelationColumn)
 			}
 			parts = append(parts, textPart(a.d.Quote(a.sealed(seal).Name)+" = "), part{arg: &Arg{Kind: ArgRowSeal, Index: seal}})
 		}
-		parts = append(parts, textPart(" WHERE "+a.d.Quote(columns[0].Name)+" = "), part{arg: &Arg{Kind: ArgServer, Row: n}})
+		parts = append(parts, textPart(" WHERE "+a.d.Quote(columns[0].Name)+" = "), part{arg: &Arg{Kind: ArgServer, Row: n}},
+			textPart(" AND "+a.d.Quote(a.sealed(in.rowSeals[n][0]).Name)+" = ''")) // no other row is hit
 		key.Update = append(key.Update, finish(a.d, &Script{}, parts))
 		key.UpdateRow = append(key.UpdateRow, n)
 	}
+}
+
+// protects reports whether the assignment sets a protected column.
+func (in *insertion) protects(s Assignment) bool {
+	return slices.ContainsFunc(s.Columns, func(c AssignTarget) bool { return in.a.protectedColumn(in.t.table, c.Name, c.Span) != nil })
 }
 
 // returned lets a RETURNING clause show the keys that the server made. What it

@@ -104,12 +104,25 @@ func (d *dialect) NumberedPlaceholders() bool { return false }
 // driver gives it.
 func (d *dialect) SealCast(*sqlplan.Column) string { return "" }
 
+// KeyCast implements [sqlplan.Dialect].
+func (d *dialect) KeyCast(sqlplan.RelationColumn) string { return "" }
+
 // LockClause implements [sqlplan.Dialect].
 func (d *dialect) LockClause(string, bool) string { return " FOR UPDATE" }
 
 // Evaluate implements [sqlplan.Dialect]: AUTO_INCREMENT makes its values
-// during INSERT.
-func (d *dialect) Evaluate(*sqlplan.Relation, []sqlplan.RelationColumn, int) string { return "" }
+// during INSERT, and a default that names columns needs the row.
+func (d *dialect) Evaluate(_ *sqlplan.Relation, columns []sqlplan.RelationColumn, rows int) string {
+	list := make([]string, len(columns))
+	for i, c := range columns {
+		if c.AutoIncrement || c.Default == "" || strings.Contains(c.Default, "`") {
+			return ""
+		}
+		list[i] = c.Default
+	}
+	row := "SELECT " + strings.Join(list, ", ")
+	return row + strings.Repeat(" UNION ALL "+row, rows-1)
+}
 
 // SameType implements [sqlplan.Dialect]. Casts to character types keep text as
 // it is; every other cast may change what a value is.
@@ -179,6 +192,9 @@ func (d *dialect) FieldCalls() bool { return false }
 
 // StrictGroups implements [sqlplan.Dialect]: ONLY_FULL_GROUP_BY may be off.
 func (d *dialect) StrictGroups() bool { return false }
+
+// SetsInOrder implements [sqlplan.Dialect].
+func (d *dialect) SetsInOrder() bool { return true }
 
 // TypedNull implements [sqlplan.Dialect].
 func (d *dialect) TypedNull(string) string { return "NULL" }

@@ -92,6 +92,9 @@ func (d *dialect) SealCast(c *sqlplan.Column) string {
 	return "::bytea"
 }
 
+// KeyCast implements [sqlplan.Dialect].
+func (d *dialect) KeyCast(c sqlplan.RelationColumn) string { return "::" + c.Type }
+
 // LockClause implements [sqlplan.Dialect].
 func (d *dialect) LockClause(alias string, rekey bool) string {
 	clause := " FOR NO KEY UPDATE"
@@ -169,6 +172,9 @@ func (d *dialect) StrictGroups() bool { return true }
 
 // ValuesColumn implements [sqlplan.Dialect].
 func (d *dialect) ValuesColumn(j int) string { return "column" + strconv.Itoa(j+1) }
+
+// SetsInOrder implements [sqlplan.Dialect].
+func (d *dialect) SetsInOrder() bool { return false }
 
 // TypedNull implements [sqlplan.Dialect].
 func (d *dialect) TypedNull(columnType string) string {

@@ -162,12 +162,33 @@ func (p *translator) seek(i int, comma bool, words ...string) int {
 			}
 			continue
 		}
+		if p.word(i, "case") && !p.op(i-1, ".") && !p.word(i-1, "as") {
+			i = p.caseEnd(i)
+			continue
+		}
 		if p.word(i, words...) && !p.op(i-1, ".") && !p.word(i-1, "as") &&
 			!(t.text == "from" && p.word(i-1, "distinct")) && !(t.text == "group" && p.word(i-1, "within")) {
 			return i
 		}
 	}
 	return p.end
+}
+
+// caseEnd returns the END of the CASE at token i; its WHENs are no clauses.
+func (p *translator) caseEnd(i int) int {
+	for i++; i < p.end; i++ {
+		switch {
+		case p.op(i, "(") || p.op(i, "["):
+			i = p.tokens[i].mate
+		case p.op(i-1, ".") || p.word(i-1, "as"):
+		case p.word(i, "case"):
+			i = p.caseEnd(i)
+		case p.word(i, "end"):
+			return i
+		}
+	}
+	p.fail()
+	return 0
 }
 
 var targetEnds = []string{"from", "where", "group", "having", "window", "union", "intersect", "except", "order", "limit",

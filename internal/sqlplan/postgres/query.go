@@ -79,6 +79,9 @@ func (p *translator) query(s *pg.SelectStmt) *sqlplan.Query {
 }
 
 func (p *translator) selectBody(s *pg.SelectStmt) *sqlplan.Select {
+	if len(s.TargetList) == 1 && len(s.FromClause) == 1 && s.TargetList[0].GetResTarget().GetVal().GetColumnRef() != nil && s.TargetList[0].GetResTarget().GetVal().GetColumnRef().Location < 0 {
+		return p.tableBody(s) // TABLE name
+	}
 	body := &sqlplan.Select{TargetsEnd: p.targetsEnd(s.TargetList), Targets: p.targets(s.TargetList), From: p.tables(s.FromClause),
 		GroupBy: p.exprs(s.GroupClause), Windows: p.exprs(s.WindowClause)}
 	if len(body.Targets) > 0 {
@@ -94,6 +97,14 @@ func (p *translator) selectBody(s *pg.SelectStmt) *sqlplan.Select {
 	if s.IntoClause != nil {
 		body.Into, body.IntoName = true, p.bareRef(s.IntoClause.Rel)
 	}
+	return body
+}
+
+// tableBody translates TABLE name, whose star the parser made.
+func (p *translator) tableBody(s *pg.SelectStmt) *sqlplan.Select {
+	body := &sqlplan.Select{TargetsEnd: -1, Table: true, From: p.tables(s.FromClause)}
+	body.Span = body.From[0].At()
+	body.Targets = []sqlplan.Target{{Span: body.Span, Expr: &sqlplan.ColumnRef{Span: body.Span, Star: true}}}
 	return body
 }
 
