@@ -24,7 +24,13 @@ type binding struct {
 	// server holds the values that the server made, a row for each row of the
 	// statement.
 	server [][]any
+	// groups holds the rows of each table that is written row by row.
+	groups []group
 }
+
+// group is the rows of one table: their keys, as they were read, and what was
+// sealed for them.
+type group struct{ rows, sealed [][]any }
 
 // sealAll seals every value, several at a time. The results are in the order
 // of seals; nil stands for NULL. stored holds, for each seal, the values of
@@ -204,7 +210,7 @@ func (b *binding) sources(ctx context.Context, s *sqlplan.Seal, stored []any) ([
 }
 
 // bind fills the holes of a template.
-func (b *binding) bind(t *sqlplan.Template, options []sqldriver.NamedValue, sealed []any, rows [][]any, rowSealed [][]any) (string, []sqldriver.NamedValue) {
+func (b *binding) bind(t *sqlplan.Template, options []sqldriver.NamedValue, sealed []any) (string, []sqldriver.NamedValue) {
 	args := make([]sqldriver.NamedValue, 0, len(options)+len(t.Args))
 	args = append(args, options...)
 	for _, a := range t.Args {
@@ -215,9 +221,9 @@ func (b *binding) bind(t *sqlplan.Template, options []sqldriver.NamedValue, seal
 		case sqlplan.ArgSeal:
 			nv.Value = sealed[a.Index]
 		case sqlplan.ArgKey:
-			nv.Value = rows[a.Row][a.Index]
+			nv.Value = b.groups[a.Group].rows[a.Row][a.Index]
 		case sqlplan.ArgRowSeal:
-			nv.Value = rowSealed[a.Row][a.Index]
+			nv.Value = b.groups[a.Group].sealed[a.Row][a.Index]
 		case sqlplan.ArgServer:
 			nv.Value = b.server[a.Row][a.Index]
 		}

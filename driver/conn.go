@@ -4,6 +4,7 @@ package driver
 
 import (
 	"context"
+	"database/sql"
 	sqldriver "database/sql/driver"
 	"errors"
 )
@@ -20,6 +21,10 @@ type conn struct {
 	// is the engine that was in force when it began.
 	inTx   bool
 	pinned *engine
+	// own is true once a text changed the session's settings; borrowed asks
+	// the session about them: see conn.plan.
+	own      bool
+	borrowed *sql.DB
 }
 
 type (
@@ -112,7 +117,12 @@ func (c *conn) Prepare(query string) (sqldriver.Stmt, error) {
 	return c.prepare(context.Background(), query, func(_ context.Context, text string) (sqldriver.Stmt, error) { return c.base.Prepare(text) })
 }
 
-func (c *conn) Close() error { return c.base.Close() }
+func (c *conn) Close() error {
+	if c.borrowed != nil {
+		_ = c.borrowed.Close() // it holds nothing but c.base
+	}
+	return c.base.Close()
+}
 
 func (c *conn) Begin() (sqldriver.Tx, error) {
 	return c.began(c.base.Begin())

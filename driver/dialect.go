@@ -62,6 +62,9 @@ type Session struct {
 	Location *time.Location
 	// MariaDB is true for MariaDB servers.
 	MariaDB bool
+	// Path is what decides which relation an unqualified name means: the
+	// search path, the role and temporary tables, or the database in use.
+	Path string
 	// FoldTableNames is true if the server compares table names without case.
 	FoldTableNames bool
 }

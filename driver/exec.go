@@ -47,15 +47,14 @@ func (c *conn) query(ctx context.Context, send queryFunc, query string, args []s
 
 // look finds the plan for a text under the policy in force.
 func (c *conn) look(ctx context.Context, query string, args []sqldriver.NamedValue) (*engine, *sqlplan.Plan, Arguments, error) {
-	e := c.engine()
 	a := Arguments{Text: query, Params: args}
 	if len(args) > 0 {
 		var err error
-		if a, err = e.dialect.Arguments(ctx, query, args); err != nil {
+		if a, err = c.ctor.dialect.Arguments(ctx, query, args); err != nil {
 			return nil, nil, a, err
 		}
 	}
-	plan, err := e.plan(ctx, a.Text)
+	e, plan, err := c.plan(ctx, a.Text)
 	return e, plan, a, err
 }
 
@@ -171,7 +170,7 @@ func (c *conn) bindMain(ctx context.Context, b *binding, plan *sqlplan.Plan, a A
 			return text, a.Options, nil
 		}
 	}
-	text, args := b.bind(&plan.Main, a.Options, sealed, nil, nil)
+	text, args := b.bind(&plan.Main, a.Options, sealed)
 	return text, args, nil
 }
 
@@ -205,8 +204,9 @@ func (c *conn) baseQuery(ctx context.Context, text string, args []sqldriver.Name
 	if x, ok := c.base.(sqldriver.QueryerContext); ok {
 		rows, err := x.QueryContext(ctx, text, args)
 		if err == nil {
+			frozen := freeze(rows)
 			all, err := readAll(rows, limit)
-			return all, rows, firstError(err, rows.Close())
+			return all, frozen, firstError(err, rows.Close())
 		}
 		if err != sqldriver.ErrSkip {
 			return nil, nil, err
@@ -220,8 +220,9 @@ func (c *conn) baseQuery(ctx context.Context, text string, args []sqldriver.Name
 	if err != nil {
 		return nil, nil, firstError(err, s.Close())
 	}
+	frozen := freeze(rows)
 	all, err := readAll(rows, limit)
-	return all, rows, firstError(err, rows.Close(), s.Close())
+	return all, frozen, firstError(err, rows.Close(), s.Close())
 }
 
 func (c *conn) basePrepare(ctx context.Context, text string) (sqldriver.Stmt, error) {

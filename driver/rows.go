@@ -75,6 +75,9 @@ func wrapBuffered(ctx context.Context, base sqldriver.Rows, buffer [][]any, e *e
 		r.reader.next = fromBuffer(buffer)
 	}
 	r.enter()
+	if f, ok := base.(*frozenRows); ok {
+		base = f.base // its interfaces are what counts
+	}
 	_, nextSet := base.(sqldriver.RowsNextResultSet)
 	_, scanType := base.(sqldriver.RowsColumnTypeScanType)
 	_, typeName := base.(sqldriver.RowsColumnTypeDatabaseTypeName)

@@ -6,6 +6,7 @@ import (
 	"context"
 	sqldriver "database/sql/driver"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sealsql/sealsql/internal/sqlplan"
@@ -21,8 +22,8 @@ type finish func(ctx context.Context, text string, args []sqldriver.NamedValue, 
 
 func (c *conn) execSteps(ctx context.Context, b *binding, plan *sqlplan.Plan, a Arguments) (sqldriver.Result, error) {
 	if sealsAfter(plan) && plan.ServerKey.Returning {
-		rows, _, err := c.insertReturning(ctx, b, plan, a)
-		return sqldriver.RowsAffected(len(rows)), err
+		_, _, err := c.insertReturning(ctx, b, plan, a)
+		return rowsReturned{}, err
 	}
 	var res sqldriver.Result
 	err := c.steps(ctx, b, plan, a, func(ctx context.Context, text string, args []sqldriver.NamedValue, _ []sqlplan.ResultSet) (err error) {
@@ -34,6 +35,12 @@ func (c *conn) execSteps(ctx context.Context, b *binding, plan *sqlplan.Plan, a 
 	})
 	return res, err
 }
+
+// rowsReturned is the result of a statement that answered with rows.
+type rowsReturned struct{}
+
+func (rowsReturned) LastInsertId() (int64, error) { return 0, nil }
+func (rowsReturned) RowsAffected() (int64, error) { return 0, nil }
 
 // sealsAfter reports whether rows are inserted without their protected values,
 // which are sealed and written once the rows' keys are known.
@@ -120,7 +127,7 @@ func (c *conn) steps(ctx context.Context, b *binding, plan *sqlplan.Plan, a Argu
 		return c.evaluateThenInsert(ctx, b, plan, a, end)
 	case plan.ServerKey != nil:
 		insert := func(ctx context.Context) error {
-			text, args := b.bind(&plan.Main, a.Options, nil, nil, nil)
+			text, args := b.bind(&plan.Main, a.Options, nil)
 			return end(ctx, text, args, plan.Results)
 		}
 		return c.inTransaction(ctx, func(ctx context.Context) error { return c.whole(ctx, insert) })
@@ -176,33 +183,51 @@ func (c *conn) beginBase(ctx context.Context) (sqldriver.Tx, error) {
 // rowByRow locks and reads the rows that an UPDATE will write, seals a value
 // for each, and writes them in one statement.
 func (c *conn) rowByRow(ctx context.Context, b *binding, r *sqlplan.RowByRow, a Arguments, end finish) error {
-	text, args := b.bind(&r.Lock, a.Options, nil, nil, nil)
-	rows, _, err := c.baseQuery(ctx, text, args, r.MaxRows)
-	if err == errTooManyRows {
-		return &RefusedError{Object: r.Table.Name,
+	parts := append([]*sqlplan.RowByRow{r}, r.More...)
+	counts, found := make([]int, len(parts)), 0
+	b.groups = make([]group, len(parts))
+	for i, p := range parts {
+		rows, err := c.lockRows(ctx, b, p, a)
+		if err != nil {
+			return err
+		}
+		b.groups[i].rows, counts[i], found = rows, len(rows), found+len(rows)
+	}
+	if found == 0 {
+		text, args := b.bind(&r.Empty, a.Options, nil)
+		return end(ctx, text, args, r.Results)
+	}
+	for i, p := range parts {
+		var err error
+		if b.groups[i].sealed, err = b.sealRows(ctx, p, b.groups[i].rows, len(p.Table.RowKey)); err != nil {
+			return err
+		}
+	}
+	t := r.Build(counts...)
+	text, args := b.bind(&t, a.Options, nil)
+	return end(ctx, text, args, r.Results)
+}
+
+// lockRows locks and reads the rows of one table.
+func (c *conn) lockRows(ctx context.Context, b *binding, r *sqlplan.RowByRow, a Arguments) ([][]any, error) {
+	text, args := b.bind(&r.Lock, a.Options, nil)
+	rows, _, err := c.baseQuery(ctx, text, args, lockedMost(r))
+	if err == nil {
+		err = width(rows, len(r.Table.RowKey)+len(r.Table.Sources)+len(r.Old))
+	}
+	if err == nil {
+		rows = distinct(rows, len(r.Table.RowKey))
+	}
+	if err == errTooManyRows || err == nil && len(rows) > r.MaxRows {
+		return nil, &RefusedError{Object: r.Table.Name,
 			What: fmt.Sprintf("the statement writes protected values of more than %d rows", r.MaxRows),
 			Mend: "narrow its WHERE, or raise max_rows_per_statement of the table in the policy"}
 	}
-	if err != nil {
-		return err
-	}
-	keys := len(r.Table.RowKey)
-	if err := width(rows, keys+len(r.Table.Sources)+len(r.Old)); err != nil {
-		return err
-	}
-	rows = distinct(rows, keys)
-	if len(rows) == 0 {
-		text, args := b.bind(&r.Empty, a.Options, nil, nil, nil)
-		return end(ctx, text, args, r.Results)
-	}
-	sealed, err := b.sealRows(ctx, r, rows, keys)
-	if err != nil {
-		return err
-	}
-	t := r.Build(len(rows))
-	text, args = b.bind(&t, a.Options, nil, rows, sealed)
-	return end(ctx, text, args, r.Results)
+	return rows, err
 }
+
+// lockedMost bounds the rows that are read: a join repeats some.
+func lockedMost(r *sqlplan.RowByRow) int { return 8*r.MaxRows + 64 }
 
 // width checks the number of columns of rows that the server, or a mock of it,
 // returned.
@@ -213,7 +238,8 @@ func width(rows [][]any, want int) error {
 	return nil
 }
 
-// distinct drops rows whose key came before: a join may repeat a row.
+// distinct drops rows whose key came before: a join may repeat a row, and an
+// outer join may lack one.
 func distinct(rows [][]any, keys int) [][]any {
 	seen := make(map[string]bool, len(rows))
 	out := rows[:0]
@@ -223,7 +249,8 @@ func distinct(rows [][]any, keys int) [][]any {
 			s := fmt.Sprintf("%v", v)
 			fmt.Fprintf(&k, "%d:%s", len(s), s)
 		}
-		if !seen[k.String()] {
+		missing := !slices.ContainsFunc(row[:keys], func(v any) bool { return v != nil })
+		if !seen[k.String()] && !missing {
 			seen[k.String()] = true
 			out = append(out, row)
 		}
@@ -303,7 +330,7 @@ func (b *binding) storedSources(ctx context.Context, s *sqlplan.Seal, stored []a
 // inserts them as given values.
 func (c *conn) evaluateThenInsert(ctx context.Context, b *binding, plan *sqlplan.Plan, a Arguments, end finish) error {
 	k := plan.ServerKey
-	text, args := b.bind(&k.Evaluate, a.Options, nil, nil, nil)
+	text, args := b.bind(&k.Evaluate, a.Options, nil)
 	var err error
 	if b.server, _, err = c.baseQuery(ctx, text, args, k.Rows); err != nil {
 		return err
@@ -318,7 +345,7 @@ func (c *conn) evaluateThenInsert(ctx context.Context, b *binding, plan *sqlplan
 	if err != nil {
 		return err
 	}
-	text, args = b.bind(&plan.Main, a.Options, sealed, nil, nil)
+	text, args = b.bind(&plan.Main, a.Options, sealed)
 	return end(ctx, text, args, plan.Results)
 }
 
@@ -350,8 +377,9 @@ func (c *conn) sealKeys(ctx context.Context, b *binding, plan *sqlplan.Plan, key
 	if err != nil {
 		return nil, err
 	}
+	b.groups = []group{{sealed: [][]any{sealed}}}
 	for i := range k.Update {
-		text, args := b.bind(&k.Update[i], nil, sealed, nil, [][]any{sealed})
+		text, args := b.bind(&k.Update[i], nil, sealed)
 		res, err := c.baseExec(ctx, text, args)
 		if err != nil {
 			return nil, err
@@ -370,7 +398,7 @@ func (c *conn) checkKeys(ctx context.Context, b *binding, plan *sqlplan.Plan, a 
 	stored := make([][]any, len(seals))
 	for i := range plan.KeyChecks {
 		k := &plan.KeyChecks[i]
-		text, args := b.bind(&k.Text, a.Options, nil, nil, nil)
+		text, args := b.bind(&k.Text, a.Options, nil)
 		rows, _, err := c.baseQuery(ctx, text, args, 1)
 		if err == errTooManyRows {
 			return &RefusedError{Object: k.Table.Name, What: "the row key that the statement gives means several rows",
@@ -394,7 +422,7 @@ func (c *conn) checkKeys(ctx context.Context, b *binding, plan *sqlplan.Plan, a 
 	if err != nil {
 		return err
 	}
-	text, args := b.bind(&plan.Main, a.Options, sealed, nil, nil)
+	text, args := b.bind(&plan.Main, a.Options, sealed)
 	return end(ctx, text, args, plan.Results)
 }
 

@@ -42,8 +42,7 @@ type prepareFunc func(ctx context.Context, text string) (sqldriver.Stmt, error)
 
 // prepare plans the text and prepares, through send, what the plan sends.
 func (c *conn) prepare(ctx context.Context, query string, send prepareFunc) (sqldriver.Stmt, error) {
-	e := c.engine()
-	plan, err := e.plan(ctx, query)
+	e, plan, err := c.plan(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -74,11 +73,13 @@ func preparedText(plan *sqlplan.Plan, query string) string {
 
 // current makes sure that the statement follows the policy in force.
 func (s *stmt) current(ctx context.Context) error {
-	e := s.conn.engine()
-	if e == s.engine {
+	if s.plan.Session {
+		s.conn.own = true
+	}
+	if s.conn.engine() == s.engine && !s.conn.own {
 		return nil
 	}
-	plan, err := e.plan(ctx, s.text)
+	e, plan, err := s.conn.plan(ctx, s.text)
 	if err != nil {
 		return err
 	}
@@ -181,6 +182,9 @@ func sealed(p *sqlplan.Plan, param int) bool {
 	seals := p.Seals
 	if p.RowByRow != nil {
 		seals = p.RowByRow.Seals
+		for _, more := range p.RowByRow.More {
+			seals = append(seals[:len(seals):len(seals)], more.Seals...)
+		}
 	}
 	for i := range seals {
 		if v := &seals[i].Value; v.Kind == sqlplan.OperandParam && v.Param == param {

@@ -19,8 +19,8 @@ import (
 func (dialect) Session(ctx context.Context, db *sql.DB) (driver.Session, error) {
 	s := driver.Session{Location: time.UTC}
 	var version string
-	err := db.QueryRowContext(ctx, "SELECT @@SESSION.sql_mode, @@SESSION.auto_increment_increment, @@lower_case_table_names <> 0, VERSION()").
-		Scan(&s.SQLMode, &s.AutoIncrementIncrement, &s.FoldTableNames, &version)
+	err := db.QueryRowContext(ctx, "SELECT @@SESSION.sql_mode, @@SESSION.auto_increment_increment, @@lower_case_table_names <> 0, VERSION(), COALESCE(DATABASE(), '')").
+		Scan(&s.SQLMode, &s.AutoIncrementIncrement, &s.FoldTableNames, &version, &s.Path)
 	if err != nil {
 		return s, fmt.Errorf("%w: reading the session's settings: %w", driver.ErrCatalog, err)
 	}

@@ -14,14 +14,14 @@ import (
 // Session fails under standard_conforming_strings = off: string literals
 // would then read otherwise than the parser reads them.
 func (dialect) Session(ctx context.Context, db *sql.DB) (driver.Session, error) {
-	var conforming string
-	if err := db.QueryRowContext(ctx, "SELECT current_setting('standard_conforming_strings')").Scan(&conforming); err != nil {
+	var conforming, path string
+	if err := db.QueryRowContext(ctx, "SELECT current_setting('standard_conforming_strings'), concat_ws(' ', current_setting('search_path'), current_user, NULLIF(pg_my_temp_schema(), 0))").Scan(&conforming, &path); err != nil {
 		return driver.Session{}, fmt.Errorf("%w: reading the session's settings: %w", driver.ErrCatalog, err)
 	}
 	if conforming != "on" {
 		return driver.Session{}, errors.New("sealsql: the server's standard_conforming_strings is off, under which sealsql cannot read string literals; set it to on for the role or in the DSN's options")
 	}
-	return driver.Session{}, nil
+	return driver.Session{Path: path}, nil
 }
 
 const relationSQL = `

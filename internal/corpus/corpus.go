@@ -12,7 +12,8 @@
 //
 // Lines that begin with % come before the text: %args are JSON values; %first
 // is a statement sent before it on the same connection; %after is one sent by
-// the bare driver when all is done; %mode is the session's sql_mode; %skip
+// the bare driver when all is done; %mode is the DSN's sql_mode, and %session the one
+// that %first sets; %skip
 // names what the servers' answers may differ in (see [Case.Skip]) and must say why
 // after a dash.
 package corpus
@@ -39,6 +40,8 @@ type Case struct {
 	First, After []string
 	// Mode is MySQL's sql_mode, empty for the server's own.
 	Mode string
+	// Session is the sql_mode that First brings about.
+	Session string
 	// Skip lists what is not compared with the bare driver: affected, rows,
 	// values, types, run.
 	Skip []string
@@ -117,6 +120,8 @@ func parseCase(name, data string) (*Case, error) {
 			c.After = append(c.After, value)
 		case "mode":
 			c.Mode = value
+		case "session":
+			c.Session = value
 		case "skip":
 			what, why, ok := strings.Cut(value, " - ")
 			if !ok || why == "" {

@@ -26,12 +26,14 @@ func Describe(p *policy.Policy, plan *sqlplan.Plan, err error) string {
 		return "untouched"
 	}
 	if r := plan.RowByRow; r != nil {
-		d.line("row by row of %s", r.Table.Name)
-		d.line("lock: %s", r.Lock.Text)
-		for _, s := range r.Seals {
-			d.seal(s)
+		for _, part := range append([]*sqlplan.RowByRow{r}, r.More...) {
+			d.line("row by row of %s", part.Table.Name)
+			d.line("lock: %s", part.Lock.Text)
+			for _, s := range part.Seals {
+				d.seal(s)
+			}
 		}
-		d.line("write: %s", r.Build(2).Text)
+		d.line("write: %s", r.Build(2, 1).Text)
 		d.line("none: %s", r.Empty.Text)
 		d.results(r.Results)
 		return d.done()

@@ -442,6 +442,7 @@ func (w *world) compare(c *corpus.Case, m mode) {
 	defer w.after(c)
 	if class(got.err) != class(want.err) {
 		t.Errorf("%s\n got: %v\nwant: %v", c.Text, got.err, want.err)
+		w.restore()
 		return
 	}
 	same := func(what, got, want string) {

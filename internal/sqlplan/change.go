@@ -35,6 +35,9 @@ func (a *analysis) plainValue(e Expr, sc *scope) {
 	if _, ok := e.(*Default); ok {
 		return
 	}
+	if r, ok := e.(*ValuesRef); ok {
+		e = &ColumnRef{Span: r.Span, Name: r.Column}
+	}
 	if c, ok := e.(*ColumnRef); ok && !c.Star {
 		v := a.lookup(c, sc)
 		if v.protected() {

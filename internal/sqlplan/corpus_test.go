@@ -53,7 +53,7 @@ func TestCorpus(t *testing.T) {
 			for _, f := range files {
 				for _, c := range f.Cases {
 					n++
-					plan, err := plannerFor(c.Mode).Plan(t.Context(), c.Text)
+					plan, err := plannerFor(c.Mode+c.Session).Plan(t.Context(), c.Text)
 					got := corpus.Describe(p, plan, err)
 					if *update {
 						c.Want = got

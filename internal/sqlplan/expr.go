@@ -112,10 +112,7 @@ func (a *analysis) checkUse(e Expr, s *scope, u use) {
 		a.useValue(a.sub(e, s), e.Span, u)
 		return
 	case *ValuesRef:
-		// The proposed value of a column that is not protected is a plain one.
-		if v := a.lookup(&ColumnRef{Span: e.Span, Name: e.Column}, s); v.protected() {
-			a.refuse(e.Span, v.column.object(), "VALUES(column) in this place", "use it as the value of the same column")
-		}
+		a.useValue(a.lookup(&ColumnRef{Span: e.Span, Name: e.Column}, s), e.Span, u)
 		return
 	case *Unknown:
 		if a.inReach(s) {

@@ -400,6 +400,9 @@ func (in *insertion) givenColumns(list []*column) pins {
 			}
 			continue
 		}
+		if in.s.Overriding == "user" && in.server.column(i) != nil && in.server.column(i).Identity != "" {
+			continue // the server ignores what is given
+		}
 		v := list[j].value
 		if v.kind == valueGiven || v.kind == valueNull {
 			given[i] = v

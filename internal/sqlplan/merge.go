@@ -94,6 +94,10 @@ func (a *analysis) mergeInsert(s *Merge, w MergeWhen, t *target) {
 		a.refuse(s.Span, t.table.Name, "a MERGE that inserts into a protected table without a full column list", "list the columns, and give each a value")
 		return
 	}
+	if w.Overriding == "user" {
+		a.refuse(s.Span, t.table.Name, "OVERRIDING USER VALUE in a MERGE that inserts into a protected table", "leave the clause out")
+		return
+	}
 	given, filled := pins{}, map[*Column]bool{}
 	for j, col := range w.Columns {
 		if i := a.sourceIndex(t.table, col.Name); i >= 0 {

@@ -21,6 +21,14 @@ type Plan struct {
 	// the driver then sends it untouched, and every other field is empty.
 	Protected bool
 
+	// Named is true if a protected name may occur in the text, whether or not
+	// it means a protected table.
+	Named bool
+
+	// Session is true for a text that changes what later texts of the same
+	// connection mean: its search path, its role, its sql_mode.
+	Session bool
+
 	// UserParams is how many arguments the user passes (driver.Stmt's
 	// NumInput), or -1 when the text does not show it.
 	UserParams int
@@ -99,6 +107,8 @@ type Arg struct {
 	Kind  ArgKind
 	Index int
 	Row   int
+	// Group is the table among those that are written row by row.
+	Group int
 }
 
 // Seal is one value of one protected column of one row.
@@ -202,11 +212,14 @@ type RowByRow struct {
 	// taken from what Lock returned; a Value of kind OperandStored means the
 	// opened old value of Column.
 	Seals []Seal
+	// More are further protected tables that the same statement writes; Build,
+	// Empty and Results are not set in them.
+	More []*RowByRow
 	// Build returns the text and the arguments that write the given number of
-	// rows. ArgKey, ArgRowSeal refer to the rows in the order Lock returned
+	// rows, of Table and of each of More. ArgKey, ArgRowSeal refer to the rows in the order Lock returned
 	// them. It is called with rows >= 1; a statement that locks no row is sent
 	// as Empty instead.
-	Build func(rows int) Template
+	Build func(rows ...int) Template
 	// Empty writes nothing but returns what the server returns for a
 	// statement that hits no row (command tag, columns of RETURNING).
 	Empty Template

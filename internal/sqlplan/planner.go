@@ -116,7 +116,7 @@ func (p *Planner) unreadable(text string, names []string, cause error) (*Plan, e
 		named = named || mentions(word, names)
 	})
 	if ok && !named {
-		return &Plan{UserParams: -1}, nil
+		return &Plan{UserParams: -1, Named: true}, nil
 	}
 	what := "a text that cannot be read names a protected table"
 	if errors.Is(cause, ErrTooDeep) {
@@ -245,10 +245,11 @@ func (a *analysis) run() (*Plan, error) {
 		return nil, a.err
 	}
 	if !a.touched {
-		return &Plan{UserParams: a.script.NumParams}, nil
+		return &Plan{UserParams: a.script.NumParams, Named: true}, nil
 	}
 	plan := &Plan{
 		Protected:      true,
+		Named:          true,
 		UserParams:     a.script.NumParams,
 		Seals:          a.seals,
 		KeyChecks:      a.keyChecks,
@@ -260,11 +261,16 @@ func (a *analysis) run() (*Plan, error) {
 		plan.Results = a.results
 	}
 	if a.rowByRow != nil {
+		if a.buildRows(a.rowByRow); a.err != nil {
+			return nil, a.err
+		}
 		plan.RowByRow, plan.Seals = a.rowByRow, nil
 		plan.RowByRow.Results, plan.Results = plan.Results, nil
 		return plan, nil
 	}
-	plan.Main = a.finish(a.render(Span{0, len(a.text)}))
+	if plan.Main = a.finish(a.render(Span{0, len(a.text)})); a.err != nil {
+		return nil, a.err // two changes of the text overlap
+	}
 	return plan, nil
 }
 

@@ -10,22 +10,63 @@ func (t *Table) maxRows() int {
 	return DefaultMaxRows
 }
 
-// rowByRow plans an UPDATE whose rows are known only after they were read.
-func (u *updating) rowByRow(work []cellWork, old []*Column) {
-	a := u.a
+// updateRowByRow plans an UPDATE whose rows are known only after they were
+// read, of one protected table or of several.
+func (a *analysis) updateRowByRow(all []*updating) {
 	if a.explain && !a.executes {
-		u.explained(work)
+		for _, u := range all {
+			u.explained()
+		}
 		return
 	}
-	if !u.allowed(work, old) {
+	var parts []*RowByRow
+	for _, u := range all {
+		if !u.allowed() {
+			return
+		}
+		parts = append(parts, &RowByRow{Table: u.t.table, Old: u.old, MaxRows: u.t.table.maxRows(), Lock: a.finish(u.lock())})
+	}
+	for i, u := range all {
+		if !u.seals(parts[i]) {
+			return
+		}
+	}
+	a.narrow(all)
+	if a.err != nil {
 		return
 	}
-	r := &RowByRow{Table: u.t.table, Old: old, MaxRows: u.t.table.maxRows()}
-	r.Lock = a.finish(u.lock(old))
-	for _, w := range work {
+	r := parts[0]
+	r.More = parts[1:]
+	a.rowByRow = r // the text is built when every change of it is known
+}
+
+// buildRows sets what writes the rows.
+func (a *analysis) buildRows(r *RowByRow) {
+	parts := a.render(Span{0, len(a.text)})
+	d, script, groups := a.d, a.script, 1+len(r.More)
+	r.Build = func(rows ...int) Template {
+		counts := make([]int, groups)
+		copy(counts, rows)
+		var out []part
+		for _, p := range parts {
+			if p.expand != nil {
+				out = append(out, p.expand(counts)...)
+				continue
+			}
+			out = append(out, p)
+		}
+		return finish(d, script, out)
+	}
+	r.Empty = r.Build()
+}
+
+// seals plans what is sealed for each row of one table.
+func (u *updating) seals(r *RowByRow) bool {
+	a := u.a
+	for _, w := range u.work {
 		v, ok := a.sealValue(w.column, w.leaf.expr)
 		if !ok {
-			return
+			return false
 		}
 		r.Seals = append(r.Seals, Seal{Table: u.t.table, Column: w.column, Value: v, Sources: u.rowSources()})
 		n := len(r.Seals) - 1
@@ -33,38 +74,19 @@ func (u *updating) rowByRow(work []cellWork, old []*Column) {
 		a.claimSpan(w.leaf.expr.At(), len(a.seals)-1, w.column)
 		u.replaceCell(n, w)
 	}
-	for i, c := range old {
+	for i, c := range u.old {
 		r.Seals = append(r.Seals, Seal{Table: u.t.table, Column: c, Value: Operand{Kind: OperandStored, Param: i}, Sources: u.rowSources()})
 		if !u.replaceOld(len(r.Seals)-1, c) {
-			return
+			return false
 		}
 	}
-	u.narrow()
-	if a.err != nil {
-		return
-	}
-	parts := a.render(Span{0, len(a.text)})
-	d, script := a.d, a.script
-	build := func(rows int) Template {
-		var out []part
-		for _, p := range parts {
-			if p.expand != nil {
-				out = append(out, p.expand(rows)...)
-				continue
-			}
-			out = append(out, p)
-		}
-		return finish(d, script, out)
-	}
-	r.Build = func(rows int) Template { return build(max(1, rows)) }
-	r.Empty = build(0)
-	a.rowByRow = r
+	return true
 }
 
 // explained puts NULL for the values of a statement that is not carried out.
-func (u *updating) explained(work []cellWork) {
+func (u *updating) explained() {
 	a := u.a
-	for _, w := range work {
+	for _, w := range u.work {
 		for _, cell := range w.leaf.cells() {
 			v, ok := a.sealValue(w.column, cell.expr)
 			if !ok {
@@ -85,8 +107,8 @@ func (u *updating) explained(work []cellWork) {
 }
 
 // allowed refuses the forms that cannot be carried out row by row.
-func (u *updating) allowed(work []cellWork, old []*Column) bool {
-	a, s := u.a, u.s
+func (u *updating) allowed() bool {
+	a, s, work := u.a, u.s, u.work
 	var c *Column
 	if len(work) > 0 {
 		c = work[0].column
@@ -101,19 +123,16 @@ func (u *updating) allowed(work []cellWork, old []*Column) bool {
 		a.refuse(s.Span, object, "an UPDATE whose rows must be read first, of a table that the catalog does not know", pin)
 	case !u.alone || a.nested > 0:
 		a.refuse(s.Span, object, "an UPDATE of a protected column, within a larger statement or text, that does not name its row", pin+", or send it by itself")
+	case a.explain && a.d.SetsInOrder():
+		a.refuse(s.Span, object, "ANALYZE of an UPDATE that is carried out row by row", pin)
 	case s.CurrentOf:
 		a.refuse(s.Span, object, "WHERE CURRENT OF with a protected column", pin)
-	case len(s.Targets) != 1:
-		a.refuse(s.Span, object, "an UPDATE of several tables that does not name the protected row", pin)
 	case s.With != nil && !readOnlyWith(s.With):
 		a.refuse(s.Span, object, "an UPDATE that does not name its row, with a WITH clause that writes", pin)
-	case u.t.item.rel != nil && u.t.item.rel.View && !u.viewShows(work, old):
+	case u.t.item.rel != nil && u.t.item.rel.View && !u.viewShows():
 		a.refuse(s.Span, object, "an UPDATE that must read its rows first, through a view that lacks columns which values are bound to", pin)
 	case s.Ignore && u.rekeys():
 		a.refuse(s.Span, object, "UPDATE IGNORE of a row key that protected values are bound to", "leave IGNORE out")
-	}
-	if _, ok := s.Targets[0].(*TableRef); !ok && a.err == nil {
-		a.refuse(s.Span, object, "an UPDATE of a join that does not name the protected row", pin)
 	}
 	for _, w := range work {
 		if w.leaf.kind == leafCells {
@@ -124,10 +143,10 @@ func (u *updating) allowed(work []cellWork, old []*Column) bool {
 }
 
 // viewShows reports whether the view has every column that is read first.
-func (u *updating) viewShows(work []cellWork, old []*Column) bool {
+func (u *updating) viewShows() bool {
 	needed := slices.Clone(u.t.table.RowKey)
-	columns := slices.Clone(old)
-	for _, w := range work {
+	columns := slices.Clone(u.old)
+	for _, w := range u.work {
 		columns = append(columns, w.column)
 	}
 	for _, c := range columns {
@@ -166,7 +185,7 @@ func (u *updating) rowSources() []Operand {
 }
 
 // lock is the SELECT that locks the rows and reads what the seals need.
-func (u *updating) lock(old []*Column) []part {
+func (u *updating) lock() []part {
 	a, s, it := u.a, u.s, u.t.item
 	var parts []part
 	if s.With != nil {
@@ -188,7 +207,7 @@ func (u *updating) lock(old []*Column) []part {
 		}
 		add(k)
 	}
-	for _, c := range old {
+	for _, c := range u.old {
 		add(c.Name)
 	}
 	parts = append(append(parts, textPart(" FROM ")), a.render(s.TargetSpan)...)
@@ -233,23 +252,25 @@ func (u *updating) rekeys() bool {
 // choose writes the CASE that picks a row's sealed value.
 func (u *updating) choose(seal int, c *Column) part {
 	cast := u.a.d.SealCast(c)
-	return part{expand: func(rows int) []part {
+	return part{expand: func(counts []int) []part {
+		rows := counts[u.group]
+		first := part{arg: &Arg{Kind: ArgRowSeal, Index: seal, Group: u.group}, cast: cast, added: true}
 		switch rows {
 		case 0:
 			return []part{textPart("NULL" + cast)}
 		case 1:
-			return []part{{arg: &Arg{Kind: ArgRowSeal, Index: seal}, cast: cast, added: true}}
+			return []part{first}
 		}
 		keys := u.stableKeys()
 		if len(keys) == 0 {
 			// Several rows would get one row key, which the server refuses.
-			return []part{{arg: &Arg{Kind: ArgRowSeal, Index: seal}, cast: cast, added: true}}
+			return []part{first}
 		}
 		parts := []part{textPart("CASE")}
 		for n := range rows {
 			parts = append(parts, textPart(" WHEN "))
 			parts = append(parts, u.keyIs(n, keys)...)
-			parts = append(parts, textPart(" THEN "), part{arg: &Arg{Kind: ArgRowSeal, Index: seal, Row: n}, cast: cast})
+			parts = append(parts, textPart(" THEN "), part{arg: &Arg{Kind: ArgRowSeal, Index: seal, Row: n, Group: u.group}, cast: cast})
 		}
 		return append(parts, textPart(" END"))
 	}}
@@ -283,7 +304,7 @@ func (u *updating) keyIs(n int, keys []int) []part {
 		if len(parts) > 0 {
 			sep = " AND "
 		}
-		parts = append(parts, textPart(sep+u.t.item.text(u.t.table.RowKey[i])+" = "), part{arg: &Arg{Kind: ArgKey, Index: i, Row: n}})
+		parts = append(parts, textPart(sep+u.t.item.text(u.t.table.RowKey[i])+" = "), part{arg: &Arg{Kind: ArgKey, Index: i, Row: n, Group: u.group}})
 	}
 	return parts
 }
@@ -309,43 +330,79 @@ func (u *updating) replaceOld(seal int, c *Column) bool {
 		a.refuse(last.Span, c.object(), "an UPDATE that changes the row key by a row assignment", "assign each column by itself")
 		return false
 	}
-	a.edits = append(a.edits, edit{span: Span{last.Last, last.Last}, parts: []part{textPart(", " + a.d.Quote(c.Name) + " = "), u.choose(seal, c)}})
+	a.edits = append(a.edits, edit{span: Span{last.Last, last.Last}, parts: []part{textPart(", " + u.assigned(c) + " = "), u.choose(seal, c)}})
 	return true
 }
 
+// assigned writes the column as the left side of an assignment.
+func (u *updating) assigned(c *Column) string {
+	if _, single := u.s.Targets[0].(*TableRef); single {
+		return u.a.d.Quote(c.Name)
+	}
+	return u.t.item.text(c.Name)
+}
+
 // narrow restricts the statement to the locked rows.
-func (u *updating) narrow() {
-	a, s := u.a, u.s
-	keys := part{expand: func(rows int) []part {
-		if rows == 0 {
-			return []part{textPart("1 = 0")}
-		}
-		parts := []part{textPart("(")}
-		for n := range rows {
-			if n > 0 {
-				parts = append(parts, textPart(" OR "))
+func (a *analysis) narrow(all []*updating) {
+	s := all[0].s
+	keys := part{expand: func(counts []int) []part {
+		var parts []part
+		for i, u := range all {
+			if i > 0 {
+				parts = append(parts, textPart(" AND "))
 			}
-			parts = append(parts, textPart("("))
-			parts = append(parts, u.keyIs(n, u.allKeys())...)
-			parts = append(parts, textPart(")"))
+			parts = append(parts, u.locked(counts[u.group])...)
 		}
-		return append(parts, textPart(")"))
+		return parts
 	}}
 	for _, span := range []Span{s.OrderSpan, s.LimitSpan} {
 		if span.End > span.Start {
 			a.replace(span, textPart(""))
 		}
 	}
+	_, single := s.Targets[0].(*TableRef)
 	switch {
 	case s.Where == nil:
 		a.edits = append(a.edits, edit{span: Span{s.WhereAt, s.WhereAt}, parts: []part{textPart(" WHERE "), keys}})
-	case len(s.From) == 0:
+	case len(s.From) == 0 && single && !a.d.SetsInOrder():
+		// MySQL is given the condition again: what it says of it (a value
+		// that is cut, the table in a sub-select) depends on the statement.
 		a.replaceAll(s.WhereSpan, keys)
 	default:
 		a.edits = append(a.edits,
 			edit{span: Span{s.WhereSpan.Start, s.WhereSpan.Start}, parts: []part{textPart("(")}},
 			edit{span: Span{s.WhereSpan.End, s.WhereSpan.End}, parts: []part{textPart(") AND "), keys}})
 	}
+}
+
+// locked writes the condition that a row of the table is one of those that were
+// locked, or that an outer join found none.
+func (u *updating) locked(rows int) []part {
+	var parts []part
+	for n := range rows {
+		sep := "("
+		if n > 0 {
+			sep = " OR ("
+		}
+		parts = append(parts, textPart(sep))
+		parts = append(parts, u.keyIs(n, u.allKeys())...)
+		parts = append(parts, textPart(")"))
+	}
+	if slices.ContainsFunc(u.s.Targets, outerJoin) {
+		if rows > 0 {
+			parts = append(parts, textPart(" OR "))
+		}
+		parts = append(parts, textPart(u.t.item.text(u.t.table.RowKey[0])+" IS NULL"))
+	}
+	if len(parts) == 0 {
+		return []part{textPart("1 = 0")}
+	}
+	return append(append([]part{textPart("(")}, parts...), textPart(")"))
+}
+
+func outerJoin(t TableExpr) bool {
+	j, ok := t.(*Join)
+	return ok && (j.Kind != JoinInner || outerJoin(j.Left) || outerJoin(j.Right))
 }
 
 // replaceAll replaces a span and drops the edits within it.

@@ -25,6 +25,9 @@ func (k *serverColumns) makes(e Expr, i int) bool {
 	if rc == nil {
 		return false
 	}
+	if rc.Identity != "" && k.in.s.Overriding == "user" {
+		return true // whatever is given
+	}
 	if rc.AutoIncrement {
 		c, ok := e.(*Constant)
 		if isNull(e) || ok && c.Value.Kind == LiteralInteger && c.Value.Text == "0" {

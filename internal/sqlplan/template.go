@@ -22,8 +22,8 @@ type part struct {
 	literal, added bool
 	// hint is the number of the user's parameter that the hole stands for.
 	hint int
-	// expand writes the part for a number of rows (row by row).
-	expand func(rows int) []part
+	// expand writes the part for a number of rows of each table (row by row).
+	expand func(rows []int) []part
 }
 
 func textPart(s string) part { return part{text: s} }

@@ -58,12 +58,32 @@ func (a *analysis) assign(s *Update, sc *scope, targets []*target, alone bool) {
 		todo = append(todo, work{t, set})
 	}
 	a.plainAssignments(s.Set, sc, func(x Assignment) bool { return special[x.Span] })
+	var all []*updating
 	for _, w := range todo {
-		if a.err != nil {
+		u := &updating{a: a, s: s, t: w.t, set: w.set, alone: alone, group: len(all)}
+		if a.err != nil || !u.sources() || !u.collect() {
 			return
 		}
-		u := &updating{a: a, s: s, t: w.t, set: w.set, alone: alone && len(todo) == 1}
-		u.run()
+		all = append(all, u)
+	}
+	a.write(all)
+}
+
+// write seals in place what the statement does to its protected tables, if it
+// says of each value which row it belongs to; else all is done row by row.
+func (a *analysis) write(all []*updating) {
+	direct := true
+	for _, u := range all {
+		direct = direct && u.direct()
+	}
+	switch {
+	case a.err != nil || len(all) == 0:
+	case direct:
+		for _, u := range all {
+			u.seal()
+		}
+	default:
+		a.updateRowByRow(all)
 	}
 }
 
@@ -91,9 +111,20 @@ type updating struct {
 	set   assignments
 	alone bool
 
+	group   int // among the protected tables that the statement writes
 	pinned  pins
 	final   pins         // the sources after the statement
 	changed map[int]bool // the sources that it changes
+	work    []cellWork
+	old     []*Column // columns whose stored value is sealed again
+	ready   []readySeal
+}
+
+// readySeal is a value that can be sealed in place.
+type readySeal struct {
+	cell   cellOf
+	seal   Seal
+	direct bool
 }
 
 // cellWork is one leaf that must be sealed.
@@ -102,13 +133,9 @@ type cellWork struct {
 	leaf   written
 }
 
-func (u *updating) run() {
+// collect lists the values that must be sealed.
+func (u *updating) collect() bool {
 	a := u.a
-	u.pinned = a.pinsOf(u.t, u.s.Where)
-	if !u.sources() {
-		return
-	}
-	var work []cellWork
 	keeps := map[*Column]bool{}
 	for _, c := range u.t.table.Columns {
 		s, ok := u.set.protected[c]
@@ -119,7 +146,7 @@ func (u *updating) run() {
 		a.leaves(u.t, c, s.Value, func(w written) {
 			switch w.kind {
 			case leafGiven, leafCells:
-				work = append(work, cellWork{c, w})
+				u.work = append(u.work, cellWork{c, w})
 			case leafSame:
 				keeps[c] = keeps[c] || affected(c, u.changed)
 			case leafExcluded:
@@ -127,24 +154,18 @@ func (u *updating) run() {
 			}
 		})
 	}
-	if a.err != nil {
-		return
-	}
-	var old []*Column
 	for _, c := range u.t.table.Columns {
 		if keeps[c] {
-			old = append(old, c)
+			u.old = append(u.old, c)
 		}
 	}
-	if len(old) == 0 && u.direct(work) {
-		return
-	}
-	u.rowByRow(work, old)
+	return a.err == nil
 }
 
 // sources finds what the statement makes of the context sources.
 func (u *updating) sources() bool {
 	a := u.a
+	u.pinned = a.pinsOf(u.t, u.s.Where)
 	u.final, u.changed = pins{}, map[int]bool{}
 	for i, v := range u.pinned {
 		u.final[i] = v
@@ -183,17 +204,14 @@ func (u *updating) bound(i int) bool {
 	return false
 }
 
-// direct seals every leaf in place, if the statement itself says which row
-// each belongs to. Nothing is changed otherwise.
-func (u *updating) direct(work []cellWork) bool {
+// direct reports whether the statement itself says which row each value belongs
+// to, and makes the seals ready.
+func (u *updating) direct() bool {
 	a := u.a
-	type ready struct {
-		cell   cellOf
-		seal   Seal
-		direct bool
+	if len(u.old) > 0 {
+		return false
 	}
-	var list []ready
-	for _, w := range work {
+	for _, w := range u.work {
 		given := u.final.with(w.leaf.guards)
 		for i := range u.changed {
 			given[i] = u.final[i]
@@ -210,14 +228,15 @@ func (u *updating) direct(work []cellWork) bool {
 			if !ok {
 				return false
 			}
-			list = append(list, ready{cell, Seal{Table: u.t.table, Column: w.column, Value: v, Sources: operands}, w.leaf.direct && w.leaf.kind == leafGiven})
+			u.ready = append(u.ready, readySeal{cell, Seal{Table: u.t.table, Column: w.column, Value: v, Sources: operands}, w.leaf.direct && w.leaf.kind == leafGiven})
 		}
 	}
-	if len(list) > 0 && u.s.CurrentOf {
-		return false
+	return len(u.ready) == 0 || !u.s.CurrentOf
+}
+
+// seal replaces what is ready.
+func (u *updating) seal() {
+	for _, r := range u.ready {
+		u.a.sealCell(r.cell.expr, r.seal, r.direct)
 	}
-	for _, r := range list {
-		a.sealCell(r.cell.expr, r.seal, r.direct)
-	}
-	return true
 }

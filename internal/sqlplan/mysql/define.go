@@ -100,6 +100,11 @@ func (p *translator) defineTable(u *unit, at, name int) {
 		Relations: []*sqlplan.TableRef{p.refAt(name)}, Columns: []string{},
 		Temporary: p.seekWord(u.start, at, "TEMPORARY") < at,
 	}
+	if d.Temporary {
+		// The catalog does not show temporary tables: what the name means
+		// could not be told.
+		d.Temporary, d.Refuse = false, "a temporary table would hide the table of that name"
+	}
 	from := p.nameEnd(name)
 	q := u.end
 	if p.word(u.start, "CREATE") {

@@ -27,7 +27,11 @@ func wordSet(list string) map[string]bool {
 
 // guard refuses what would blind the analysis of later texts, whatever this
 // text names: other ways to read text, and SQL that is not shown.
-type guard struct{ modes modes }
+type guard struct {
+	modes modes
+	// modeFree lets sql_mode be changed.
+	modeFree bool
+}
 
 // mayConcern is a quick look for the words that the guard acts on.
 func (g *guard) mayConcern(text string) bool {
@@ -108,7 +112,7 @@ func (g *guard) setting(t *text, i, k, end int) *sqlplan.Refusal {
 	assigned := t.op(k+1, "=") || t.op(k+1, ":=")
 	switch {
 	case assigned && strings.TrimSuffix(name, "`") == "sql_mode":
-		if !g.sameMode(t, k+2, end) {
+		if !g.modeFree && !g.sameMode(t, k+2, end) {
 			return sqlplan.Refuse(t.src, t.tokens[k].start, "", "sql_mode would change how texts are read", "set it in the DSN")
 		}
 	case assigned && (name == "character_set_client" || name == "character_set_connection"),

@@ -43,14 +43,18 @@ func New(rules *sqlplan.Rules, catalog sqlplan.Catalog, opts Options) *Planner {
 	if depth <= 0 {
 		depth = sqlplan.DefaultMaxDepth
 	}
-	return &Planner{guard: guard{m}, core: sqlplan.New(rules, catalog, &dialect{modes: m, maxDepth: depth})}
+	return &Planner{guard: guard{modes: m}, core: sqlplan.New(rules, catalog, &dialect{modes: m, maxDepth: depth})}
 }
 
 // Plan analyses one text. The error is a [*sqlplan.Refusal], the context's
 // error, or what the catalog returned.
 func (p *Planner) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) {
-	if r := p.guard.check(text); r != nil {
+	if r := p.guard.check(text); r != nil && !p.guard.setsAlone(text) {
 		return nil, r
 	}
-	return p.core.Plan(ctx, text)
+	plan, err := p.core.Plan(ctx, text)
+	if err != nil || !changesSession(text) {
+		return plan, err
+	}
+	return plan.ForSession(text, p.guard.statements(text))
 }

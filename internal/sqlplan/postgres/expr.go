@@ -98,6 +98,9 @@ func (p *translator) other(n *pg.Node) sqlplan.Expr {
 		return &sqlplan.Op{Span: near(x.SqlvalueFunction.Location), What: "function"}
 	case *pg.Node_WindowDef, *pg.Node_GroupingSet, *pg.Node_IndexElem:
 		return &sqlplan.Op{What: "clause", Operands: p.childrenOf(n)}
+	case *pg.Node_GroupingFunc, *pg.Node_XmlExpr, *pg.Node_XmlSerialize, *pg.Node_JsonIsPredicate, *pg.Node_JsonObjectConstructor,
+		*pg.Node_JsonArrayConstructor, *pg.Node_JsonObjectAgg, *pg.Node_JsonArrayAgg, *pg.Node_JsonFuncExpr, *pg.Node_JsonParseExpr, *pg.Node_JsonScalarExpr, *pg.Node_JsonSerializeExpr:
+		return &sqlplan.Op{What: "function", Operands: p.childrenOf(n)}
 	}
 	return &sqlplan.Unknown{What: "a construct that is not known", Children: p.childrenOf(n)}
 }
@@ -254,6 +257,9 @@ func byteaText(s string) (string, bool) {
 }
 
 func (p *translator) castSpan(c *pg.TypeCast, arg sqlplan.Expr) sqlplan.Span {
+	if c.Location < 0 { // DATE '2024-01-01'
+		return p.span(p.tokenAt(c.TypeName.GetLocation()), p.constantEnd(p.tokenFrom(arg.At().Start)))
+	}
 	i := p.tokenAt(c.Location)
 	switch {
 	case p.op(i, "::"):

@@ -126,11 +126,16 @@ func (p *translator) define(u *sqlplan.Utility, n *pg.Node) {
 }
 
 // defaults lists the columns whose definition has a default that is not NULL,
-// or that the server computes.
+// or that the server computes or compares.
 func defaults(definitions []*pg.Node) (out []string) {
 	for _, n := range definitions {
+		if c := n.GetConstraint(); c != nil { // UNIQUE (a), PRIMARY KEY (a), FOREIGN KEY (a)
+			out = append(append(append(out, names(c.Keys)...), names(c.FkAttrs)...), names(c.PkAttrs)...)
+		}
 		for _, k := range n.GetColumnDef().GetConstraints() {
 			switch c := k.GetConstraint(); c.GetContype() {
+			case pg.ConstrType_CONSTR_UNIQUE, pg.ConstrType_CONSTR_PRIMARY, pg.ConstrType_CONSTR_FOREIGN:
+				out = append(out, n.GetColumnDef().Colname)
 			case pg.ConstrType_CONSTR_DEFAULT, pg.ConstrType_CONSTR_GENERATED:
 				if !c.RawExpr.GetAConst().GetIsnull() {
 					out = append(out, n.GetColumnDef().Colname)
