@@ -82,3 +82,22 @@ drill-swaps: servers
 
 drill-sinks: servers
 	$(DRILL) -run TestSinks
+
+.PHONY: drill-migration drill-speed drill-kill drill-scale
+
+# drill-migration moves a table of bare KMS ciphertexts to messages under a
+# multi-Region key while an application reads and writes it; then the old key goes.
+drill-migration: servers
+	SEALSQL_MIGRATION_ROWS=$${ROWS:-20000} go test -count=1 -v -timeout 60m -run TestThePublishedMigration ./internal/rekey
+
+# drill-speed compares the engine with a script that goes row by row.
+drill-speed: servers
+	SEALSQL_SPEED_ROWS=$${ROWS:-50000} go test -run '^$$' -bench Reencrypt -benchtime 1x -timeout 60m ./internal/rekey
+
+# drill-kill kills the command with SIGKILL at 50 random moments and resumes it.
+drill-kill: servers
+	cd cmd/sealsql && SEALSQL_KILLS=$${KILLS:-50} SEALSQL_KILL_ROWS=3000 go test -count=1 -v -timeout 60m -run 'TestKilledAtAnyMoment|TestShards|TestInterrupt' .
+
+# drill-scale prints the cost of a row and the heap for 10,000 and 1,000,000 rows.
+drill-scale: servers
+	SEALSQL_SCALE_ROWS=$${ROWS:-1000000} go test -count=1 -v -timeout 60m -run TestScale ./internal/rekey
