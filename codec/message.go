@@ -130,7 +130,7 @@ func Parse(raw []byte) (*Message, error) {
 	m := &Message{raw: raw, suite: Suite(c.u16("the algorithm suite"))}
 	m.info = m.suite.info()
 	if c.bad == "" && (m.info == nil || m.info.version != raw[0]) {
-		return nil, &Error{Kind: ErrUnsupportedSuite, Op: "parse", What: "suite " + m.suite.String() + " of message version " + string('0'+rune(raw[0])), Offset: c.at - 2}
+		return nil, unsupported(m.suite, raw[0], c.at-2)
 	}
 	if c.bad == "" {
 		m.id = c.take(m.info.idLength(), "the message id")
@@ -150,6 +150,25 @@ func Parse(raw []byte) (*Message, error) {
 	return m, nil
 }
 
+func unsupported(s Suite, version byte, offset int) error {
+	what := "suite " + s.String() + " of message version " + string('0'+rune(version))
+	if whose := foreign(s); whose != "" {
+		what += ", which is " + whose
+	}
+	return &Error{Kind: ErrUnsupportedSuite, Op: "parse", What: what, Offset: offset}
+}
+
+// foreign says whose a suite is that messages never have.
+func foreign(s Suite) string {
+	switch {
+	case s == 0x6700 || s == 0x6701:
+		return "the AWS Database Encryption SDK's"
+	case s >= 0x0070 && s <= 0x0074:
+		return "the Amazon S3 Encryption Client's"
+	}
+	return ""
+}
+
 // startsLikeMessage tells other data from a message, and mends the common
 // mistake of passing base64 text.
 func startsLikeMessage(raw []byte) error {
@@ -161,6 +180,8 @@ func startsLikeMessage(raw []byte) error {
 		return not("there are no bytes")
 	case len(raw) >= 2 && raw[0] == 1 && raw[1] == 0x80, len(raw) >= 2 && raw[0] == 2 && (raw[1] == 4 || raw[1] == 5):
 		return nil
+	case len(raw) >= 3 && raw[0] == 2 && foreign(Suite(raw[1])<<8|Suite(raw[2])) != "":
+		return unsupported(Suite(raw[1])<<8|Suite(raw[2]), 2, 1)
 	case len(raw) >= 2 && raw[0] == 'A' && (raw[1] == 'Y' || raw[1] == 'g'):
 		return not("it looks like a message in base64; decode it first")
 	}

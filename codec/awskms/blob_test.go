@@ -12,6 +12,7 @@ import (
 
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/awskms"
+	"github.com/sealsql/sealsql/codec/cache"
 	"github.com/sealsql/sealsql/sealtest"
 )
 
@@ -164,6 +165,50 @@ func TestBlobsKeepTheDeadline(t *testing.T) {
 	_, err := ring.DecryptBlob(ctx, blob, ec)
 	if late := time.Since(began) - 100*time.Millisecond; late > 50*time.Millisecond || !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, codec.ErrKeyUnavailable) {
 		t.Errorf("%v after the deadline: %v", late, err)
+	}
+	k.Heal()
+}
+
+// TestDeadlinesAreKeptTo50Milliseconds while KMS hangs, on every way to it.
+func TestDeadlinesAreKeptTo50Milliseconds(t *testing.T) {
+	k := fake(t)
+	e, w := k.CreateKey(east), k.CreateKey(west)
+	one, two := newCodec(t, k, awskms.Config{Keys: []string{e}}), newCodec(t, k, awskms.Config{Keys: []string{e, w}, Degrade: true})
+	ring := blobRing(t, k, awskms.Config{Keys: []string{e, w}})
+	kept, err := cache.New(cache.Config{Keyring: ring, MaxAge: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = kept.Close() })
+	cached, err := codec.New(codec.Config{Materials: kept})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, blob := seal(t, two), encrypt(t, k, east, e, ec, "x")
+	ways := map[string]func(context.Context) error{
+		"encrypt":             func(ctx context.Context) error { _, err := one.Encrypt(ctx, nil, nil, ec); return err },
+		"decrypt":             func(ctx context.Context) error { _, err := one.Decrypt(ctx, nil, m, ec); return err },
+		"encrypt, two keys":   func(ctx context.Context) error { _, err := two.Encrypt(ctx, nil, nil, ec); return err },
+		"decrypt, two keys":   func(ctx context.Context) error { _, err := two.Decrypt(ctx, nil, m, ec); return err },
+		"encrypt, cached":     func(ctx context.Context) error { _, err := cached.Encrypt(ctx, nil, nil, ec); return err },
+		"decrypt, cached":     func(ctx context.Context) error { _, err := cached.Decrypt(ctx, nil, m, ec); return err },
+		"a legacy ciphertext": func(ctx context.Context) error { _, err := ring.DecryptBlob(ctx, blob, ec); return err },
+	}
+	k.SetFault(east, sealtest.Fault{Hang: true})
+	k.SetFault(west, sealtest.Fault{Hang: true})
+	for name, f := range ways {
+		const within = 150 * time.Millisecond
+		ctx, cancel := context.WithTimeout(t.Context(), within)
+		began := time.Now()
+		err := f(ctx)
+		late := time.Since(began) - within
+		cancel()
+		if late > 50*time.Millisecond || !errors.Is(err, codec.ErrKeyUnavailable) {
+			t.Errorf("%s: %v after the deadline: %v", name, late, err)
+		}
+	}
+	if len(ways) != 7 {
+		t.Error("the number of ways changed")
 	}
 	k.Heal()
 }
