@@ -48,7 +48,7 @@ func open(db *sql.DB, env *demo.Env) (*gorm.DB, error) {
 	if !env.Postgres() {
 		dialector = mysql.New(mysql.Config{Conn: db})
 	}
-	return gorm.Open(dialector, &gorm.Config{Logger: logger.Discard, PrepareStmt: true})
+	return gorm.Open(dialector, &gorm.Config{Logger: logger.Discard})
 }
 
 func example(ctx context.Context, env *demo.Env) error {
