@@ -1,0 +1,16 @@
+package cloudwatch_test
+
+import (
+	"os"
+
+	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/driver/cloudwatch"
+)
+
+// On Fargate and Lambda, lines on standard output become metrics. A policy
+// says the same with alerts: [cloudwatch: {namespace: shop, emf: true}].
+func ExampleNewEMF() {
+	option := driver.WithSink(cloudwatch.NewEMF(os.Stdout, "shop"))
+	_ = option // for driver.NewConnector
+	// Output:
+}
