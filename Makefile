@@ -65,6 +65,7 @@ fuzz:
 	for t in FuzzParse FuzzBody FuzzFrames FuzzContext; do \
 		go test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) ./codec || exit 1; done
 	go test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) ./policy
+	go test -run '^$$' -fuzz FuzzWrappedKey -fuzztime $(FUZZTIME) ./codec/branchkey
 	go test -run '^$$' -fuzz FuzzPlan -fuzztime $(FUZZTIME) ./internal/sqlplan/postgres
 
 # The drills of internal/drill at full length: outages of whole Regions under

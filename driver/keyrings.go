@@ -34,7 +34,9 @@ type keys struct {
 	aws    *aws.Config
 	shield *awskms.Shield
 	limits policy.KMSLimits // of the shield
-	rings  map[string]*ring // by description
+	// shields are all there were: keyrings of an older policy call through theirs.
+	shields []*awskms.Shield
+	rings   map[string]*ring // by description
 }
 
 func newKeys(s *settings, c *counters, cat *catalog) *keys {
@@ -49,8 +51,8 @@ func (k *keys) close() {
 		r.close()
 	}
 	clear(k.rings)
-	if k.shield != nil {
-		k.shield.Close()
+	for _, s := range k.shields {
+		s.Close()
 	}
 }
 
@@ -200,9 +202,6 @@ func (k *keys) kms(p *policy.Policy) (*awskms.Shield, string, error) {
 		region = cfg.Region
 	}
 	if limits := p.KMSLimits(); k.shield == nil || k.limits != limits {
-		if k.shield != nil {
-			k.shield.Close() // keyrings of the old policy still call through it
-		}
 		k.limits = limits
 		count := func(c awskms.Call) {
 			k.counters.kms.add(c)
@@ -210,8 +209,12 @@ func (k *keys) kms(p *policy.Policy) (*awskms.Shield, string, error) {
 		}
 		k.shield, err = awskms.NewShield(awskms.ShieldConfig{Client: awskms.Clients(cfg),
 			CallsPerSecond: limits.CallsPerSecond, MaxInFlight: limits.MaxInFlight, OnCall: count, OnProbe: count})
+		if err != nil {
+			return nil, "", err
+		}
+		k.shields = append(k.shields, k.shield)
 	}
-	return k.shield, region, err
+	return k.shield, region, nil
 }
 
 // missing reports a wrapping that a value was written without.

@@ -1,6 +1,7 @@
 package branchkey_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"path/filepath"
@@ -22,7 +23,7 @@ var row = codec.Context{"account_number": "1234567890", "tenant": "acme"}
 
 // world is a fake KMS, a file store and what stands on them.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	kms   *sealtest.KMS
 	arns  []string
 	store branchkey.Store
@@ -30,7 +31,7 @@ type world struct {
 	now   atomic.Int64 // seconds since the start
 }
 
-func newWorld(t *testing.T, regions ...string) *world {
+func newWorld(t testing.TB, regions ...string) *world {
 	t.Helper()
 	w := &world{t: t, kms: sealtest.NewKMS()}
 	t.Cleanup(w.kms.Close)
@@ -184,7 +185,7 @@ func TestADeletedKeyOpensNothing(t *testing.T) {
 	w.opens(c, m) // cached, within the TTL
 	w.now.Add(60)
 	w.fails(c, m, codec.ErrKeyDeleted)
-	if _, err := c.Encrypt(t.Context(), nil, nil, row); !errors.Is(err, codec.ErrNoBranchKey) || !strings.Contains(err.Error(), "keys create") {
+	if _, err := c.Encrypt(t.Context(), nil, nil, row); !errors.Is(err, codec.ErrNoBranchKey) || !strings.Contains(err.Error(), "keys create") || strings.Contains(err.Error(), "acme") {
 		t.Errorf("sealing under a deleted key: %v", err)
 	}
 	// Made again it is another key: what was shredded stays so.
@@ -465,4 +466,51 @@ func TestAClosedCache(t *testing.T) {
 		t.Errorf("a closed cache holds %d keys", n)
 	}
 	cache.Close()
+}
+
+// BenchmarkWarm seals and opens an 11-byte value with the branch key in memory.
+func BenchmarkWarm(b *testing.B) {
+	w := newWorld(b, east)
+	w.create("acme")
+	c := w.codec(w.cache(w.keys))
+	w.seal(c)
+	plaintext := []byte("123-45-6789")
+	var buf, out []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		var err error
+		if buf, err = c.Encrypt(b.Context(), buf[:0], plaintext, row); err != nil {
+			b.Fatal(err)
+		}
+		m, err := codec.Parse(buf)
+		if err == nil {
+			out, err = c.Decrypt(b.Context(), out[:0], m, row)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// FuzzWrappedKey: no other bytes open than those that were written.
+func FuzzWrappedKey(f *testing.F) {
+	w := newWorld(f, east)
+	w.create("acme")
+	cache := w.cache(w.keys)
+	good := w.seal(w.codec(cache)).WrappedKeys()[0].Ciphertext
+	f.Add(good)
+	f.Add(good[:91])
+	f.Add(append([]byte{0}, good...))
+	f.Add([]byte{})
+	ring, err := branchkey.New(cache, "acme")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		d := &codec.DecryptionMaterials{Suite: codec.SuiteCommit, Context: row}
+		err := ring.OnDecrypt(t.Context(), d, []codec.WrappedKey{{ProviderID: branchkey.ProviderID, ProviderInfo: []byte("acme"), Ciphertext: b}})
+		if (err == nil) != bytes.Equal(b, good) || (err == nil) != (d.DataKey.Len() == 32) {
+			t.Errorf("%x: %v", b, err)
+		}
+	})
 }

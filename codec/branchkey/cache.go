@@ -182,7 +182,7 @@ func (c *Cache) find(ctx context.Context, key slotKey) (*secret, *flight, error)
 	}
 	if until, ok := c.negative[key]; ok {
 		if now.Before(until) {
-			return nil, nil, &codec.Error{Kind: codec.ErrKeyDeleted, Op: "decrypt", What: "the key store has no branch key " + key.id, Offset: -1}
+			return nil, nil, &codec.Error{Kind: codec.ErrKeyDeleted, Op: "decrypt", What: deletedKey, Offset: -1}
 		}
 		delete(c.negative, key)
 	}

@@ -72,6 +72,18 @@ func (k *Keyring) branch(ec codec.Context) (string, error) {
 	return id, err
 }
 
+// named says in an error which branch key is missing, if the id is a fixed one
+// and not a value of the row.
+func (k *Keyring) named(err error) error {
+	e, ok := errors.AsType[*codec.Error](err)
+	if !ok || k.supplier != nil || e.Kind != codec.ErrNoBranchKey && e.Kind != codec.ErrKeyDeleted {
+		return err
+	}
+	of := *e
+	of.What += " (" + k.id + ")"
+	return &of
+}
+
 // OnEncrypt implements [codec.Keyring].
 func (k *Keyring) OnEncrypt(ctx context.Context, m *codec.EncryptionMaterials) error {
 	id, err := k.branch(m.Context)
@@ -80,7 +92,7 @@ func (k *Keyring) OnEncrypt(ctx context.Context, m *codec.EncryptionMaterials) e
 	}
 	s, err := k.cache.get(ctx, slotKey{id: id, active: true})
 	if err != nil {
-		return err
+		return k.named(err)
 	}
 	defer s.release()
 	room := rooms.Get().(*[contextRoom]byte)
@@ -151,7 +163,7 @@ func (k *Keyring) open(ctx context.Context, m *codec.DecryptionMaterials, id str
 	v := version(wrapped[saltLength+ivLength : prefixLength])
 	s, err := k.cache.get(ctx, slotKey{id: id, version: v})
 	if err != nil {
-		return err
+		return k.named(err)
 	}
 	defer s.release()
 	room := rooms.Get().(*[contextRoom]byte)

@@ -217,7 +217,7 @@ func (k *Keys) active(ctx context.Context, id string) (codec.DataKey, version, e
 	items, err := k.store.Items(ctx, id, typeActive)
 	if errors.Is(err, ErrNotFound) {
 		return codec.DataKey{}, version{}, &codec.Error{Kind: codec.ErrNoBranchKey, Op: "encrypt", Offset: -1,
-			What: fmt.Sprintf("the key store has no branch key %q; create it, as with sealsql keys create", id)}
+			What: "the key store has no branch key of that id; create it, as with sealsql keys create"}
 	}
 	if err != nil {
 		return codec.DataKey{}, version{}, storeError(err)
@@ -248,12 +248,15 @@ func (k *Keys) version(ctx context.Context, id string, v version) (codec.DataKey
 	return key, err
 }
 
+// deletedKey names no id: it may be a value of the row, which errors do not hold.
+const deletedKey = "the key store has no branch key of that id"
+
 // gone tells a branch key that was deleted from a version that never was.
 func (k *Keys) gone(ctx context.Context, id string) error {
 	_, err := k.store.Items(ctx, id, typeActive)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return &codec.Error{Kind: codec.ErrKeyDeleted, Op: "decrypt", Offset: -1, What: fmt.Sprintf("the key store has no branch key %q", id)}
+		return &codec.Error{Kind: codec.ErrKeyDeleted, Op: "decrypt", Offset: -1, What: deletedKey}
 	case err != nil:
 		return storeError(err)
 	}
