@@ -93,7 +93,9 @@ func (s *ValueSealer) Inspect(ctx context.Context, table, column string, row Row
 	}
 	var sources []string
 	if row != nil && !isNull(stored) {
-		if sources, err = e.rowSources(ctx, col, row); err != nil {
+		if sources, err = e.rowSources(ctx, col, row); errors.Is(err, ErrCatalog) {
+			return Inspection{}, err
+		} else if err != nil {
 			return Inspection{}, col.valueError(ErrValue, "", "give the row key a value of its column's type", err)
 		}
 	}
@@ -102,7 +104,7 @@ func (s *ValueSealer) Inspect(ctx context.Context, table, column string, row Row
 		in.Form = FormKMSBlob
 	}
 	if m != nil {
-		in.compare(e.policy, col, m, sources)
+		in.compare(e, col, m, sources)
 	}
 	return in, nil
 }
@@ -195,11 +197,11 @@ func wrapping(k codec.WrappedKey) Wrapping {
 }
 
 // compare fills in what the policy says of a message.
-func (i *Inspection) compare(p *policy.Policy, col *column, m *codec.Message, sources []string) {
+func (i *Inspection) compare(e *engine, col *column, m *codec.Message, sources []string) {
 	i.OtherSuite = m.Suite() != col.suite
 	i.OtherContext = !col.writes(i.Context, sources)
-	ring, ok := p.Keyring(col.keyring)
-	if !ok {
+	ring, ok := e.policy.Keyring(col.keyring)
+	if _, own := e.keys.settings.keyrings[col.keyring]; own || !ok {
 		return // one set in code: what it wraps under is not known
 	}
 	var wanted []func(Wrapping) bool

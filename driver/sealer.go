@@ -182,6 +182,9 @@ func (s *ValueSealer) SealPlaintext(ctx context.Context, table, column string, r
 
 func (s *ValueSealer) seal(ctx context.Context, e *engine, col *column, row Row, plaintext []byte) (any, error) {
 	sources, err := e.rowSources(ctx, col, row)
+	if errors.Is(err, ErrCatalog) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, col.valueError(ErrValue, "", "give the row key a value of its column's type", err)
 	}
@@ -211,6 +214,9 @@ func (s *ValueSealer) Open(ctx context.Context, table, column string, row Row, s
 		return nil, err
 	}
 	sources, known, err := e.shownSources(ctx, col, row)
+	if errors.Is(err, ErrCatalog) {
+		return nil, err // nothing is known of the row
+	}
 	if err != nil {
 		return e.failed(ctx, finding{col: col, kind: EventMismatch, cause: err})
 	}
@@ -226,6 +232,9 @@ func (s *ValueSealer) OpenPlaintext(ctx context.Context, table, column string, r
 		return nil, err
 	}
 	sources, _, err := e.shownSources(ctx, col, row)
+	if errors.Is(err, ErrCatalog) {
+		return nil, err
+	}
 	if err != nil {
 		_, err = e.failed(ctx, finding{col: col, kind: EventMismatch, cause: err, strict: true})
 		return nil, err

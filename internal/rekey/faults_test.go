@@ -246,3 +246,23 @@ func TestInterruptedAnywhere(t *testing.T) {
 		}
 	})
 }
+
+// TestTheDatabaseRestarts in the middle of a job, which goes on by itself.
+func TestTheDatabaseRestarts(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		const rows = 200
+		p := s.plaintexts(rows)
+		for name, open := range s.checkpoints() {
+			s.exec("UPDATE people SET ssn = 'again'")
+			c := s.config(Backfill, p)
+			c.PageRows, c.Checkpoint, c.Patience = 10, open(), time.Minute
+			var once sync.Once
+			c.Progress = func(Report) { once.Do(func() { s.server.Restart(t) }) }
+			r, err := Run(t.Context(), c)
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			s.want(r, rows, rows, 0, 0, 0)
+		}
+	})
+}

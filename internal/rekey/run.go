@@ -60,6 +60,9 @@ func Run(ctx context.Context, c Config) (Report, error) {
 		return j.report(), err
 	}
 	j.w.prices(j.t)
+	if err := j.w.warm(ctx); err != nil {
+		return j.report(), err
+	}
 	if c.DryRun {
 		j.c.Checkpoint, j.forecast = nil, &Forecast{}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/sealsql/sealsql/codec"
@@ -61,10 +62,13 @@ type worker struct {
 	sealing int // calls of KMS to seal a value
 	opening int // and to open one
 	resumed map[string]bool
+
+	activeMu sync.Mutex
+	active   map[string]string // version by branch key
 }
 
 func newWorker(c *Config, sealer *driver.ValueSealer, opts []driver.Option) (*worker, error) {
-	w := &worker{c: c, sealer: sealer, kms: newBucket(c.KMSPerSecond)}
+	w := &worker{c: c, sealer: sealer, kms: newBucket(c.KMSPerSecond), active: map[string]string{}}
 	if !c.CheckAll {
 		var err error
 		if w.checker, err = driver.NewSealer(c.DB, opts...); err != nil {
@@ -97,6 +101,21 @@ func (w *worker) close() error {
 		err = errors.Join(err, o.Close())
 	}
 	return err
+}
+
+// warm makes every sealer read the catalog now, while the database answers.
+func (w *worker) warm(ctx context.Context) error {
+	all := append([]*driver.ValueSealer{w.sealer}, w.old...)
+	if w.checker != nil {
+		all = append(all, w.checker)
+	}
+	for _, s := range all {
+		if _, err := s.Inspect(ctx, w.c.Table, w.c.Column, nil, nil); err != nil {
+			return err
+		}
+		s.RowDigest(ctx, w.c.Table, nil) // asks for the types of the row key
+	}
+	return nil
 }
 
 // prices says what a value costs in calls of KMS.
@@ -135,10 +154,35 @@ func (w *worker) decide(ctx context.Context, r *row) outcome {
 		return skip(reasonPlaintext)
 	case w.c.Mode == Repair:
 		return w.repair(ctx, r, bound, in)
-	case in.Right() && (!w.c.Force || w.resumed[digest(r.stored)]):
+	case in.Right() && (!w.c.Force && !w.stale(ctx, in) || w.resumed[digest(r.stored)]):
 		return outcome{kind: right}
 	}
 	return w.seal(ctx, bound, w.opening, func() ([]byte, error) { return w.read(ctx, bound, r.stored) })
+}
+
+// stale reports whether a value is wrapped under an older version of its branch
+// key than the active one, as that was when the job first met the branch key.
+func (w *worker) stale(ctx context.Context, in driver.Inspection) bool {
+	if ring, _ := w.c.Policy.Keyring(w.t.policy.Keyring); ring.DataKey.Per != "branch" || len(in.Wrappings) != 1 {
+		return false
+	}
+	id := in.Wrappings[0].Key
+	w.activeMu.Lock()
+	defer w.activeMu.Unlock()
+	version, known := w.active[id]
+	if !known {
+		keys, err := w.sealer.BranchKeys(w.t.policy.Keyring)
+		if err != nil {
+			return false
+		}
+		info, err := keys.Get(ctx, id)
+		if err != nil {
+			return false // deleted, or the store cannot be read: the value is as it is
+		}
+		version = info.Version
+		w.active[id] = version
+	}
+	return version != in.Wrappings[0].Version
 }
 
 func (w *worker) verify(ctx context.Context, r *row, bound driver.Row, in driver.Inspection) outcome {
@@ -249,8 +293,10 @@ func (w *worker) open(ctx context.Context, s *driver.ValueSealer, bound driver.R
 	return plaintext, err
 }
 
+// unavailable reports whether an error says that KMS, or the database's catalog,
+// may answer later.
 func unavailable(err error) bool {
-	return errors.Is(err, driver.ErrKeyUnavailable) || errors.Is(err, errIncomplete)
+	return errors.Is(err, driver.ErrKeyUnavailable) || errors.Is(err, driver.ErrCatalog)
 }
 
 // errIncomplete: a value was made without one of the policy's wrappings, which

@@ -42,6 +42,8 @@ type Server struct {
 	err  error
 	once sync.Once
 	dbs  atomic.Int64
+	// again starts the server's process as it was started first.
+	again func() error
 }
 
 var postgresServer, mariaServer = &Server{Name: "postgres"}, &Server{Name: "mysql"}
@@ -182,6 +184,7 @@ func (s *Server) run(attr *syscall.SysProcAttr, name string, args ...string) err
 }
 
 func (s *Server) serve(attr *syscall.SysProcAttr, name string, args ...string) error {
+	s.again = func() error { return s.serve(attr, name, args...) }
 	s.cmd = exec.Command(name, args...)
 	s.cmd.SysProcAttr, s.cmd.Dir = attr, s.dir
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
@@ -210,6 +213,24 @@ func (s *Server) wait() error {
 			return errors.Join(errors.New("the server did not come up within a minute"), err)
 		case <-tick.C:
 		}
+	}
+}
+
+// Restart stops the server as an operator does, which breaks every connection,
+// and starts it on the same data and port.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	stop := syscall.SIGINT // Postgres's fast shutdown
+	if s.Name == "mysql" {
+		stop = syscall.SIGTERM
+	}
+	if err := s.cmd.Process.Signal(stop); err != nil {
+		t.Error(err)
+		return
+	}
+	_ = s.cmd.Wait() // it was told to
+	if err := s.again(); err != nil {
+		t.Errorf("testdb: %v\n%s", err, s.log.String())
 	}
 }
 
