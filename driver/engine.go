@@ -34,6 +34,8 @@ type engine struct {
 	session  Session
 	planner  Planner
 
+	reread atomic.Int64 // when, by the clock, the catalog was read again for a column not found
+
 	typesMu sync.Mutex
 	types   map[*sqlplan.Table]tableTypes
 }
@@ -198,6 +200,10 @@ func (e *engine) plan(ctx context.Context, text string) (*sqlplan.Plan, error) {
 	}
 	version := e.catalog.Version()
 	plan, err := e.planner.Plan(ctx, text)
+	if r, ok := errors.AsType[*sqlplan.Refusal](err); ok && r.Stale && e.rereads() {
+		version = e.catalog.Version()
+		plan, err = e.planner.Plan(ctx, text)
+	}
 	if err == nil {
 		err = e.verifiable(plan)
 	}
@@ -222,6 +228,18 @@ func (e *engine) reload() {
 	if changed, err := e.catalog.load(ctx, e.catalog.db, e.rules); err == nil && changed {
 		e.tablesChanged()
 	}
+}
+
+// rereads forgets what is known of tables, at most once a second, so that
+// misspelt texts do not keep every plan from being cached.
+func (e *engine) rereads() bool {
+	now := time.Now().UnixNano()
+	last := e.reread.Load()
+	if now-last < int64(time.Second) || !e.reread.CompareAndSwap(last, now) {
+		return false
+	}
+	e.tablesChanged()
+	return true
 }
 
 // tablesChanged forgets what was known of tables, and every plan made with it.

@@ -76,7 +76,7 @@ type RefusedError struct {
 
 // Error implements error.
 func (e *RefusedError) Error() string {
-	r := sqlplan.Refusal(*e)
+	r := sqlplan.Refusal{Line: e.Line, Column: e.Column, Object: e.Object, What: e.What, Mend: e.Mend}
 	return ErrRefused.Error() + ": " + r.Error()
 }
 
@@ -124,8 +124,7 @@ func (e *ValueError) Unwrap() []error {
 // planError turns what the planner returned into what users see.
 func planError(err error) error {
 	if r, ok := errors.AsType[*sqlplan.Refusal](err); ok {
-		re := RefusedError(*r)
-		return &re
+		return &RefusedError{Line: r.Line, Column: r.Column, Object: r.Object, What: r.What, Mend: r.Mend}
 	}
 	if errors.Is(err, ErrCatalog) {
 		return err

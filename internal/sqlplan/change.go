@@ -120,6 +120,7 @@ func (a *analysis) sortAssignments(t *target, set []Assignment, owns func(Assign
 			p := a.protectedColumn(t.table, c.Name, c.Span)
 			i := a.sourceIndex(t.table, c.Name)
 			if p == nil && i < 0 {
+				a.written(t.item, c.Name, c.Span)
 				continue
 			}
 			object := t.table.Name + "." + c.Name
@@ -142,6 +143,14 @@ func (a *analysis) sortAssignments(t *target, set []Assignment, owns func(Assign
 		}
 	}
 	return out
+}
+
+// written refuses to write a column that a protected table does not have: its
+// value may be meant for a protected column.
+func (a *analysis) written(it *item, name string, at Span) {
+	if it.table != nil && it.rel != nil && a.relationColumn(it.rel, name) == nil {
+		a.refuseAbsent(at, it.table.Name)
+	}
 }
 
 // plainAssignments checks the entries of SET that are not in one of the maps.

@@ -114,6 +114,14 @@ func (a *analysis) checkUse(e Expr, s *scope, u use) {
 	case *ValuesRef:
 		a.useValue(a.lookup(&ColumnRef{Span: e.Span, Name: e.Column}, s), e.Span, u)
 		return
+	case *Op:
+		if e.What != OpAnd && e.What != OpOr && e.What != OpNot {
+			for _, x := range e.Operands {
+				if c, ok := x.(*ColumnRef); ok && a.absent(c, s) {
+					a.refuseAbsent(c.Span, "")
+				}
+			}
+		}
 	case *Unknown:
 		if a.inReach(s) {
 			a.refuse(e.Span, "", e.What+" next to a protected table", "leave it out, or put it in a statement of its own")

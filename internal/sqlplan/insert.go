@@ -114,6 +114,7 @@ func (in *insertion) columns() bool {
 		if !c.Plain && (a.protectedColumn(in.t.table, c.Name, c.Span) != nil || a.sourceIndex(in.t.table, c.Name) >= 0) {
 			a.refuse(c.Span, in.t.table.Name+"."+c.Name, "a part of a column that matters to the encryption is written", "write the column as a whole")
 		}
+		a.written(in.t.item, c.Name, c.Span)
 		in.names = append(in.names, c.Name)
 	}
 	if len(s.Columns) > 0 || s.DefaultValues {

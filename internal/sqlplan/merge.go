@@ -107,6 +107,7 @@ func (a *analysis) mergeInsert(s *Merge, w MergeWhen, t *target) {
 		}
 	}
 	for j, col := range w.Columns {
+		a.written(t.item, col.Name, col.Span)
 		e := w.Row.Values[j]
 		c := a.protectedColumn(t.table, col.Name, col.Span)
 		if c == nil {

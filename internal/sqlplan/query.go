@@ -143,6 +143,9 @@ func (a *analysis) selectQuery(q *Query, s *Select, sc *scope) output {
 	for _, t := range s.From {
 		sc.nodes = append(sc.nodes, a.from(t, sc))
 	}
+	for _, t := range s.Targets {
+		sc.aliases = append(sc.aliases, t.Alias, t.Name)
+	}
 	a.check(s.Where, sc, "a WHERE clause")
 	a.check(s.Having, sc, "a HAVING clause")
 	a.checkAll(s.Windows, sc, "a WINDOW clause")
@@ -251,9 +254,13 @@ func (a *analysis) group(s *Select, out *selectOutput, sc *scope) {
 
 // aggregates reports whether the select list or HAVING has an aggregate.
 func (s *Select) aggregates() bool {
-	found := s.Having != nil
+	found := false
+	exprs := []Expr{s.Having}
 	for _, t := range s.Targets {
-		walk(t.Expr, func(e Expr) bool {
+		exprs = append(exprs, t.Expr)
+	}
+	for _, e := range exprs {
+		walk(e, func(e Expr) bool {
 			if c, ok := e.(*Call); ok && !c.Windowed && (c.Star || aggregateNames[strings.ToLower(c.Name)]) {
 				found = true
 			}

@@ -12,6 +12,9 @@ type Refusal struct {
 	Object string
 	// What is refused, and Mend is what to do instead.
 	What, Mend string
+	// Stale is true if the catalog may have changed since it was read: read
+	// again, it may show the column that was not found.
+	Stale bool
 }
 
 // Error implements error.

@@ -1,11 +1,15 @@
 package sqlplan
 
+import "slices"
+
 // scope is where names are looked up: the FROM items of one query level, the
 // level around it, and the CTEs.
 type scope struct {
 	parent *scope
 	nodes  []node
 	ctes   *cteEnv
+	// aliases name the columns of the level's select list.
+	aliases []string
 }
 
 // cteEnv is a linked list of the CTEs in sight, innermost first.
@@ -187,6 +191,39 @@ func (a *analysis) lookupQualified(c *ColumnRef, s *scope) value {
 		return value{}
 	}
 	return a.member(it, c.Name, c.Span)
+}
+
+// absent reports whether no relation in sight has the column, while a protected
+// table is in sight: what is compared with it may be meant for a protected column.
+func (a *analysis) absent(c *ColumnRef, s *scope) bool {
+	if c.Star || a.err != nil || !a.inReach(s) || a.d.SystemColumn(c.Name) {
+		return false
+	}
+	if len(c.Qualifier) > 0 {
+		it := a.itemNamed(s, c.Qualifier)
+		return it != nil && it.out == nil && it.table != nil && it.closed && len(it.find(c.Name, nil)) == 0
+	}
+	for level := s; level != nil; level = level.parent {
+		open := slices.ContainsFunc(level.aliases, func(name string) bool { return a.d.SameColumn(name, c.Name) })
+		level.each(func(it *item) bool {
+			it.load()
+			_, known := it.columns()
+			open = open || !known || it.name != "" && a.d.SameTable(it.name, c.Name)
+			return !open
+		})
+		if open || len(level.find(c.Name)) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// refuseAbsent refuses a statement that names a column that is not there.
+func (a *analysis) refuseAbsent(at Span, table string) {
+	if a.err == nil {
+		a.refuse(at, table, "a column that no table of the statement has, next to a protected table", "correct its name")
+		a.err.(*Refusal).Stale = true
+	}
 }
 
 // member resolves a column of an item.

@@ -26,6 +26,9 @@ func (p *Planner) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) 
 	if at := strings.Index(lower(text), "standard_conforming_strings"); at >= 0 && strings.Contains(lower(text), "set") {
 		return nil, sqlplan.Refuse(text, at, "", "a change of standard_conforming_strings", "leave it on")
 	}
+	if err := checkDo(text); err != nil {
+		return nil, err
+	}
 	plan, err := p.core.Plan(ctx, text)
 	if err != nil || !changesSession(text) {
 		return plan, err
