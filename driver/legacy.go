@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/sealsql/sealsql/codec"
@@ -60,14 +61,11 @@ func (e *engine) addLegacy(col *column, c policy.Column) error {
 	return nil
 }
 
-// draw makes the planner show a source beside the column.
+// draw makes the planner show a source beside the column when it is read.
 func (c *column) draw(source int) {
-	for _, i := range c.plan.Context {
-		if i == source {
-			return
-		}
+	if !slices.Contains(c.plan.Context, source) && !slices.Contains(c.plan.Legacy, source) {
+		c.plan.Legacy = append(c.plan.Legacy, source)
 	}
-	c.plan.Context = append(c.plan.Context, source)
 }
 
 // blobs returns what decrypts bare ciphertexts under a keyring's KMS keys.

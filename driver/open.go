@@ -34,6 +34,12 @@ func (e *engine) openShown(ctx context.Context, s *shown, row []sqldriver.Value,
 			return e.failed(ctx, finding{col: col, text: text, kind: EventMismatch, cause: err})
 		}
 	}
+	for _, i := range col.plan.Legacy { // messages open without them
+		if at := s.from.Sources[i]; at >= 0 {
+			sources[i], err = canonical(types[i], row[at], e.session.Location)
+			known[i] = err == nil
+		}
+	}
 	return e.openValue(ctx, col, row[s.index], sources, known, text)
 }
 

@@ -221,7 +221,7 @@ func (r *reader) start(s *slot) {
 func (r *reader) describe(s *shown, at int, row []sqldriver.Value) bool {
 	r.key = append(r.key[:0], byte(at), byte(at>>8))
 	ok := s.once && r.describeCell(row[s.index])
-	for _, i := range s.col.plan.Context {
+	for _, i := range s.col.plan.Reads() {
 		if from := s.from.Sources[i]; from >= 0 {
 			ok = ok && r.describeCell(row[from])
 		}

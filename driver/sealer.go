@@ -328,6 +328,11 @@ func (e *engine) rowSources(ctx context.Context, col *column, row Row) ([]string
 			return nil, fmt.Errorf("%s.%s, which the value is bound to, cannot be used: %w", t.Name, t.Sources[i], err)
 		}
 	}
+	for _, i := range col.plan.Legacy { // messages open without them
+		if v, ok := row[t.Sources[i]]; ok {
+			sources[i], _ = canonical(types[i], v, e.session.Location)
+		}
+	}
 	return sources, nil
 }
 
@@ -341,6 +346,9 @@ func (e *engine) shownSources(ctx context.Context, col *column, row Row) ([]stri
 	known := make([]bool, len(sources))
 	for _, i := range col.plan.Context {
 		known[i] = true
+	}
+	for _, i := range col.plan.Legacy {
+		known[i] = sources[i] != ""
 	}
 	return sources, known, nil
 }

@@ -323,7 +323,18 @@ func (b *binding) storedSources(ctx context.Context, s *sqlplan.Seal, stored []a
 	for i := range now.Sources {
 		now.Sources[i] = sqlplan.Operand{Kind: sqlplan.OperandStored, Param: i}
 	}
-	return b.sources(ctx, &now, stored)
+	out, err := b.sources(ctx, &now, stored)
+	if err != nil || len(s.Column.Legacy) == 0 {
+		return out, err
+	}
+	types, err := b.engine.keyTypes(ctx, s.Table)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range s.Column.Legacy { // messages open without them
+		out[i], _ = canonical(types[i], stored[i], b.engine.session.Location)
+	}
+	return out, nil
 }
 
 // evaluateThenInsert asks the server for the row keys that it would make, and

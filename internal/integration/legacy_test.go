@@ -183,6 +183,63 @@ func TestLegacyValuesBecomeMessages(t *testing.T) {
 	})
 }
 
+// TestSourcesOfLegacyValuesAlone: a column that only the legacy context names is
+// read beside legacy values, and need not be given when a value is written.
+func TestSourcesOfLegacyValuesAlone(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		db, k, arn := s.under(legacyPolicy)
+		if _, err := db.Exec(s.q("INSERT INTO accounts (account_number, balance) VALUES (?, ?)"), "1", 41); err != nil {
+			t.Fatal(err)
+		}
+		blob := func(tenant string) []byte {
+			return script(t, k, arn, "42", map[string]string{"account": "2", "tenant": tenant})
+		}
+		right := blob("7")
+		for _, r := range [][]any{{"2", 7, right}, {"3", 8, right}, {"4", 7, right}} {
+			if _, err := s.bare.Exec(s.q("INSERT INTO accounts (account_number, tenant_id, balance) VALUES (?, ?, ?)"), r...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		read := func(n string) (string, error) {
+			var v string
+			return v, db.QueryRow(s.q("SELECT balance FROM accounts WHERE account_number = ?"), n).Scan(&v)
+		}
+		var v int64
+		if err := db.QueryRow(s.q("SELECT balance FROM accounts WHERE account_number = ?"), "1").Scan(&v); err != nil || v != 41 {
+			t.Errorf("a message: %d, %v", v, err)
+		}
+		if err := db.QueryRow(s.q("SELECT balance FROM accounts WHERE account_number = ?"), "2").Scan(&v); err != nil || v != 42 {
+			t.Errorf("a legacy value: %d, %v", v, err)
+		}
+		// Equal bytes in several rows of one result are verified for each row.
+		rows, err := db.Query(s.q("SELECT balance FROM accounts WHERE account_number >= ? ORDER BY account_number"), "2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		n := 0
+		for err == nil && rows.Next() {
+			if err = rows.Scan(&v); err == nil {
+				n++
+			}
+		}
+		if err = errors.Join(err, rows.Err()); n != 1 || !errors.Is(err, driver.ErrMismatch) {
+			t.Errorf("%d rows, %v", n, err)
+		}
+		_ = rows.Close()
+		// What the legacy context draws on changes: the value is sealed anew first.
+		if _, err := db.Exec(s.q("UPDATE accounts SET tenant_id = ? WHERE account_number = ?"), 9, "2"); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.QueryRow(s.q("SELECT balance FROM accounts WHERE account_number = ?"), "2").Scan(&v); err != nil || v != 42 {
+			t.Errorf("after its tenant changed: %d, %v", v, err)
+		}
+		if _, err := read("3"); !errors.Is(err, driver.ErrMismatch) {
+			t.Errorf("of another tenant: %v", err)
+		}
+	})
+}
+
 // TestRequiredPairs: stored: false takes the row key out of the cell and binds
 // the value to it all the same.
 func TestRequiredPairs(t *testing.T) {

@@ -164,7 +164,7 @@ func (a *analysis) plainAssignments(set []Assignment, sc *scope, special func(As
 
 // affected reports whether the column's context draws on a changed source.
 func affected(c *Column, changed map[int]bool) bool {
-	for _, i := range c.Context {
+	for _, i := range c.Reads() {
 		if changed[i] {
 			return true
 		}

@@ -66,7 +66,7 @@ func (a *analysis) exposeSources(out output, v value) []*column {
 	if v.kind == valueLoose || v.row == nil {
 		return sources
 	}
-	for _, i := range v.column.Context {
+	for _, i := range v.column.Reads() {
 		sources[i] = out.expose(v.row, v.table.Sources[i], false)
 	}
 	return sources

@@ -151,7 +151,7 @@ func (u *updating) viewShows() bool {
 	}
 	for _, c := range columns {
 		needed = append(needed, c.Name)
-		for _, i := range c.Context {
+		for _, i := range c.Reads() {
 			needed = append(needed, u.t.table.Sources[i])
 		}
 	}

@@ -1,6 +1,9 @@
 package sqlplan
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Rules is what the planner needs of the policy. It is immutable.
 type Rules struct {
@@ -33,9 +36,15 @@ type Column struct {
 	// Context lists the indexes in Table.Sources that this column's
 	// encryption context draws on.
 	Context []int
+	// Legacy lists further sources, which only values from before sealsql draw
+	// on: they are read beside such values, and writes need not give them.
+	Legacy []int
 	// Base64 is true if the value is stored as base64 text.
 	Base64 bool
 }
+
+// Reads are all sources that a stored value may draw on.
+func (c *Column) Reads() []int { return slices.Concat(c.Context, c.Legacy) }
 
 // View is a view that shows a protected table's columns under their own names.
 type View struct {
