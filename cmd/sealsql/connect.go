@@ -4,8 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"net/http"
 	"strings"
 
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
 	mysqldriver "github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -105,6 +108,19 @@ func dialectNamed(name string) driver.Dialect {
 		return mysql.Dialect
 	}
 	return postgres.Dialect
+}
+
+// awsOptions is the SDK's standard configuration with as many idle connections
+// to KMS as there are calls at a time: the default of ten would make new ones all the time.
+func awsOptions(ctx context.Context, concurrency int) ([]driver.Option, error) {
+	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, 2*concurrency
+	})
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(client))
+	if err != nil {
+		return nil, errors.New("the AWS configuration cannot be read")
+	}
+	return []driver.Option{driver.WithAWSConfig(cfg)}, nil
 }
 
 // place is a protected column.

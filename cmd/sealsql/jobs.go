@@ -159,6 +159,9 @@ func (a *app) runJobs(ctx context.Context, j *jobFlags) error {
 	base := rekey.Config{DB: db, Policy: p, Mode: j.mode, From: j.from, OldKeys: j.oldKeys, Rebind: j.rebind, Force: j.force, CheckAll: j.checkAll,
 		PageRows: j.page, Concurrency: j.concurrency, KMSPerSecond: j.kmsRPS, RowsPerSecond: j.rowsPerSecond, MaxReplicaLag: j.maxReplicaLag,
 		MaxFailures: j.maxFailures, Patience: j.patience, Shard: shard, Shards: shards, Resume: j.resume, Restart: j.restart, DryRun: j.dryRun}
+	if base.Options, err = awsOptions(ctx, j.concurrency); err != nil {
+		return err
+	}
 	if j.oldPolicy != "" {
 		if base.OldPolicy, err = policy.Load(j.oldPolicy); err != nil {
 			return err
