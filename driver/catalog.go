@@ -23,12 +23,11 @@ type catalog struct {
 	static   map[string]*sqlplan.Relation
 
 	version atomic.Uint64
+	due     atomic.Bool // the readers should be read again
 
 	mu        sync.Mutex
 	relations map[string]*sqlplan.Relation // nil entries: known not to be there
 	readers   map[string]*sqlplan.Relation // views that read protected columns
-	loaded    time.Time
-	loading   bool
 }
 
 // readersTTL is how old the list of views that read protected columns may
@@ -123,26 +122,22 @@ func (c *catalog) load(ctx context.Context, db *sql.DB, rules *sqlplan.Rules) (c
 	for k, v := range readers {
 		changed = changed || c.readers[k] == nil || c.readers[k].ReadsProtected != v.ReadsProtected
 	}
-	c.readers, c.loaded = readers, time.Now()
+	c.readers = readers
 	return changed, nil
 }
 
 // stale reports whether the list of views should be read again, and claims the
-// work for the caller, who ends it with settled.
-func (c *catalog) stale(now time.Time) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.db == nil || c.loading || now.Sub(c.loaded) < readersTTL {
-		return false
-	}
-	c.loading = true
-	return true
+// work for the caller, who ends it with settled. It is asked before each
+// statement: it takes no lock and no look at the clock.
+func (c *catalog) stale() bool {
+	return c.due.Load() && c.due.CompareAndSwap(true, false)
 }
 
+// settled has the list read again in readersTTL.
 func (c *catalog) settled() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.loading, c.loaded = false, time.Now()
+	if c.db != nil {
+		time.AfterFunc(readersTTL, func() { c.due.Store(true) })
+	}
 }
 
 // forget drops what is known of every relation.

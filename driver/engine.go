@@ -185,6 +185,7 @@ func (e *engine) startOn(ctx context.Context, db *sql.DB) error {
 			return err
 		}
 	}
+	e.catalog.settled()
 	e.planner = e.dialect.Planner(e.rules, e.catalog, e.session)
 	e.ready.Store(true)
 	return nil
@@ -192,7 +193,7 @@ func (e *engine) startOn(ctx context.Context, db *sql.DB) error {
 
 // plan returns the plan for a text, from the cache if it can.
 func (e *engine) plan(ctx context.Context, text string) (*sqlplan.Plan, error) {
-	if e.catalog.stale(time.Now()) {
+	if e.catalog.stale() {
 		go e.reload()
 	}
 	if p := e.plans.get(text); p != nil {

@@ -39,6 +39,7 @@ var allowed = map[string][]string{
 	"internal/rekey":            {"policy", "codec", "codec/awskms", "driver", "internal/sqlplan", "github.com/go-sql-driver/mysql"},
 	"rekey":                     {"driver", "internal/rekey"},
 	"internal/membase":          {},
+	"internal/mutants":          {},
 	"internal/gencombos":        {},
 	"internal/floor":            {},
 	"internal/corpus":           {"policy", "internal/sqlplan", "golang.org/x/tools/txtar"},

@@ -1,0 +1,120 @@
+// Command mutants breaks the wrapper in the ways that other wrappers of
+// database/sql are broken, one at a time and outside the tree, and runs the tests of
+// package driver on each. It fails if they pass on any. Run it with make mutants, or
+// with a part of a mutant's description for those that have it.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// mutant is one mistake: in file, the text old becomes new.
+type mutant struct{ what, file, old, new string }
+
+var mutants = []mutant{
+	{"Pinger is hidden", "conn.go", "bits(pinger,", "bits(pinger && false,"},
+	{"Validator is faked", "conn.go", "resetter, validator, checker", "resetter, true || validator, checker"},
+	{"SessionResetter is hidden", "conn.go", "resetter, validator", "resetter && false, validator"},
+	{"the connection's NamedValueChecker is hidden", "conn.go", "validator, checker,", "validator, checker && false,"},
+	{"a statement's NamedValueChecker is faked and shadows the connection's", "stmt.go", "bits(execer, queryer, checker, converter)", "bits(execer, queryer, true || checker, converter)"},
+	{"a statement's NamedValueChecker is hidden", "stmt.go", "bits(execer, queryer, checker, converter)", "bits(execer, queryer, checker && false, converter)"},
+	{"ColumnConverter is hidden", "stmt.go", "bits(execer, queryer, checker, converter)", "bits(execer, queryer, checker, converter && false)"},
+	{"the legacy Execer is hidden", "conn.go", "legacyExecer || legacyQueryer)", "false && (legacyExecer || legacyQueryer))"},
+	{"DriverContext is faked", "connector.go", "base.(sqldriver.DriverContext); ok {\n\t\treturn wrapped", "base.(sqldriver.DriverContext); ok || true {\n\t\treturn wrapped"},
+	{"RowsNextResultSet is hidden", "rows.go", "bits(nextSet, scanType", "bits(nextSet && false, scanType"},
+	{"ScanType is hidden", "rows.go", "bits(nextSet, scanType,", "bits(nextSet, scanType && false,"},
+	{"the ciphertext's type is told of a protected column", "rows.go", "return scanType(c.typ)", "_ = scanType"},
+	{"rows share the base driver's buffer", "reader.go", "s.cells[i] = owned(v)", "s.cells[i] = v"},
+	{"ErrSkip is wrapped", "exec.go", "\tif err == sqldriver.ErrSkip {\n", "\tif err != nil {\n\t\terr = fmt.Errorf(\"sealsql: %w\", err)\n\t}\n\tif err == sqldriver.ErrSkip {\n"},
+	{"unprotected results are wrapped", "exec.go", "\t\treturn send(ctx, a.Text, a.all(args))\n\t}\n\tif c.ctor.skips.Load() && len(args) > 0 {\n\t\treturn nil, sqldriver.ErrSkip\n\t}\n\treturn c.execPlan",
+		"\t\tres, err := send(ctx, a.Text, a.all(args))\n\t\tif err != nil {\n\t\t\treturn nil, err\n\t\t}\n\t\treturn struct{ sqldriver.Result }{res}, nil\n\t}\n\tif c.ctor.skips.Load() && len(args) > 0 {\n\t\treturn nil, sqldriver.ErrSkip\n\t}\n\treturn c.execPlan"},
+	{"cancellation does not reach the reader", "rows.go", "ctx: ctx, engine", "ctx: context.WithoutCancel(ctx), engine"},
+	{"the base's rows are not closed", "rows.go", "\tr.reader.stop()\n\treturn r.base.Close()", "\tr.reader.stop()\n\treturn nil"},
+	{"a prepared statement keeps to the policy it was prepared under", "stmt.go", "\tif e == s.engine {", "\tif e != nil {"},
+	{"a transaction follows a reload", "conn.go", "\tif c.inTx {\n\t\treturn c.pinned", "\tif false {\n\t\treturn c.pinned"},
+	{"a policy is taken up half-written", "watch.go", "if state != before {", "if false && state != before {"},
+	{"a bad policy raises no event", "reload.go", "\tif err != nil {\n\t\tc.rejected(err)\n", "\tif err != nil {\n"},
+}
+
+func main() {
+	log.SetFlags(0)
+	dir, err := os.MkdirTemp("", "mutants")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
+	defer cancel()
+	lived, ran := 0, 0
+	for _, m := range mutants {
+		if len(os.Args) > 1 && !strings.Contains(m.what, os.Args[1]) {
+			continue
+		}
+		ran++
+		killer, err := m.run(ctx, dir)
+		switch {
+		case err != nil:
+			lived++
+			fmt.Printf("ERROR    %s: %v\n", m.what, err)
+		case killer == "":
+			lived++
+			fmt.Printf("LIVES    %s\n", m.what)
+		default:
+			fmt.Printf("killed   %-75s by %s\n", m.what, killer)
+		}
+	}
+	fmt.Printf("%d mutants, %d killed\n", ran, ran-lived)
+	if lived > 0 || ran == 0 {
+		os.Exit(1)
+	}
+}
+
+// run tests a mutant and returns the first test that failed.
+func (m mutant) run(ctx context.Context, dir string) (string, error) {
+	path, err := filepath.Abs(filepath.Join("driver", m.file))
+	if err != nil {
+		return "", err
+	}
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	if n := strings.Count(string(src), m.old); n == 0 {
+		return "", fmt.Errorf("%s no longer has the text to change", m.file)
+	}
+	changed := filepath.Join(dir, m.file)
+	if err := os.WriteFile(changed, []byte(strings.Replace(string(src), m.old, m.new, 1)), 0o600); err != nil {
+		return "", err
+	}
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {path: changed}})
+	if err != nil {
+		return "", err
+	}
+	overlayFile := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(overlayFile, overlay, 0o600); err != nil {
+		return "", err
+	}
+	out, err := exec.CommandContext(ctx, "go", "test", "-vet=off", "-timeout=60s", "-overlay", overlayFile, "./driver").CombinedOutput()
+	if err == nil {
+		return "", nil
+	}
+	if strings.Contains(string(out), "[build failed]") {
+		return "", fmt.Errorf("it does not build:\n%s", out)
+	}
+	for line := range strings.Lines(string(out)) {
+		for _, mark := range []string{"--- FAIL: ", "panic: test timed out"} {
+			if rest, ok := strings.CutPrefix(strings.TrimSpace(line), mark); ok {
+				return strings.Fields(rest + " timeout")[0], nil
+			}
+		}
+	}
+	return "", fmt.Errorf("the tests did not run: %w\n%s", err, out)
+}
