@@ -6,7 +6,6 @@ import (
 	"context"
 	"database/sql"
 	sqldriver "database/sql/driver"
-	"time"
 
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
@@ -65,7 +64,7 @@ func (e *engine) forSession(ctx context.Context, c *conn) (*engine, error) {
 func (c *catalog) of(db *sql.DB) *catalog {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	own := &catalog{dialect: c.dialect, db: db, relations: make(map[string]*sqlplan.Relation), readers: c.readers, loaded: time.Now()}
+	own := &catalog{dialect: c.dialect, db: db, relations: make(map[string]*sqlplan.Relation), readers: c.readers}
 	own.version.Store(c.version.Load())
 	return own
 }
