@@ -76,6 +76,7 @@ fuzz:
 	go test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) ./policy
 	go test -run '^$$' -fuzz FuzzWrappedKey -fuzztime $(FUZZTIME) ./codec/branchkey
 	go test -run '^$$' -fuzz FuzzPlan -fuzztime $(FUZZTIME) ./internal/sqlplan/postgres
+	go test -run '^$$' -fuzz FuzzPlan -fuzztime $(FUZZTIME) ./internal/sqlplan/mysql
 
 # The drills of internal/drill at full length: outages of whole Regions under
 # load, long scans, values moved behind the driver's back, sinks that hang.
@@ -111,3 +112,11 @@ drill-kill: servers
 # drill-scale prints the cost of a row and the heap for 10,000 and 1,000,000 rows.
 drill-scale: servers
 	SEALSQL_SCALE_ROWS=$${ROWS:-1000000} go test -count=1 -v -timeout 60m -run TestScale ./internal/rekey
+
+# fuzz-sql compares random statements with the bare driver on an unprotected
+# twin; FUZZSQLSEED names the first statement.
+FUZZSQLTIME ?= 5m
+FUZZSQLSEED ?= 1
+.PHONY: fuzz-sql
+fuzz-sql: servers
+	go test ./internal/integration -run TestDifferential -v -timeout 0 -fuzzsql.time $(FUZZSQLTIME) -fuzzsql.seed $(FUZZSQLSEED)
