@@ -2,7 +2,6 @@ package driver
 
 import (
 	"testing"
-	"time"
 
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
@@ -25,7 +24,7 @@ func BenchmarkPlanCached(b *testing.B) {
 }
 
 func cachedConn(protected, other string) *conn {
-	e := &engine{plans: newPlanCache(10, 100000), catalog: &catalog{loaded: time.Now()}}
+	e := &engine{plans: newPlanCache(10, 100000), catalog: &catalog{}}
 	e.plans.put(protected, &sqlplan.Plan{Protected: true, Named: true}, nil)
 	e.plans.put(other, &sqlplan.Plan{}, nil)
 	c := &conn{ctor: &Connector{}}
