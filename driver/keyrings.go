@@ -37,6 +37,7 @@ type keys struct {
 	// shields are all there were: keyrings of an older policy call through theirs.
 	shields []*awskms.Shield
 	rings   map[string]*ring // by description
+	recalls []*recall
 }
 
 func newKeys(s *settings, c *counters, cat *catalog) *keys {
@@ -51,6 +52,9 @@ func (k *keys) close() {
 		r.close()
 	}
 	clear(k.rings)
+	for _, r := range k.recalls {
+		r.close()
+	}
 	for _, s := range k.shields {
 		s.Close()
 	}
@@ -80,7 +84,11 @@ func (k *keys) codec(p *policy.Policy, c policy.Column, required []string) (*cod
 		return nil, err
 	}
 	if k.settings.recall && cfg.Keyring != nil {
-		cfg.Keyring = newRecall(cfg.Keyring)
+		r := newRecall(cfg.Keyring)
+		k.mu.Lock()
+		k.recalls = append(k.recalls, r)
+		k.mu.Unlock()
+		cfg.Keyring = r
 	}
 	if described, ok := p.Keyring(c.Keyring); ok {
 		cfg.MaxWrappedKeys, cfg.Suite = described.MaxWrappedKeys, suiteOf(p, c.Keyring)

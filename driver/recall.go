@@ -20,7 +20,7 @@ type recall struct {
 }
 
 type remembered struct {
-	key     []byte
+	key     codec.DataKey
 	context codec.Context
 	suite   codec.Suite
 }
@@ -42,7 +42,7 @@ func (r *recall) OnEncrypt(ctx context.Context, m *codec.EncryptionMaterials) er
 	if len(r.keys) >= maxRemembered {
 		r.forget()
 	}
-	r.keys[string(m.WrappedKeys[0].Ciphertext)] = remembered{bytes.Clone(m.DataKey.Bytes()), maps.Clone(m.Context), m.Suite}
+	r.keys[string(m.WrappedKeys[0].Ciphertext)] = remembered{codec.NewDataKey(bytes.Clone(m.DataKey.Bytes())), maps.Clone(m.Context), m.Suite}
 	return nil
 }
 
@@ -54,17 +54,24 @@ func (r *recall) OnDecrypt(ctx context.Context, m *codec.DecryptionMaterials, ke
 		delete(r.keys, string(keys[0].Ciphertext))
 		r.mu.Unlock()
 		if ok && own.suite == m.Suite && maps.Equal(own.context, m.Context) {
-			m.DataKey = codec.NewDataKey(own.key)
+			m.DataKey = own.key
 			return nil
 		}
-		clear(own.key)
+		own.key.Zero()
 	}
 	return r.Keyring.OnDecrypt(ctx, m, keys)
 }
 
+// close zeroes what values that nobody opened left behind.
+func (r *recall) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forget()
+}
+
 func (r *recall) forget() {
 	for _, k := range r.keys {
-		clear(k.key)
+		k.key.Zero()
 	}
 	clear(r.keys)
 }
