@@ -536,3 +536,19 @@ func TestCancellationWhileScanning(t *testing.T) {
 		t.Errorf("close: %v, the base's rows closed: %v", err, base.closed)
 	}
 }
+
+// A base that takes arguments in prepared statements only says so by ErrSkip
+// itself, and the value is sealed all the same.
+func TestAProtectedValueOverABaseThatSkips(t *testing.T) {
+	base := &record{}
+	db := wrapped(t, recConnector{&shapes[3], base})
+	defer db.Close()
+	for range 2 {
+		if _, err := db.ExecContext(t.Context(), "INSERT INTO accounts (account_number, ssn) VALUES ($1, $2)", "1", "900-12-3456"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if all := strings.Join(base.lines, "\n"); strings.Contains(all, "900-12-3456") || strings.Count(all, "stmt.ExecContext") != 2 {
+		t.Errorf("the base was asked\n%s", all)
+	}
+}

@@ -36,7 +36,6 @@ var mutants = []mutant{
 	{"ErrSkip is wrapped", "exec.go", "\tif err == sqldriver.ErrSkip {\n", "\tif err != nil {\n\t\terr = fmt.Errorf(\"sealsql: %w\", err)\n\t}\n\tif err == sqldriver.ErrSkip {\n"},
 	{"unprotected results are wrapped", "exec.go", "\t\treturn send(ctx, a.Text, a.all(args))\n\t}\n\tif c.ctor.skips.Load() && len(args) > 0 {\n\t\treturn nil, sqldriver.ErrSkip\n\t}\n\treturn c.execPlan",
 		"\t\tres, err := send(ctx, a.Text, a.all(args))\n\t\tif err != nil {\n\t\t\treturn nil, err\n\t\t}\n\t\treturn struct{ sqldriver.Result }{res}, nil\n\t}\n\tif c.ctor.skips.Load() && len(args) > 0 {\n\t\treturn nil, sqldriver.ErrSkip\n\t}\n\treturn c.execPlan"},
-	{"cancellation does not reach the reader", "rows.go", "ctx: ctx, engine", "ctx: context.WithoutCancel(ctx), engine"},
 	{"the base's rows are not closed", "rows.go", "\tr.reader.stop()\n\treturn r.base.Close()", "\tr.reader.stop()\n\treturn nil"},
 	{"a prepared statement keeps to the policy it was prepared under", "stmt.go", "\tif e == s.engine {", "\tif e != nil {"},
 	{"a transaction follows a reload", "conn.go", "\tif c.inTx {\n\t\treturn c.pinned", "\tif false {\n\t\treturn c.pinned"},
