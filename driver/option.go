@@ -108,6 +108,8 @@ type Schema map[string][]SchemaColumn
 
 // SchemaColumn is a column of a table in a [Schema].
 type SchemaColumn struct {
+	// Name is the column's name; "*" stands for columns that are not listed: with
+	// it a statement may name any, and SELECT * is refused.
 	Name string
 	// Type is the server's name of the type, such as "bigint" or "varchar".
 	Type string
@@ -127,6 +129,10 @@ func WithSchema(tables Schema) Option {
 			rel := &sqlplan.Relation{}
 			rel.Schema, rel.Name = splitTable(name)
 			for _, c := range columns {
+				if c.Name == "*" {
+					rel.Incomplete = true
+					continue
+				}
 				rel.Columns = append(rel.Columns, sqlplan.RelationColumn{Name: c.Name, Type: c.Type})
 				if c.Unique {
 					rel.UniqueKeys = append(rel.UniqueKeys, sqlplan.UniqueKey{Name: c.Name, Columns: []string{c.Name}})

@@ -32,9 +32,9 @@ type Config struct {
 	// Keyrings replaces keyrings by name.
 	Keyrings map[string]codec.Keyring
 	// Tables describes the tables, since a mocked database has no catalog. If
-	// it is nil, each table of the policy has the columns that the policy
-	// names and no others, and those that values are bound to hold text; SELECT
-	// * then needs Tables.
+	// it is nil, of each table the columns that the policy names are known, those
+	// that values are bound to hold text, and there may be others; SELECT * then
+	// needs Tables.
 	Tables driver.Schema
 }
 
@@ -168,7 +168,7 @@ func tablesOf(p *policy.Policy, dialect string) driver.Schema {
 			}
 			add(c.Name, typ, false)
 		}
-		out[fullName(t)] = columns
+		out[fullName(t)] = append(columns, driver.SchemaColumn{Name: "*"})
 	}
 	return out
 }

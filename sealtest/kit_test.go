@@ -352,3 +352,26 @@ func TestKeyringsAreDistinctAndTheSeedDecides(t *testing.T) {
 		t.Error("the seed does not decide")
 	}
 }
+
+func TestATableOfThePolicyAloneMayHaveOtherColumns(t *testing.T) {
+	mockDB, mock, err := sqlmock.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kit := sealtest.New(t, sealtest.Config{Dialect: postgres.Dialect, Policy: "version: 1\n" +
+		"keyrings: {k: {raw_aes: {namespace: n, name: n, key_env: K}}}\n" +
+		"tables: {accounts: {row_key: [id], columns: {ssn: {keyring: k, type: string}}}}\n"})
+	db := kit.OpenDB(t, mockDB)
+	mock.MatchExpectationsInOrder(false)
+	mock.ExpectExec("UPDATE").WillReturnResult(sqlmock.NewResult(0, 1))
+	mock.ExpectExec("SELECT").WillReturnResult(sqlmock.NewResult(0, 1))
+	for text, refused := range map[string]bool{
+		"UPDATE accounts SET name = 'Ada', ssn = NULL WHERE id = '1'": false,
+		"SELECT name FROM accounts WHERE id = '1' AND city = 'Rome'":  false,
+		"SELECT * FROM accounts": true,
+	} {
+		if _, err := db.Exec(text); errors.Is(err, driver.ErrRefused) != refused {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

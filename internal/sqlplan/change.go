@@ -148,7 +148,7 @@ func (a *analysis) sortAssignments(t *target, set []Assignment, owns func(Assign
 // written refuses to write a column that a protected table does not have: its
 // value may be meant for a protected column.
 func (a *analysis) written(it *item, name string, at Span) {
-	if it.table != nil && it.rel != nil && a.relationColumn(it.rel, name) == nil {
+	if it.table != nil && it.rel != nil && !it.rel.Incomplete && a.relationColumn(it.rel, name) == nil {
 		a.refuseAbsent(at, it.table.Name)
 	}
 }

@@ -166,7 +166,7 @@ func (it *item) load() {
 
 // fill builds the columns of a relation from the catalog and the policy.
 func (it *item) fill() {
-	it.cols, it.closed = nil, it.rel != nil
+	it.cols, it.closed = nil, it.rel != nil && !it.rel.Incomplete
 	if it.rel != nil {
 		for _, rc := range it.rel.Columns {
 			it.cols = append(it.cols, it.relationColumn(rc.Name))

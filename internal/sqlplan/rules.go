@@ -74,6 +74,8 @@ type Relation struct {
 	View         bool
 	Columns      []RelationColumn
 	UniqueKeys   []UniqueKey
+	// Incomplete relations have columns that Columns does not list.
+	Incomplete bool
 	// ReadsProtected names "table.column" of a protected column that the view
 	// reads, directly or through other views; empty for none.
 	ReadsProtected string
