@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sealsql/sealsql/driver"
@@ -203,18 +204,33 @@ func TestConcurrentWriters(t *testing.T) {
 		for i := range 10 {
 			s.exec("INSERT INTO accounts (account_number, name, ssn) VALUES (?, 'w', ?)", fmt.Sprint("w", i), ssn1)
 		}
+		upsert := "INSERT INTO accounts (account_number, name, ssn, note) VALUES (?, 'w', ?, ?) ON CONFLICT (account_number) DO UPDATE SET ssn = EXCLUDED.ssn, note = ?"
+		if !s.postgres() {
+			upsert = "INSERT INTO accounts (account_number, name, ssn, note) VALUES (?, 'w', ?, ?) ON DUPLICATE KEY UPDATE ssn = VALUES(ssn), note = ?"
+		}
 		var wg sync.WaitGroup
+		var rekeyed, upserted atomic.Int64
 		errs := make(chan error, 200)
 		for i := range 200 {
 			wg.Go(func() {
 				var err error
-				switch i % 3 {
+				switch i % 5 {
 				case 0:
 					_, err = s.sealed.Exec(s.q("UPDATE accounts SET ssn = ? WHERE account_number = ?"), ssn2, fmt.Sprint("w", i%10))
 				case 1:
 					_, err = s.sealed.Exec(s.q("UPDATE accounts SET ssn = ? WHERE name = 'w' AND account_number >= ?"), ssn3, fmt.Sprint("w", i%10))
-				default:
+				case 2:
 					_, err = s.sealed.Exec(s.q("UPDATE accounts SET tenant_id = ? WHERE account_number = ?"), i, fmt.Sprint("w", i%10))
+				case 3:
+					if _, err = s.sealed.Exec(s.q(upsert), fmt.Sprint("w", i%7), ssn1, "n", "m"); err == nil {
+						upserted.Add(1)
+					}
+				default:
+					var res sql.Result
+					if res, err = s.sealed.Exec(s.q("UPDATE accounts SET account_number = ? WHERE account_number = ?"), fmt.Sprint("k", i), fmt.Sprint("w", i%9)); err == nil {
+						n, _ := res.RowsAffected() // a writer that came too late moves nothing
+						rekeyed.Add(n)
+					}
 				}
 				if err != nil && !deadlock(err) {
 					errs <- err
@@ -226,8 +242,15 @@ func TestConcurrentWriters(t *testing.T) {
 		for err := range errs {
 			t.Error(err)
 		}
-		if got := s.read("SELECT account_number, tenant_id, ssn FROM accounts"); len(got) != 10 {
-			t.Errorf("%d rows verify, want 10", len(got))
+		var rows int
+		if err := s.bare.QueryRow("SELECT count(*) FROM accounts").Scan(&rows); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.read("SELECT account_number, tenant_id, ssn, note FROM accounts"); len(got) != rows || rows < 10 {
+			t.Errorf("%d rows verify of %d, which should be 10 or more", len(got), rows)
+		}
+		if rekeyed.Load() == 0 || upserted.Load() == 0 {
+			t.Errorf("%d rows were given another key and %d upserted; want some of each", rekeyed.Load(), upserted.Load())
 		}
 	})
 }
