@@ -10,7 +10,7 @@
 // connections; driver/postgres or driver/mysql must be imported. A value is written
 // only after the new one was opened and found equal, and only in the place of the
 // value that was read: applications may go on writing. See docs/OPERATIONS.md for the
-// order in which to deploy, and docs/decisions/0006 for why this package is thin.
+// order in which to deploy, and docs/decisions/0007 for why this package is thin.
 package rekey
 
 import (
