@@ -77,9 +77,11 @@ const numbered = "SELECT account_number, ssn FROM accounts ORDER BY account_numb
 
 func TestReadAheadCostsNoMoreThanTwiceWhatIsRead(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *site) {
-		a := newAhead(t, s, 300, "")
-		for _, read := range []int{0, 1, 2, 3, 10, 300} {
-			a.k.ResetCalls()
+		for i, read := range []int{0, 1, 2, 3, 10, 300} {
+			if i > 0 { // each has a KMS of its own: calls that were given up may still arrive
+				s = newSite(t, s.server)
+			}
+			a := newAhead(t, s, 300, "")
 			rows := a.query(t.Context(), numbered)
 			for range read {
 				var number, ssn string
