@@ -148,10 +148,12 @@ func (b *binding) unseal(ctx context.Context, s *sqlplan.Seal, stored []any) (un
 // the column stores it.
 func (b *binding) seal(ctx context.Context, col *column, plaintext []byte, sources []string) (any, error) {
 	ctx = context.WithValue(ctx, sealing{}, &finding{col: col, text: b.text, sources: sources})
-	message, err := col.codec.Encrypt(ctx, nil, plaintext, col.context(sources))
+	expected := col.borrow(sources)
+	message, err := col.codec.Encrypt(ctx, nil, plaintext, expected)
 	if err != nil {
 		return nil, b.engine.sealFailed(ctx, b, col, sources, err)
 	}
+	col.giveBack(expected)
 	col.sealed.Add(1)
 	if col.base64 {
 		return base64.StdEncoding.EncodeToString(message), nil

@@ -61,6 +61,10 @@ type column struct {
 	suite          codec.Suite
 	required       []string // context keys that are not stored
 	legacy         *legacy  // nil: messages alone are read
+	// local says that the column's keyring holds its keys, mostly, and keeps
+	// nothing of what it is given: no call that was given up may still read it.
+	local    bool
+	contexts sync.Pool // of codec.Context, if local
 
 	*columnCounters
 }
@@ -140,6 +144,7 @@ func (e *engine) addTable(t policy.Table) error {
 		if err = e.addLegacy(col, c); err != nil {
 			return err
 		}
+		col.local = col.legacy == nil && e.keys.local(e.policy, c.Keyring)
 		table.Columns = append(table.Columns, col.plan)
 		e.columns[col.plan] = col
 	}

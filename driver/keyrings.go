@@ -134,6 +134,17 @@ func (k *keys) supply(p *policy.Policy, c policy.Column, cfg *codec.Config) (err
 	return err
 }
 
+// local reports whether a keyring opens values in the process, once it is warm,
+// and keeps nothing of them.
+func (k *keys) local(p *policy.Policy, name string) bool {
+	if own, ok := k.settings.keyrings[name]; ok {
+		_, raw := own.(*rawaes.Keyring)
+		return raw && !k.settings.recall
+	}
+	d, ok := p.Keyring(name)
+	return ok && !k.settings.recall && (d.DataKey.Per == "branch" || d.RawAES != nil && d.DataKey.Per != "cached")
+}
+
 // ring returns the policy's keyring of a name.
 func (k *keys) ring(p *policy.Policy, name string) (*ring, error) {
 	d, ok := p.Keyring(name)

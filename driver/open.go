@@ -14,11 +14,23 @@ import (
 	"github.com/sealsql/sealsql/policy"
 )
 
+// maxRoom is how many context sources most tables have at most.
+const maxRoom = 4
+
 // openShown opens the value that a row shows in a protected column.
 func (e *engine) openShown(ctx context.Context, s *shown, row []sqldriver.Value, text string) (any, error) {
 	col := s.col
-	sources := make([]string, len(s.from.Sources))
-	known := make([]bool, len(s.from.Sources))
+	var sources []string
+	var known []bool
+	if n := len(s.from.Sources); n <= maxRoom {
+		room := new(struct { // one allocation
+			sources [maxRoom]string
+			known   [maxRoom]bool
+		})
+		sources, known = room.sources[:n], room.known[:n]
+	} else {
+		sources, known = make([]string, n), make([]bool, n)
+	}
 	types, err := e.keyTypes(ctx, s.from.Table)
 	if err != nil {
 		return nil, err
@@ -108,7 +120,7 @@ func (e *engine) open(ctx context.Context, col *column, stored any, sources []st
 		f.kind, f.cause = kindOf(err), err
 		return e.outcome(ctx, f)
 	}
-	expected := col.context(sources)
+	expected := col.borrow(sources)
 	complete := col.forgetUnknown(expected, known)
 	if !complete && col.hides(known) {
 		f.kind = EventUnverifiable
@@ -119,6 +131,7 @@ func (e *engine) open(ctx context.Context, col *column, stored any, sources []st
 		f.kind, f.cause = e.kindOfOpen(err, f.message, expected), err
 		return e.outcome(ctx, f)
 	}
+	col.giveBack(expected)
 	if !complete {
 		f.kind = EventUnverifiable
 		if col.unverifiable != policy.UnverifiableAllow {
@@ -324,6 +337,26 @@ func (c *column) context(sources []string) codec.Context {
 		ec[p.key] = sources[p.source]
 	}
 	return ec
+}
+
+// borrow is context, in a map that giveBack returned if the keyring keeps none.
+func (c *column) borrow(sources []string) codec.Context {
+	ec, ok := c.contexts.Get().(codec.Context)
+	if !ok {
+		return c.context(sources)
+	}
+	for _, p := range c.pairs {
+		ec[p.key] = sources[p.source]
+	}
+	return ec
+}
+
+// giveBack returns a context that is no longer used and whose static pairs are
+// as they were.
+func (c *column) giveBack(ec codec.Context) {
+	if c.local {
+		c.contexts.Put(ec)
+	}
 }
 
 // hides reports whether a pair that messages do not store, and that they

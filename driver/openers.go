@@ -2,13 +2,27 @@ package driver
 
 import (
 	"context"
+	"runtime"
 	"sync"
+	"time"
+)
+
+const (
+	// openBatch is how many values a goroutine takes at a time while they open
+	// without a network.
+	openBatch = 16
+	// slowOpening is how long a value takes to open if something was waited for.
+	slowOpening = 2 * time.Millisecond
 )
 
 // openers are the goroutines that open one result's values in the background.
 // They are started when there is work that none of them is free for, up to
 // openLimit, and stay until stop: cryptography needs a deep stack, and a goroutine
 // for each value would grow one each time, which costs as much as the value.
+//
+// While values open in microseconds, as they do when their keys are at hand, one
+// goroutine a core takes them by the batch: to wake one for each value takes longer
+// than the value.
 type openers struct {
 	ctx    context.Context
 	engine *engine
@@ -21,25 +35,60 @@ type openers struct {
 	running int
 	idle    int
 	stopped bool
+	fast    bool // values open in microseconds
 }
 
-func newOpeners(ctx context.Context, e *engine, text string) *openers {
-	p := &openers{ctx: ctx, engine: e, text: text}
+// newOpeners returns openers; local says that the values' keys are at hand,
+// mostly.
+func newOpeners(ctx context.Context, e *engine, text string, local bool) *openers {
+	p := &openers{ctx: ctx, engine: e, text: text, fast: local}
 	p.wake.L = &p.mu
 	return p
 }
 
-// add has a value opened: what o.from shows in o.row.
+// add has a value opened: what o.from shows in o.row. In the fast mode one that
+// makes no batch full may wait until the reader opens it.
 func (p *openers) add(o *opening) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.next > len(p.work)/2 {
+		n := copy(p.work, p.work[p.next:])
+		clear(p.work[n:])
+		p.work, p.next = p.work[:n], 0
+	}
 	p.work = append(p.work, o)
+	if !p.fast || len(p.work)%openBatch == 0 {
+		p.rouse()
+	}
+}
+
+// rouse wakes or starts a goroutine, if there is work that none is free for.
+func (p *openers) rouse() {
+	limit, waits := openLimit, len(p.work)-p.next
+	if p.fast {
+		limit, waits = runtime.GOMAXPROCS(0), (waits+openBatch-1)/openBatch
+	}
 	// One that was woken counts as idle until it runs, and so does its work.
-	if p.idle >= len(p.work)-p.next {
+	if p.idle >= waits {
 		p.wake.Signal()
-	} else if p.running < openLimit {
+	} else if p.running < limit {
 		p.running++
 		go p.run()
+	}
+}
+
+// took notes how long a value took to open, and ends the fast mode if that was
+// long: what waits in batches is then spread.
+func (p *openers) took(d time.Duration, rest ...*opening) {
+	if d < slowOpening {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.work = append(p.work, rest...)
+	p.fast = false
+	for range len(p.work) - p.next {
+		p.rouse()
 	}
 }
 
@@ -52,16 +101,24 @@ func (p *openers) stop() {
 }
 
 func (p *openers) run() {
-	for o := p.take(); o != nil; o = p.take() {
-		if o.err = p.ctx.Err(); o.err == nil {
-			o.value, o.err = p.engine.openShown(p.ctx, o.from, o.row, p.text)
+	var room [openBatch]*opening
+	for batch := p.take(room[:]); len(batch) > 0; batch = p.take(room[:]) {
+		for i, o := range batch {
+			if !o.claim() {
+				continue // the reader was faster
+			}
+			began := time.Now()
+			o.open(p.ctx, p.engine, p.text)
+			if took := time.Since(began); took >= slowOpening {
+				p.took(took, batch[i+1:]...)
+				break
+			}
 		}
-		close(o.done)
 	}
 }
 
-// take waits for work; nil is the end.
-func (p *openers) take() *opening {
+// take waits for work and moves it to room; none is the end.
+func (p *openers) take(room []*opening) []*opening {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for !p.stopped && p.next == len(p.work) {
@@ -73,8 +130,11 @@ func (p *openers) take() *opening {
 	if p.stopped {
 		return nil
 	}
-	o := p.work[p.next]
-	p.work[p.next] = nil
-	p.next++
-	return o
+	if !p.fast {
+		room = room[:1]
+	}
+	n := copy(room, p.work[p.next:])
+	clear(p.work[p.next : p.next+n])
+	p.next += n
+	return room[:n]
 }

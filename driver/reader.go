@@ -1,9 +1,13 @@
 package driver
 
 import (
+	"bytes"
 	"context"
 	sqldriver "database/sql/driver"
+	"hash/maphash"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sealsql/sealsql/internal/sqlplan"
@@ -38,8 +42,10 @@ type reader struct {
 	next   func([]sqldriver.Value) error // the base driver's
 	width  int
 	shown  []shown
+	at     []int // by server column, the index into shown, or -1
 
-	queue  []*slot // rows that were read and not handed out
+	queue  []*slot // rows that were read and not handed out, from head
+	head   int
 	size   int     // bytes in queue
 	handed int     // rows handed out
 	slow   bool    // the server takes its time
@@ -50,8 +56,7 @@ type reader struct {
 	background context.Context
 	cancel     context.CancelFunc // of background
 	openers    *openers
-	same       map[string]*opening // the values of queue, by what they are made of
-	key        []byte              // scratch
+	same       map[uint64]*opening // the values of queue, by a hash of their ciphertexts
 }
 
 // slot is a row.
@@ -61,6 +66,8 @@ type slot struct {
 	size     int
 	started  bool
 	openings []*opening // by shown; nil for NULL
+	own      []opening  // what openings points to, but for values that rows before show too
+	buffers  [][]byte   // by shown; what the ciphertexts lie in
 }
 
 // opening is a value on its way to being opened, or opened.
@@ -68,11 +75,53 @@ type opening struct {
 	by    int // the number of the row that it is opened for
 	from  *shown
 	row   []sqldriver.Value
-	done  chan struct{}
+	state atomic.Int32
+	done  chan struct{} // of what is awaited
 	value any
 	err   error
-	key   string // in reader.same, with users rows of queue; empty if it is not there
-	users int
+
+	stored any    // the ciphertext
+	hash   uint64 // in reader.same, with users rows of queue; 0 users if it is not there
+	users  int
+	shared bool // other rows show it too
+}
+
+// The states of an opening. What waits is opened by whoever claims it first: a
+// goroutine in the background, or the caller's when the row is asked for.
+const (
+	waiting int32 = iota
+	claimed
+	awaited
+	opened
+)
+
+func (o *opening) claim() bool { return o.state.CompareAndSwap(waiting, claimed) }
+
+// open opens what was claimed. Nothing touches o afterwards but the reader.
+func (o *opening) open(ctx context.Context, e *engine, text string) {
+	if o.err = ctx.Err(); o.err == nil {
+		o.value, o.err = e.openShown(ctx, o.from, o.row, text)
+	}
+	if o.state.Swap(opened) == awaited {
+		close(o.done)
+	}
+}
+
+// wait waits for what another goroutine claimed.
+func (o *opening) wait(ctx context.Context) error {
+	if o.state.Load() == opened {
+		return nil
+	}
+	o.done = make(chan struct{})
+	if !o.state.CompareAndSwap(claimed, awaited) {
+		return nil // it was opened meanwhile
+	}
+	select {
+	case <-o.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // shown is a server column that shows a protected value.
@@ -83,6 +132,8 @@ type shown struct {
 	// once is true if a value that several rows show needs to be opened once
 	// only: no event is due for a value that is handed out.
 	once bool
+	// reuses is true if nothing keeps a ciphertext once it is opened.
+	reuses bool
 }
 
 func (r *reader) reset(set *sqlplan.ResultSet, width int) {
@@ -91,11 +142,17 @@ func (r *reader) reset(set *sqlplan.ResultSet, width int) {
 	if set == nil {
 		return
 	}
+	r.at = make([]int, width)
+	for i := range r.at {
+		r.at[i] = -1
+	}
 	for i := range set.Columns {
 		if p := set.Columns[i].Protected; p != nil {
 			c := r.engine.columns[p.Column]
+			r.at[i] = len(r.shown)
 			r.shown = append(r.shown, shown{index: i, from: p, col: c, once: !p.Unverifiable &&
-				c.onMismatch == policy.MismatchError && c.plaintextReads == policy.Deny})
+				c.onMismatch == policy.MismatchError && c.plaintextReads == policy.Deny,
+				reuses: c.local && c.plaintextReads == policy.Deny})
 		}
 	}
 }
@@ -114,7 +171,7 @@ func (r *reader) row() ([]sqldriver.Value, error) {
 	if r.out != nil {
 		r.spare, r.out = append(r.spare, r.out), nil
 	}
-	if len(r.queue) == 0 {
+	if r.queued() == 0 {
 		began := time.Now()
 		if r.end != nil || !r.read() {
 			r.stop()
@@ -123,16 +180,23 @@ func (r *reader) row() ([]sqldriver.Value, error) {
 		r.slow = r.handed > 0 && time.Since(began) > slowRow
 	}
 	r.readAhead()
-	s := r.queue[0]
-	r.queue = append(r.queue[:0], r.queue[1:]...)
+	s := r.queue[r.head]
+	r.queue[r.head] = nil
+	r.head++
 	r.size -= s.size
 	r.handed++
-	if err := r.finish(s); err != nil {
+	lent, err := r.finish(s)
+	if err != nil {
 		return nil, err
 	}
-	r.out = s
+	if !lent {
+		r.out = s
+	}
 	return s.cells, nil
 }
+
+// queued is how many rows were read and not handed out.
+func (r *reader) queued() int { return len(r.queue) - r.head }
 
 // read takes one row from the base driver.
 func (r *reader) read() bool {
@@ -142,24 +206,41 @@ func (r *reader) read() bool {
 		s.size, s.started = 0, false
 		clear(s.openings)
 	} else {
-		s = &slot{cells: make([]sqldriver.Value, r.width), openings: make([]*opening, len(r.shown))}
+		n := len(r.shown)
+		s = &slot{cells: make([]sqldriver.Value, r.width), openings: make([]*opening, n), own: make([]opening, n), buffers: make([][]byte, n)}
 	}
 	if r.end = r.next(s.cells); r.end != nil {
 		return false
 	}
+	r.own(s)
+	s.number = r.handed + r.queued()
+	if r.head > 0 && len(r.queue) == cap(r.queue) {
+		r.queue, r.head = r.queue[:copy(r.queue, r.queue[r.head:])], 0
+	}
+	r.queue = append(r.queue, s)
+	r.size += s.size
+	return true
+}
+
+// own copies what the base driver may use its buffers again for. A ciphertext
+// goes where the slot's last one was if the column's keyring keeps nothing: nobody is
+// handed it.
+func (r *reader) own(s *slot) {
 	for i, v := range s.cells {
-		s.cells[i] = owned(v) // the base driver may use its buffers again
 		switch v := v.(type) {
 		case []byte:
 			s.size += len(v)
+			at := r.at[i]
+			if v == nil || at < 0 || !r.shown[at].reuses {
+				s.cells[i] = owned(v)
+				continue
+			}
+			s.buffers[at] = append(s.buffers[at][:0], v...)
+			s.cells[i] = s.buffers[at]
 		case string:
 			s.size += len(v)
 		}
 	}
-	s.number = r.handed + len(r.queue)
-	r.queue = append(r.queue, s)
-	r.size += s.size
-	return true
 }
 
 // readAhead fills the queue and starts to open what is in it.
@@ -170,19 +251,20 @@ func (r *reader) readAhead() {
 	}
 	if r.background == nil {
 		r.background, r.cancel = context.WithCancel(r.ctx)
-		r.openers, r.same = newOpeners(r.background, r.engine, r.text), make(map[string]*opening)
+		local := !slices.ContainsFunc(r.shown, func(s shown) bool { return !s.col.local })
+		r.openers, r.same = newOpeners(r.background, r.engine, r.text, local), make(map[uint64]*opening)
 	}
-	if s := r.queue[0]; !s.started {
+	if s := r.queue[r.head]; !s.started {
 		r.start(s)
 	}
 	began := time.Now()
 	now := began
-	for n := len(r.queue); n < want && r.size < r.engine.readAhead.bytes && r.end == nil && now.Sub(began) < aheadPatience && !r.slow; n++ {
+	for n := r.queued(); n < want && r.size < r.engine.readAhead.bytes && r.end == nil && now.Sub(began) < aheadPatience && !r.slow; n++ {
 		if !r.read() {
 			return
 		}
 		r.engine.stats.rowsAhead.Add(1)
-		r.start(r.queue[n])
+		r.start(r.queue[len(r.queue)-1])
 		before := now
 		now = time.Now()
 		r.slow = now.Sub(before) > slowRow
@@ -197,63 +279,80 @@ func (r *reader) start(s *slot) {
 		if s.cells[r.shown[i].index] == nil {
 			continue
 		}
-		shareable := r.describe(&r.shown[i], i, s.cells)
+		c := &r.shown[i]
+		stored := s.cells[c.index]
+		hash, shareable := hashOf(stored)
+		shareable = shareable && c.once
 		if shareable {
-			if o := r.same[string(r.key)]; o != nil {
+			if o := r.same[hash]; o != nil && o.shows(c, s.cells) {
 				o.users++
+				o.shared = true
 				s.openings[i] = o
 				continue
 			}
 		}
-		o := &opening{by: s.number, from: &r.shown[i], row: s.cells, done: make(chan struct{})}
-		if shareable {
-			o.key, o.users = string(r.key), 1
-			r.same[o.key] = o
+		o := &s.own[i]
+		o.by, o.from, o.row, o.value, o.err = s.number, c, s.cells, nil, nil
+		o.stored, o.hash, o.users, o.shared = stored, hash, 0, false
+		if shareable && r.same[hash] == nil {
+			o.users, r.same[hash] = 1, o
 		}
 		s.openings[i] = o
+		o.state.Store(waiting)
 		r.openers.add(o)
 	}
 }
 
-// describe writes into r.key what the value that a row shows is made of: the
-// ciphertext and the row's values that it is verified against. It reports false
-// for values that it cannot write unambiguously.
-func (r *reader) describe(s *shown, at int, row []sqldriver.Value) bool {
-	r.key = append(r.key[:0], byte(at), byte(at>>8))
-	ok := s.once && r.describeCell(row[s.index])
-	for _, i := range s.col.plan.Reads() {
-		if from := s.from.Sources[i]; from >= 0 {
-			ok = ok && r.describeCell(row[from])
-		}
+var hashSeed = maphash.MakeSeed()
+
+// hashOf hashes a ciphertext; ok is false for what is none.
+func hashOf(stored any) (hash uint64, ok bool) {
+	switch v := stored.(type) {
+	case []byte:
+		return maphash.Bytes(hashSeed, v), true
+	case string:
+		return maphash.String(hashSeed, v), true
 	}
-	return ok
+	return 0, false
 }
 
-func (r *reader) describeCell(v sqldriver.Value) bool {
-	length := func(kind byte, n int) {
-		r.key = append(r.key, kind, byte(n), byte(n>>8), byte(n>>16), byte(n>>24))
-	}
-	switch v := v.(type) {
-	case nil:
-		r.key = append(r.key, 'n')
-	case []byte:
-		length('b', len(v))
-		r.key = append(r.key, v...)
-	case string:
-		length('s', len(v))
-		r.key = append(r.key, v...)
-	case int64:
-		u := uint64(v)
-		r.key = append(r.key, 'i', byte(u), byte(u>>8), byte(u>>16), byte(u>>24), byte(u>>32), byte(u>>40), byte(u>>48), byte(u>>56))
-	default:
+// shows reports whether another row shows the same value: the ciphertext and the
+// row's values that it is verified against. The row that o is opened for may have
+// been handed out; what was read from it for o's column has not changed.
+func (o *opening) shows(c *shown, row []sqldriver.Value) bool {
+	if o.from != c || !sameCell(o.stored, row[c.index]) {
 		return false
+	}
+	for _, i := range c.col.plan.Reads() {
+		if from := c.from.Sources[i]; from >= 0 && !sameCell(o.row[from], row[from]) {
+			return false
+		}
 	}
 	return true
 }
 
+// sameCell compares what can be compared without doubt.
+func sameCell(a, b any) bool {
+	switch a := a.(type) {
+	case nil:
+		return b == nil
+	case []byte:
+		b, ok := b.([]byte)
+		return ok && (a == nil) == (b == nil) && bytes.Equal(a, b)
+	case string:
+		b, ok := b.(string)
+		return ok && a == b
+	case int64:
+		b, ok := b.(int64)
+		return ok && a == b
+	}
+	return false
+}
+
 // finish waits for the row's values, or opens them, and puts them in place of
 // the ciphertexts. All of a row's sources are read before its first value is replaced.
-func (r *reader) finish(s *slot) error {
+// A row is lent while rows behind it show one of its values.
+func (r *reader) finish(s *slot) (lent bool, err error) {
 	if !s.started {
 		r.openNow(s)
 	}
@@ -261,13 +360,18 @@ func (r *reader) finish(s *slot) error {
 		if o == nil {
 			continue
 		}
-		select {
-		case <-o.done:
-		case <-r.ctx.Done():
-			return r.ctx.Err()
+		if o.claim() {
+			began := time.Now()
+			o.open(r.ctx, r.engine, r.text)
+			r.openers.took(time.Since(began))
+		} else if err := o.wait(r.ctx); err != nil {
+			return false, err
 		}
-		if o.users--; o.users == 0 {
-			delete(r.same, o.key)
+		if o.users > 0 {
+			if o.users--; o.users == 0 {
+				delete(r.same, o.hash)
+			}
+			lent = lent || o.users > 0 && o.by == s.number
 		}
 		if o.err != nil && o.by != s.number {
 			// What is wrong is wrong with this row too: it gets its own event.
@@ -279,9 +383,9 @@ func (r *reader) finish(s *slot) error {
 	for _, o := range s.openings {
 		if o != nil && o.err != nil {
 			if err := r.ctx.Err(); err != nil {
-				return err
+				return false, err
 			}
-			return o.err
+			return false, o.err
 		}
 	}
 	for i, o := range s.openings {
@@ -292,12 +396,12 @@ func (r *reader) finish(s *slot) error {
 			r.shown[i].col.opened.Add(1)
 		}
 		s.cells[r.shown[i].index] = o.value
-		if o.key != "" {
-			s.cells[r.shown[i].index] = owned(o.value) // it may go to several rows
+		if o.shared {
+			s.cells[r.shown[i].index] = owned(o.value) // it goes to several rows
 		}
 		s.openings[i] = nil
 	}
-	return nil
+	return lent, nil
 }
 
 // openNow opens the row's values, several at the same time, one of them in the
@@ -310,23 +414,18 @@ func (r *reader) openNow(s *slot) {
 		if s.cells[r.shown[i].index] == nil {
 			continue
 		}
-		s.openings[i] = &opening{by: s.number, done: closed}
-		open := func(i int) {
-			o := s.openings[i]
-			o.value, o.err = r.engine.openShown(r.ctx, &r.shown[i], s.cells, r.text)
-		}
+		o := &s.own[i]
+		o.by, o.from, o.row, o.users, o.shared = s.number, &r.shown[i], s.cells, 0, false
+		o.state.Store(claimed)
+		s.openings[i] = o
 		if last >= 0 {
-			before := last
-			wg.Go(func() { open(before) })
+			before := s.openings[last]
+			wg.Go(func() { before.open(r.ctx, r.engine, r.text) })
 		}
 		last = i
 	}
 	if last >= 0 {
-		o := s.openings[last]
-		o.value, o.err = r.engine.openShown(r.ctx, &r.shown[last], s.cells, r.text)
+		s.openings[last].open(r.ctx, r.engine, r.text)
 	}
 	wg.Wait()
 }
-
-// closed is the done of what is open already.
-var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
