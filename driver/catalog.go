@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	sqldriver "database/sql/driver"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -93,6 +94,26 @@ func (c *catalog) Relation(ctx context.Context, schema, name string) (*sqlplan.R
 		c.relations[key] = r
 	}
 	return r, nil
+}
+
+// anywhere finds a table of that name in whatever schema has it, for a table that
+// the policy means in every schema and that the session's own does not have.
+func (c *catalog) anywhere(ctx context.Context, name string) (*sqlplan.Relation, error) {
+	if c.db == nil {
+		return nil, nil
+	}
+	text := "SELECT table_schema FROM information_schema.tables WHERE table_name = $1 ORDER BY table_schema LIMIT 1"
+	if c.dialect.Name() == "mysql" {
+		text = strings.Replace(text, "$1", "?", 1)
+	}
+	var schema string
+	switch err := c.db.QueryRowContext(ctx, text, name).Scan(&schema); {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("%w: looking for table %s: %w", ErrCatalog, name, err)
+	}
+	return c.Relation(ctx, schema, name)
 }
 
 // Readers lists the views that read protected columns, as last loaded.

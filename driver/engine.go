@@ -291,6 +291,11 @@ func (e *engine) keyTypes(ctx context.Context, t *sqlplan.Table) ([]KeyType, err
 	if err != nil {
 		return nil, err
 	}
+	if rel == nil && t.Schema == "" {
+		if rel, err = e.catalog.anywhere(ctx, t.Name); err != nil {
+			return nil, err
+		}
+	}
 	if rel == nil {
 		return nil, catalogLacks("table " + tableName(t.Schema, t.Name) + " of the policy")
 	}
