@@ -181,10 +181,11 @@ func (b *binding) value(o sqlplan.Operand) (any, error) {
 // the column's context draws on.
 func (b *binding) sources(ctx context.Context, s *sqlplan.Seal, stored []any) ([]string, error) {
 	col := b.engine.columns[s.Column]
-	types, err := b.engine.keyTypes(ctx, s.Table)
+	keys, err := b.engine.keyColumns(ctx, s.Table)
 	if err != nil {
 		return nil, err
 	}
+	types := keys.types
 	out := make([]string, len(s.Table.Sources))
 	for _, i := range s.Column.Context {
 		var v any
@@ -195,10 +196,15 @@ func (b *binding) sources(ctx context.Context, s *sqlplan.Seal, stored []any) ([
 		case sqlplan.OperandServer:
 			v = b.server[o.Row][o.Param]
 		default:
-			v, err = b.value(o)
+			if v, err = b.value(o); err == nil && types[i] == KeyTimestampTZ {
+				err = zoned(v)
+			}
 		}
 		if err == nil {
 			out[i], err = canonical(types[i], v, b.engine.session.Location)
+		}
+		if err == nil && s.Sources[i].Kept {
+			err = kept(keys.columns[i], types[i], v, out[i], b.engine.session.Location)
 		}
 		if err == nil && s.Sources[i].NotZero && out[i] == "0" {
 			err = errors.New("the server makes a key of its own in place of 0; leave the column out or give another value")

@@ -55,6 +55,9 @@ func canonical(t KeyType, v any, loc *time.Location) (string, error) {
 		case []byte:
 			return hex.EncodeToString(v), nil
 		case string:
+			if loc == nil { // Postgres reads a string as text of a bytea
+				return canonicalBytea(v)
+			}
 			return hex.EncodeToString([]byte(v)), nil
 		}
 	case KeyTimestampTZ, KeyTimestamp, KeyDate:
@@ -315,7 +318,8 @@ func parseTime(s string, loc *time.Location) (time.Time, error) {
 
 // canonicalTime rounds to microseconds, as both servers store at the most. A
 // column without a zone holds the wall clock: go-sql-driver/mysql brings it into
-// its loc first, pgx (for which loc is nil) takes it as it is.
+// its loc first, pgx (for which loc is nil) takes it as it is, and cuts a time.Time
+// off at microseconds.
 func canonicalTime(t KeyType, v any, inLoc *time.Location) (string, error) {
 	loc := inLoc
 	if loc == nil {
@@ -324,7 +328,9 @@ func canonicalTime(t KeyType, v any, inLoc *time.Location) (string, error) {
 	var at time.Time
 	switch v := v.(type) {
 	case time.Time:
-		at = v
+		if at = v; inLoc == nil {
+			at = at.Truncate(time.Microsecond)
+		}
 	case string, []byte:
 		var err error
 		if at, err = parseTime(textOf(v), loc); err != nil {

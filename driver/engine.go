@@ -43,6 +43,7 @@ type engine struct {
 type tableTypes struct {
 	version uint64
 	types   []KeyType
+	columns []sqlplan.RelationColumn
 }
 
 // column is a protected column at work.
@@ -280,39 +281,45 @@ func (e *engine) verifiable(plan *sqlplan.Plan) error {
 // keyTypes returns the key types of a table's context sources, in the order of
 // Table.Sources.
 func (e *engine) keyTypes(ctx context.Context, t *sqlplan.Table) ([]KeyType, error) {
+	k, err := e.keyColumns(ctx, t)
+	return k.types, err
+}
+
+// keyColumns is keyTypes with the catalog's description of each column.
+func (e *engine) keyColumns(ctx context.Context, t *sqlplan.Table) (tableTypes, error) {
 	version := e.catalog.Version()
 	e.typesMu.Lock()
 	known, ok := e.types[t]
 	e.typesMu.Unlock()
 	if ok && known.version == version {
-		return known.types, nil
+		return known, nil
 	}
 	rel, err := e.catalog.Relation(ctx, t.Schema, t.Name)
 	if err != nil {
-		return nil, err
+		return tableTypes{}, err
 	}
 	if rel == nil && t.Schema == "" {
 		if rel, err = e.catalog.anywhere(ctx, t.Name); err != nil {
-			return nil, err
+			return tableTypes{}, err
 		}
 	}
 	if rel == nil {
-		return nil, catalogLacks("table " + tableName(t.Schema, t.Name) + " of the policy")
+		return tableTypes{}, catalogLacks("table " + tableName(t.Schema, t.Name) + " of the policy")
 	}
-	types := make([]KeyType, len(t.Sources))
+	k := tableTypes{version, make([]KeyType, len(t.Sources)), make([]sqlplan.RelationColumn, len(t.Sources))}
 	for i, s := range t.Sources {
 		found := false
 		for _, c := range rel.Columns {
 			if c.Name == s {
-				types[i], found = e.dialect.KeyType(c), true
+				k.types[i], k.columns[i], found = e.dialect.KeyType(c), c, true
 			}
 		}
 		if !found {
-			return nil, catalogLacks("column " + t.Name + "." + s + ", which the policy names")
+			return tableTypes{}, catalogLacks("column " + t.Name + "." + s + ", which the policy names")
 		}
 	}
 	e.typesMu.Lock()
 	defer e.typesMu.Unlock()
-	e.types[t] = tableTypes{version, types}
-	return types, nil
+	e.types[t] = k
+	return k, nil
 }

@@ -182,6 +182,9 @@ func (s *ValueSealer) SealPlaintext(ctx context.Context, table, column string, r
 
 func (s *ValueSealer) seal(ctx context.Context, e *engine, col *column, row Row, plaintext []byte) (any, error) {
 	sources, err := e.rowSources(ctx, col, row)
+	if err == nil {
+		err = e.rowKept(ctx, col, row, sources)
+	}
 	if errors.Is(err, ErrCatalog) {
 		return nil, err
 	}
@@ -334,6 +337,21 @@ func (e *engine) rowSources(ctx context.Context, col *column, row Row) ([]string
 		}
 	}
 	return sources, nil
+}
+
+// rowKept fails if the server would store one of the row's sources as another value.
+func (e *engine) rowKept(ctx context.Context, col *column, row Row, sources []string) error {
+	t := col.plan.Table
+	keys, err := e.keyColumns(ctx, t)
+	if err != nil {
+		return err
+	}
+	for _, i := range col.plan.Context {
+		if err := kept(keys.columns[i], keys.types[i], row[t.Sources[i]], sources[i], e.session.Location); err != nil {
+			return fmt.Errorf("%s.%s, which the value is bound to, cannot be used: %w", t.Name, t.Sources[i], err)
+		}
+	}
+	return nil
 }
 
 // shownSources is rowSources for a read; a row key that is in the row without

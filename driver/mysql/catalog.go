@@ -91,18 +91,14 @@ func (dialect) Relation(ctx context.Context, db *sql.DB, schema, name string) (*
 }
 
 // describe reads what MySQL and MariaDB put into EXTRA and the collation. Any
-// text compares inexactly: even binary collations of text pad with spaces, but for
-// MySQL 8's utf8mb4_0900_bin and MariaDB's nopad ones.
+// text compares inexactly: collations fold case or pad with spaces, and whatever the
+// collation, a number that is compared with a text equals many texts.
 func describe(c *sqlplan.RelationColumn, extra, collation string) {
 	c.AutoIncrement = strings.Contains(extra, "auto_increment")
 	c.Generated = strings.Contains(extra, "generated") && !strings.Contains(extra, "default_generated")
 	c.Invisible = strings.Contains(extra, "invisible")
-	c.Type = strings.ToLower(c.Type)
-	if collation != "" {
-		binary := strings.HasSuffix(collation, "_bin") || collation == "binary"
-		padded := !strings.Contains(collation, "nopad") && collation != "utf8mb4_0900_bin" && collation != "binary"
-		c.Inexact = !binary || padded
-	}
+	c.Full, c.Type = c.Type, strings.ToLower(c.Type)
+	c.Inexact = collation != ""
 }
 
 // defaultSQL is a default as SQL text. MariaDB shows it so, NULL included; MySQL

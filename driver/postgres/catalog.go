@@ -34,6 +34,7 @@ WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 // citext, compare values as equal that differ as text.
 const columnsSQL = `
 SELECT a.attname, CASE WHEN t.typtype = 'd' THEN pg_catalog.format_type(t.typbasetype, NULL) ELSE pg_catalog.format_type(a.atttypid, NULL) END,
+       CASE WHEN t.typtype = 'd' THEN pg_catalog.format_type(t.typbasetype, t.typtypmod) ELSE pg_catalog.format_type(a.atttypid, a.atttypmod) END,
        a.attnotnull, COALESCE(CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END, ''),
        CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' ELSE '' END,
        a.attgenerated <> '',
@@ -66,7 +67,7 @@ func (dialect) Relation(ctx context.Context, db *sql.DB, schema, name string) (*
 	}
 	err = scan(ctx, db, columnsSQL, oid, func(rows *sql.Rows) error {
 		var c sqlplan.RelationColumn
-		err := rows.Scan(&c.Name, &c.Type, &c.NotNull, &c.Default, &c.Identity, &c.Generated, &c.Inexact)
+		err := rows.Scan(&c.Name, &c.Type, &c.Full, &c.NotNull, &c.Default, &c.Identity, &c.Generated, &c.Inexact)
 		r.Columns = append(r.Columns, c)
 		return err
 	})

@@ -232,6 +232,8 @@ func (dialect) InTransaction(_ context.Context, c sqldriver.Conn) (bool, error) 
 	return false, nil
 }
 
-func (dialect) Bytes(b []byte) string { return fmt.Sprintf(`'\x%x'::bytea`, b) }
+// Bytes spells a literal that reads the same whatever standard_conforming_strings,
+// which a function of the server may have changed.
+func (dialect) Bytes(b []byte) string { return fmt.Sprintf(`E'\\x%x'::bytea`, b) }
 
 func (dialect) Text(s string) string { return "'" + s + "'" }

@@ -318,6 +318,7 @@ func (in *insertion) seal(c *Column, cell cellOf, given pins, n int) (Seal, bool
 			return Seal{}, false
 		}
 		operands[i] = o[i]
+		operands[i].Kept = true
 		in.markAuto(&operands[i], i)
 	}
 	return Seal{Table: in.t.table, Column: c, Value: v, Sources: operands}, true

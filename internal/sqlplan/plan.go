@@ -146,6 +146,10 @@ type Operand struct {
 	// own if it is given 0 or NULL (MySQL's AUTO_INCREMENT): such a value must
 	// be refused.
 	NotZero bool
+	// Kept is set for a value that the statement puts into the source column:
+	// one that the server would store as another (rounded, cut, padded) must be
+	// refused.
+	Kept bool
 }
 
 // LiteralKind is the type of a literal as the text spells it.

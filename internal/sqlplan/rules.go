@@ -94,7 +94,10 @@ type RelationColumn struct {
 	Name string
 	// Type is the server's name of the type, without modifiers: "bigint",
 	// "character varying", "varchar", "uuid".
-	Type     string
+	Type string
+	// Full is the type with its modifiers, as the server writes it:
+	// "numeric(10,2)", "datetime(3)", "enum('a','b')"; empty if not known.
+	Full     string `json:",omitempty"`
 	NotNull  bool
 	Default  string // the default's SQL text, "" for none (NULL)
 	Identity string // "", "always", "by default"

@@ -228,6 +228,9 @@ func (u *updating) direct() bool {
 			if !ok {
 				return false
 			}
+			for i := range u.changed {
+				operands[i].Kept = true
+			}
 			u.ready = append(u.ready, readySeal{cell, Seal{Table: u.t.table, Column: w.column, Value: v, Sources: operands}, w.leaf.direct && w.leaf.kind == leafGiven})
 		}
 	}

@@ -119,6 +119,9 @@ func (d *dialect) Evaluate(r *sqlplan.Relation, columns []sqlplan.RelationColumn
 	list := make([]string, len(columns))
 	for i, c := range columns {
 		list[i] = c.Default
+		if strings.Contains(c.Full, "(") && (strings.HasPrefix(c.Full, "timestamp") || strings.HasPrefix(c.Full, "numeric")) {
+			list[i] = "(" + c.Default + ")::" + c.Full // rounded as the column will
+		}
 		if c.Identity != "" {
 			table := d.Quote(r.Name)
 			if r.Schema != "" {
