@@ -21,7 +21,7 @@ servers:
 	scripts/servers.sh
 
 race: servers
-	go test -race ./codec/... ./driver/... ./policy/... ./sealtest/... ./internal/...
+	go test -race -timeout 30m ./codec/... ./driver/... ./policy/... ./sealtest/... ./internal/...
 
 lint:
 	scripts/lint.sh $(STATICCHECK) $(GOVULNCHECK)
