@@ -178,8 +178,8 @@ func literalLength(text string) int {
 	switch {
 	case text[:open] == "x":
 		raw, err = hex.DecodeString(body)
-	case strings.HasPrefix(body, `\x`) && strings.HasPrefix(text[n:], "::bytea"):
-		raw, err = hex.DecodeString(body[2:])
+	case text[:open] == "E" && strings.HasPrefix(body, `\\x`) && strings.HasPrefix(text[n:], "::bytea"):
+		raw, err = hex.DecodeString(body[3:])
 		n += len("::bytea")
 	default:
 		raw, err = base64.StdEncoding.DecodeString(body)
