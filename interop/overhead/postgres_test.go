@@ -6,26 +6,65 @@ import (
 	"database/sql"
 	sqldriver "database/sql/driver"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"testing"
 
+	"github.com/sealsql/sealsql/codec/branchkey"
 	"github.com/sealsql/sealsql/driver"
 	_ "github.com/sealsql/sealsql/driver/postgres"
 	"github.com/sealsql/sealsql/internal/testdb"
+	"github.com/sealsql/sealsql/policy"
+	"github.com/sealsql/sealsql/sealtest"
 )
 
 func TestMain(m *testing.M) { testdb.Main(m) }
 
-const postgresPolicy = `
+// branchPolicy names the KMS key and the file that the branch key lies in.
+const branchPolicy = `
 version: 1
 keyrings:
-  local: {raw_aes: {namespace: test, name: key, key_env: NOT_USED}}
+  pii:
+    kms: {keys: ["%s"]}
+    data_key: {per: branch, store: "file:%s", ttl: 15m, branch_key: shop}
 tables:
   sealed:
     row_key: [id]
     columns:
-      ssn: {keyring: local, type: string}
+      ssn: {keyring: pii, type: string}
 `
+
+// sealed opens a database through sealsql whose column sealed.ssn has branch keys,
+// under a KMS of its own, and makes the key.
+func sealed(t testing.TB, base sqldriver.Connector, opts ...driver.Option) *sql.DB {
+	t.Helper()
+	k := sealtest.NewKMS()
+	t.Cleanup(k.Close)
+	text := fmt.Sprintf(branchPolicy, k.CreateKey("us-east-1"), filepath.Join(t.TempDir(), "keys.json"))
+	p, err := policy.Parse("overhead", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := driver.NewConnector(base, append(opts, driver.WithPolicy(p), driver.WithAWSConfig(k.AWSConfig("us-east-1")))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := sql.OpenDB(c)
+	t.Cleanup(func() { _ = db.Close() })
+	if _, err := branchKeys(t, db).Create(context.Background(), "shop", nil); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+func branchKeys(t testing.TB, db *sql.DB) *branchkey.Keys {
+	t.Helper()
+	keys, err := driver.BranchKeys(db, "pii")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
 
 const (
 	points   = 1000    // rows of the tables that single rows are read from
@@ -50,8 +89,7 @@ func newPair(b *testing.B, rows int, opts ...driver.Option) *pair {
 	if err != nil {
 		b.Fatal(err)
 	}
-	p.sealed = sealsql(b, base, postgresPolicy, opts...)
-	b.Cleanup(func() { _ = p.sealed.Close() })
+	p.sealed = sealed(b, base, opts...)
 	for _, t := range []string{"plain", "sealed"} {
 		if _, err := p.bare.Exec("CREATE TABLE " + t + " (id bigint PRIMARY KEY, name text, ssn bytea)"); err != nil {
 			b.Fatal(err)

@@ -14,9 +14,8 @@ import (
 // protected is a base in memory whose rows hold messages.
 func protected(t testing.TB, rows int) *sql.DB {
 	base := &membase.Base{Columns: []string{"id", "ssn"}}
-	db := sealsql(t, base, postgresPolicy, driver.WithDialect(postgres.Dialect),
+	db := sealed(t, base, driver.WithDialect(postgres.Dialect),
 		driver.WithSchema(driver.Schema{"sealed": {{Name: "id", Type: "bigint", Unique: true}, {Name: "ssn", Type: "bytea"}}}))
-	t.Cleanup(func() { _ = db.Close() })
 	sealer, err := driver.Sealer(db)
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/codec/branchkey"
 )
 
 // BenchmarkPostgresScan reads 100,000 rows with one protected column. What it may
@@ -83,7 +84,16 @@ func scanAll(db *sql.DB, table string, least int) func() error {
 // newCodecOnly opens the table's messages on all cores, from memory.
 func newCodecOnly(b *testing.B, p *pair) func() error {
 	b.Helper()
-	c, err := codec.New(codec.Config{Keyring: rawKey(b)})
+	cache, err := branchkey.NewCache(branchkey.CacheConfig{Keys: branchKeys(b, p.sealed), TTL: time.Hour})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(cache.Close)
+	keyring, err := branchkey.New(cache, "shop")
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, err := codec.New(codec.Config{Keyring: keyring})
 	if err != nil {
 		b.Fatal(err)
 	}
