@@ -36,8 +36,7 @@ type engine struct {
 
 	reread atomic.Int64 // when, by the clock, the catalog was read again for a column not found
 
-	typesMu sync.Mutex
-	types   map[*sqlplan.Table]tableTypes
+	types sync.Map // *sqlplan.Table to *tableTypes
 }
 
 type tableTypes struct {
@@ -88,7 +87,7 @@ const (
 func newEngine(p *policy.Policy, d Dialect, cat *catalog, ks *keys, alerts *dispatcher, stats *counters) (*engine, error) {
 	e := &engine{policy: p, dialect: d, catalog: cat, keys: ks, alerts: alerts, stats: stats,
 		rules: &sqlplan.Rules{MaxText: p.Limits().MaxStatementBytes, MaxDepth: p.Limits().MaxNesting}, columns: make(map[*sqlplan.Column]*column),
-		plans: newPlanCache(cachedTexts, cachedTextBytes), types: make(map[*sqlplan.Table]tableTypes), starting: make(chan struct{}, 1)}
+		plans: newPlanCache(cachedTexts, cachedTextBytes), starting: make(chan struct{}, 1)}
 	ahead := p.ReadAhead()
 	e.readAhead.rows, e.readAhead.bytes = ahead.MaxRows, int(ahead.MaxBytes)
 	for _, t := range p.Tables() {
@@ -288,11 +287,10 @@ func (e *engine) keyTypes(ctx context.Context, t *sqlplan.Table) ([]KeyType, err
 // keyColumns is keyTypes with the catalog's description of each column.
 func (e *engine) keyColumns(ctx context.Context, t *sqlplan.Table) (tableTypes, error) {
 	version := e.catalog.Version()
-	e.typesMu.Lock()
-	known, ok := e.types[t]
-	e.typesMu.Unlock()
-	if ok && known.version == version {
-		return known, nil
+	if v, ok := e.types.Load(t); ok {
+		if known := v.(*tableTypes); known.version == version {
+			return *known, nil
+		}
 	}
 	rel, err := e.catalog.Relation(ctx, t.Schema, t.Name)
 	if err != nil {
@@ -318,8 +316,6 @@ func (e *engine) keyColumns(ctx context.Context, t *sqlplan.Table) (tableTypes, 
 			return tableTypes{}, catalogLacks("column " + t.Name + "." + s + ", which the policy names")
 		}
 	}
-	e.typesMu.Lock()
-	defer e.typesMu.Unlock()
-	e.types[t] = k
+	e.types.Store(t, &k)
 	return k, nil
 }

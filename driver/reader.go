@@ -70,6 +70,23 @@ type slot struct {
 	buffers  [][]byte   // by shown; what the ciphertexts lie in
 }
 
+// newSlot returns a slot; a narrow one takes one allocation.
+func newSlot(width, shown int) *slot {
+	const narrow = 4
+	if width > narrow || shown > 1 {
+		return &slot{cells: make([]sqldriver.Value, width), openings: make([]*opening, shown), own: make([]opening, shown), buffers: make([][]byte, shown)}
+	}
+	one := new(struct {
+		slot
+		cells    [narrow]sqldriver.Value
+		openings [1]*opening
+		own      [1]opening
+		buffers  [1][]byte
+	})
+	one.slot.cells, one.slot.openings, one.slot.own, one.slot.buffers = one.cells[:width], one.openings[:shown], one.own[:shown], one.buffers[:shown]
+	return &one.slot
+}
+
 // opening is a value on its way to being opened, or opened.
 type opening struct {
 	by    int // the number of the row that it is opened for
@@ -206,8 +223,7 @@ func (r *reader) read() bool {
 		s.size, s.started = 0, false
 		clear(s.openings)
 	} else {
-		n := len(r.shown)
-		s = &slot{cells: make([]sqldriver.Value, r.width), openings: make([]*opening, n), own: make([]opening, n), buffers: make([][]byte, n)}
+		s = newSlot(r.width, len(r.shown))
 	}
 	if r.end = r.next(s.cells); r.end != nil {
 		return false
@@ -224,13 +240,18 @@ func (r *reader) read() bool {
 
 // own copies what the base driver may use its buffers again for. A ciphertext
 // goes where the slot's last one was if the column's keyring keeps nothing: nobody is
-// handed it.
+// handed it. The first row is handed out before the base driver is asked for
+// another: it stays where it is.
 func (r *reader) own(s *slot) {
+	first := r.handed == 0
 	for i, v := range s.cells {
 		switch v := v.(type) {
 		case []byte:
 			s.size += len(v)
 			at := r.at[i]
+			if first && (at < 0 || r.shown[at].reuses) {
+				continue
+			}
 			if v == nil || at < 0 || !r.shown[at].reuses {
 				s.cells[i] = owned(v)
 				continue

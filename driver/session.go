@@ -52,7 +52,7 @@ func (e *engine) forSession(ctx context.Context, c *conn) (*engine, error) {
 		return e, nil
 	}
 	own := &engine{policy: e.policy, dialect: e.dialect, rules: e.rules, columns: e.columns, keys: e.keys, alerts: e.alerts, stats: e.stats,
-		plans: newPlanCache(1, cachedTextBytes), types: make(map[*sqlplan.Table]tableTypes), starting: make(chan struct{}, 1), session: s}
+		plans: newPlanCache(1, cachedTextBytes), starting: make(chan struct{}, 1), session: s}
 	own.readAhead = e.readAhead
 	own.catalog = e.catalog.of(c.borrowed)
 	own.planner = e.dialect.Planner(e.rules, own.catalog, s)

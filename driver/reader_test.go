@@ -1,0 +1,159 @@
+package driver_test
+
+import (
+	"context"
+	"database/sql"
+	sqldriver "database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/driver/postgres"
+	"github.com/sealsql/sealsql/policy"
+)
+
+// frugal is a base whose rows lie in one buffer, which the next row overwrites.
+type frugal struct{ rows [][]any }
+
+func (f *frugal) Connect(context.Context) (sqldriver.Conn, error) { return frugalConn{f}, nil }
+func (f *frugal) Driver() sqldriver.Driver                        { return f }
+func (f *frugal) Open(string) (sqldriver.Conn, error)             { return frugalConn{f}, nil }
+
+type frugalConn struct{ *frugal }
+
+func (frugalConn) Prepare(string) (sqldriver.Stmt, error) { return nil, io.ErrUnexpectedEOF }
+func (frugalConn) Close() error                           { return nil }
+func (frugalConn) Begin() (sqldriver.Tx, error)           { return nil, io.ErrUnexpectedEOF }
+
+func (c frugalConn) QueryContext(context.Context, string, []sqldriver.NamedValue) (sqldriver.Rows, error) {
+	return &frugalRows{rows: c.rows}, nil
+}
+
+type frugalRows struct {
+	rows [][]any
+	room []byte
+}
+
+func (r *frugalRows) Columns() []string { return []string{"account_number", "ssn"} }
+func (r *frugalRows) Close() error      { return nil }
+
+func (r *frugalRows) Next(dest []sqldriver.Value) error {
+	if len(r.rows) == 0 {
+		return io.EOF
+	}
+	for i := range r.room {
+		r.room[i] = 0xee
+	}
+	room := r.room[:0]
+	for i, v := range r.rows[0] {
+		dest[i] = v
+		if b, ok := v.([]byte); ok {
+			at := len(room)
+			room = append(room, b...)
+			dest[i] = room[at:len(room):len(room)]
+		}
+	}
+	r.room, r.rows = room, r.rows[1:]
+	return nil
+}
+
+// TestRowsThatRepeat: rows that show the same value, near and far, each get
+// their own, whatever the base driver does with its buffer.
+func TestRowsThatRepeat(t *testing.T) {
+	base := &frugal{}
+	p, err := policy.Parse("test", []byte(`
+version: 1
+keyrings:
+  local: {raw_aes: {namespace: test, name: key, key_env: NOT_USED}}
+tables:
+  accounts:
+    row_key: [account_number]
+    columns:
+      ssn: {keyring: local, type: bytes}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := driver.NewConnector(base, driver.WithPolicy(p), driver.WithDialect(postgres.Dialect), driver.WithKeyring("local", rawKey(t)),
+		driver.WithSchema(driver.Schema{"accounts": {{Name: "account_number", Type: "text", Unique: true}, {Name: "ssn", Type: "bytea"}}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := sql.OpenDB(c)
+	defer db.Close()
+	sealer, err := driver.Sealer(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const accounts = 50
+	messages := make([]any, accounts)
+	for i := range messages {
+		if messages[i], err = sealer.Seal(t.Context(), "accounts", "ssn", driver.Row{"account_number": fmt.Sprint(i)}, fmt.Appendf(nil, "secret of %d", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 20 {
+		var want []int
+		base.rows = nil
+		for range 3000 {
+			i := random.IntN(accounts)
+			if n := len(want); n > 0 && random.IntN(3) == 0 {
+				i = want[n-1]
+			}
+			want = append(want, i)
+			row := []any{any(fmt.Append(nil, i)), messages[i]}
+			if i%10 == 7 {
+				row[1] = nil
+			}
+			base.rows = append(base.rows, row)
+		}
+		rows, err := db.Query("SELECT account_number, ssn FROM accounts")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for ; rows.Next(); n++ {
+			var account string
+			var ssn sql.RawBytes
+			if err := rows.Scan(&account, &ssn); err != nil {
+				t.Fatal(err)
+			}
+			expected := fmt.Sprintf("secret of %d", want[n])
+			if want[n]%10 == 7 {
+				expected = ""
+			}
+			if account != fmt.Sprint(want[n]) || string(ssn) != expected {
+				t.Fatalf("row %d: account %s holds %q, want %q", n, account, ssn, expected)
+			}
+			clear(ssn) // what one row was handed is its own
+		}
+		if err := rows.Err(); err != nil || n != len(want) {
+			t.Fatalf("%d rows, %v", n, err)
+		}
+	}
+	// A value in a row it was not written for is found among those that repeat.
+	base.rows = nil
+	for i := range 300 {
+		account := 1
+		if i == 200 {
+			account = 2
+		}
+		base.rows = append(base.rows, []any{fmt.Append(nil, account), messages[1]})
+	}
+	rows, err := db.Query("SELECT account_number, ssn FROM accounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	n := 0
+	for rows.Next() {
+		n++
+	}
+	if n != 200 || !errors.Is(rows.Err(), driver.ErrMismatch) {
+		t.Errorf("%d rows, then %v", n, rows.Err())
+	}
+}
