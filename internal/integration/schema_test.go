@@ -1,6 +1,11 @@
 package integration
 
-import "testing"
+import (
+	"errors"
+	"testing"
+
+	"github.com/sealsql/sealsql/driver"
+)
 
 // TestATableOfAnotherSchemaOnly: a table that the policy means in every schema,
 // and that only a schema outside the session's own has.
@@ -23,5 +28,28 @@ func TestATableOfAnotherSchemaOnly(t *testing.T) {
 		s.affected(1, "INSERT INTO crm.people (id, ssn) VALUES (?, ?)", "007", ssn1)
 		s.affected(1, "UPDATE crm.people SET ssn = ? WHERE id = ?", ssn2, 7)
 		s.want("7|"+ssn2, "SELECT id, ssn FROM crm.people")
+	})
+}
+
+// TestAViewMadeMeanwhileIsNoticed: somebody else makes a view on a protected
+// table after the list of views was read.
+func TestAViewMadeMeanwhileIsNoticed(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		if err := s.proxy.Watch(ssn1); err != nil {
+			t.Fatal(err)
+		}
+		s.exec("INSERT INTO accounts (account_number, ssn) VALUES ('v1', ?)", ssn2)
+		if _, err := s.bare.Exec("CREATE VIEW fresh AS SELECT account_number, ssn FROM accounts"); err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{
+			"SELECT account_number FROM fresh WHERE ssn = '" + ssn1 + "'",
+			"INSERT INTO fresh (account_number, ssn) VALUES ('v2', '" + ssn1 + "')",
+			"SELECT * FROM fresh",
+		} {
+			if _, err := s.sealed.Exec(text); !errors.Is(err, driver.ErrRefused) {
+				t.Errorf("%s: %v", text, err)
+			}
+		}
 	})
 }
