@@ -4,7 +4,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME ?= 30s
 
-.PHONY: test race lint bench sizes bench-peers fuzz interop servers kms-calls mutants bench-overhead conformance conformance-pgx conformance-mysql conformance-sqlx
+.PHONY: test race lint bench sizes bench-peers fuzz interop servers kms-calls mutants bench-overhead profile-overhead conformance conformance-pgx conformance-mysql conformance-sqlx
 
 # test runs every test against real Postgres and MariaDB servers, which it
 # installs from Debian's packages if they are missing (as root).
@@ -60,6 +60,10 @@ mutants:
 # bench-overhead measures sealsql beside the bare drivers, otelsql and sqlmw.
 bench-overhead: servers
 	cd interop && go test -v -run Allocations -bench . -benchtime 1x ./overhead
+
+# profile-overhead prints where the processor time of protected statements goes.
+profile-overhead:
+	scripts/profile-overhead.sh
 
 # bench-peers compares with AWS's SDK for Go, and with the bare cryptography,
 # in one run, and prints a table of the ratios.

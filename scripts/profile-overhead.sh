@@ -1,0 +1,13 @@
+#!/bin/sh
+# Profiles protected reads and writes over a base in memory, under branch keys, and
+# prints the processor time of each part, for the table in docs/PERFORMANCE.md.
+set -eu
+cd "$(dirname "$0")/../interop"
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+go test -c -o "$out/overhead.test" ./overhead
+for what in read write; do
+	(cd overhead && "$out/overhead.test" -test.run '^$' -test.bench "^BenchmarkProtected\$/^$what\$" -test.benchtime 3s -test.cpuprofile "$out/$what") | grep allocs
+	go tool pprof -top -cum -nodecount 1000 -focus 'BenchmarkProtected.func' "$out/overhead.test" "$out/$what" 2>"$out/errors" |
+		grep -E 'BenchmarkProtected.func[0-9]+$|conn[)].look|conn[)].bindMain|binding[)].seal$|engine[)].openShown|branchkey.*[)].On|scratch[)].contentKey|Codec[)]|codec.Parse|driver.decodePlaintext|driver.wrapBuffered|driver.newSlot'
+done
