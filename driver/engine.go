@@ -253,9 +253,15 @@ func (e *engine) newViews(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
+	return e.readViews(ctx)
+}
+
+// readViews reads the list of views again and reports whether it changed. If it
+// cannot be read, the list as last read serves.
+func (e *engine) readViews(ctx context.Context) bool {
 	changed, err := e.catalog.load(ctx, e.catalog.db, e.rules)
 	if err != nil || !changed {
-		return false // the list as last read serves, and is read again in the background
+		return false
 	}
 	e.tablesChanged()
 	return true
@@ -266,9 +272,7 @@ func (e *engine) reload() {
 	defer e.catalog.settled()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	if changed, err := e.catalog.load(ctx, e.catalog.db, e.rules); err == nil && changed {
-		e.tablesChanged()
-	}
+	e.readViews(ctx)
 }
 
 // rereads forgets what is known of tables, at most once a second, so that
