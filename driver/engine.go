@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -215,6 +217,13 @@ func (e *engine) plan(ctx context.Context, text string) (*sqlplan.Plan, error) {
 		version = e.catalog.Version()
 		plan, err = e.planner.Plan(ctx, text)
 	}
+	if err == nil && len(plan.Implied) > 0 {
+		var changed bool
+		if changed, err = e.reordered(ctx, plan.Implied); changed {
+			version = e.catalog.Version()
+			plan, err = e.planner.Plan(ctx, text)
+		}
+	}
 	if err == nil {
 		err = e.verifiable(plan)
 	}
@@ -242,6 +251,27 @@ func (e *engine) namesColumn(text string) bool {
 		}
 	}
 	return false
+}
+
+// reordered reads relations again whose columns a text names by their order alone,
+// as INSERT without a column list does, and reports whether one has other columns by
+// now: a value would be sent in clear to a column that another one's place
+// was taken by.
+func (e *engine) reordered(ctx context.Context, list []*sqlplan.Relation) (bool, error) {
+	if e.catalog.db == nil {
+		return false, nil
+	}
+	for _, r := range list {
+		now, err := e.dialect.Relation(ctx, e.catalog.db, r.Schema, r.Name)
+		if err != nil {
+			return false, fmt.Errorf("%w: reading relation %s: %w", ErrCatalog, r.Name, err)
+		}
+		if now == nil || !slices.Equal(now.Columns, r.Columns) {
+			e.tablesChanged()
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // newViews reads the list of views that read protected columns again, for a text

@@ -135,9 +135,10 @@ func (in *insertion) columns() bool {
 		}
 	}
 	if width < 0 || width > len(in.names) {
-		a.refuse(s.Span, in.t.table.Name, "INSERT into a protected table with more values than it has columns, or an unknown number", "list the columns")
+		a.refuseStale(s.Span, in.t.table.Name, "INSERT into a protected table with more values than it has columns, or an unknown number", "list the columns")
 		return false
 	}
+	a.implied = append(a.implied, rel)
 	in.names = in.names[:width]
 	quoted := make([]string, len(in.names))
 	for i, n := range in.names {

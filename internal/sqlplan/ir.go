@@ -293,7 +293,10 @@ type Select struct {
 	From       []TableExpr
 	Where      Expr
 	GroupBy    []Expr
-	Having     Expr
+	// Regrouped are the entries of GroupBy that ROLLUP, CUBE or GROUPING SETS
+	// make NULL in some rows.
+	Regrouped []Expr
+	Having    Expr
 	// Windows are the expressions of the WINDOW clause.
 	Windows []Expr
 	// Into is true for SELECT … INTO (table, variable or file); IntoName is

@@ -187,6 +187,9 @@ func (it *item) fill() {
 			it.cols[i].name = alias
 		}
 	}
+	if it.table != nil && it.rel != nil && len(it.aliases) > 0 {
+		it.a.implied = append(it.a.implied, it.rel)
+	}
 	if it.table != nil && it.rel == nil && len(it.aliases) > 0 {
 		it.a.refuse(it.span, it.table.Name, "column aliases on a protected table that the catalog does not know", "leave out the column aliases")
 	}

@@ -61,6 +61,10 @@ type Plan struct {
 	// catalog version they were read at.
 	CatalogVersion uint64
 
+	// Implied are the relations whose columns the text names by their order
+	// alone: it means what the plan says only if that order still holds.
+	Implied []*Relation
+
 	// ReadOnly is true if the text consists of plain SELECTs, so that it may
 	// be sent again after the catalog was found stale.
 	ReadOnly bool

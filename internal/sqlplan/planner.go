@@ -213,6 +213,7 @@ type analysis struct {
 	executes  bool
 	opaque    bool // a statement returns rows of which nothing is known
 	relations map[string]*Relation
+	implied   []*Relation
 }
 
 // refuse records why the text is not sent; the first refusal stands.
@@ -255,6 +256,7 @@ func (a *analysis) run() (*Plan, error) {
 		KeyChecks:      a.keyChecks,
 		ServerKey:      a.serverKey,
 		CatalogVersion: a.version,
+		Implied:        a.implied,
 		ReadOnly:       readOnly && !a.writes,
 	}
 	if a.returning {

@@ -1,6 +1,7 @@
 package sqlplan
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -242,12 +243,49 @@ func (a *analysis) group(s *Select, out *selectOutput, sc *scope) {
 	}
 	out.loose = !a.d.StrictGroups() && (len(s.GroupBy) > 0 || s.aggregates())
 	if !out.loose {
+		a.regroup(s, out, sc)
 		return
+	}
+	if len(s.Regrouped) > 0 {
+		out.grouped = nil // a total's row shows NULL for the key, and values of any row
 	}
 	list, _ := out.columns()
 	for _, c := range list {
 		if c.value.protected() && !a.keyIn(c.value.row, out.grouped) {
 			c.value.kind = valueLoose
+		}
+	}
+}
+
+// regroup finds the protected values that are bound to a column which grouping
+// sets make NULL in some rows. The server sees to it that the values are their row's own.
+func (a *analysis) regroup(s *Select, out *selectOutput, sc *scope) {
+	var nulled []value
+	for _, e := range s.Regrouped {
+		walk(e, func(x Expr) bool {
+			if v, ok := a.orderTarget(x, out, sc, true); ok {
+				nulled = append(nulled, v)
+			} else if c, ok := x.(*ColumnRef); ok && !c.Star {
+				nulled = append(nulled, a.lookup(c, sc))
+			}
+			return true
+		})
+	}
+	shows := func(list []value, r *row, source string) bool {
+		return slices.ContainsFunc(list, func(v value) bool {
+			return v.kind == valueStored && v.row == r && a.d.SameColumn(v.name, source)
+		})
+	}
+	list, _ := out.columns()
+	for _, c := range list {
+		if len(nulled) == 0 || c.value.kind != valueStored || !c.value.protected() {
+			continue
+		}
+		for _, i := range c.value.column.Reads() {
+			source := c.value.table.Sources[i]
+			if shows(nulled, c.value.row, source) && !shows(out.grouped, c.value.row, source) {
+				c.value.kind = valueLoose
+			}
 		}
 	}
 }

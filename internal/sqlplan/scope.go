@@ -220,8 +220,13 @@ func (a *analysis) absent(c *ColumnRef, s *scope) bool {
 
 // refuseAbsent refuses a statement that names a column that is not there.
 func (a *analysis) refuseAbsent(at Span, table string) {
+	a.refuseStale(at, table, "a column that no table of the statement has, next to a protected table", "correct its name")
+}
+
+// refuseStale refuses what may be right for the table as it is by now.
+func (a *analysis) refuseStale(at Span, object, what, mend string) {
 	if a.err == nil {
-		a.refuse(at, table, "a column that no table of the statement has, next to a protected table", "correct its name")
+		a.refuse(at, object, what, mend)
 		a.err.(*Refusal).Stale = true
 	}
 }

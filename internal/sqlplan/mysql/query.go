@@ -174,6 +174,9 @@ func (p *translator) selectBody(n *ast.SelectStmt) *sqlplan.Select {
 	s.Where = p.expr(n.Where)
 	if n.GroupBy != nil {
 		s.GroupBy = p.byItems(n.GroupBy.Items)
+		if n.GroupBy.Rollup {
+			s.Regrouped = s.GroupBy
+		}
 	}
 	if n.Having != nil {
 		s.Having = p.expr(n.Having.Expr)

@@ -84,6 +84,11 @@ func (p *translator) selectBody(s *pg.SelectStmt) *sqlplan.Select {
 	}
 	body := &sqlplan.Select{TargetsEnd: p.targetsEnd(s.TargetList), Targets: p.targets(s.TargetList), From: p.tables(s.FromClause),
 		GroupBy: p.exprs(s.GroupClause), Windows: p.exprs(s.WindowClause)}
+	for i, n := range s.GroupClause {
+		if n.GetGroupingSet() != nil {
+			body.Regrouped = append(body.Regrouped, body.GroupBy[i])
+		}
+	}
 	if len(body.Targets) > 0 {
 		body.Span = body.Targets[0].Span
 	}
