@@ -117,6 +117,11 @@ func (c *Codec) Encrypt(ctx context.Context, dst, plaintext []byte, ec Context) 
 	if len(m.WrappedKeys) > c.c.MaxWrappedKeys {
 		return dst, &Error{Kind: ErrLimit, Op: "encrypt", What: "the keyring made more wrapped keys than the limit", Offset: -1}
 	}
+	for _, k := range m.WrappedKeys {
+		if max(len(k.ProviderID), len(k.ProviderInfo), len(k.Ciphertext)) > maxField {
+			return dst, &Error{Kind: ErrLimit, Op: "encrypt", What: "the keyring made a wrapped key that is longer than the format takes", Offset: -1}
+		}
+	}
 	if c.materials != nil || c.info.curve != nil { // its context may be another
 		pairs = collect(pairs[:0], m.Context)
 	}

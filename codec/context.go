@@ -9,7 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-const maxContextLength = 65535
+const (
+	maxContextLength = 65535
+	maxField         = 65535 // of a field whose length takes two bytes
+)
 
 // pair is a pair of a context. Few pairs lie on the stack: see [pairRoom].
 type pair struct{ key, value string }

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -190,6 +191,48 @@ func TestBase64GivenAsBinary(t *testing.T) {
 		_, err := Parse([]byte(base64.StdEncoding.EncodeToString(raw)))
 		if !errors.Is(err, ErrNotMessage) || !strings.Contains(err.Error(), "base64") {
 			t.Errorf("suite %s: %v", s, err)
+		}
+	}
+}
+
+// longKeyring makes wrapped keys with a field of n bytes.
+type longKeyring struct {
+	n  int
+	at func(*WrappedKey) *[]byte
+}
+
+func (k longKeyring) OnEncrypt(_ context.Context, m *EncryptionMaterials) error {
+	m.DataKey = RandomDataKey(m.Suite.KeyLength())
+	w := WrappedKey{ProviderID: "p", Ciphertext: []byte("c")}
+	*k.at(&w) = make([]byte, k.n)
+	m.WrappedKeys = append(m.WrappedKeys, w)
+	return nil
+}
+
+func (longKeyring) OnDecrypt(context.Context, *DecryptionMaterials, []WrappedKey) error {
+	return ErrUnknownKey
+}
+
+// TestAWrappedKeyThatTheFormatCannotHold is refused: its length would be cut to
+// two bytes, and the message could never be read.
+func TestAWrappedKeyThatTheFormatCannotHold(t *testing.T) {
+	fields := map[string]func(*WrappedKey) *[]byte{
+		"ciphertext": func(w *WrappedKey) *[]byte { return &w.Ciphertext }, "provider info": func(w *WrappedKey) *[]byte { return &w.ProviderInfo }}
+	for name, at := range fields {
+		for n, want := range map[int]error{65535: nil, 65536: ErrLimit, 65541: ErrLimit} {
+			c, err := New(Config{Keyring: longKeyring{n, at}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw, err := c.Encrypt(t.Context(), nil, []byte("x"), nil)
+			if !errors.Is(err, want) || (err == nil) != (len(raw) > 0) {
+				t.Errorf("%s of %d bytes: %d bytes, %v", name, n, len(raw), err)
+			}
+			if err == nil {
+				if _, err := Parse(raw); err != nil {
+					t.Errorf("%s of %d bytes: %v", name, n, err)
+				}
+			}
 		}
 	}
 }

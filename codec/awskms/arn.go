@@ -12,7 +12,7 @@ type ARN struct{ Partition, Region, Account, ID string }
 // the key's ARN, and nothing else can be compared with it.
 func ParseARN(s string) (ARN, error) {
 	p := strings.Split(s, ":")
-	if len(p) != 6 || p[0] != "arn" || p[1] == "" || p[2] != "kms" || p[3] == "" || p[4] == "" {
+	if len(p) != 6 || p[0] != "arn" || p[1] == "" || p[2] != "kms" || !isRegion(p[3]) || p[4] == "" {
 		return ARN{}, fmt.Errorf("awskms: %q is not a key ARN; write arn:partition:kms:region:account:key/id", s)
 	}
 	kind, id, ok := strings.Cut(p[5], "/")
@@ -38,4 +38,10 @@ func (a ARN) Matches(b ARN) bool {
 	}
 	b.Region = a.Region
 	return a.MultiRegion() && a == b
+}
+
+// isRegion reports whether s can be a Region's name: the host that is called is
+// put together with it, and ARNs come from messages and key stores.
+func isRegion(s string) bool {
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }

@@ -215,7 +215,7 @@ func (k *Keyring) generateUnder(ctx context.Context, key ARN, m *codec.Encryptio
 	if err != nil {
 		return nil, err
 	}
-	if len(out.Plaintext) != length || !names(key, out.KeyId) || len(out.CiphertextBlob) == 0 {
+	if len(out.Plaintext) != length || !names(key, out.KeyId) || !wraps(out.CiphertextBlob) {
 		clear(out.Plaintext)
 		return nil, failed(codec.ErrKeyUnavailable, "GenerateDataKey", key, "the answer is not one of the key asked for", nil)
 	}
@@ -249,7 +249,7 @@ func (s *Shield) encrypt(ctx context.Context, key ARN, plain codec.DataKey, ec c
 	switch {
 	case err != nil:
 		return nil, err
-	case !names(key, out.KeyId) || len(out.CiphertextBlob) == 0:
+	case !names(key, out.KeyId) || !wraps(out.CiphertextBlob):
 		return nil, failed(codec.ErrKeyUnavailable, "Encrypt", key, "the answer is not one of the key asked for", nil)
 	}
 	return out.CiphertextBlob, nil

@@ -195,7 +195,8 @@ func TestADownRegionIsLeftAlone(t *testing.T) {
 
 func TestARNs(t *testing.T) {
 	for _, bad := range []string{"", "x", "alias/x", "arn:aws:kms:us-east-1:111122223333:alias/x", "arn:aws:kms::111122223333:key/x",
-		"arn:aws:s3:us-east-1:111122223333:key/x", "arn:aws:kms:us-east-1::key/x", "arn:aws:kms:us-east-1:111122223333:key/", "arn::kms:us-east-1:111122223333:key/x"} {
+		"arn:aws:s3:us-east-1:111122223333:key/x", "arn:aws:kms:us-east-1::key/x", "arn:aws:kms:us-east-1:111122223333:key/", "arn::kms:us-east-1:111122223333:key/x",
+		"arn:aws:kms:evil.example/:111122223333:key/mrk-1", "arn:aws:kms:x@evil:111122223333:key/mrk-1", "arn:aws:kms:US EAST:111122223333:key/x"} {
 		if _, err := awskms.ParseARN(bad); err == nil {
 			t.Errorf("%q was accepted", bad)
 		}

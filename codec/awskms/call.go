@@ -117,7 +117,7 @@ func try[T any](ctx context.Context, s *Shield, r *region, q request[T], attempt
 		defer strike.Stop()
 	}
 	out, left, err := answer(within, r.client, q, avoid)
-	outcome, kind := classify(err)
+	outcome, kind := classify(q.operation, err)
 	switch {
 	case left == leftCaller || err != nil && ctx.Err() != nil:
 		outcome = "canceled"
@@ -137,7 +137,7 @@ func try[T any](ctx context.Context, s *Shield, r *region, q request[T], attempt
 	case left != stayed:
 		return out, outcome, timedOut, failed(kind, q.operation, q.key, "KMS in this Region does not answer", nil)
 	}
-	return out, outcome, timedOut || errors.Is(err, context.DeadlineExceeded), failed(kind, q.operation, q.key, "", err)
+	return out, outcome, timedOut || errors.Is(err, context.DeadlineExceeded), failed(kind, q.operation, q.key, "", shorn(err))
 }
 
 // lease is a secret of a request: a call may outlive the caller that made it.
@@ -214,8 +214,8 @@ func failed(kind error, operation string, key ARN, what string, cause error) err
 	return &codec.Error{Kind: kind, Op: operation, What: what, Offset: -1, Region: key.Region, KeyARN: key.String(), Cause: cause}
 }
 
-// classify says what an error of KMS means.
-func classify(err error) (outcome string, kind error) {
+// classify says what an error of an operation of KMS means.
+func classify(operation string, err error) (outcome string, kind error) {
 	var api smithy.APIError
 	switch {
 	case err == nil:
@@ -230,6 +230,13 @@ func classify(err error) (outcome string, kind error) {
 		return "throttled", codec.ErrKeyThrottled
 	case "InvalidCiphertextException", "IncorrectKeyException", "InvalidCiphertext":
 		return "invalid_ciphertext", codec.ErrUnwrap
+	case "ValidationException":
+		// The request itself is at fault: a context that is too long, and for
+		// what was stored a ciphertext that KMS never made.
+		if operation == "Decrypt" || operation == "ReEncrypt" {
+			return "invalid_ciphertext", codec.ErrUnwrap
+		}
+		return "unusable", codec.ErrInvalidContext
 	case "DisabledException", "KMSInvalidStateException", "NotFoundException", "KeyUnavailableException", "InvalidKeyUsageException":
 		return "unusable", codec.ErrKeyUnavailable // this key; the Region answers
 	}

@@ -137,10 +137,14 @@ func (s *Shield) decrypt(ctx context.Context, key ARN, blob []byte, ec codec.Con
 	}
 	if !names(key, out.KeyId) {
 		clear(out.Plaintext)
-		return nil, failed(codec.ErrUnwrap, "Decrypt", key, "the answer is not one of the key asked for", nil)
+		return nil, failed(codec.ErrKeyUnavailable, "Decrypt", key, "the answer is not one of the key asked for", nil)
 	}
 	return out.Plaintext, nil
 }
 
 // names reports whether KMS answered with the key that was asked for.
 func names(key ARN, answer *string) bool { return answer != nil && *answer == key.String() }
+
+// wraps reports whether a ciphertext that KMS answered with can be one, which
+// KMS takes back.
+func wraps(blob []byte) bool { return len(blob) > 0 && len(blob) <= maxBlob }

@@ -303,7 +303,7 @@ func (r *region) answers(p probe) bool {
 	defer cancel()
 	began := time.Now()
 	err := p.run(ctx, r.client)
-	outcome, _ := classify(err)
+	outcome, _ := classify(p.operation, err)
 	if f := r.shield.config.OnProbe; f != nil {
 		f(Call{r.name, p.operation, outcome, time.Since(began), 0, 0, p.key.String()})
 	}

@@ -127,7 +127,7 @@ func (w *Wrapper) ReEncrypt(ctx context.Context, key string, wrapped []byte, fro
 }
 
 func answerOf(key ARN, operation string, id *string, blob []byte) ([]byte, error) {
-	if !names(key, id) || len(blob) == 0 {
+	if !names(key, id) || !wraps(blob) {
 		return nil, failed(codec.ErrKeyUnavailable, operation, key, "the answer is not one of the key asked for", nil)
 	}
 	return blob, nil
