@@ -373,6 +373,12 @@ func TestAChangedStoreIsNoticed(t *testing.T) {
 		"context":       func(i *branchkey.Item) { i.Context = map[string]string{"department": "sales"} },
 		"no context":    func(i *branchkey.Item) { i.Context = nil },
 		"blob":          func(i *branchkey.Item) { i.Wrapped = i.Wrapped[:len(i.Wrapped)-1] },
+		// What KMS refuses by its form is not KMS being down.
+		"no blob":             func(i *branchkey.Item) { i.Wrapped = nil },
+		"an empty blob":       func(i *branchkey.Item) { i.Wrapped = []byte{} },
+		"a long blob":         func(i *branchkey.Item) { i.Wrapped = make([]byte, 6145) },
+		"a long context":      func(i *branchkey.Item) { i.Context = map[string]string{"department": strings.Repeat("x", 8193)} },
+		"another's blob, too": func(i *branchkey.Item) { i.Wrapped = append(bytes.Clone(i.Wrapped), other[0].Wrapped...) },
 	}
 	for name, change := range cases {
 		k := branchkey.NewKeys(changedStore{w.store, change}, w.wrapper(east, w.arns...))
@@ -384,7 +390,49 @@ func TestAChangedStoreIsNoticed(t *testing.T) {
 			t.Errorf("%s: rotate: %v", name, err)
 		}
 	}
-	if len(cases) != 6 {
+	if len(cases) != 11 {
+		t.Error("the number of cases changed")
+	}
+}
+
+// TestAnItemThatNamesAnotherRegion: whoever writes to the store has no say in
+// where KMS is called.
+func TestAnItemThatNamesAnotherRegion(t *testing.T) {
+	w := newWorld(t, east)
+	arn := w.kms.CreateMultiRegionKey(east, west)[0]
+	w.keys = branchkey.NewKeys(w.store, w.wrapper(east, arn))
+	w.create("acme")
+	cases := []struct {
+		region string
+		blob   func([]byte) []byte
+		want   error
+	}{
+		{west, bytes.Clone, codec.ErrTampered},
+		{"xx-evil-1", bytes.Clone, codec.ErrTampered},
+		{"xx-evil-1", func([]byte) []byte { return nil }, codec.ErrTampered},
+		{"xx-evil-1", func([]byte) []byte { return make([]byte, 7000) }, codec.ErrTampered},
+		{"evil.example/", bytes.Clone, codec.ErrUnknownKey},
+		{"evil.example#", bytes.Clone, codec.ErrUnknownKey},
+		{"x@evil.example", bytes.Clone, codec.ErrUnknownKey},
+		{"", bytes.Clone, codec.ErrUnknownKey},
+	}
+	for _, x := range cases {
+		change := func(i *branchkey.Item) {
+			i.KeyARN = strings.Replace(arn, east, x.region, 1)
+			i.Wrapped = x.blob(i.Wrapped)
+		}
+		w.kms.ResetCalls()
+		c := w.codec(w.cache(branchkey.NewKeys(changedStore{w.store, change}, w.wrapper(east, arn))))
+		if _, err := c.Encrypt(t.Context(), nil, nil, row); !errors.Is(err, x.want) {
+			t.Errorf("%q: %v", x.region, err)
+		}
+		for _, call := range w.kms.Calls() {
+			if call.Region != east {
+				t.Errorf("%q: KMS was called in %q", x.region, call.Region)
+			}
+		}
+	}
+	if len(cases) != 8 {
 		t.Error("the number of cases changed")
 	}
 }
@@ -451,6 +499,56 @@ func TestEachCallerKeepsItsDeadline(t *testing.T) {
 	}
 	if n := s.asked.Load(); n > 2 {
 		t.Errorf("the store was asked %d times", n)
+	}
+}
+
+// deafStore does not heed its first caller's context.
+type deafStore struct {
+	branchkey.Store
+	gate, entered chan struct{}
+	asked         atomic.Int32
+}
+
+func (s *deafStore) Items(ctx context.Context, id, typ string) ([]branchkey.Item, error) {
+	if s.asked.Add(1) == 1 {
+		close(s.entered)
+		<-s.gate
+	}
+	return s.Store.Items(ctx, id, typ)
+}
+
+// TestALookUpThatEverybodyLeft is nobody's any more: who asks afterwards gets one of
+// his own, and not the error of a look-up that others gave up.
+func TestALookUpThatEverybodyLeft(t *testing.T) {
+	w := newWorld(t, east)
+	w.create("acme")
+	s := &deafStore{Store: w.store, gate: make(chan struct{}), entered: make(chan struct{})}
+	cache := w.cache(branchkey.NewKeys(s, w.wrapper(east, w.arns...)))
+	c := w.codec(cache)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	var err error
+	wg.Go(func() { _, err = c.Encrypt(ctx, nil, nil, row) })
+	<-s.entered
+	cancel()
+	wg.Wait()
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("who left: %v", err)
+	}
+	patient, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	var wrote []byte
+	if wrote, err = c.Encrypt(patient, nil, []byte("123-45-6789"), row); err != nil {
+		t.Errorf("who came afterwards: %v", err)
+	}
+	close(s.gate) // the first look-up ends, late and in vain
+	m, err := codec.Parse(wrote)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.opens(c, m)
+	if n := cache.Len(); n != 2 { // the active version, and that version
+		t.Errorf("the cache holds %d keys", n)
 	}
 }
 

@@ -153,7 +153,7 @@ func (c *Cache) get(ctx context.Context, key slotKey) (*secret, error) {
 	case <-f.done:
 		return f.secret, f.err
 	case <-ctx.Done():
-		c.leave(f)
+		c.leave(key, f)
 		return nil, gaveUp(ctx.Err())
 	}
 }
@@ -198,8 +198,9 @@ func (c *Cache) told(hit bool) {
 	}
 }
 
-// leave gives up waiting for a flight; with its last waiter it ends.
-func (c *Cache) leave(f *flight) {
+// leave gives up waiting for a flight; with its last waiter it ends, and who
+// asks again starts another.
+func (c *Cache) leave(key slotKey, f *flight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	select {
@@ -212,6 +213,9 @@ func (c *Cache) leave(f *flight) {
 	}
 	if f.waiters--; f.waiters == 0 {
 		f.cancel()
+		if c.flights[key] == f {
+			delete(c.flights, key)
+		}
 	}
 }
 
@@ -253,6 +257,13 @@ func (c *Cache) lookUp(ctx context.Context, key slotKey) (*secret, error) {
 func (c *Cache) land(key slotKey, f *flight, s *secret, err error, began time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.flights[key] != f { // everybody left
+		if s != nil {
+			s.key.Zero()
+		}
+		close(f.done)
+		return
+	}
 	delete(c.flights, key)
 	switch {
 	case s != nil && c.closed:
