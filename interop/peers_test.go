@@ -24,13 +24,15 @@ import (
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/awskms"
 	"github.com/sealsql/sealsql/codec/rawaes"
+	"github.com/sealsql/sealsql/codec/rawrsa"
 	"github.com/sealsql/sealsql/sealtest"
 )
 
 // keys says which wrapping key is used.
 type keys struct {
-	raw []byte // a raw AES key, or
-	arn string // a key of the fake KMS
+	raw []byte  // a raw AES key, or
+	rsa *rsaKey // a raw RSA key pair, or
+	arn string  // a key of the fake KMS
 	// replica, if set, is the multi-Region key's in the Region that reads: then
 	// keyrings are those that know of multi-Region keys.
 	replica string
@@ -68,9 +70,12 @@ type ours struct{}
 func (ours) codec(k keys, s codec.Suite, frame int) (*codec.Codec, error) {
 	var ring codec.Keyring
 	var err error
-	if k.raw != nil {
+	switch {
+	case k.raw != nil:
 		ring, err = rawaes.New("interop", "key", k.raw)
-	} else {
+	case k.rsa != nil:
+		ring, err = rawrsa.New("interop", "key", k.rsa.padding, &k.rsa.key.PublicKey, k.rsa.key)
+	default:
 		ring, err = awskms.New(awskms.Config{Keys: []string{k.arn}, Region: region(k.arn), Client: awskms.Clients(k.cfg)})
 	}
 	if err != nil {
@@ -110,6 +115,10 @@ func (goSDK) keyring(k keys) (mpltypes.IKeyring, error) {
 	if k.raw != nil {
 		return c.CreateRawAesKeyring(context.Background(), mpltypes.CreateRawAesKeyringInput{KeyName: "key", KeyNamespace: "interop",
 			WrappingKey: k.raw, WrappingAlg: mpltypes.AesWrappingAlgAlgAes256GcmIv12Tag16})
+	}
+	if k.rsa != nil {
+		return c.CreateRawRsaKeyring(context.Background(), mpltypes.CreateRawRsaKeyringInput{KeyName: "key", KeyNamespace: "interop",
+			PaddingScheme: paddings[k.rsa.padding], PublicKey: k.rsa.public, PrivateKey: k.rsa.private})
 	}
 	client := kms.NewFromConfig(k.cfg, func(o *kms.Options) { o.Region = region(k.arn) })
 	if k.replica != "" {
@@ -191,9 +200,12 @@ func (n *node) ask(op string, k keys, s codec.Suite, frame int, data []byte, ec 
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	request := map[string]any{"op": op, "suite": int(s), "data": data, "context": ec, "frame": frame}
-	if k.raw != nil {
+	switch {
+	case k.raw != nil:
 		request["key"] = hex.EncodeToString(k.raw)
-	} else {
+	case k.rsa != nil:
+		request["rsa"] = map[string]any{"public": string(k.rsa.public), "private": string(k.rsa.private), "padding": paddings[k.rsa.padding]}
+	default:
 		request["kms"] = map[string]any{"arn": k.arn, "endpoint": k.url, "mrk": k.replica != "", "region": region(k.arn)}
 	}
 	line, err := json.Marshal(request)

@@ -31,7 +31,10 @@ const (
 	OAEPSHA256
 	OAEPSHA384
 	OAEPSHA512
-	PKCS1 // PKCS #1 v1.5: for old messages only
+	// PKCS1 is PKCS #1 v1.5, for old messages only: who may have messages of his
+	// making opened, and sees which error comes of each, can in time open others'
+	// (Bleichenbacher's attack).
+	PKCS1
 )
 
 var hashes = map[Padding]func() hash.Hash{OAEPSHA1: sha1.New, OAEPSHA256: sha256.New, OAEPSHA384: sha512.New384, OAEPSHA512: sha512.New}

@@ -1,5 +1,6 @@
 // Answers requests on stdin, one JSON object a line, with AWS's SDK for JavaScript.
 'use strict'
+const { constants } = require('crypto')
 const readline = require('readline')
 const esdk = require('@aws-crypto/client-node')
 const { KMS } = require('@aws-sdk/client-kms')
@@ -9,6 +10,16 @@ const committing = esdk.buildClient(policies.REQUIRE_ENCRYPT_REQUIRE_DECRYPT)
 const older = esdk.buildClient(policies.FORBID_ENCRYPT_ALLOW_DECRYPT)
 
 function keyring (r) {
+  if (r.rsa) {
+    const oaep = /^OAEP_(SHA\d+)_MGF1$/.exec(r.rsa.padding)
+    return new esdk.RawRsaKeyringNode({
+      keyName: 'key',
+      keyNamespace: 'interop',
+      rsaKey: { publicKey: r.rsa.public, privateKey: r.rsa.private },
+      padding: oaep ? constants.RSA_PKCS1_OAEP_PADDING : constants.RSA_PKCS1_PADDING,
+      oaepHash: oaep ? oaep[1].toLowerCase() : undefined
+    })
+  }
   if (r.kms && r.kms.mrk) {
     return new esdk.AwsKmsMrkAwareSymmetricKeyringNode({
       keyId: r.kms.arn,
