@@ -5,7 +5,19 @@ import (
 	"strings"
 
 	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// answered and notSent are the SDK's errors that refer to an answer, and that
+// tell of one that never came.
+type (
+	answered interface {
+		error
+		HTTPStatusCode() int
+	}
+	notSent interface {
+		error
+		ConnectionError() bool
+	}
 )
 
 // answerError is what is kept of the SDK's error about a call: its text, and what
@@ -25,7 +37,7 @@ const maxErrorText = 1024
 
 // shorn returns an error without the request and the answer that it is about.
 func shorn(err error) error {
-	_, sent := errors.AsType[*smithyhttp.ResponseError](err)
+	_, sent := errors.AsType[answered](err)
 	garbled, unread := errors.AsType[*smithy.DeserializationError](err)
 	if !sent && !unread {
 		return err
@@ -36,7 +48,7 @@ func shorn(err error) error {
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		out.cause = api
-	} else if failed, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
+	} else if failed, ok := errors.AsType[notSent](err); ok {
 		out.cause = failed
 	} else if unread {
 		out.cause = garbled.Err
