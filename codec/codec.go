@@ -264,7 +264,7 @@ func (c *Codec) size(contextLength int, keys []WrappedKey, plaintext int) int {
 	}
 	n += plaintext + frames*(4+ivLength+tagLength) + 4 + 4 + ivLength + 4 + tagLength
 	if c.info.curve != nil {
-		n += 2 + maxSignatureLengthP384DER
+		n += 2 + maxSignatureLength(c.info.curve)
 	}
 	return n
 }

@@ -24,24 +24,29 @@ const (
 	SuiteCommit       Suite = 0x0478 // AES-256, HKDF-SHA-512, commitment
 	SuiteCommitSigned Suite = 0x0578 // the same, signed with ECDSA P-384
 
-	Suite128                  Suite = 0x0014 // AES-128, no key derivation
-	Suite192                  Suite = 0x0046
-	Suite256                  Suite = 0x0078
-	Suite128HKDF              Suite = 0x0114 // AES-128, HKDF-SHA-256
-	Suite192HKDF              Suite = 0x0146
-	Suite256HKDF              Suite = 0x0178
-	Suite128HKDFSigned        Suite = 0x0214 // signed with ECDSA P-256
-	Suite192HKDFSigned        Suite = 0x0346 // HKDF-SHA-384, signed with ECDSA P-384
-	Suite256HKDFSigned        Suite = 0x0378
-	messageIDLengthV1               = 16
-	messageIDLengthV2               = 32
-	tagLength, ivLength             = 16, 12
-	commitmentLength                = 32
-	publicKeyContextKey             = "aws-crypto-public-key"
-	reservedContextPrefix           = "aws-crypto-"
-	maxSignatureLengthP384DER       = 104
-	maxSignatureLengthP256DER       = 72
+	Suite128           Suite = 0x0014 // AES-128, no key derivation
+	Suite192           Suite = 0x0046
+	Suite256           Suite = 0x0078
+	Suite128HKDF       Suite = 0x0114 // AES-128, HKDF-SHA-256
+	Suite192HKDF       Suite = 0x0146
+	Suite256HKDF       Suite = 0x0178
+	Suite128HKDFSigned Suite = 0x0214 // signed with ECDSA P-256
+	Suite192HKDFSigned Suite = 0x0346 // HKDF-SHA-384, signed with ECDSA P-384
+	Suite256HKDFSigned Suite = 0x0378
 )
+
+const (
+	messageIDLengthV1     = 16
+	messageIDLengthV2     = 32
+	tagLength, ivLength   = 16, 12
+	commitmentLength      = 32
+	publicKeyContextKey   = "aws-crypto-public-key"
+	reservedContextPrefix = "aws-crypto-"
+)
+
+// maxSignatureLength is that of a signature in DER: two integers of the curve's
+// size, each with a sign byte and two bytes of tag and length, in a sequence.
+func maxSignatureLength(c elliptic.Curve) int { return 2 + 2*(2+1+(c.Params().BitSize+7)/8) }
 
 // String returns the id as the specification writes it, such as "0478".
 func (s Suite) String() string { return hex.EncodeToString([]byte{byte(s >> 8), byte(s)}) }

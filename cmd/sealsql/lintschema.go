@@ -274,15 +274,16 @@ func (c *tableCheck) size(pc policy.Column) (n int, exact bool) {
 	if pc.BindLocation {
 		ec["sealsql:table"], ec["sealsql:column"] = c.name, pc.Name
 	}
-	cfg := codec.Config{Keyring: noKeys{}, RequiredKeys: required}
-	if ring.Suite == "0578" {
-		cfg.Suite = codec.SuiteCommitSigned
+	suite := suiteOf(ring)
+	cfg := codec.Config{Keyring: noKeys{}, RequiredKeys: required, Suite: suite}
+	if !suite.Committing() {
+		cfg.Commitment = codec.CommitmentForbidEncryptAllowDecrypt
 	}
 	cd, err := codec.New(cfg)
 	if err != nil {
 		return 0, false
 	}
-	n, err = cd.Size(ec, wrappedKeys(ring), plaintext)
+	n, err = cd.Size(ec, wrappedKeys(ring, suite.KeyLength()), plaintext)
 	if err != nil {
 		return 0, false
 	}
@@ -317,9 +318,15 @@ func keyBytes(rc *sqlplan.RelationColumn, typ driver.KeyType) (n int, known bool
 	return 64, false
 }
 
-// wrappedKeys are as long as those that the keyring makes.
-func wrappedKeys(ring policy.Keyring) []codec.WrappedKey {
-	const kms, branch, raw = 184, 92, 48
+// suiteOf is what the keyring writes; a policy's suites are all known ones.
+func suiteOf(ring policy.Keyring) codec.Suite {
+	id, _ := strconv.ParseUint(ring.Suite, 16, 16)
+	return codec.Suite(id)
+}
+
+// wrappedKeys are as long as those that the keyring makes of a data key of n bytes.
+func wrappedKeys(ring policy.Keyring, n int) []codec.WrappedKey {
+	kms, branch, raw := n+152, n+60, n+16 // KMS's own; codec/branchkey's salt, IV, version and tag; a tag
 	key := func(provider, info string, n int) codec.WrappedKey {
 		return codec.WrappedKey{ProviderID: provider, ProviderInfo: []byte(info), Ciphertext: make([]byte, n)}
 	}
