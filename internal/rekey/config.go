@@ -70,7 +70,8 @@ type Config struct {
 	// KMSPerSecond and RowsPerSecond bound the rates; zero means no bound.
 	KMSPerSecond, RowsPerSecond float64
 	// MaxReplicaLag pauses the job while a replica is further behind; zero
-	// means that nobody asks. ReplicaLag replaces the question put to DB.
+	// means that nobody asks. ReplicaLag replaces the question put to DB, which
+	// only Postgres answers, to accounts with pg_read_all_stats.
 	MaxReplicaLag time.Duration
 	ReplicaLag    func(context.Context) (time.Duration, error)
 	// MaxFailures stops the job after so many failed rows; zero means 100,

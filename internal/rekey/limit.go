@@ -3,6 +3,7 @@ package rekey
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -70,6 +71,28 @@ func retry(ctx context.Context, patience time.Duration, again func(error) bool, 
 	}
 }
 
+// hold waits until the replicas and the rate allow a page, or with ErrStopped until
+// the job is told to stop.
+func (j *job) hold(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-j.c.Stop:
+			cancel(ErrStopped)
+		case <-ctx.Done():
+		}
+	}()
+	err := j.c.waitForReplicas(ctx, j.t.dialect)
+	if err == nil {
+		err = j.rows.take(ctx, j.c.PageRows)
+	}
+	if err != nil && context.Cause(ctx) == ErrStopped {
+		return ErrStopped
+	}
+	return err
+}
+
 // waitForReplicas holds a job back while a replica is too far behind.
 func (c *Config) waitForReplicas(ctx context.Context, d dialect) error {
 	if c.MaxReplicaLag <= 0 {
@@ -80,7 +103,11 @@ func (c *Config) waitForReplicas(ctx context.Context, d dialect) error {
 		ask = func(ctx context.Context) (time.Duration, error) { return d.lag(ctx, c.DB) }
 	}
 	for told := false; ; {
-		lag, err := ask(ctx)
+		var lag time.Duration
+		err := retry(ctx, c.Patience, d.transient, func() (err error) {
+			lag, err = ask(ctx)
+			return err
+		})
 		if err != nil || lag <= c.MaxReplicaLag {
 			return err
 		}
@@ -95,13 +122,22 @@ func (c *Config) waitForReplicas(ctx context.Context, d dialect) error {
 }
 
 // ReplicaLag asks a replica how far it is behind; dialect is "postgres" or
-// "mysql", whose replicas are asked by SHOW REPLICA STATUS.
+// "mysql", whose replicas are asked by SHOW REPLICA STATUS. A server that is no
+// replica gives an error that wraps ErrConfig. A Postgres that has lost its
+// primary does not know that it is behind.
 func ReplicaLag(ctx context.Context, replica *sql.DB, dialect string) (time.Duration, error) {
 	if dialect == "mysql" {
 		return mysqlLag(ctx, replica)
 	}
+	var follows bool
 	var seconds float64
-	err := replica.QueryRowContext(ctx, `SELECT CASE WHEN pg_is_in_recovery() AND pg_last_wal_receive_lsn() IS DISTINCT FROM pg_last_wal_replay_lsn()
-THEN COALESCE(extract(epoch FROM now() - pg_last_xact_replay_timestamp()), 0) ELSE 0 END::float8`).Scan(&seconds)
+	err := replica.QueryRowContext(ctx, `SELECT pg_is_in_recovery(), CASE WHEN pg_is_in_recovery() AND pg_last_wal_receive_lsn() IS DISTINCT FROM pg_last_wal_replay_lsn()
+THEN COALESCE(extract(epoch FROM now() - pg_last_xact_replay_timestamp()), 0) ELSE 0 END::float8`).Scan(&follows, &seconds)
+	if err == nil && !follows {
+		return 0, errNoReplica
+	}
 	return time.Duration(seconds * float64(time.Second)), err
 }
+
+// errNoReplica keeps a primary's "not behind" from being taken for its replicas'.
+var errNoReplica = fmt.Errorf("%w: the server that was named as a replica does not follow another; name one that does", ErrConfig)

@@ -212,7 +212,8 @@ func mysqlLag(ctx context.Context, replica *sql.DB) (time.Duration, error) {
 		return 0, err
 	}
 	var worst time.Duration
-	for rows.Next() {
+	channels := 0
+	for ; rows.Next(); channels++ {
 		cells, seconds := make([]any, len(names)), sql.NullInt64{}
 		for i, name := range names {
 			cells[i] = new(sql.RawBytes)
@@ -224,9 +225,12 @@ func mysqlLag(ctx context.Context, replica *sql.DB) (time.Duration, error) {
 			return 0, err
 		}
 		if !seconds.Valid {
-			return 0, errors.New("rekey: the replica does not replicate")
+			return 0, errors.New("rekey: the replica has stopped replicating; start it, or name another to ask")
 		}
 		worst = max(worst, time.Duration(seconds.Int64)*time.Second)
 	}
-	return worst, rows.Err()
+	if err := rows.Err(); err != nil || channels > 0 {
+		return worst, err
+	}
+	return 0, errNoReplica
 }

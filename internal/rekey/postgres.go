@@ -197,9 +197,15 @@ func column(t *target, changes []*change, f func(*change) any) any {
 	return out
 }
 
+// lag refuses where the server hides the figures: it shows them as NULL to
+// accounts without pg_read_all_stats, and the job would never wait.
 func (postgres) lag(ctx context.Context, db *sql.DB) (time.Duration, error) {
 	var seconds float64
-	err := db.QueryRowContext(ctx, "SELECT COALESCE(max(extract(epoch FROM replay_lag)), 0)::float8 FROM pg_catalog.pg_stat_replication").Scan(&seconds)
+	var hidden int
+	err := db.QueryRowContext(ctx, "SELECT COALESCE(max(extract(epoch FROM replay_lag)), 0)::float8, count(*) FILTER (WHERE state IS NULL) FROM pg_catalog.pg_stat_replication").Scan(&seconds, &hidden)
+	if err == nil && hidden > 0 {
+		return 0, fmt.Errorf("%w: the account may not see how far replicas are behind; grant it pg_read_all_stats, or name a replica to ask", ErrConfig)
+	}
 	return time.Duration(seconds * float64(time.Second)), err
 }
 

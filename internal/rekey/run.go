@@ -216,10 +216,7 @@ func (j *job) read(ctx context.Context, queue chan<- *page) (end bool) {
 }
 
 func (j *job) readPage(ctx context.Context, p *page, after []string) error {
-	if err := j.c.waitForReplicas(ctx, j.t.dialect); err != nil {
-		return err
-	}
-	if err := j.rows.take(ctx, j.c.PageRows); err != nil {
+	if err := j.hold(ctx); err != nil {
 		return err
 	}
 	var args []string

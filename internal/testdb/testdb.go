@@ -234,13 +234,10 @@ func (s *Server) Restart(t testing.TB) {
 	}
 }
 
+const debian = "/usr/lib/postgresql/*/bin"
+
 func (s *Server) startPostgres() error {
-	const debian = "/usr/lib/postgresql/*/bin"
 	initdb, err := binary("initdb", "postgresql", debian)
-	if err != nil {
-		return err
-	}
-	server, err := binary("postgres", "postgresql", debian)
 	if err != nil {
 		return err
 	}
@@ -252,8 +249,44 @@ func (s *Server) startPostgres() error {
 	if err := s.run(attr, initdb, "-D", data, "-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"); err != nil {
 		return err
 	}
+	return s.servePostgres(attr, data)
+}
+
+func (s *Server) servePostgres(attr *syscall.SysProcAttr, data string) error {
+	server, err := binary("postgres", "postgresql", debian)
+	if err != nil {
+		return err
+	}
 	return s.serve(attr, server, "-D", data, "-p", strconv.Itoa(s.port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
 		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=300", "-c", "log_min_messages=fatal")
+}
+
+// Replica starts a streaming replica of a Postgres, until the test ends.
+func (s *Server) Replica(t testing.TB) *Server {
+	t.Helper()
+	r := &Server{Name: s.Name}
+	t.Cleanup(r.stop)
+	if err := r.follow(s); err != nil {
+		t.Fatalf("testdb: %v\n%s", err, r.log.String())
+	}
+	return r
+}
+
+func (s *Server) follow(primary *Server) error {
+	backup, err := binary("pg_basebackup", "postgresql", debian)
+	if err != nil {
+		return err
+	}
+	attr, err := s.prepare("postgres")
+	if err != nil {
+		return err
+	}
+	data := filepath.Join(s.dir, "data")
+	source := fmt.Sprintf("host=127.0.0.1 port=%d user=test sslmode=disable", primary.port)
+	if err := s.run(attr, backup, "-d", source, "-D", data, "-R", "-c", "fast", "--no-sync"); err != nil {
+		return err
+	}
+	return s.servePostgres(attr, data)
 }
 
 func (s *Server) startMariaDB() error {
