@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -273,26 +274,36 @@ func (a *app) interrupted(reports []rekey.Report, j *jobFlags, err error) error 
 	return err
 }
 
-// resumeCommand is the command line with --resume, without a DSN that may hold
-// a password.
+// resumeCommand is the command line with --resume, as a shell takes it, without a
+// DSN that may hold a password.
 func resumeCommand(args []string) string {
 	out := []string{"sealsql"}
-	skip := false
-	for _, s := range args {
+	for i := 0; i < len(args); i++ {
+		name, _, together := strings.Cut(args[i], "=")
+		variable, isDSN := dsnVariables[name]
 		switch {
-		case skip:
-			skip = false
-			out = append(out, `"$SEALSQL_DSN"`)
-		case s == "--dsn" || s == "--replica-dsn":
-			skip = true
-			out = append(out, s)
-		case strings.HasPrefix(s, "--dsn=") || strings.HasPrefix(s, "--replica-dsn="):
-			name, _, _ := strings.Cut(s, "=")
-			out = append(out, name+`="$SEALSQL_DSN"`)
-		case s == "--restart" || s == "--resume":
+		case isDSN && together:
+			out = append(out, name+`="$`+variable+`"`)
+		case isDSN:
+			out = append(out, name, `"$`+variable+`"`)
+			i++
+		case name == "--restart" || name == "--resume":
 		default:
-			out = append(out, s)
+			out = append(out, quoted(args[i]))
 		}
 	}
 	return strings.Join(append(out, "--resume"), " ")
+}
+
+// dsnVariables are the variables that hold what the flags do.
+var dsnVariables = map[string]string{"--dsn": "SEALSQL_DSN", "--replica-dsn": "SEALSQL_REPLICA_DSN"}
+
+// quoted is an argument as a shell takes it.
+func quoted(s string) string {
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_=./:,@%+", r)
+	}) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

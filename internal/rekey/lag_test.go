@@ -26,12 +26,14 @@ func TestAJobWaitsForAReplica(t *testing.T) {
 	s := newSite(t, server)
 	p := s.plaintexts(20)
 	replica := follower.Open(t, s.name)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	for {
-		lag, err := ReplicaLag(t.Context(), replica, "postgres")
+		lag, err := ReplicaLag(ctx, replica, "postgres")
 		if err == nil && lag == 0 {
 			break // the database has got there
 		}
-		if t.Context().Err() != nil {
+		if ctx.Err() != nil {
 			t.Fatal(err)
 		}
 	}
@@ -80,11 +82,13 @@ func behind(t *testing.T, primary *sql.DB, ask func(context.Context) (time.Durat
 	if ask == nil {
 		ask = func(ctx context.Context) (time.Duration, error) { return postgres{}.lag(ctx, primary) }
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	for {
-		if _, err := primary.Exec("UPDATE people SET ssn = ssn WHERE id = 1"); err != nil {
+		if _, err := primary.ExecContext(ctx, "UPDATE people SET ssn = ssn WHERE id = 1"); err != nil {
 			t.Fatal(err)
 		}
-		lag, err := ask(t.Context())
+		lag, err := ask(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}

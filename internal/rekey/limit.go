@@ -124,7 +124,8 @@ func (c *Config) waitForReplicas(ctx context.Context, d dialect) error {
 // ReplicaLag asks a replica how far it is behind; dialect is "postgres" or
 // "mysql", whose replicas are asked by SHOW REPLICA STATUS. A server that is no
 // replica gives an error that wraps ErrConfig. A Postgres that has lost its
-// primary does not know that it is behind.
+// primary does not know that it is behind; one that has replayed no transaction yet
+// is behind since its start.
 func ReplicaLag(ctx context.Context, replica *sql.DB, dialect string) (time.Duration, error) {
 	if dialect == "mysql" {
 		return mysqlLag(ctx, replica)
@@ -132,7 +133,7 @@ func ReplicaLag(ctx context.Context, replica *sql.DB, dialect string) (time.Dura
 	var follows bool
 	var seconds float64
 	err := replica.QueryRowContext(ctx, `SELECT pg_is_in_recovery(), CASE WHEN pg_is_in_recovery() AND pg_last_wal_receive_lsn() IS DISTINCT FROM pg_last_wal_replay_lsn()
-THEN COALESCE(extract(epoch FROM now() - pg_last_xact_replay_timestamp()), 0) ELSE 0 END::float8`).Scan(&follows, &seconds)
+THEN extract(epoch FROM now() - COALESCE(pg_last_xact_replay_timestamp(), pg_postmaster_start_time())) ELSE 0 END::float8`).Scan(&follows, &seconds)
 	if err == nil && !follows {
 		return 0, errNoReplica
 	}

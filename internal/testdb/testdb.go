@@ -258,7 +258,7 @@ func (s *Server) servePostgres(attr *syscall.SysProcAttr, data string) error {
 		return err
 	}
 	return s.serve(attr, server, "-D", data, "-p", strconv.Itoa(s.port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
-		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=300", "-c", "log_min_messages=fatal")
+		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=300", "-c", "log_min_messages=fatal", "-c", "wal_receiver_status_interval=1")
 }
 
 // Replica starts a streaming replica of a Postgres, until the test ends.
