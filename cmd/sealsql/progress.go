@@ -20,16 +20,16 @@ import (
 type progress struct {
 	w       io.Writer
 	bar     bool
+	now     func() time.Time
 	log     *slog.Logger
 	db      *sql.DB
 	dialect string
 
-	mu    sync.Mutex
+	mu    sync.Mutex // of w and drawn
 	total int64
 	began time.Time
 	last  time.Time
 	drawn bool
-	dry   bool
 }
 
 const (
@@ -38,7 +38,7 @@ const (
 )
 
 func (a *app) newProgress(db *sql.DB, dialect string) *progress {
-	p := &progress{w: a.err, bar: terminal(a.err) && a.output == "text", db: db, dialect: dialect}
+	p := &progress{w: a.err, bar: terminal(a.err) && a.output == "text", now: time.Now, db: db, dialect: dialect}
 	p.log = slog.New(slog.NewTextHandler(&above{p}, nil))
 	if a.output == "json" {
 		p.log = slog.New(slog.NewJSONHandler(&above{p}, nil))
@@ -69,8 +69,7 @@ func (p *progress) begin(ctx context.Context, c *rekey.Config) {
 		schema, table = s, t
 	}
 	p.total = rekey.Estimate(ctx, p.db, p.dialect, schema, table, c.Shards)
-	p.began, p.last = time.Now(), time.Now()
-	p.dry = c.DryRun
+	p.began, p.last = p.now(), p.now()
 	c.Progress = p.show
 	if !p.bar {
 		p.log.Info("sealsql: begins", "job", c.Job(), "rows_about", p.total, "dry_run", c.DryRun)
@@ -82,11 +81,12 @@ func (p *progress) show(r rekey.Report) {
 	if p.bar {
 		every = barEvery
 	}
-	if time.Since(p.last) < every {
+	now := p.now()
+	if now.Sub(p.last) < every {
 		return
 	}
-	p.last = time.Now()
-	seconds := time.Since(p.began).Seconds()
+	p.last = now
+	seconds := now.Sub(p.began).Seconds()
 	rate := float64(r.Reads) / seconds
 	if !p.bar {
 		p.log.Info("sealsql: progress", "job", r.Job, "read", r.Read, "changed", r.Changed, "already_right", r.Right, "skipped", r.Skips(), "failed", r.Failed,
@@ -96,7 +96,9 @@ func (p *progress) show(r rekey.Report) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.wipe()
-	fmt.Fprintf(p.w, "%s %s %d rows, %.0f rows/s, %.0f KMS calls/s, %s left, %d failed", r.Job, bar(r.Read, p.total), r.Read, rate, float64(r.KMSCalls)/seconds, eta(p.total-r.Read, rate), r.Failed)
+	// Without wrapping (DECAWM) a narrow terminal cuts the line off: of a wrapped one, wipe
+	// would leave all but the last line.
+	fmt.Fprintf(p.w, "\x1b[?7l%s %s %d rows, %.0f rows/s, %.0f KMS calls/s, %s left, %d failed\x1b[?7h", r.Job, bar(r.Read, p.total), r.Read, rate, float64(r.KMSCalls)/seconds, eta(p.total-r.Read, rate), r.Failed)
 	p.drawn = true
 }
 
