@@ -46,6 +46,7 @@ type Codec struct {
 	info      *suiteInfo
 	materials Materials // or
 	keyring   defaultMaterials
+	keeper    ContentKeeper // the keyring, if it is one
 }
 
 // New checks the configuration and returns a codec.
@@ -86,7 +87,8 @@ func New(c Config) (*Codec, error) {
 	}
 	c.RequiredKeys = slices.Clone(c.RequiredKeys)
 	slices.Sort(c.RequiredKeys)
-	return &Codec{c: c, info: info, materials: c.Materials, keyring: defaultMaterials{c.Keyring}}, nil
+	keeper, _ := c.Keyring.(ContentKeeper)
+	return &Codec{c: c, info: info, materials: c.Materials, keyring: defaultMaterials{c.Keyring}, keeper: keeper}, nil
 }
 
 // Encrypt appends a message that holds plaintext, bound to ec, to dst. The

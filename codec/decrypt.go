@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"context"
 	"crypto/cipher"
 	"crypto/ecdsa"
@@ -26,12 +27,33 @@ func (c *Codec) Decrypt(ctx context.Context, dst []byte, m *Message, expected Co
 	if err != nil {
 		return dst, err
 	}
+	left := leftOut(full, required)
+	s := scratches.Get().(*scratch)
+	defer s.free()
+	worth := false
+	if c.keeper != nil && m.info.curve == nil {
+		var k *ContentKey
+		if k, worth = c.keeper.Kept(ctx, full, m.id, m.keys); k != nil && k.of(m, left) {
+			return m.read(dst, s, k.aead, nil)
+		}
+	}
 	materials, err := c.decryption(ctx, DecryptionRequest{Suite: m.suite, Context: full, RequiredKeys: required, WrappedKeys: m.keys}, m)
 	if err != nil {
 		return dst, err
 	}
 	defer c.done(materials.DataKey)
-	return m.open(dst, materials)
+	if c.materials != nil { // its context may be another
+		left = leftOut(materials.Context, materials.RequiredKeys)
+	}
+	aead, err := m.unlock(s, materials.DataKey, left)
+	if err != nil {
+		return dst, err
+	}
+	out, err := m.read(dst, s, aead, materials.VerificationKey)
+	if err == nil && worth {
+		c.keeper.Keep(ctx, full, m.id, m.keys, &ContentKey{bytes.Clone(m.raw[:m.content]), left, aead})
+	}
+	return out, err
 }
 
 // decryption asks for materials. A keyring gets the context as the message
@@ -87,23 +109,23 @@ func (m *Message) fullContext(expected Context) (full Context, required []string
 	return full, required, nil
 }
 
-// open verifies everything and decrypts the body.
-func (m *Message) open(dst []byte, d *DecryptionMaterials) ([]byte, error) {
-	s := scratches.Get().(*scratch)
-	defer s.free()
-	aead, commitment, err := s.contentKey(m.suite, m.info, d.DataKey.Bytes(), m.id)
+// unlock derives the content key and verifies the commitment and the header.
+func (m *Message) unlock(s *scratch, key DataKey, left []pair) (cipher.AEAD, error) {
+	aead, commitment, err := s.contentKey(m.suite, m.info, key.Bytes(), m.id)
 	if err != nil {
-		return dst, err
+		return nil, err
 	}
 	if m.info.version == 2 && !equal(commitment[:], m.commitment) {
-		return dst, opened(m.body-commitmentLength, "the key commitment does not fit the data key")
+		return nil, opened(m.body-commitmentLength, "the key commitment does not fit the data key")
 	}
-	if err := m.checkHeader(aead, d); err != nil {
-		return dst, err
-	}
+	return aead, m.checkHeader(aead, left)
+}
+
+// read decrypts the body, and verifies it and what follows.
+func (m *Message) read(dst []byte, s *scratch, aead cipher.AEAD, key *ecdsa.PublicKey) ([]byte, error) {
 	out, end, err := m.openBody(dst, s, aead)
 	if err == nil {
-		err = m.checkEnd(end, d.VerificationKey)
+		err = m.checkEnd(end, key)
 	}
 	if err != nil {
 		if cap(out) > len(dst) {
@@ -114,14 +136,22 @@ func (m *Message) open(dst []byte, d *DecryptionMaterials) ([]byte, error) {
 	return out, nil
 }
 
+// leftOut returns the pairs that a message does not store, in order.
+func leftOut(ec Context, required []string) []pair {
+	if len(required) == 0 {
+		return nil
+	}
+	_, left := split(collect(nil, ec), required)
+	return left
+}
+
 func opened(offset int, what string) error {
 	return &Error{Kind: ErrTampered, Op: "decrypt", What: what, Offset: offset}
 }
 
-func (m *Message) checkHeader(aead cipher.AEAD, d *DecryptionMaterials) error {
+func (m *Message) checkHeader(aead cipher.AEAD, left []pair) error {
 	aad := m.raw[:m.body:m.body]
-	if len(d.RequiredKeys) > 0 {
-		_, left := split(collect(nil, d.Context), d.RequiredKeys)
+	if len(left) > 0 {
 		aad = appendPairs(aad, left)
 	}
 	iv := zeros[:ivLength]

@@ -60,7 +60,7 @@ func (k *keys) makeBranch(p *policy.Policy, d policy.Keyring) (*branchRing, erro
 	}
 	b := &branchRing{keys: branchkey.NewKeys(store, wrapping), id: d.DataKey.BranchKey, from: d.DataKey.BranchKeyFrom}
 	b.cache, err = branchkey.NewCache(branchkey.CacheConfig{Keys: b.keys, TTL: d.DataKey.TTL, Capacity: int(d.DataKey.Capacity),
-		OnLookup: func(hit bool) {
+		ContentKeys: int(d.DataKey.ContentKeys), OnLookup: func(hit bool) {
 			if hit {
 				b.hits.Add(1)
 			} else {

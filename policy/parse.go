@@ -359,8 +359,8 @@ func (d *decoder) rawAES(n *yaml.Node, path string) *RawAES {
 }
 
 func (d *decoder) dataKey(n *yaml.Node, path string) DataKey {
-	k := DataKey{Per: "value"}
-	for _, f := range d.fields(n, path, "per", "max_age", "max_messages", "max_bytes", "capacity", "store", "ttl", "branch_key") {
+	k := DataKey{Per: "value", ContentKeys: -1}
+	for _, f := range d.fields(n, path, "per", "max_age", "max_messages", "max_bytes", "capacity", "store", "ttl", "branch_key", "content_keys") {
 		path := join(path, f.key)
 		switch f.key {
 		case "per":
@@ -380,6 +380,8 @@ func (d *decoder) dataKey(n *yaml.Node, path string) DataKey {
 			}
 		case "ttl":
 			k.TTL = d.duration(f.value, path)
+		case "content_keys":
+			k.ContentKeys = d.number(f.value, path, 0, 1<<24)
 		case "branch_key":
 			if f.value.Kind == yaml.ScalarNode {
 				k.BranchKey = d.text(f.value, path)
@@ -391,20 +393,27 @@ func (d *decoder) dataKey(n *yaml.Node, path string) DataKey {
 		}
 	}
 	d.checkDataKey(n, path, k)
+	if k.ContentKeys < 0 && k.Per == "branch" {
+		k.ContentKeys = defaultContentKeys
+	}
+	k.ContentKeys = max(0, k.ContentKeys)
 	return k
 }
+
+// defaultContentKeys is how many content keys are kept beside branch keys.
+const defaultContentKeys = 2000
 
 // storeForm is what the field store may say.
 var storeForm = regexp.MustCompile(`^(sql|sql:[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?|file:.+|code:.+)$`)
 
 func (d *decoder) checkDataKey(n *yaml.Node, path string, k DataKey) {
 	cached := k.MaxAge != 0 || k.MaxMessages != 0 || k.MaxBytes != 0 || k.Capacity != 0 && k.Per != "branch"
-	branch := k.Store != "" || k.TTL != 0 || k.BranchKey != "" || k.BranchKeyFrom != ""
+	branch := k.Store != "" || k.TTL != 0 || k.BranchKey != "" || k.BranchKeyFrom != "" || k.ContentKeys >= 0
 	switch {
 	case k.Per != "cached" && cached:
 		d.fail(n, path, "max_age, max_messages, max_bytes and capacity belong to cached data keys", "write per: cached, or take them out")
 	case k.Per != "branch" && branch:
-		d.fail(n, path, "store, ttl and branch_key belong to branch keys", "write per: branch, or take them out")
+		d.fail(n, path, "store, ttl, branch_key and content_keys belong to branch keys", "write per: branch, or take them out")
 	case k.Per == "cached" && k.MaxAge == 0:
 		d.fail(n, join(path, "max_age"), "the field is missing", "say for how long a data key may be used, such as 5m")
 	case k.BranchKey != "" && len(k.BranchKey) > 255:

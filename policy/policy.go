@@ -127,6 +127,8 @@ type DataKey struct {
 	TTL           time.Duration
 	BranchKey     string // a fixed branch key id
 	BranchKeyFrom string // or the column that holds it
+	// ContentKeys is how many messages' content keys are kept beside branch keys.
+	ContentKeys int64
 }
 
 // Table is a protected table.

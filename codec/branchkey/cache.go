@@ -32,6 +32,11 @@ type CacheConfig struct {
 	// Capacity is how many keys are kept; zero means 1000. The least recently
 	// used goes first.
 	Capacity int
+	// ContentKeys is how many content keys are kept beside the branch keys that
+	// their data keys are wrapped under: a message that is opened again costs a
+	// third. They go with their branch key, or when there are more. Each takes about
+	// 2 KiB. Zero means none.
+	ContentKeys int
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// OnLookup, if set, is told of each look-up: a hit made no call of the
@@ -44,6 +49,8 @@ type CacheConfig struct {
 // deadline.
 type Cache struct {
 	config CacheConfig
+
+	content *contentKeys // nil if none are kept
 
 	mu       sync.Mutex
 	closed   bool
@@ -102,7 +109,7 @@ func NewCache(c CacheConfig) (*Cache, error) {
 		return nil, errors.New("branchkey: a cache needs Keys")
 	case c.TTL <= 0:
 		return nil, errors.New("branchkey: a cache needs a TTL above zero: the most that a deleted branch key goes on opening")
-	case c.Capacity < 0:
+	case c.Capacity < 0 || c.ContentKeys < 0:
 		return nil, errors.New("branchkey: the cache's capacity is negative")
 	}
 	if c.Capacity == 0 {
@@ -112,6 +119,9 @@ func NewCache(c CacheConfig) (*Cache, error) {
 		c.Now = time.Now
 	}
 	cache := &Cache{config: c, slots: map[slotKey]*slot{}, flights: map[slotKey]*flight{}, negative: map[slotKey]time.Time{}}
+	if c.ContentKeys > 0 {
+		cache.content = &contentKeys{limit: c.ContentKeys, kept: map[messageID]kept{}}
+	}
 	cache.ring.next, cache.ring.prev = &cache.ring, &cache.ring
 	return cache, nil
 }
@@ -165,21 +175,12 @@ func (c *Cache) find(ctx context.Context, key slotKey) (*secret, *flight, error)
 	if c.closed {
 		return nil, nil, &codec.Error{Kind: codec.ErrClosed, What: "the cache of branch keys", Offset: -1}
 	}
-	now := c.config.Now()
-	if s := c.slots[key]; s != nil {
-		if now.Before(s.expires) {
-			c.touch(s)
-			if !now.Before(s.refresh) {
-				// Once for each third of what is left, whether it works or not.
-				s.refresh = now.Add(max(s.expires.Sub(now)/3, time.Millisecond))
-				c.fetch(ctx, key)
-			}
-			s.secret.refs.Add(1)
-			c.told(true)
-			return s.secret, nil, nil
-		}
-		c.drop(s)
+	if s := c.inForce(ctx, key); s != nil {
+		s.secret.refs.Add(1)
+		c.told(true)
+		return s.secret, nil, nil
 	}
+	now := c.config.Now()
 	if until, ok := c.negative[key]; ok {
 		if now.Before(until) {
 			return nil, nil, &codec.Error{Kind: codec.ErrKeyDeleted, Op: "decrypt", What: deletedKey, Offset: -1}
@@ -190,6 +191,27 @@ func (c *Cache) find(ctx context.Context, key slotKey) (*secret, *flight, error)
 	f := c.fetch(ctx, key)
 	f.waiters++
 	return nil, f, nil
+}
+
+// inForce returns the slot of a key that may be used, and has it looked up
+// again in good time; nil if there is none.
+func (c *Cache) inForce(ctx context.Context, key slotKey) *slot {
+	s := c.slots[key]
+	if s == nil {
+		return nil
+	}
+	now := c.config.Now()
+	if !now.Before(s.expires) {
+		c.drop(s)
+		return nil
+	}
+	c.touch(s)
+	if !now.Before(s.refresh) {
+		// Once for each third of what is left, whether it works or not.
+		s.refresh = now.Add(max(s.expires.Sub(now)/3, time.Millisecond))
+		c.fetch(ctx, key)
+	}
+	return s
 }
 
 func (c *Cache) told(hit bool) {
@@ -340,6 +362,9 @@ func (c *Cache) prune() {
 func (c *Cache) drop(s *slot) {
 	delete(c.slots, s.key)
 	s.prev.next, s.next.prev = s.next, s.prev
+	if c.content != nil && !s.key.active {
+		c.content.forget(s.secret)
+	}
 	s.secret.release()
 }
 

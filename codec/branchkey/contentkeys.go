@@ -1,0 +1,108 @@
+package branchkey
+
+import (
+	"context"
+	"encoding/binary"
+
+	"github.com/sealsql/sealsql/codec"
+)
+
+// contentKeys are the content keys of messages that are opened again and again
+// under branch keys that the cache holds. What is opened once, as in a scan, leaves
+// nothing but a mark. The cache's mutex guards it.
+type contentKeys struct {
+	limit int
+	kept  map[messageID]kept
+	// marks say which messages were opened lately, by a part of their ids.
+	marks [1 << 13]uint32
+}
+
+// messageID is a message's random id; a shorter one ends in zeros.
+type messageID [32]byte
+
+// kept is a content key and what its data key was unwrapped with.
+type kept struct {
+	secret *secret
+	key    *codec.ContentKey
+}
+
+// again marks a message as opened, and reports whether it was marked before.
+func (k *contentKeys) again(id messageID) bool {
+	mark := &k.marks[binary.BigEndian.Uint16(id[:])%uint16(len(k.marks))]
+	before := *mark
+	*mark = binary.BigEndian.Uint32(id[2:])
+	return before == *mark
+}
+
+// keep keeps a content key, in place of any other one if there are too many.
+func (k *contentKeys) keep(id messageID, c kept) {
+	for other := range k.kept {
+		if len(k.kept) < k.limit {
+			break
+		}
+		delete(k.kept, other)
+	}
+	k.kept[id] = c
+}
+
+// forget drops what hangs on a branch key.
+func (k *contentKeys) forget(s *secret) {
+	for id, c := range k.kept {
+		if c.secret == s {
+			delete(k.kept, id)
+		}
+	}
+}
+
+var _ codec.ContentKeeper = (*Keyring)(nil)
+
+// Kept implements [codec.ContentKeeper].
+func (k *Keyring) Kept(ctx context.Context, ec codec.Context, id []byte, keys []codec.WrappedKey) (*codec.ContentKey, bool) {
+	c := k.cache
+	slot, ok := k.wrappedUnder(ec, keys)
+	if !ok || ctx.Err() != nil {
+		return nil, false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.inForce(ctx, slot)
+	if s == nil {
+		return nil, false
+	}
+	var at messageID
+	copy(at[:], id)
+	if found := c.content.kept[at]; found.secret == s.secret {
+		c.told(true)
+		return found.key, false
+	}
+	return nil, c.content.again(at)
+}
+
+// Keep implements [codec.ContentKeeper].
+func (k *Keyring) Keep(ctx context.Context, ec codec.Context, id []byte, keys []codec.WrappedKey, key *codec.ContentKey) {
+	c := k.cache
+	slot, ok := k.wrappedUnder(ec, keys)
+	if !ok {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := c.inForce(ctx, slot); s != nil {
+		var at messageID
+		copy(at[:], id)
+		c.content.keep(at, kept{s.secret, key})
+	}
+}
+
+// wrappedUnder returns the one version of a branch key that a message which
+// this package wrote is wrapped under.
+func (k *Keyring) wrappedUnder(ec codec.Context, keys []codec.WrappedKey) (slotKey, bool) {
+	if k.cache.content == nil || len(keys) != 1 || keys[0].ProviderID != ProviderID || len(keys[0].Ciphertext) < prefixLength {
+		return slotKey{}, false
+	}
+	id, err := k.branch(ec)
+	if err != nil || string(keys[0].ProviderInfo) != id {
+		return slotKey{}, false
+	}
+	return slotKey{id: id, version: version(keys[0].Ciphertext[saltLength+ivLength : prefixLength])}, true
+}
