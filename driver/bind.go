@@ -147,7 +147,9 @@ func (b *binding) unseal(ctx context.Context, s *sqlplan.Seal, stored []any) (un
 // seal seals a plaintext for the row that sources describe and returns it as
 // the column stores it.
 func (b *binding) seal(ctx context.Context, col *column, plaintext []byte, sources []string) (any, error) {
-	ctx = context.WithValue(ctx, sealing{}, &finding{col: col, text: b.text, sources: sources})
+	if !col.local { // a wrapping may be missing
+		ctx = context.WithValue(ctx, sealing{}, &finding{col: col, text: b.text, sources: sources})
+	}
 	expected := col.borrow(sources)
 	message, err := col.codec.Encrypt(ctx, nil, plaintext, expected)
 	if err != nil {

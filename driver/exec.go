@@ -79,11 +79,10 @@ func (c *conn) execPlan(ctx context.Context, e *engine, plan *sqlplan.Plan, send
 	if err := count(plan, &a); err != nil {
 		return nil, err
 	}
-	b := &binding{engine: e, text: a.Text, params: a.Params}
 	if stepwise(plan) {
-		return c.execSteps(ctx, b, plan, a)
+		return c.execSteps(ctx, &binding{engine: e, text: a.Text, params: a.Params}, plan, a)
 	}
-	text, args, err := c.bindMain(ctx, b, plan, a)
+	text, args, err := c.bindMain(ctx, e, plan, a)
 	if err != nil {
 		return nil, err
 	}
@@ -95,11 +94,10 @@ func (c *conn) queryPlan(ctx context.Context, e *engine, plan *sqlplan.Plan, sen
 	if err := count(plan, &a); err != nil {
 		return nil, err
 	}
-	b := &binding{engine: e, text: a.Text, params: a.Params}
 	if stepwise(plan) {
-		return c.querySteps(ctx, b, plan, a)
+		return c.querySteps(ctx, &binding{engine: e, text: a.Text, params: a.Params}, plan, a)
 	}
-	text, args, err := c.bindMain(ctx, b, plan, a)
+	text, args, err := c.bindMain(ctx, e, plan, a)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +133,7 @@ func (c *conn) queryStale(ctx context.Context, base sqldriver.Rows, plan *sqlpla
 	if !fresh.Protected || stepwise(fresh) || a.prepared && fresh.Main.Text != plan.Main.Text {
 		return nil, fmt.Errorf("%w: run the statement again", ErrTableChanged)
 	}
-	text, args, err := c.bindMain(ctx, &binding{engine: e, text: a.Text, params: a.Params}, fresh, a)
+	text, args, err := c.bindMain(ctx, e, fresh, a)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +158,11 @@ func (e *engine) noteStale(err error) {
 }
 
 // bindMain seals what the plan says and fills its main text.
-func (c *conn) bindMain(ctx context.Context, b *binding, plan *sqlplan.Plan, a Arguments) (string, []sqldriver.NamedValue, error) {
+func (c *conn) bindMain(ctx context.Context, e *engine, plan *sqlplan.Plan, a Arguments) (string, []sqldriver.NamedValue, error) {
+	if len(plan.Seals) == 0 && len(a.Options) == 0 && userArguments(&plan.Main, len(a.Params)) {
+		return plan.Main.Text, a.Params, nil
+	}
+	b := &binding{engine: e, text: a.Text, params: a.Params}
 	sealed, err := b.sealAll(ctx, plan.Seals, nil)
 	if err != nil {
 		return "", nil, err
@@ -172,6 +174,20 @@ func (c *conn) bindMain(ctx context.Context, b *binding, plan *sqlplan.Plan, a A
 	}
 	text, args := b.bind(&plan.Main, a.Options, sealed)
 	return text, args, nil
+}
+
+// userArguments reports whether a template takes a user's n arguments as they
+// are.
+func userArguments(t *sqlplan.Template, n int) bool {
+	if len(t.Args) != n {
+		return false
+	}
+	for i, a := range t.Args {
+		if a.Kind != sqlplan.ArgUser || a.Index != i {
+			return false
+		}
+	}
+	return true
 }
 
 // noteSkip remembers that the base driver takes no arguments without a

@@ -17,20 +17,25 @@ import (
 // maxRoom is how many context sources most tables have at most.
 const maxRoom = 4
 
-// openShown opens the value that a row shows in a protected column.
-func (e *engine) openShown(ctx context.Context, s *shown, row []sqldriver.Value, text string) (any, error) {
-	col := s.col
-	var sources []string
-	var known []bool
-	if n := len(s.from.Sources); n <= maxRoom {
-		room := new(struct { // one allocation
-			sources [maxRoom]string
-			known   [maxRoom]bool
-		})
-		sources, known = room.sources[:n], room.known[:n]
-	} else {
-		sources, known = make([]string, n), make([]bool, n)
+// sourceRoom is where the sources of one value lie, mostly.
+type sourceRoom struct {
+	sources [maxRoom]string
+	known   [maxRoom]bool
+}
+
+// take returns the room for n sources, empty.
+func (r *sourceRoom) take(n int) (sources []string, known []bool) {
+	if n > maxRoom {
+		return make([]string, n), make([]bool, n)
 	}
+	*r = sourceRoom{}
+	return r.sources[:n], r.known[:n]
+}
+
+// openShown opens the value that a row shows in a protected column.
+func (e *engine) openShown(ctx context.Context, s *shown, row []sqldriver.Value, room *sourceRoom, text string) (any, error) {
+	col := s.col
+	sources, known := room.take(len(s.from.Sources))
 	types, err := e.keyTypes(ctx, s.from.Table)
 	if err != nil {
 		return nil, err

@@ -39,10 +39,15 @@ type reader struct {
 	ctx    context.Context
 	engine *engine
 	text   string
-	next   func([]sqldriver.Value) error // the base driver's
+	base   sqldriver.Rows
+	next   func([]sqldriver.Value) error // in place of base.Next, if set
 	width  int
 	shown  []shown
 	at     []int // by server column, the index into shown, or -1
+	room   struct {
+		shown [1]shown
+		at    [narrow]int
+	}
 
 	queue  []*slot // rows that were read and not handed out, from head
 	head   int
@@ -70,9 +75,11 @@ type slot struct {
 	buffers  [][]byte   // by shown; what the ciphertexts lie in
 }
 
+// narrow is how many columns most results have at most.
+const narrow = 4
+
 // newSlot returns a slot; a narrow one takes one allocation.
 func newSlot(width, shown int) *slot {
-	const narrow = 4
 	if width > narrow || shown > 1 {
 		return &slot{cells: make([]sqldriver.Value, width), openings: make([]*opening, shown), own: make([]opening, shown), buffers: make([][]byte, shown)}
 	}
@@ -101,6 +108,8 @@ type opening struct {
 	hash   uint64 // in reader.same, with users rows of queue; 0 users if it is not there
 	users  int
 	shared bool // other rows show it too
+
+	room sourceRoom
 }
 
 // The states of an opening. What waits is opened by whoever claims it first: a
@@ -117,7 +126,7 @@ func (o *opening) claim() bool { return o.state.CompareAndSwap(waiting, claimed)
 // open opens what was claimed. Nothing touches o afterwards but the reader.
 func (o *opening) open(ctx context.Context, e *engine, text string) {
 	if o.err = ctx.Err(); o.err == nil {
-		o.value, o.err = e.openShown(ctx, o.from, o.row, text)
+		o.value, o.err = e.openShown(ctx, o.from, o.row, &o.room, text)
 	}
 	if o.state.Swap(opened) == awaited {
 		close(o.done)
@@ -155,11 +164,14 @@ type shown struct {
 
 func (r *reader) reset(set *sqlplan.ResultSet, width int) {
 	r.stop()
-	*r = reader{ctx: r.ctx, engine: r.engine, text: r.text, next: r.next, width: width}
+	*r = reader{ctx: r.ctx, engine: r.engine, text: r.text, base: r.base, next: r.next, width: width}
 	if set == nil {
 		return
 	}
-	r.at = make([]int, width)
+	r.shown = r.room.shown[:0]
+	if r.at = r.room.at[:min(width, narrow)]; width > narrow {
+		r.at = make([]int, width)
+	}
 	for i := range r.at {
 		r.at[i] = -1
 	}
@@ -225,7 +237,7 @@ func (r *reader) read() bool {
 	} else {
 		s = newSlot(r.width, len(r.shown))
 	}
-	if r.end = r.next(s.cells); r.end != nil {
+	if r.end = r.fetch(s.cells); r.end != nil {
 		return false
 	}
 	r.own(s)
@@ -236,6 +248,14 @@ func (r *reader) read() bool {
 	r.queue = append(r.queue, s)
 	r.size += s.size
 	return true
+}
+
+// fetch reads a row from the base driver.
+func (r *reader) fetch(row []sqldriver.Value) error {
+	if r.next != nil {
+		return r.next(row)
+	}
+	return r.base.Next(row)
 }
 
 // own copies what the base driver may use its buffers again for. A ciphertext
@@ -397,7 +417,7 @@ func (r *reader) finish(s *slot) (lent bool, err error) {
 		if o.err != nil && o.by != s.number {
 			// What is wrong is wrong with this row too: it gets its own event.
 			own := &opening{by: s.number}
-			own.value, own.err = r.engine.openShown(r.ctx, &r.shown[i], s.cells, r.text)
+			own.value, own.err = r.engine.openShown(r.ctx, &r.shown[i], s.cells, &own.room, r.text)
 			s.openings[i] = own
 		}
 	}

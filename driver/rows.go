@@ -23,6 +23,10 @@ type rows struct {
 
 	names   []string
 	visible []int // by visible column, the server's column
+	room    struct {
+		names   [narrow]string
+		visible [narrow]int
+	}
 }
 
 type (
@@ -70,7 +74,7 @@ func wrapRows(ctx context.Context, base sqldriver.Rows, e *engine, sets []sqlpla
 // serves their metadata. With no buffer it reads from base.
 func wrapBuffered(ctx context.Context, base sqldriver.Rows, buffer [][]any, e *engine, sets []sqlplan.ResultSet, text string) sqldriver.Rows {
 	r := &rows{base: base, sets: sets}
-	r.reader = reader{ctx: ctx, engine: e, text: text, next: base.Next}
+	r.reader = reader{ctx: ctx, engine: e, text: text, base: base}
 	if buffer != nil {
 		r.reader.next = fromBuffer(buffer)
 	}
@@ -136,7 +140,7 @@ func (r *rows) enter() {
 	if set == nil {
 		return
 	}
-	r.names = make([]string, 0, len(names))
+	r.names, r.visible = r.room.names[:0], r.room.visible[:0]
 	for i, c := range set.Columns {
 		if !c.Hidden {
 			r.names = append(r.names, names[i])
@@ -157,7 +161,7 @@ func (r *rows) Close() error {
 
 func (r *rows) Next(dest []sqldriver.Value) error {
 	if r.visible == nil {
-		return r.reader.next(dest)
+		return r.reader.fetch(dest)
 	}
 	row, err := r.reader.row()
 	if err != nil {
