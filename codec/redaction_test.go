@@ -43,6 +43,21 @@ func (knownKeyring) OnDecrypt(_ context.Context, m *codec.DecryptionMaterials, _
 	return nil
 }
 
+// keeper keeps the content key of each message; of suite 0078 it is the data key.
+type keeper struct {
+	knownKeyring
+	kept map[string]*codec.ContentKey
+}
+
+func (k *keeper) Kept(_ context.Context, _ codec.Context, id []byte, _ []codec.WrappedKey) (*codec.ContentKey, bool) {
+	key, ok := k.kept[string(id)]
+	return key, !ok
+}
+
+func (k *keeper) Keep(_ context.Context, _ codec.Context, id []byte, _ []codec.WrappedKey, key *codec.ContentKey) {
+	k.kept[string(id)] = key
+}
+
 // knownKMS says that every branch key is secretKey.
 type knownKMS struct{}
 
@@ -122,7 +137,22 @@ func holders(t *testing.T) map[string]any {
 	if _, err := c.Encrypt(t.Context(), nil, nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	return map[string]any{"a data key": key, "a pointer to one": &key, "a struct": nested{key, key, []codec.DataKey{key}},
+	keeps := &keeper{kept: map[string]*codec.ContentKey{}}
+	plain := newCodec(t, codec.Config{Keyring: keeps, Suite: codec.Suite256, Commitment: codec.CommitmentForbidEncryptAllowDecrypt})
+	m, err := plain.Encrypt(t.Context(), nil, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := codec.Parse(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := plain.Decrypt(t.Context(), nil, parsed, nil); err != nil || len(keeps.kept) != 1 {
+		t.Fatal(len(keeps.kept), err)
+	}
+	content := keeps.kept[string(parsed.ID())]
+	return map[string]any{"a content key": content, "a content key's value": *content, "content keys": keeps.kept, "what keeps them": keeps,
+		"a data key": key, "a pointer to one": &key, "a struct": nested{key, key, []codec.DataKey{key}},
 		"a slice": []codec.DataKey{key}, "a map": map[string]codec.DataKey{"k": key}, "an interface": []any{key},
 		"encryption materials": enc, "decryption materials": dec, "the cache of materials": materials,
 		"a raw keyring": raw, "a multi-keyring": multi, "branch keys": keys, "the cache of branch keys": branches, "a branch keyring": branch,
@@ -176,7 +206,7 @@ func TestKeysAreNeverPrinted(t *testing.T) {
 			}
 		}
 	}
-	if len(all) != 17 || printed < 17*5*9*50 {
+	if len(all) != 21 || printed < 21*5*9*50 {
 		t.Errorf("%d holders, %d prints", len(all), printed)
 	}
 	for _, leak := range leaks()[2:] {

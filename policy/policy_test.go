@@ -128,3 +128,25 @@ tables: {t: {row_key: [id], columns: {x: {keyring: k, type: string, on_mismatch:
 		}
 	}
 }
+
+func TestContentKeysAreKeptUnlessThePolicySaysOtherwise(t *testing.T) {
+	const text = `
+version: 1
+keyrings:
+  plain: {raw_aes: {key_env: K}}
+  usual: {raw_aes: {key_env: K}, data_key: {per: branch, store: sql, ttl: 15m, branch_key: x}}
+  none: {raw_aes: {key_env: K}, data_key: {per: branch, store: sql, ttl: 15m, branch_key: x, content_keys: 0}}
+  many: {raw_aes: {key_env: K}, data_key: {per: branch, store: sql, ttl: 15m, branch_key: x, content_keys: 50000}}
+tables:
+  t: {row_key: [id], columns: {c: {keyring: usual, type: string}}}
+`
+	p, err := policy.Parse("policy.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]int64{"plain": 0, "usual": 2000, "none": 0, "many": 50000} {
+		if k, ok := p.Keyring(name); !ok || k.DataKey.ContentKeys != want {
+			t.Errorf("%s keeps %d content keys, want %d", name, k.DataKey.ContentKeys, want)
+		}
+	}
+}

@@ -150,6 +150,16 @@ func (c *Cache) Len() int {
 	return len(c.slots)
 }
 
+// ContentKeys is the number of content keys that the cache holds.
+func (c *Cache) ContentKeys() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.content == nil {
+		return 0
+	}
+	return len(c.content.kept)
+}
+
 // get returns the key with a reference that the caller releases.
 func (c *Cache) get(ctx context.Context, key slotKey) (*secret, error) {
 	if err := ctx.Err(); err != nil {
