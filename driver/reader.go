@@ -201,7 +201,10 @@ func (r *reader) row() ([]sqldriver.Value, error) {
 		r.spare, r.out = append(r.spare, r.out), nil
 	}
 	if r.queued() == 0 {
-		began := time.Now()
+		var began time.Time
+		if r.handed > 0 {
+			began = time.Now()
+		}
 		if r.end != nil || !r.read() {
 			r.stop()
 			return nil, r.end

@@ -31,30 +31,32 @@ type contender struct {
 }
 
 // compare runs the contenders in turn, n times in each of the rounds, and returns
-// each one's time over the first one's. The order turns from round to round.
-func compare(b *testing.B, rounds, n int, all []contender) map[string]ratios {
+// each one's time over the first one's: by the clock, and of the processors. The order
+// turns from round to round.
+func compare(b *testing.B, rounds, n int, all []contender) (clock, used map[string]ratios) {
 	b.Helper()
-	out := map[string]ratios{}
+	clock, used = map[string]ratios{}, map[string]ratios{}
 	for round := range rounds + 1 {
-		took := make([]time.Duration, len(all))
+		took, spent := make([]time.Duration, len(all)), make([]time.Duration, len(all))
 		for i := range all {
 			at := (i + round) % len(all)
-			start := time.Now()
+			start, before := time.Now(), cpu()
 			for range n {
 				if err := all[at].do(); err != nil {
 					b.Fatalf("%s: %v", all[at].name, err)
 				}
 			}
-			took[at] = time.Since(start)
+			took[at], spent[at] = time.Since(start), cpu()-before
 		}
 		if round == 0 {
 			continue // warms up
 		}
 		for i, c := range all {
-			out[c.name] = append(out[c.name], float64(took[i])/float64(took[0]))
+			clock[c.name] = append(clock[c.name], float64(took[i])/float64(took[0]))
+			used[c.name] = append(used[c.name], float64(spent[i])/float64(spent[0]))
 		}
 	}
-	return out
+	return clock, used
 }
 
 // cpu is the processor time that this process has used. Where others use the

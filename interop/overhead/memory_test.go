@@ -157,7 +157,7 @@ func BenchmarkInMemory(b *testing.B) {
 			all := c.contenders(b)
 			n := max(20, 4000/(1+c.rows))
 			for b.Loop() {
-				got := compare(b, 41, n, all)
+				got, _ := compare(b, 41, n, all)
 				for _, w := range wrappers[1:] {
 					b.ReportMetric(got[w].quartile(0.5), w+"/bare")
 				}

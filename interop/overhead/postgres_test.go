@@ -10,6 +10,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/XSAM/otelsql"
+	"github.com/ngrok/sqlmw"
+
 	"github.com/sealsql/sealsql/codec/branchkey"
 	"github.com/sealsql/sealsql/driver"
 	_ "github.com/sealsql/sealsql/driver/postgres"
@@ -26,7 +29,7 @@ version: 1
 keyrings:
   pii:
     kms: {keys: ["%s"]}
-    data_key: {per: branch, store: "file:%s", ttl: 15m, branch_key: shop}
+    data_key: {per: branch, store: "file:%s", ttl: 15m, branch_key: shop, content_keys: %d}
 tables:
   sealed:
     row_key: [id]
@@ -34,23 +37,47 @@ tables:
       ssn: {keyring: pii, type: string}
 `
 
-// sealed opens a database through sealsql whose column sealed.ssn has branch keys,
-// under a KMS of its own, and makes the key.
-func sealed(t testing.TB, base sqldriver.Connector, opts ...driver.Option) *sql.DB {
+// world is a KMS, a branch key under it, and the file that it lies in.
+type world struct {
+	kms   *sealtest.KMS
+	arn   string
+	store string
+}
+
+func newWorld(t testing.TB) *world {
 	t.Helper()
-	k := sealtest.NewKMS()
-	t.Cleanup(k.Close)
-	text := fmt.Sprintf(branchPolicy, k.CreateKey("us-east-1"), filepath.Join(t.TempDir(), "keys.json"))
-	p, err := policy.Parse("overhead", []byte(text))
+	w := &world{kms: sealtest.NewKMS(), store: filepath.Join(t.TempDir(), "keys.json")}
+	t.Cleanup(w.kms.Close)
+	w.arn = w.kms.CreateKey("us-east-1")
+	return w
+}
+
+// open opens a database through sealsql whose column sealed.ssn has branch keys,
+// which keeps so many content keys.
+func (w *world) open(t testing.TB, base sqldriver.Connector, contentKeys int, opts ...driver.Option) *sql.DB {
+	t.Helper()
+	p, err := policy.Parse("overhead", fmt.Appendf(nil, branchPolicy, w.arn, w.store, contentKeys))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := driver.NewConnector(base, append(opts, driver.WithPolicy(p), driver.WithAWSConfig(k.AWSConfig("us-east-1")))...)
+	c, err := driver.NewConnector(base, append(opts, driver.WithPolicy(p), driver.WithAWSConfig(w.kms.AWSConfig("us-east-1")))...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	db := sql.OpenDB(c)
 	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// sealed is newWorld and open, and makes the branch key.
+func sealed(t testing.TB, base sqldriver.Connector, contentKeys int, opts ...driver.Option) *sql.DB {
+	t.Helper()
+	return newWorld(t).sealed(t, base, contentKeys, opts...)
+}
+
+func (w *world) sealed(t testing.TB, base sqldriver.Connector, contentKeys int, opts ...driver.Option) *sql.DB {
+	t.Helper()
+	db := w.open(t, base, contentKeys, opts...)
 	if _, err := branchKeys(t, db).Create(context.Background(), "shop", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -73,10 +100,12 @@ const (
 )
 
 // pair is one database, bare and through sealsql. The table plain has bytea
-// values as wide as the messages in the table sealed.
+// values as wide as the messages in the table sealed. A value that is opened through
+// first is always opened as if for the first time: no content key is kept.
 type pair struct {
-	bare, sealed *sql.DB
-	wide         []byte // a message
+	bare, sealed, first *sql.DB
+	sqlmw, otelsql      *sql.DB
+	wide                []byte // a message
 }
 
 func newPair(b *testing.B, rows int, opts ...driver.Option) *pair {
@@ -89,15 +118,23 @@ func newPair(b *testing.B, rows int, opts ...driver.Option) *pair {
 	if err != nil {
 		b.Fatal(err)
 	}
-	p.sealed = sealed(b, base, opts...)
+	w := newWorld(b)
+	p.sealed, p.first = w.sealed(b, base, 2*points, opts...), w.open(b, base, 0, opts...)
+	p.otelsql = otelsql.OpenDB(base)
+	sqlmwName := "sqlmw-" + name
+	sql.Register(sqlmwName, sqlmw.Driver(p.bare.Driver(), new(sqlmw.NullInterceptor)))
+	if p.sqlmw, err = sql.Open(sqlmwName, dsn); err != nil {
+		b.Fatal(err)
+	}
 	for _, t := range []string{"plain", "sealed"} {
 		if _, err := p.bare.Exec("CREATE TABLE " + t + " (id bigint PRIMARY KEY, name text, ssn bytea)"); err != nil {
 			b.Fatal(err)
 		}
 	}
 	p.fill(b, rows)
-	for _, db := range []*sql.DB{p.bare, p.sealed} {
+	for _, db := range []*sql.DB{p.bare, p.sealed, p.first, p.sqlmw, p.otelsql} {
 		db.SetMaxIdleConns(16)
+		b.Cleanup(func() { _ = db.Close() })
 	}
 	return p
 }
@@ -161,15 +198,16 @@ func together(goroutines int, do func(i int) error) func() error {
 	}
 }
 
-// report prints how much of the first one's throughput each has.
-func report(b *testing.B, title string, all []contender, got map[string]ratios) {
+// report prints how much of the first one's throughput each has, and how much
+// more processor time of this process it takes.
+func report(b *testing.B, title string, all []contender, clock, used map[string]ratios) {
 	for _, c := range all[1:] {
-		share := make(ratios, 0, len(got[c.name]))
-		for _, r := range got[c.name] {
+		share := make(ratios, 0, len(clock[c.name]))
+		for _, r := range clock[c.name] {
 			share = append(share, 1/r)
 		}
 		b.ReportMetric(share.quartile(0.5), c.name+"/"+all[0].name)
-		b.Logf("%-34s throughput of %s: %v of %s", title, c.name, share, all[0].name)
+		b.Logf("%-34s throughput of %-18s %v of bare; processor time %v times bare", title, c.name, share, used[c.name])
 	}
 }
 
@@ -209,24 +247,39 @@ func BenchmarkPostgresPoints(b *testing.B) {
 			return err
 		}
 	}
+	unprotected := func(do func(*sql.DB) func(int) error) []point {
+		return []point{{"bare", do(p.bare)}, {"sealsql", do(p.sealed)}, {"sqlmw", do(p.sqlmw)}, {"otelsql", do(p.otelsql)}}
+	}
+	plainRead := func(db *sql.DB) func(int) error { return read(db, "plain", 200) }
+	plainWrite := func(db *sql.DB) func(int) error { return write(db, "plain", p.wide) }
 	cases := []struct {
-		name         string
-		bare, sealed func(int) error
+		name string
+		all  []point
 	}{
-		{"unprotected read", read(p.bare, "plain", 200), read(p.sealed, "plain", 200)},
-		{"unprotected write", other(p.bare), other(p.sealed)},
-		{"protected read", read(p.bare, "plain", 200), read(p.sealed, "sealed", len(ssn))},
-		{"protected write", write(p.bare, "plain", p.wide), write(p.sealed, "sealed", ssn)},
+		{"unprotected read", unprotected(plainRead)},
+		{"unprotected write", unprotected(other)},
+		{"protected read", append(unprotected(plainRead), point{"sealsql-again", read(p.sealed, "sealed", len(ssn))}, point{"sealsql-first", read(p.first, "sealed", len(ssn))})},
+		{"protected write", append(unprotected(plainWrite), point{"sealsql-protected", write(p.sealed, "sealed", ssn)})},
 	}
 	for _, c := range cases {
 		for _, goroutines := range []int{1, 8} {
 			title := fmt.Sprintf("%s, %d at a time", c.name, goroutines)
 			b.Run(title, func(b *testing.B) {
-				all := []contender{{"bare", together(goroutines, c.bare)}, {"sealsql", together(goroutines, c.sealed)}}
+				var all []contender
+				for _, p := range c.all {
+					all = append(all, contender{p.name, together(goroutines, p.do)})
+				}
 				for b.Loop() {
-					report(b, title, all, compare(b, 61, max(1, 20/goroutines), all))
+					clock, used := compare(b, 61, max(1, 20/goroutines), all)
+					report(b, title, all, clock, used)
 				}
 			})
 		}
 	}
+}
+
+// point is one way to read or write the i-th row.
+type point struct {
+	name string
+	do   func(i int) error
 }
