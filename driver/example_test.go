@@ -96,8 +96,8 @@ func ExampleConnector_Explain() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(x.Protected, len(x.Texts))
-	for _, c := range x.Columns {
+	fmt.Println(x.Protected, len(x.Steps))
+	for _, c := range x.Results[0] {
 		fmt.Printf("hidden: %v, shows: %q\n", c.Hidden, c.Column)
 	}
 	// Output:

@@ -2,26 +2,29 @@ package driver
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/hex"
+	"fmt"
 	"strings"
 
-	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
-// Explanation says what sealsql makes of a statement, without sending
-// anything: for tests over a mocked connection, and for the curious.
+// Explanation says what sealsql makes of a statement, without sending anything
+// of it: for tests over a mocked connection, and for the curious. It holds names
+// and positions, and of the statement's literals only those in Steps that stand in no
+// protected column's place.
 type Explanation struct {
 	// Protected is false for a statement that is sent as it is.
 	Protected bool
-	// Texts are the texts that are sent, in their order, with placeholders;
-	// what is carried out row by row is shown for one row.
-	Texts []string
-	// Columns are the columns of the first result set that the server
-	// returns, hidden ones included; empty if no protected value is in it.
-	Columns []ExplainedColumn
-	// Locked are the columns that the first of Texts returns, for a statement
+	// Steps are the texts that are sent, in their order, with placeholders; what
+	// is carried out row by row is shown for one row.
+	Steps []ExplainedStep
+	// Seals are the values that are sealed; those of a statement that is carried
+	// out row by row are sealed for each of its rows.
+	Seals []ExplainedSeal
+	// Results are the columns of the result sets that the server returns, hidden
+	// ones included; nil if no protected value is in any.
+	Results [][]ExplainedColumn
+	// Locked are the columns that the first of Steps returns, for a statement
 	// that is carried out row by row: the row key, what values are bound to, and
 	// the stored values that are sealed again, whose names come with their
 	// table in LockedTable.
@@ -29,6 +32,20 @@ type Explanation struct {
 	LockedTable string
 
 	plan *sqlplan.Plan
+}
+
+// ExplainedStep is one text that is sent, and what for.
+type ExplainedStep struct{ Purpose, SQL string }
+
+// ExplainedSeal is one value of one protected column.
+type ExplainedSeal struct {
+	// Table and Column name the column, as the policy does.
+	Table, Column string
+	// Value says where the value comes from: "parameter 2", "a literal at 1:30".
+	Value string
+	// Bound says, for each column that the value is bound to, where its value
+	// comes from.
+	Bound map[string]string
 }
 
 // ExplainedColumn is a column that the server returns.
@@ -40,13 +57,16 @@ type ExplainedColumn struct {
 	// Table and Column name the protected column that is shown, as the policy
 	// does; empty if none is.
 	Table, Column string
+	// Unverifiable is true if the statement hides the row that the value is of.
+	Unverifiable bool
 	// Sources gives, for each column of the table that the value is bound to,
-	// the index in Columns of the one that shows it; -1 if none does.
+	// the index in the result set of the one that shows it; -1 if none does.
 	Sources map[string]int
 }
 
-// Explain plans a text as executing it would, and fails as executing it would.
-// It reads the database's catalog if the statement needs it.
+// Explain plans a text as executing it would, and fails as executing it would:
+// with a [*RefusedError] if it is refused. It reads the database's catalog if the
+// statement needs it.
 func (c *Connector) Explain(ctx context.Context, text string) (*Explanation, error) {
 	e := c.engine.Load()
 	if err := e.start(ctx); err != nil {
@@ -56,41 +76,99 @@ func (c *Connector) Explain(ctx context.Context, text string) (*Explanation, err
 	if err != nil {
 		return nil, err
 	}
-	x := &Explanation{Protected: plan.Protected, plan: plan}
-	sets := plan.Results
-	switch {
-	case !plan.Protected:
-		x.Texts = []string{text}
-	case plan.RowByRow != nil:
-		x.Texts = []string{plan.RowByRow.Lock.Text, plan.RowByRow.Build(1).Text}
-		sets = plan.RowByRow.Results
-		x.lock(plan.RowByRow)
-	default:
-		for _, k := range plan.KeyChecks {
-			x.Texts = append(x.Texts, k.Text.Text)
-		}
-		if k := plan.ServerKey; k != nil && k.Mode == sqlplan.ServerKeyEvaluate {
-			x.Texts = append(x.Texts, k.Evaluate.Text)
-		}
-		x.Texts = append(x.Texts, plan.Main.Text)
-		if k := plan.ServerKey; k != nil && k.Mode == sqlplan.ServerKeyInsertThenSeal {
-			for _, u := range k.Update {
-				x.Texts = append(x.Texts, u.Text)
-			}
-		}
-	}
-	if len(sets) > 0 {
-		x.Columns = explainColumns(sets[0])
-	}
-	return x, nil
+	x := explainer{engine: e, text: text, out: &Explanation{Protected: plan.Protected, plan: plan}}
+	x.explain(plan)
+	return x.out, nil
 }
 
-func (x *Explanation) lock(r *sqlplan.RowByRow) {
-	x.LockedTable = tableName(r.Table.Schema, r.Table.Name)
-	x.Locked = append(append(x.Locked, r.Table.RowKey...), r.Table.Sources...)
-	for _, c := range r.Old {
-		x.Locked = append(x.Locked, c.Name)
+// Explain is [Connector.Explain].
+func (s *ValueSealer) Explain(ctx context.Context, text string) (*Explanation, error) {
+	return s.c.Explain(ctx, text)
+}
+
+type explainer struct {
+	engine *engine
+	text   string
+	out    *Explanation
+}
+
+func (x *explainer) step(purpose, text string) {
+	if text != "" {
+		x.out.Steps = append(x.out.Steps, ExplainedStep{purpose, text})
 	}
+}
+
+func (x *explainer) explain(plan *sqlplan.Plan) {
+	if !plan.Protected {
+		x.step("is sent as it is", x.text)
+		return
+	}
+	for _, k := range plan.KeyChecks {
+		x.step("reads how the row spells its key, and locks it", k.Text.Text)
+	}
+	seals, results := plan.Seals, plan.Results
+	switch r, k := plan.RowByRow, plan.ServerKey; {
+	case r != nil:
+		x.step(fmt.Sprintf("locks and reads the rows, at most %d", r.MaxRows), r.Lock.Text)
+		x.step("writes them, here for one row", r.Build(1).Text)
+		seals, results = r.Seals, r.Results
+		x.lock(r)
+	case k != nil && k.Mode == sqlplan.ServerKeyEvaluate:
+		x.step("asks for the keys that the server makes", k.Evaluate.Text)
+		x.step("writes the rows", plan.Main.Text)
+	case k != nil:
+		x.step("inserts the rows without the protected values, in a transaction", plan.Main.Text)
+		for _, u := range k.Update {
+			x.step("seals them for the key that the server made", u.Text)
+		}
+	default:
+		x.step("is sent in its place", plan.Main.Text)
+	}
+	for i := range seals {
+		x.seal(&seals[i])
+	}
+	for _, set := range results {
+		x.out.Results = append(x.out.Results, explainColumns(set))
+	}
+}
+
+func (x *explainer) lock(r *sqlplan.RowByRow) {
+	x.out.LockedTable = tableName(r.Table.Schema, r.Table.Name)
+	x.out.Locked = append(append(x.out.Locked, r.Table.RowKey...), r.Table.Sources...)
+	for _, c := range r.Old {
+		x.out.Locked = append(x.out.Locked, c.Name)
+	}
+}
+
+func (x *explainer) seal(s *sqlplan.Seal) {
+	out := ExplainedSeal{Table: tableName(s.Table.Schema, s.Table.Name), Column: s.Column.Name, Value: x.operand(s.Value), Bound: map[string]string{}}
+	for _, i := range s.Column.Context {
+		if i < len(s.Sources) {
+			out.Bound[s.Table.Sources[i]] = x.operand(s.Sources[i])
+		}
+	}
+	x.out.Seals = append(x.out.Seals, out)
+}
+
+func (x *explainer) operand(o sqlplan.Operand) string {
+	switch o.Kind {
+	case sqlplan.OperandParam:
+		return fmt.Sprintf("parameter %d", o.Param+1)
+	case sqlplan.OperandLiteral:
+		if o.Span.End == 0 {
+			return "a literal"
+		}
+		before := x.text[:min(o.Span.Start, len(x.text))]
+		line := strings.LastIndexByte(before, '\n')
+		return fmt.Sprintf("a literal at %d:%d", strings.Count(before, "\n")+1, len(before)-line)
+	case sqlplan.OperandNull:
+		return "NULL"
+	case sqlplan.OperandServer:
+		return "made by the server"
+	case sqlplan.OperandStored:
+		return "what the row holds"
+	}
+	return "unknown"
 }
 
 func explainColumns(set sqlplan.ResultSet) []ExplainedColumn {
@@ -101,94 +179,11 @@ func explainColumns(set sqlplan.ResultSet) []ExplainedColumn {
 		if p == nil {
 			continue
 		}
-		out[i].Table, out[i].Column, out[i].Sources = tableName(p.Table.Schema, p.Table.Name), p.Column.Name, map[string]int{}
+		out[i].Table, out[i].Column, out[i].Unverifiable = tableName(p.Table.Schema, p.Table.Name), p.Column.Name, p.Unverifiable
+		out[i].Sources = map[string]int{}
 		for _, s := range p.Column.Context {
 			out[i].Sources[p.Table.Sources[s]] = p.Sources[s]
 		}
 	}
 	return out
-}
-
-// Sends reports whether text is one that sealsql sends for the statement:
-// literals of protected columns may be any ciphertext or NULL in it, and what is
-// carried out row by row may be for any number of rows.
-func (x *Explanation) Sends(text string) bool {
-	for _, t := range x.Texts {
-		if t == text {
-			return true
-		}
-	}
-	if !x.Protected {
-		return false
-	}
-	if r := x.plan.RowByRow; r != nil {
-		// The text grows with the rows.
-		for rows, length := 2, 0; rows <= r.MaxRows && length <= len(text); rows++ {
-			t := r.Build(rows).Text
-			if t == text {
-				return true
-			}
-			length = len(t)
-		}
-		return text == r.Empty.Text
-	}
-	return inlined(x.plan.Main.Pieces, text)
-}
-
-// inlined reports whether text is the pieces with literals in their holes.
-func inlined(pieces []sqlplan.Piece, text string) bool {
-	for _, p := range pieces {
-		if p.Arg == nil {
-			rest, ok := strings.CutPrefix(text, p.Text)
-			if !ok {
-				return false
-			}
-			text = rest
-			continue
-		}
-		n := 0
-		if p.Literal && p.Arg.Kind == sqlplan.ArgSeal {
-			n = literalLength(text)
-		}
-		if n == 0 {
-			return false
-		}
-		text = text[n:]
-	}
-	return text == ""
-}
-
-// literalLength is the length of the literal at the start of text if it is
-// NULL or holds a message as a [Dialect] spells it; else 0.
-func literalLength(text string) int {
-	if strings.HasPrefix(text, "NULL") {
-		return len("NULL")
-	}
-	open := strings.IndexByte(text, '\'')
-	if open < 0 || open > 1 {
-		return 0
-	}
-	end := strings.IndexByte(text[open+1:], '\'')
-	if end < 0 {
-		return 0
-	}
-	body, n := text[open+1:open+1+end], open+1+end+1
-	var raw []byte
-	var err error
-	switch {
-	case text[:open] == "x":
-		raw, err = hex.DecodeString(body)
-	case text[:open] == "E" && strings.HasPrefix(body, `\\x`) && strings.HasPrefix(text[n:], "::bytea"):
-		raw, err = hex.DecodeString(body[3:])
-		n += len("::bytea")
-	default:
-		raw, err = base64.StdEncoding.DecodeString(body)
-	}
-	if err != nil {
-		return 0
-	}
-	if _, err := codec.Parse(raw); err != nil {
-		return 0
-	}
-	return n
 }

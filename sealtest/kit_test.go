@@ -195,15 +195,16 @@ func TestQueryMatcherKnowsTheTextsAndNoOthers(t *testing.T) {
 	onEach(t, func(t *testing.T, kit *sealtest.Kit, db *sql.DB, mock sqlmock.Sqlmock) {
 		m := kit.QueryMatcher()
 		query := q(kit, "SELECT ssn FROM accounts WHERE account_number = ?")
-		sent := kit.Explain(query).Texts
-		if len(sent) != 1 || sent[0] == query {
-			t.Fatalf("%q", sent)
+		steps := kit.Explain(query).Steps
+		if len(steps) != 1 || steps[0].SQL == query {
+			t.Fatalf("%q", steps)
 		}
-		if err := m.Match(q(kit, "SELECT  ssn\n FROM accounts WHERE account_number = ?"), sent[0]); err != nil {
+		sent := steps[0].SQL
+		if err := m.Match(q(kit, "SELECT  ssn\n FROM accounts WHERE account_number = ?"), sent); err != nil {
 			t.Error(err)
 		}
-		for _, other := range []string{query, sent[0] + " ", sent[0][1:], strings.Replace(sent[0], "account_number =", "account_number <", 1)} {
-			if err := m.Match(query, other); (err == nil) != (strings.TrimSpace(other) == sent[0]) {
+		for _, other := range []string{query, sent + " ", sent[1:], strings.Replace(sent, "account_number =", "account_number <", 1)} {
+			if err := m.Match(query, other); (err == nil) != (strings.TrimSpace(other) == sent) {
 				t.Errorf("%s: %v", other, err)
 			}
 		}

@@ -55,18 +55,19 @@ func (k *Kit) Row(table string, row Row) Row {
 func (k *Kit) Rows(query string, rows ...Row) (columns []string, values [][]sqldriver.Value) {
 	k.t.Helper()
 	x := k.Explain(query)
-	if len(x.Columns) == 0 {
+	if len(x.Results) == 0 {
 		k.t.Fatalf("sealtest: no protected value is in the result of %s; make its rows without the kit", query)
 	}
-	bound := boundColumns(x.Columns)
-	for i, c := range x.Columns {
+	result := x.Results[0]
+	bound := boundColumns(result)
+	for i, c := range result {
 		if c.Name == "" {
 			c.Name = fmt.Sprintf("column%d", i+1)
 		}
 		columns = append(columns, c.Name)
 	}
 	for _, row := range rows {
-		v, err := k.answer(x.Columns, bound, row)
+		v, err := k.answer(result, bound, row)
 		if err != nil {
 			k.t.Fatalf("sealtest: a row for %s: %v", query, err)
 		}
@@ -200,10 +201,12 @@ func (m QueryMatcher) Match(expected, actual string) error {
 	if x.Sends(actual) {
 		return nil
 	}
-	for _, text := range x.Texts {
-		if strings.Join(strings.Fields(text), " ") == strings.Join(strings.Fields(actual), " ") {
+	texts := make([]string, len(x.Steps))
+	for i, s := range x.Steps {
+		texts[i] = s.SQL
+		if strings.Join(strings.Fields(s.SQL), " ") == strings.Join(strings.Fields(actual), " ") {
 			return nil
 		}
 	}
-	return fmt.Errorf("the statement sent is none of those that sealsql sends for the expected one:\n  sent: %s\n  expected: %s", actual, strings.Join(x.Texts, "\n  or: "))
+	return fmt.Errorf("the statement sent is none of those that sealsql sends for the expected one:\n  sent: %s\n  expected: %s", actual, strings.Join(texts, "\n  or: "))
 }

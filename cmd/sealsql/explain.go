@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -44,11 +45,12 @@ The tables are read from the database, or from a YAML file that lists their colu
 				return err
 			}
 			defer done()
-			x, err := s.Outline(cmd.Context(), text)
-			if err != nil {
+			x, err := s.Explain(cmd.Context(), text)
+			refused, ok := errors.AsType[*driver.RefusedError](err)
+			if err != nil && !ok {
 				return err
 			}
-			return a.showExplanation(x)
+			return a.showExplanation(x, refused)
 		},
 	}
 	c.Flags().StringVar(&schema, "schema", "", "a YAML file that lists the tables' columns, in place of the database")
@@ -97,8 +99,32 @@ func (a *app) planner(cmd *cobra.Command, file string) (*driver.ValueSealer, fun
 
 // shownExplanation is an explanation as JSON shows it.
 type shownExplanation struct {
-	*driver.Outline
-	Refused *shownRefusal `json:"refused,omitempty"`
+	Protected bool          `json:"protected"`
+	Steps     []shownStep   `json:"steps,omitempty"`
+	Seals     []shownSeal   `json:"seals,omitempty"`
+	Columns   []shownColumn `json:"columns,omitempty"`
+	Refused   *shownRefusal `json:"refused,omitempty"`
+}
+
+type shownStep struct {
+	Purpose string `json:"purpose"`
+	SQL     string `json:"sql"`
+}
+
+type shownSeal struct {
+	Table  string            `json:"table"`
+	Column string            `json:"column"`
+	Value  string            `json:"value"`
+	Bound  map[string]string `json:"bound"`
+}
+
+// shownColumn is a column that shows a protected value, or was added.
+type shownColumn struct {
+	Position     int    `json:"position"` // from 1, among the server's columns
+	Name         string `json:"name,omitempty"`
+	Hidden       bool   `json:"hidden,omitempty"`
+	Shows        string `json:"shows,omitempty"` // table.column
+	Unverifiable bool   `json:"unverifiable,omitempty"`
 }
 
 type shownRefusal struct {
@@ -109,25 +135,43 @@ type shownRefusal struct {
 	Mend   string `json:"mend,omitempty"`
 }
 
-func (a *app) showExplanation(x *driver.Outline) error {
+func (a *app) showExplanation(x *driver.Explanation, refused *driver.RefusedError) error {
+	s := shownExplanation{Protected: true}
+	if r := refused; r != nil {
+		s.Refused = &shownRefusal{r.Line, r.Column, r.Object, r.What, r.Mend}
+	} else if s.Protected = x.Protected; s.Protected {
+		s.add(x)
+	}
 	if a.output == "json" {
-		s := shownExplanation{Outline: x}
-		if r := x.Refused; r != nil {
-			s.Refused = &shownRefusal{r.Line, r.Column, r.Object, r.What, r.Mend}
-		}
 		if err := a.json(s); err != nil {
 			return err
 		}
 	} else {
-		a.explainText(x)
+		a.explainText(s)
 	}
-	if x.Refused != nil {
+	if refused != nil {
 		return finding(exitFindings)
 	}
 	return nil
 }
 
-func (a *app) explainText(x *driver.Outline) {
+func (s *shownExplanation) add(x *driver.Explanation) {
+	for _, step := range x.Steps {
+		s.Steps = append(s.Steps, shownStep(step))
+	}
+	for _, seal := range x.Seals {
+		s.Seals = append(s.Seals, shownSeal(seal))
+	}
+	for _, set := range x.Results {
+		for i, c := range set {
+			if c.Hidden || c.Column != "" {
+				s.Columns = append(s.Columns, shownColumn{i + 1, c.Name, c.Hidden, word(c.Column != "", c.Table+"."+c.Column), c.Unverifiable})
+			}
+		}
+	}
+}
+
+func (a *app) explainText(x shownExplanation) {
 	if r := x.Refused; r != nil {
 		at := ""
 		if r.Line > 0 {
