@@ -30,13 +30,11 @@ func (p *translator) utility(n *pg.Node) sqlplan.Statement {
 	if p.begin < p.end {
 		u.Span = p.span(p.begin, p.end)
 	}
-	switch x := n.GetNode().(type) {
-	case *pg.Node_TransactionStmt, *pg.Node_VariableShowStmt, *pg.Node_TruncateStmt, *pg.Node_DropStmt, *pg.Node_LockStmt,
-		*pg.Node_GrantStmt, *pg.Node_GrantRoleStmt, *pg.Node_VacuumStmt, *pg.Node_ListenStmt, *pg.Node_NotifyStmt, *pg.Node_UnlistenStmt, *pg.Node_DiscardStmt,
-		*pg.Node_CheckPointStmt, *pg.Node_ReindexStmt, *pg.Node_ClusterStmt, *pg.Node_CommentStmt, *pg.Node_DeallocateStmt,
-		*pg.Node_ClosePortalStmt, *pg.Node_FetchStmt, *pg.Node_CreateSeqStmt, *pg.Node_AlterSeqStmt, *pg.Node_CreateSchemaStmt,
-		*pg.Node_RefreshMatViewStmt, *pg.Node_AlterOwnerStmt, *pg.Node_ConstraintsSetStmt:
+	if harmless(n) {
 		u.Kind = sqlplan.UtilityHarmless
+		return u
+	}
+	switch x := n.GetNode().(type) {
 	case *pg.Node_VariableSetStmt:
 		u.Kind = sqlplan.UtilityHarmless
 	case *pg.Node_ExplainStmt:
@@ -61,6 +59,20 @@ func (p *translator) utility(n *pg.Node) sqlplan.Statement {
 		p.define(u, n)
 	}
 	return u
+}
+
+// harmless reports whether a statement neither holds a value nor changes what
+// names mean.
+func harmless(n *pg.Node) bool {
+	switch n.GetNode().(type) {
+	case *pg.Node_TransactionStmt, *pg.Node_VariableShowStmt, *pg.Node_TruncateStmt, *pg.Node_DropStmt, *pg.Node_LockStmt,
+		*pg.Node_GrantStmt, *pg.Node_GrantRoleStmt, *pg.Node_VacuumStmt, *pg.Node_ListenStmt, *pg.Node_NotifyStmt, *pg.Node_UnlistenStmt, *pg.Node_DiscardStmt,
+		*pg.Node_CheckPointStmt, *pg.Node_ReindexStmt, *pg.Node_ClusterStmt, *pg.Node_CommentStmt, *pg.Node_DeallocateStmt,
+		*pg.Node_ClosePortalStmt, *pg.Node_FetchStmt, *pg.Node_CreateSeqStmt, *pg.Node_AlterSeqStmt, *pg.Node_CreateSchemaStmt,
+		*pg.Node_RefreshMatViewStmt, *pg.Node_AlterOwnerStmt, *pg.Node_ConstraintsSetStmt:
+		return true
+	}
+	return false
 }
 
 func (p *translator) copyStmt(u *sqlplan.Utility, c *pg.CopyStmt) {
