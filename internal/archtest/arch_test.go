@@ -34,6 +34,7 @@ var allowed = map[string][]string{
 	"internal/sqlplan":          {},
 	"internal/sqlplan/postgres": {"internal/sqlplan", "github.com/sqlc-dev/oliphant", "github.com/sqlc-dev/oliphant/ast", "google.golang.org/protobuf/reflect/protoreflect"},
 	"internal/sqlplan/mysql":    {"internal/sqlplan", "github.com/sqlc-dev/marino/ast", "github.com/sqlc-dev/marino/mysql", "github.com/sqlc-dev/marino/parser", "github.com/sqlc-dev/marino/opcode", "github.com/sqlc-dev/marino/types", "github.com/sqlc-dev/marino/test_driver", "github.com/sqlc-dev/marino/format", "github.com/sqlc-dev/marino/charset"},
+	"internal/sqlplan/plantest": {"internal/sqlplan"},
 	"internal/drill":            {},
 	"internal/fakecloudwatch":   {"github.com/aws/smithy-go/encoding/cbor"},
 	"internal/rekey":            {"policy", "codec", "codec/awskms", "driver", "internal/sqlplan", "github.com/go-sql-driver/mysql"},

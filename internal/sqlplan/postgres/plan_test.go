@@ -1,40 +1,12 @@
 package postgres
 
 import (
-	"context"
-	"os"
-	"strings"
 	"testing"
 
-	"github.com/sealsql/sealsql/internal/sqlplan"
+	"github.com/sealsql/sealsql/internal/sqlplan/plantest"
 )
 
-// shop is a catalog of two tables.
-type shop struct{}
-
-func (shop) Relation(_ context.Context, _, name string) (*sqlplan.Relation, error) {
-	switch name {
-	case "accounts":
-		r := &sqlplan.Relation{Schema: "public", Name: name, UniqueKeys: []sqlplan.UniqueKey{{Name: "accounts_pkey", Columns: []string{"account_number"}, Primary: true}}}
-		for _, c := range []string{"account_number", "name"} {
-			r.Columns = append(r.Columns, sqlplan.RelationColumn{Name: c, Type: "text"})
-		}
-		r.Columns = append(r.Columns, sqlplan.RelationColumn{Name: "ssn", Type: "bytea"})
-		return r, nil
-	case "other":
-		return &sqlplan.Relation{Schema: "public", Name: name, Columns: []sqlplan.RelationColumn{{Name: "id", Type: "bigint"}, {Name: "account_number", Type: "text"}}}, nil
-	}
-	return nil, nil
-}
-
-func (shop) Readers() []*sqlplan.Relation { return nil }
-func (shop) Version() uint64              { return 1 }
-
-func shopPlanner() *Planner {
-	t := &sqlplan.Table{Name: "accounts", RowKey: []string{"account_number"}, Sources: []string{"account_number"}}
-	t.Columns = []*sqlplan.Column{{Table: t, Name: "ssn", Context: []int{0}}}
-	return New(&sqlplan.Rules{Tables: []*sqlplan.Table{t}}, shop{})
-}
+func shopPlanner() *Planner { return New(plantest.Rules(), plantest.Shop{}) }
 
 // TestEditedTexts shows what is sent for a statement.
 func TestEditedTexts(t *testing.T) {
@@ -88,56 +60,6 @@ func TestRowByRowTexts(t *testing.T) {
 	}
 }
 
-func statements(t testing.TB) []string {
-	var list []string
-	for _, f := range []string{"both.sql", "postgres.sql"} {
-		data, err := os.ReadFile("../../integration/testdata/hostile/" + f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, strings.Split(strings.TrimSpace(string(data)), "\n;;\n")...)
-	}
-	return list
-}
+func FuzzPlan(f *testing.F) { plantest.Fuzz(f, shopPlanner(), "postgres") }
 
-// FuzzPlan: whatever the text, planning ends in a plan or an error, and a
-// refusal holds no literal.
-func FuzzPlan(f *testing.F) {
-	for _, s := range statements(f) {
-		f.Add(s)
-	}
-	p := shopPlanner()
-	f.Fuzz(func(t *testing.T, text string) {
-		plan, err := p.Plan(t.Context(), text)
-		if (plan == nil) == (err == nil) {
-			t.Fatal("neither a plan nor an error, or both")
-		}
-		if err != nil && strings.Contains(err.Error(), "900-12-3456") {
-			t.Errorf("the refusal holds a literal: %v", err)
-		}
-		if plan == nil || plan.RowByRow == nil {
-			return
-		}
-		for rows := range 3 {
-			_ = plan.RowByRow.Build(rows)
-		}
-	})
-}
-
-// BenchmarkPlan analyses a text that is not cached.
-func BenchmarkPlan(b *testing.B) {
-	p := shopPlanner()
-	for name, text := range map[string]string{
-		"protected": "SELECT a.ssn, o.id FROM other o JOIN accounts a ON a.account_number = o.account_number WHERE o.id = $1",
-		"other":     "SELECT o.id FROM other o WHERE o.id = $1 ORDER BY o.account_number",
-	} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := p.Plan(b.Context(), text); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
+func BenchmarkPlan(b *testing.B) { plantest.Benchmark(b, shopPlanner(), "$1") }
