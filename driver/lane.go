@@ -122,11 +122,8 @@ func (l *lane) run() {
 	}
 	var summary <-chan time.Time
 	for {
-		select { // what is urgent goes first
-		case e := <-l.urgent:
-			l.deliver(e)
+		if l.urgentFirst() {
 			continue
-		default:
 		}
 		select {
 		case e := <-l.urgent:
@@ -151,15 +148,23 @@ func (l *lane) run() {
 	}
 }
 
+// urgentFirst delivers an urgent event if one waits; select alone would choose by chance.
+func (l *lane) urgentFirst() bool {
+	select {
+	case e := <-l.urgent:
+		l.deliver(e)
+		return true
+	default:
+		return false
+	}
+}
+
 // drain delivers what is queued when the connector is closed, until the close
 // timeout has passed.
 func (l *lane) drain() {
 	for l.ctx.Err() == nil {
-		select {
-		case e := <-l.urgent:
-			l.deliver(e)
+		if l.urgentFirst() {
 			continue
-		default:
 		}
 		select {
 		case e := <-l.urgent:
