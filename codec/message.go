@@ -56,18 +56,12 @@ func (m *Message) stores(key string) (value []byte, ok bool) {
 // WrappedKeys are the message's wrapped data keys. They must not be changed.
 func (m *Message) WrappedKeys() []WrappedKey { return m.keys }
 
-// Framed reports whether the body is framed.
-func (m *Message) Framed() bool { return m.framed }
-
 // FrameLength is the length of a regular frame's plaintext in bytes, 0 for a
 // body that is not framed.
 func (m *Message) FrameLength() uint32 { return m.frame }
 
 // HeaderLength is the length of the header with its authentication, in bytes.
 func (m *Message) HeaderLength() int { return m.content }
-
-// Length is the length of the whole message in bytes.
-func (m *Message) Length() int { return len(m.raw) }
 
 // cursor reads big-endian fields and remembers the first failure.
 type cursor struct {

@@ -134,9 +134,8 @@ type SubKind uint8
 const (
 	SubScalar SubKind = iota + 1
 	SubExists
-	SubIn          // Test IN (query), and every other comparison with a query
-	SubArray       // ARRAY(query)
-	SubMultiscalar // a row sub-select, as in SET (a, b) = (SELECT …)
+	SubIn    // Test IN (query), and every other comparison with a query
+	SubArray // ARRAY(query)
 )
 
 // Sub is a sub-select in an expression.

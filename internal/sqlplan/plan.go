@@ -288,8 +288,7 @@ type KeyCheck struct {
 	// Text returns the values of Table.Sources of the rows that the
 	// statement's row key compares equal to, locked for update.
 	Text Template
-	// Operands are the row's sources as the statement gives them. Where a row
-	// is found, what it holds replaces them in Seals.
-	Operands []Operand
-	Seals    []int
+	// Seals are the plan's seals of that row: where one is found, what it holds
+	// replaces the sources that the statement gives them.
+	Seals []int
 }
