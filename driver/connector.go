@@ -20,7 +20,7 @@ import (
 //
 // It is a driver.Connector for [database/sql.OpenDB]; closing the sql.DB closes it.
 type Connector struct {
-	base     sqldriver.Connector
+	base     hidden
 	driver   sqldriver.Driver
 	dialect  Dialect
 	settings settings
@@ -41,6 +41,18 @@ var (
 	_ sqldriver.Connector = (*Connector)(nil)
 	_ io.Closer           = (*Connector)(nil)
 )
+
+// hidden keeps a base connector from fmt: pgx's holds the password in a field, and
+// fmt prints fields, those of nested values too. Of a function it prints the address.
+// The nil function holds none.
+type hidden func() sqldriver.Connector
+
+func hide(c sqldriver.Connector) hidden { return func() sqldriver.Connector { return c } }
+
+// Format implements fmt.Formatter: nothing of a connector is for printing.
+func (c *Connector) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprint(f, "[sealsql connector]")
+}
 
 // PolicyEnv is the environment variable that names the policy's file.
 const PolicyEnv = "SEALSQL_POLICY"
@@ -78,7 +90,7 @@ func newConnector(base sqldriver.Connector, s settings) (*Connector, error) {
 			return nil, unrecognised(base.Driver())
 		}
 	}
-	c := &Connector{base: base, dialect: s.dialect, settings: s, stats: newCounters()}
+	c := &Connector{base: hide(base), dialect: s.dialect, settings: s, stats: newCounters()}
 	c.driver = wrapDriver(c, base.Driver())
 	if s.static {
 		c.catalog = &catalog{dialect: s.dialect, static: s.schema, relations: nil}
@@ -133,7 +145,7 @@ func (s *settings) load() (p *policy.Policy, content []byte, err error) {
 // Connect implements driver.Connector. The first connection reads from the
 // database what planning depends on; it fails if that cannot be read.
 func (c *Connector) Connect(ctx context.Context) (sqldriver.Conn, error) {
-	base, err := c.base.Connect(ctx)
+	base, err := c.base().Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +156,7 @@ func (c *Connector) Connect(ctx context.Context) (sqldriver.Conn, error) {
 func (c *Connector) admit(ctx context.Context, base sqldriver.Conn) (sqldriver.Conn, error) {
 	// A reload may put another engine in force meanwhile: see swap.
 	for e := c.engine.Load(); !e.ready.Load(); e = c.engine.Load() {
-		db := lend(base, c.base.Driver())
+		db := lend(base, c.base().Driver())
 		err := e.startOn(ctx, db)
 		_ = db.Close() // closes nothing but itself
 		if err != nil {
@@ -163,7 +175,7 @@ func (c *Connector) admit(ctx context.Context, base sqldriver.Conn) (sqldriver.C
 func (c *Connector) Driver() sqldriver.Driver { return c.driver }
 
 // Unwrap returns the base connector.
-func (c *Connector) Unwrap() any { return c.base }
+func (c *Connector) Unwrap() any { return c.base() }
 
 // Policy returns the policy in force.
 func (c *Connector) Policy() *policy.Policy { return c.engine.Load().policy }
@@ -176,8 +188,10 @@ func (c *Connector) Close() error {
 	err := c.catalog.close()
 	c.alerts.close(c.settings.closeIn)
 	c.keys.close()
-	if x, ok := c.base.(io.Closer); ok {
-		err = errors.Join(err, x.Close())
+	if c.base != nil {
+		if x, ok := c.base().(io.Closer); ok {
+			err = errors.Join(err, x.Close())
+		}
 	}
 	return err
 }

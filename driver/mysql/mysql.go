@@ -38,6 +38,15 @@ func init() {
 }
 
 func openBase(dsn string) (sqldriver.Connector, error) {
+	cfg, err := mysql.ParseDSN(dsn)
+	switch {
+	case err == nil && strings.Contains(cfg.Net, ":"), err != nil && strings.HasPrefix(err.Error(), "default addr for network"):
+		// Without @ or / in their places user and password are read as the name
+		// of a network, which go-sql-driver quotes.
+		return nil, errors.New("sealsql: the DSN names a network that go-sql-driver does not know; write it as user:password@tcp(host:port)/database")
+	case err != nil:
+		return nil, err
+	}
 	return mysql.MySQLDriver{}.OpenConnector(dsn)
 }
 

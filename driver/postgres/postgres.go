@@ -19,6 +19,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/sealsql/sealsql/driver"
@@ -39,7 +40,35 @@ func init() {
 }
 
 func openBase(dsn string) (sqldriver.Connector, error) {
-	return stdlib.GetDefaultDriver().(sqldriver.DriverContext).OpenConnector(dsn)
+	c, err := stdlib.GetDefaultDriver().(sqldriver.DriverContext).OpenConnector(dsn)
+	if err != nil {
+		return nil, withoutDSN(err)
+	}
+	return discreet{c}, nil
+}
+
+// discreet is pgx's connector, whose error about a DSN that it cannot read holds
+// the DSN, password and all, and quotes it as well as it can be redacted.
+type discreet struct{ sqldriver.Connector }
+
+func (d discreet) Connect(ctx context.Context) (sqldriver.Conn, error) {
+	c, err := d.Connector.Connect(ctx)
+	if err != nil {
+		return nil, withoutDSN(err)
+	}
+	return c, nil
+}
+
+// withoutDSN keeps of an error about a DSN what pgx was about to do, and nothing
+// that may come from the DSN.
+func withoutDSN(err error) error {
+	e, ok := errors.AsType[*pgconn.ParseConfigError](err)
+	if !ok {
+		return err
+	}
+	what := strings.TrimSuffix(e.Error(), fmt.Sprintf(" (%v)", e.Unwrap()))
+	what = what[strings.LastIndex(what, "`: ")+1:]
+	return fmt.Errorf("sealsql: pgx cannot read the DSN%s; what it says of it is left out, since it may hold the password", what)
 }
 
 // ownParams is how the names of sealsql's own parameters begin.
