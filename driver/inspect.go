@@ -93,7 +93,7 @@ func (s *ValueSealer) Inspect(ctx context.Context, table, column string, row Row
 	}
 	var sources []string
 	if row != nil && !isNull(stored) {
-		if sources, err = e.rowSources(ctx, col, row); errors.Is(err, ErrCatalog) {
+		if sources, _, err = e.rowSources(ctx, col, row); errors.Is(err, ErrCatalog) {
 			return Inspection{}, err
 		} else if err != nil {
 			return Inspection{}, col.valueError(ErrValue, "", "give the row key a value of its column's type", err)

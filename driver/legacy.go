@@ -42,8 +42,7 @@ func (e *engine) addLegacy(col *column, c policy.Column) error {
 	if pairs == nil {
 		pairs = c.Context
 	}
-	l := &legacy{keys: ring, static: codec.Context{}, bound: c.Unbound}
-	found := 0
+	l := &legacy{keys: ring, static: codec.Context{}}
 	for _, p := range pairs {
 		if p.Source == "" {
 			l.static[p.Key] = p.Value
@@ -51,12 +50,13 @@ func (e *engine) addLegacy(col *column, c policy.Column) error {
 		}
 		i := sourceIndex(col.plan.Table, p.Source)
 		l.pairs = append(l.pairs, pair{p.Key, i})
-		if i < len(col.plan.Table.RowKey) {
-			found++
-		}
 		col.draw(i)
 	}
-	l.bound = l.bound || found >= len(col.plan.Table.RowKey)
+	l.bound = true
+	for i := range col.plan.Table.RowKey {
+		named := slices.ContainsFunc(l.pairs, func(p pair) bool { return p.source == i })
+		l.bound = l.bound && (named || c.Unbound)
+	}
 	col.legacy = l
 	return nil
 }

@@ -76,8 +76,9 @@ func (e *engine) openValue(ctx context.Context, col *column, stored any, sources
 }
 
 // openBytes opens a stored value for sealsql's own use: policies that hand out
-// what does not verify do not apply.
-func (e *engine) openBytes(ctx context.Context, col *column, stored any, sources []string, text string) ([]byte, error) {
+// what does not verify do not apply. known says which sources of legacy values alone
+// are known; the others must be.
+func (e *engine) openBytes(ctx context.Context, col *column, stored any, sources []string, known []bool, text string) ([]byte, error) {
 	var m *codec.Message
 	raw, err := col.ciphertext(stored)
 	if err == nil {
@@ -85,7 +86,7 @@ func (e *engine) openBytes(ctx context.Context, col *column, stored any, sources
 	}
 	if errors.Is(err, codec.ErrNotMessage) {
 		if blob, ok := col.blob(stored); ok {
-			plaintext, _, err := e.openBlob(ctx, finding{col: col, text: text, sources: sources, strict: true}, blob)
+			plaintext, _, err := e.openBlob(ctx, finding{col: col, text: text, sources: sources, known: known, strict: true}, blob)
 			return plaintext, err
 		}
 	}

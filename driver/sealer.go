@@ -181,7 +181,7 @@ func (s *ValueSealer) SealPlaintext(ctx context.Context, table, column string, r
 }
 
 func (s *ValueSealer) seal(ctx context.Context, e *engine, col *column, row Row, plaintext []byte) (any, error) {
-	sources, err := e.rowSources(ctx, col, row)
+	sources, _, err := e.rowSources(ctx, col, row)
 	if err == nil {
 		err = e.rowKept(ctx, col, row, sources)
 	}
@@ -216,7 +216,7 @@ func (s *ValueSealer) Open(ctx context.Context, table, column string, row Row, s
 	if err != nil || isNull(stored) {
 		return nil, err
 	}
-	sources, known, err := e.shownSources(ctx, col, row)
+	sources, known, err := e.rowSources(ctx, col, row)
 	if errors.Is(err, ErrCatalog) {
 		return nil, err // nothing is known of the row
 	}
@@ -234,7 +234,7 @@ func (s *ValueSealer) OpenPlaintext(ctx context.Context, table, column string, r
 	if err != nil || isNull(stored) {
 		return nil, err
 	}
-	sources, _, err := e.shownSources(ctx, col, row)
+	sources, known, err := e.rowSources(ctx, col, row)
 	if errors.Is(err, ErrCatalog) {
 		return nil, err
 	}
@@ -242,7 +242,7 @@ func (s *ValueSealer) OpenPlaintext(ctx context.Context, table, column string, r
 		_, err = e.failed(ctx, finding{col: col, kind: EventMismatch, cause: err, strict: true})
 		return nil, err
 	}
-	plaintext, err := e.openBytes(ctx, col, stored, sources, "")
+	plaintext, err := e.openBytes(ctx, col, stored, sources, known, "")
 	if err == nil {
 		col.opened.Add(1)
 	}
@@ -312,14 +312,15 @@ func (e *engine) find(table, name string) (*column, error) {
 }
 
 // rowSources returns the canonical text of the sources that the column's
-// context draws on, and fails if the row lacks one.
-func (e *engine) rowSources(ctx context.Context, col *column, row Row) ([]string, error) {
+// context draws on, and fails if the row lacks one. known says which sources it has:
+// messages open without those of legacy values alone.
+func (e *engine) rowSources(ctx context.Context, col *column, row Row) (sources []string, known []bool, err error) {
 	t := col.plan.Table
 	types, err := e.keyTypes(ctx, t)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	sources := make([]string, len(t.Sources))
+	sources, known = make([]string, len(t.Sources)), make([]bool, len(t.Sources))
 	for _, i := range col.plan.Context {
 		v, ok := row[t.Sources[i]]
 		if ok {
@@ -328,15 +329,17 @@ func (e *engine) rowSources(ctx context.Context, col *column, row Row) ([]string
 			err = errors.New("the row given lacks it")
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s.%s, which the value is bound to, cannot be used: %w", t.Name, t.Sources[i], err)
+			return nil, nil, fmt.Errorf("%s.%s, which the value is bound to, cannot be used: %w", t.Name, t.Sources[i], err)
 		}
+		known[i] = true
 	}
-	for _, i := range col.plan.Legacy { // messages open without them
+	for _, i := range col.plan.Legacy {
 		if v, ok := row[t.Sources[i]]; ok {
-			sources[i], _ = canonical(types[i], v, e.session.Location)
+			sources[i], err = canonical(types[i], v, e.session.Location)
+			known[i] = err == nil
 		}
 	}
-	return sources, nil
+	return sources, known, nil
 }
 
 // rowKept fails if the server would store one of the row's sources as another value.
@@ -352,23 +355,6 @@ func (e *engine) rowKept(ctx context.Context, col *column, row Row, sources []st
 		}
 	}
 	return nil
-}
-
-// shownSources is rowSources for a read; a row key that is in the row without
-// the column's context drawing on it serves for the digest of events.
-func (e *engine) shownSources(ctx context.Context, col *column, row Row) ([]string, []bool, error) {
-	sources, err := e.rowSources(ctx, col, row)
-	if err != nil {
-		return nil, nil, err
-	}
-	known := make([]bool, len(sources))
-	for _, i := range col.plan.Context {
-		known[i] = true
-	}
-	for _, i := range col.plan.Legacy {
-		known[i] = sources[i] != ""
-	}
-	return sources, known, nil
 }
 
 // readingKeyring is a keyring of other KMS keys, for [WithReadKeys].

@@ -303,11 +303,11 @@ func (b *binding) unsealRow(ctx context.Context, r *sqlplan.RowByRow, s *sqlplan
 			u.null = true
 			return u, nil
 		}
-		from, err := b.storedSources(ctx, s, stored)
+		from, known, err := b.storedSources(ctx, s, stored)
 		if err != nil {
 			return u, err
 		}
-		if u.plaintext, err = b.engine.openBytes(ctx, u.column, old[i], from, b.text); err != nil {
+		if u.plaintext, err = b.engine.openBytes(ctx, u.column, old[i], from, known, b.text); err != nil {
 			return u, err
 		}
 		u.sources, err = b.sources(ctx, s, stored)
@@ -316,25 +316,31 @@ func (b *binding) unsealRow(ctx context.Context, r *sqlplan.RowByRow, s *sqlplan
 	return u, fmt.Errorf("%w: the stored value of %s was not read", ErrTableChanged, s.Column.Name)
 }
 
-// storedSources returns the canonical context sources that the row holds.
-func (b *binding) storedSources(ctx context.Context, s *sqlplan.Seal, stored []any) ([]string, error) {
+// storedSources returns the canonical context sources that the row holds, and
+// which it holds: messages open without those of legacy values alone.
+func (b *binding) storedSources(ctx context.Context, s *sqlplan.Seal, stored []any) (out []string, known []bool, err error) {
 	now := *s
 	now.Sources = make([]sqlplan.Operand, len(s.Sources))
 	for i := range now.Sources {
 		now.Sources[i] = sqlplan.Operand{Kind: sqlplan.OperandStored, Param: i}
 	}
-	out, err := b.sources(ctx, &now, stored)
+	out, err = b.sources(ctx, &now, stored)
 	if err != nil || len(s.Column.Legacy) == 0 {
-		return out, err
+		return out, nil, err
 	}
 	types, err := b.engine.keyTypes(ctx, s.Table)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	for _, i := range s.Column.Legacy { // messages open without them
-		out[i], _ = canonical(types[i], stored[i], b.engine.session.Location)
+	known = make([]bool, len(out))
+	for _, i := range s.Column.Context {
+		known[i] = true
 	}
-	return out, nil
+	for _, i := range s.Column.Legacy {
+		out[i], err = canonical(types[i], stored[i], b.engine.session.Location)
+		known[i] = err == nil
+	}
+	return out, known, nil
 }
 
 // evaluateThenInsert asks the server for the row keys that it would make, and
