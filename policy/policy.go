@@ -71,7 +71,7 @@ const (
 	UnverifiableAllow Unverifiable = "allow"
 )
 
-// Policy is a validated policy.
+// Policy is a validated policy. What its methods return is the caller's own.
 type Policy struct {
 	region    string
 	keyrings  map[string]Keyring
@@ -91,12 +91,13 @@ type Keyring struct {
 	KMS     *KMS
 	RawAES  *RawAES
 	DataKey DataKey
-	// Suite is the id of the suite that is written, such as "0478". Commitment is AWS's name of the commitment
-	// policy in lower case: forbid_encrypt_allow_decrypt,
+	// Suite is the id of the suite that is written, such as "0478". Commitment is
+	// AWS's name of the commitment policy in lower case: forbid_encrypt_allow_decrypt,
 	// require_encrypt_allow_decrypt or require_encrypt_require_decrypt.
 	Suite, Commitment string
-	MaxWrappedKeys    int
-	Line              int
+	// MaxWrappedKeys is how many wrapped keys a message that is read may have.
+	MaxWrappedKeys int
+	Line           int // in the file, from 1
 }
 
 // KMS are wrapping keys in AWS KMS.
@@ -105,9 +106,9 @@ type KMS struct {
 	// ReadARNs are keys under which values may still be wrapped. Nothing is
 	// written under them.
 	ReadARNs         []string
-	Degrade          bool // when_region_down: degrade
-	MinWrappings     int
-	CrossRegionReads Permission
+	Degrade          bool       // when_region_down: degrade
+	MinWrappings     int        // a write with fewer fails
+	CrossRegionReads Permission // Deny: only the process's Region unwraps
 }
 
 // RawAES is a wrapping key from the environment, for development.
@@ -118,9 +119,13 @@ type RawAES struct {
 
 // DataKey says how data keys are made.
 type DataKey struct {
-	Per                             string // value, cached or branch
-	MaxAge                          time.Duration
-	MaxMessages, MaxBytes, Capacity int64
+	Per string // value, cached or branch
+	// MaxAge, MaxMessages and MaxBytes of plaintext are for how long, and for how
+	// much, a cached data key serves.
+	MaxAge                time.Duration
+	MaxMessages, MaxBytes int64
+	// Capacity is how many cached data keys, or versions of branch keys, are kept.
+	Capacity int64
 	// Store is sql, sql:TABLE, file:PATH or code:NAME.
 	Store string
 	// TTL is the most that a deleted branch key goes on opening.
@@ -137,8 +142,8 @@ type Table struct {
 	Schema, Name        string
 	RowKey              []string
 	Columns             []Column
-	MaxRowsPerStatement int
-	Line                int
+	MaxRowsPerStatement int // the most that one row-by-row statement may write
+	Line                int // in the file, from 1
 }
 
 // Column is a protected column.
@@ -159,7 +164,7 @@ type Column struct {
 	// pairs of Context, without table and column.
 	Legacy        string
 	LegacyContext []ContextPair
-	Line          int
+	Line          int // in the file, from 1
 }
 
 // ContextPair is a pair of a column's encryption context.
@@ -184,7 +189,8 @@ type Alert struct {
 	EMF               bool   // cloudwatch: embedded metric format on stdout
 }
 
-// KMSLimits bound what is sent to KMS in each Region. Zero means the default.
+// KMSLimits bound what is sent to KMS in each Region: calls a second, where zero
+// means no bound, and calls that wait for an answer, where zero means 128.
 type KMSLimits struct {
 	CallsPerSecond float64
 	MaxInFlight    int
@@ -196,12 +202,13 @@ type ReadAhead struct {
 	MaxBytes int64
 }
 
-// Limits bound what is analysed.
+// Limits bound what is analysed: a text's length in bytes, and how deep its
+// parentheses and sub-selects nest.
 type Limits struct{ MaxStatementBytes, MaxNesting int }
 
 // Finding is something that is allowed and worth a second look.
 type Finding struct {
-	Line       int
+	Line       int // in the file, from 1
 	Path, What string
 }
 
@@ -211,6 +218,15 @@ func (p *Policy) Region() string { return p.region }
 // Keyring returns a keyring by name.
 func (p *Policy) Keyring(name string) (Keyring, bool) {
 	k, ok := p.keyrings[name]
+	if k.KMS != nil {
+		kms := *k.KMS
+		kms.ARNs, kms.ReadARNs = slices.Clone(kms.ARNs), slices.Clone(kms.ReadARNs)
+		k.KMS = &kms
+	}
+	if k.RawAES != nil {
+		raw := *k.RawAES
+		k.RawAES = &raw
+	}
 	return k, ok
 }
 
