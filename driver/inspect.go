@@ -109,8 +109,9 @@ func (s *ValueSealer) Inspect(ctx context.Context, table, column string, row Row
 	return in, nil
 }
 
-// Examine looks at a stored value without any key and without a policy. With
-// base64 it takes the value for base64 text, as a column of that storage holds.
+// Examine looks at a stored value, a []byte, a string or nil, without any key
+// and without a policy. If inBase64 is true the value is base64 text, as a column of
+// that storage holds it.
 func Examine(stored any, inBase64 bool) Inspection {
 	in, _ := examine(stored, inBase64)
 	return in

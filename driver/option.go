@@ -13,7 +13,7 @@ import (
 	"github.com/sealsql/sealsql/policy"
 )
 
-// Option configures a [Connector].
+// Option configures a [Connector] or a [ValueSealer] of [NewSealer].
 type Option func(*settings)
 
 // settings is what options set. It is not changed after NewConnector.

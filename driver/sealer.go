@@ -43,7 +43,7 @@ func (c *Connector) Sealer() *ValueSealer { return &ValueSealer{c: c} }
 
 // NewSealer returns a ValueSealer over a sql.DB of the base driver, for tools
 // that read and write ciphertexts as they are. db serves for the catalog only and stays
-// the caller's. The policy's alerts are not raised: a tool reports what it finds itself;
+// the caller's; with [WithSchema] and [WithDialect] it may be nil. The policy's alerts are not raised: a tool reports what it finds itself;
 // sinks set by [WithSink] are told all the same. Close ends it.
 func NewSealer(db *sql.DB, opts ...Option) (*ValueSealer, error) {
 	s := newSettings(opts)

@@ -10,7 +10,9 @@
 // connections; driver/postgres or driver/mysql must be imported. A value is written
 // only after the new one was opened and found equal, and only in the place of the
 // value that was read: applications may go on writing. See docs/OPERATIONS.md for the
-// order in which to deploy, and docs/decisions/0007 for why this package is thin.
+// order in which to deploy, and docs/decisions/0007 for why this package is thin: its
+// types are those of internal/rekey, where their fields are documented
+// (go doc github.com/sealsql/sealsql/internal/rekey.Config).
 package rekey
 
 import (
@@ -38,26 +40,30 @@ type (
 	Forecast = engine.Forecast
 	// Survey is what a column holds, without a single value opened.
 	Survey = engine.Survey
+	// Tally counts values and the bytes they take up as stored.
+	Tally = engine.Tally
+	// KeyTally counts the values that are wrapped under one key.
+	KeyTally = engine.KeyTally
 	// Checkpoint keeps a job's state.
 	Checkpoint = engine.Checkpoint
 )
 
 // The modes.
 const (
-	Backfill  = engine.Backfill
-	Reencrypt = engine.Reencrypt
-	Repair    = engine.Repair
-	Verify    = engine.Verify
+	Backfill  = engine.Backfill  // plaintext becomes ciphertext
+	Reencrypt = engine.Reencrypt // any readable value becomes what the policy writes
+	Repair    = engine.Repair    // values with missing or superfluous wrappings are sealed again
+	Verify    = engine.Verify    // every value is opened for its row; nothing is written
 )
 
-// Errors that end a job.
+// Errors that end a job; [Run] wraps them, test with errors.Is.
 var (
-	ErrConfig          = engine.ErrConfig
-	ErrRunning         = engine.ErrRunning
-	ErrUnfinished      = engine.ErrUnfinished
-	ErrStopped         = engine.ErrStopped
-	ErrTooManyFailures = engine.ErrTooManyFailures
-	ErrCheckpoint      = engine.ErrCheckpoint
+	ErrConfig          = engine.ErrConfig          // the job cannot be run as it is described
+	ErrRunning         = engine.ErrRunning         // another process works on the same job
+	ErrUnfinished      = engine.ErrUnfinished      // the checkpoint is of a job that did not finish: resume or restart it
+	ErrStopped         = engine.ErrStopped         // the job was stopped before its end; the checkpoint says where
+	ErrTooManyFailures = engine.ErrTooManyFailures // more rows failed than MaxFailures
+	ErrCheckpoint      = engine.ErrCheckpoint      // the checkpoint cannot be written or read
 )
 
 // Run carries out a job. The report is meaningful beside an error, too; after
@@ -77,17 +83,10 @@ func NewTable(db *sql.DB, dialect string) Checkpoint { return engine.NewTable(db
 
 // Defaults of [Config].
 const (
-	DefaultPageRows    = engine.DefaultPageRows
-	DefaultConcurrency = engine.DefaultConcurrency
-	DefaultMaxFailures = engine.DefaultMaxFailures
-	DefaultPatience    = engine.DefaultPatience
-)
-
-// Tally counts values and the bytes they take up as stored; KeyTally those
-// wrapped under one key.
-type (
-	Tally    = engine.Tally
-	KeyTally = engine.KeyTally
+	DefaultPageRows    = engine.DefaultPageRows    // 500
+	DefaultConcurrency = engine.DefaultConcurrency // 64 values at a time
+	DefaultMaxFailures = engine.DefaultMaxFailures // 100 rows
+	DefaultPatience    = engine.DefaultPatience    // 30 s
 )
 
 // InspectRow inspects the value of one row, whose row key is given as text.
@@ -101,7 +100,8 @@ func Estimate(ctx context.Context, db *sql.DB, dialect, schema, table string, sh
 	return engine.Estimate(ctx, db, dialect, schema, table, shards)
 }
 
-// ReplicaLag asks a replica how far it is behind.
+// ReplicaLag asks a replica how far it is behind; dialect is "postgres" or
+// "mysql". A server that is no replica gives an error that wraps [ErrConfig].
 func ReplicaLag(ctx context.Context, replica *sql.DB, dialect string) (time.Duration, error) {
 	return engine.ReplicaLag(ctx, replica, dialect)
 }

@@ -42,7 +42,8 @@ type Config struct {
 	// Client returns the client of a Region; it is called once for each.
 	Client func(region string) Client
 	// Degrade lets a write go on with the wrappings that could be made, at
-	// least MinWrappings of them, when a Region cannot be used; without it the write fails.
+	// least MinWrappings of them (zero means one), when a Region cannot be used;
+	// without it the write fails.
 	Degrade      bool
 	MinWrappings int
 	// LocalOnly keeps reads from KMS in other Regions.
