@@ -15,14 +15,20 @@ import (
 )
 
 // Session reads the settings of a connection like those that statements use:
-// the catalog's connections are made by the same base connector.
+// the catalog's connections are made by the same base connector. It fails where
+// arguments change on their way into a column: a ciphertext would be lost.
 func (dialect) Session(ctx context.Context, db *sql.DB) (driver.Session, error) {
 	s := driver.Session{Location: time.UTC}
 	var version string
-	err := db.QueryRowContext(ctx, "SELECT @@SESSION.sql_mode, @@SESSION.auto_increment_increment, @@lower_case_table_names <> 0, VERSION(), COALESCE(DATABASE(), '')").
-		Scan(&s.SQLMode, &s.AutoIncrementIncrement, &s.FoldTableNames, &version, &s.Path)
+	var converts bool
+	err := db.QueryRowContext(ctx, "SELECT @@SESSION.sql_mode, @@SESSION.auto_increment_increment, @@lower_case_table_names <> 0, VERSION(), COALESCE(DATABASE(), ''), "+
+		"@@SESSION.character_set_connection NOT IN (@@SESSION.character_set_client, 'binary') AND @@SESSION.character_set_client <> 'binary'").
+		Scan(&s.SQLMode, &s.AutoIncrementIncrement, &s.FoldTableNames, &version, &s.Path, &converts)
 	if err != nil {
 		return s, fmt.Errorf("%w: reading the session's settings: %w", driver.ErrCatalog, err)
+	}
+	if converts {
+		return s, errors.New("sealsql: the session's character_set_connection is not its character_set_client: the server would convert ciphertexts as if they were text; use SET NAMES, which sets both")
 	}
 	s.MariaDB = strings.Contains(strings.ToLower(version), "mariadb")
 	return s, nil
@@ -34,7 +40,7 @@ FROM information_schema.TABLES
 WHERE TABLE_SCHEMA = COALESCE(NULLIF(?, ''), DATABASE()) AND TABLE_NAME = ?`
 
 const columnsSQL = `
-SELECT COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE = 'NO', COLUMN_DEFAULT, COALESCE(EXTRA, ''), COALESCE(COLLATION_NAME, '')
+SELECT COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE = 'NO', COLUMN_DEFAULT, COALESCE(EXTRA, ''), COALESCE(COLLATION_NAME, ''), COALESCE(GENERATION_EXPRESSION, '')
 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?
 ORDER BY ORDINAL_POSITION`
 
@@ -57,7 +63,7 @@ func (dialect) Relation(ctx context.Context, db *sql.DB, schema, name string) (*
 		var c sqlplan.RelationColumn
 		var extra, collation string
 		var value sql.NullString
-		if err := rows.Scan(&c.Name, &c.Type, &c.NotNull, &value, &extra, &collation); err != nil {
+		if err := rows.Scan(&c.Name, &c.Type, &c.NotNull, &value, &extra, &collation, &c.Expression); err != nil {
 			return err
 		}
 		describe(&c, strings.ToLower(extra), strings.ToLower(collation))

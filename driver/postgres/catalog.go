@@ -35,12 +35,13 @@ WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 const columnsSQL = `
 SELECT a.attname, CASE WHEN t.typtype = 'd' THEN pg_catalog.format_type(t.typbasetype, NULL) ELSE pg_catalog.format_type(a.atttypid, NULL) END,
        CASE WHEN t.typtype = 'd' THEN pg_catalog.format_type(t.typbasetype, t.typtypmod) ELSE pg_catalog.format_type(a.atttypid, a.atttypmod) END,
-       a.attnotnull, COALESCE(CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END, ''),
+       a.attnotnull, COALESCE(CASE WHEN a.attgenerated = '' THEN COALESCE(pg_catalog.pg_get_expr(d.adbin, d.adrelid), pg_catalog.pg_get_expr(t.typdefaultbin, 0)) END, ''),
        CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' ELSE '' END,
-       a.attgenerated <> '',
-       COALESCE(NOT co.collisdeterministic, false) OR t.typname = 'citext'
+       a.attgenerated <> '', COALESCE(CASE WHEN a.attgenerated <> '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END, ''),
+       COALESCE(NOT co.collisdeterministic, false) OR 'citext' IN (t.typname, COALESCE(base.typname, ''))
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_catalog.pg_type base ON t.typtype = 'd' AND base.oid = t.typbasetype
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation
 WHERE a.attrelid = $1::bigint::oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -67,7 +68,7 @@ func (dialect) Relation(ctx context.Context, db *sql.DB, schema, name string) (*
 	}
 	err = scan(ctx, db, columnsSQL, oid, func(rows *sql.Rows) error {
 		var c sqlplan.RelationColumn
-		err := rows.Scan(&c.Name, &c.Type, &c.Full, &c.NotNull, &c.Default, &c.Identity, &c.Generated, &c.Inexact)
+		err := rows.Scan(&c.Name, &c.Type, &c.Full, &c.NotNull, &c.Default, &c.Identity, &c.Generated, &c.Expression, &c.Inexact)
 		r.Columns = append(r.Columns, c)
 		return err
 	})

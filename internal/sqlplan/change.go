@@ -1,5 +1,7 @@
 package sqlplan
 
+import "strings"
+
 // This file holds what INSERT, UPDATE, DELETE and MERGE share.
 
 // targetItem builds the item for the relation that a statement writes to. It
@@ -119,6 +121,9 @@ func (a *analysis) sortAssignments(t *target, set []Assignment, owns func(Assign
 			}
 			p := a.protectedColumn(t.table, c.Name, c.Span)
 			i := a.sourceIndex(t.table, c.Name)
+			if p == nil {
+				a.computes(t, c)
+			}
 			if p == nil && i < 0 {
 				a.written(t.item, c.Name, c.Span)
 				continue
@@ -143,6 +148,21 @@ func (a *analysis) sortAssignments(t *target, set []Assignment, owns func(Assign
 		}
 	}
 	return out
+}
+
+// computes refuses to set a column that one which values are bound to is computed
+// from: they would not open in the row afterwards.
+func (a *analysis) computes(t *target, c AssignTarget) {
+	rel := t.item.rel
+	if rel != nil && rel.View {
+		rel = a.describe(t.table.Schema, t.table.Name)
+	}
+	for _, s := range t.table.Sources {
+		rc := a.relationColumn(rel, s)
+		if rc != nil && rc.Generated && (rc.Expression == "" || mentions(rc.Expression, []string{strings.ToLower(c.Name)})) {
+			a.refuse(c.Span, t.table.Name+"."+s, "a generated column that protected values are bound to would change", "delete the row and insert it anew, or bind the values to a column that is not generated")
+		}
+	}
 }
 
 // written refuses to write a column that a protected table does not have: its

@@ -103,8 +103,9 @@ type RelationColumn struct {
 	Identity string // "", "always", "by default"
 	// AutoIncrement is MySQL's AUTO_INCREMENT.
 	AutoIncrement bool
-	// Generated columns are computed from others.
-	Generated bool
+	// Generated columns are computed from others, by Expression if it is known.
+	Generated  bool
+	Expression string `json:",omitempty"`
 	// Invisible columns are left out of SELECT *.
 	Invisible bool
 	// Inexact is true if two values that compare equal may differ as text

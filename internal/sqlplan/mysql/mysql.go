@@ -53,7 +53,7 @@ func (p *Planner) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) 
 		return nil, r
 	}
 	plan, err := p.core.Plan(ctx, text)
-	if err != nil || !changesSession(text) {
+	if err != nil || !p.guard.changesSession(text) {
 		return plan, err
 	}
 	return plan.ForSession(text, p.guard.statements(text))

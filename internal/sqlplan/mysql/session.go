@@ -1,39 +1,52 @@
 package mysql
 
 import (
-	"strings"
+	"slices"
 
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
-// changesSession reports whether a text may change how later texts are read, or
-// which relation a name means in them.
-func changesSession(text string) bool {
-	for _, w := range [...]string{"sql_mode", "auto_increment_increment"} {
-		if containsFold(text, w) {
+// changesSession reports whether a text may change how later texts and arguments
+// are read, or which relation a name means in them.
+func (g *guard) changesSession(src string) bool {
+	if containsAny(src, "sql_mode", "auto_increment_increment") {
+		return true
+	}
+	if !containsAny(src, sessionWords...) {
+		return false
+	}
+	t, err := read(src, g.modes, sqlplan.DefaultMaxDepth)
+	if err != nil {
+		return true
+	}
+	for _, c := range t.comments {
+		if c.executable && containsAny(c.body(src), sessionWords...) {
 			return true
 		}
 	}
-	return usesDatabase(text)
-}
-
-// usesDatabase looks for USE at the start of a statement.
-func usesDatabase(text string) bool {
-	if !containsFold(text, "use") {
-		return false
+	program := false
+	for k := range t.tokens {
+		program = program || t.anyWord(k, "PREPARE", "EXECUTE") != ""
+		switch {
+		case t.word(k, "USE") && t.anyWord(k+1, "INDEX", "KEY") == "": // else an index hint
+			return true
+		case program && t.tokens[k].kind == kindString && containsAny(t.plainValue(k), sessionWords...):
+			return true
+		}
 	}
-	for s := range strings.SplitSeq(text, ";") {
-		fields := strings.Fields(s)
-		for _, f := range fields {
-			if strings.EqualFold(f, "use") || strings.HasPrefix(strings.ToLower(f), "use`") || strings.HasSuffix(strings.ToLower(f), "*/use") {
-				return true
-			}
-			if !strings.HasPrefix(f, "/*") && !strings.HasPrefix(f, "--") && !strings.HasPrefix(f, "#") {
-				break
-			}
+	for _, s := range t.segments() {
+		if g.sets(t, s[0]) && containsAny(src[t.tokens[s[0]].start:t.endOf(s[1])], sessionWords[1:]...) {
+			return true
 		}
 	}
 	return false
+}
+
+// sessionWords occur in texts that change the database or the character sets.
+var sessionWords = []string{"use", "names", "character", "charset", "collation"}
+
+func containsAny(text string, words ...string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return containsFold(text, w) })
 }
 
 // setsAlone reports whether the text is one SET statement that changes the
