@@ -205,14 +205,7 @@ func (k *Keyring) generateUnder(ctx context.Context, key ARN, m *codec.Encryptio
 	}
 	out, err := send(ctx, k.shield, request[*kms.GenerateDataKeyOutput]{key: key, operation: "GenerateDataKey",
 		alternative: alternative, slow: k.shield.config.SlowWrite, run: ask,
-		discard: func(o *kms.GenerateDataKeyOutput) { clear(o.Plaintext) },
-		probe: func(ctx context.Context, c Client) error {
-			out, err := ask(ctx, c)
-			if err == nil {
-				clear(out.Plaintext)
-			}
-			return err
-		}})
+		discard: func(o *kms.GenerateDataKeyOutput) { clear(o.Plaintext) }})
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,8 @@ type request[T any] struct {
 	discard func(T)
 	// secret, if set, is what run reads: it is zeroed when nobody does any more.
 	secret *lease
-	// probe asks the same of KMS with nothing secret in it.
+	// probe asks the same of KMS with nothing secret in it; nil means that run
+	// holds nothing secret.
 	probe func(context.Context, Client) error
 	// alternative says that the caller can do without this Region, so that it
 	// need not wait for one that is slow; slow is how long that is.
@@ -56,12 +57,27 @@ type request[T any] struct {
 	slow        time.Duration
 }
 
+// probing is the request as a probe repeats it.
+func (q request[T]) probing() func(context.Context, Client) error {
+	if q.probe != nil {
+		return q.probe
+	}
+	run, discard := q.run, q.discard
+	return func(ctx context.Context, c Client) error {
+		out, err := run(ctx, c)
+		if err == nil && discard != nil {
+			discard(out)
+		}
+		return err
+	}
+}
+
 // send carries out a request: it waits for the Region's turn, tries, and tries
 // again after throttling and passing failures, all within the caller's deadline.
 func send[T any](ctx context.Context, s *Shield, q request[T]) (T, error) {
 	var none T
 	r := s.region(q.key.Region)
-	r.canProbe(q.key, q.operation, q.probe)
+	r.canProbe(q.key, q.operation, q.probing())
 	for attempt := 1; ; attempt++ {
 		out, outcome, timedOut, err := try(ctx, s, r, q, attempt)
 		if err == nil {

@@ -122,16 +122,7 @@ func (s *Shield) decrypt(ctx context.Context, key ARN, blob []byte, ec codec.Con
 		return c.Decrypt(ctx, &kms.DecryptInput{KeyId: aws.String(key.String()), CiphertextBlob: blob, EncryptionContext: ec, GrantTokens: grants})
 	}
 	out, err := send(ctx, s, request[*kms.DecryptOutput]{key: key, operation: "Decrypt", alternative: alternative, slow: s.config.SlowRead,
-		run:     ask,
-		discard: func(o *kms.DecryptOutput) { clear(o.Plaintext) },
-		probe: func(ctx context.Context, c Client) error {
-			out, err := ask(ctx, c)
-			if err == nil {
-				clear(out.Plaintext)
-			}
-			return err
-		},
-	})
+		run: ask, discard: func(o *kms.DecryptOutput) { clear(o.Plaintext) }})
 	if err != nil {
 		return nil, err
 	}

@@ -93,11 +93,7 @@ func (w *Wrapper) Generate(ctx context.Context, key string, n int, ec codec.Cont
 			NumberOfBytes: aws.Int32(int32(n)), EncryptionContext: ec, GrantTokens: w.grants})
 	}
 	const operation = "GenerateDataKeyWithoutPlaintext"
-	out, err := send(ctx, w.shield, request[*kms.GenerateDataKeyWithoutPlaintextOutput]{key: arn, operation: operation, run: ask,
-		probe: func(ctx context.Context, c Client) error {
-			_, err := ask(ctx, c)
-			return err
-		}})
+	out, err := send(ctx, w.shield, request[*kms.GenerateDataKeyWithoutPlaintextOutput]{key: arn, operation: operation, run: ask})
 	if err != nil {
 		return nil, err
 	}
@@ -115,11 +111,7 @@ func (w *Wrapper) ReEncrypt(ctx context.Context, key string, wrapped []byte, fro
 		return c.ReEncrypt(ctx, &kms.ReEncryptInput{CiphertextBlob: wrapped, SourceKeyId: id, SourceEncryptionContext: from,
 			DestinationKeyId: id, DestinationEncryptionContext: to, GrantTokens: w.grants})
 	}
-	out, err := send(ctx, w.shield, request[*kms.ReEncryptOutput]{key: arn, operation: "ReEncrypt", run: ask,
-		probe: func(ctx context.Context, c Client) error {
-			_, err := ask(ctx, c)
-			return err
-		}})
+	out, err := send(ctx, w.shield, request[*kms.ReEncryptOutput]{key: arn, operation: "ReEncrypt", run: ask})
 	if err != nil {
 		return nil, err
 	}

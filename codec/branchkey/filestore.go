@@ -151,19 +151,7 @@ func (s *FileStore) change(ctx context.Context, f func([]Item) ([]Item, error)) 
 
 // Items implements [Store].
 func (s *FileStore) Items(ctx context.Context, id, typ string) ([]Item, error) {
-	var out []Item
-	for item, err := range s.All(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		if item.BranchKeyID == id && Covers(typ, item.Type) {
-			out = append(out, item)
-		}
-	}
-	if len(out) == 0 {
-		return nil, ErrNotFound
-	}
-	return out, nil
+	return covered(s.All(ctx), id, typ)
 }
 
 // All implements [Store].

@@ -86,19 +86,7 @@ func (s *SQLStore) Items(ctx context.Context, id, typ string) ([]Item, error) {
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	var out []Item
-	for item, err := range s.scan(rows) {
-		if err != nil {
-			return nil, err
-		}
-		if item.BranchKeyID == id && Covers(typ, item.Type) {
-			out = append(out, item)
-		}
-	}
-	if len(out) == 0 {
-		return nil, ErrNotFound
-	}
-	return out, nil
+	return covered(s.scan(rows), id, typ)
 }
 
 // arg is a text parameter: bytes for MySQL, whose columns are binary.

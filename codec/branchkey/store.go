@@ -65,3 +65,19 @@ type KMS interface {
 	// Unwrap unwraps a key (Decrypt).
 	Unwrap(ctx context.Context, key string, wrapped []byte, ec codec.Context) (codec.DataKey, error)
 }
+
+// covered is what [Store.Items] returns of the store's items.
+func covered(items iter.Seq2[Item, error], id, typ string) (out []Item, err error) {
+	for item, err := range items {
+		if err != nil {
+			return nil, err
+		}
+		if item.BranchKeyID == id && Covers(typ, item.Type) {
+			out = append(out, item)
+		}
+	}
+	if len(out) == 0 {
+		return nil, ErrNotFound
+	}
+	return out, nil
+}
