@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	mysqldriver "github.com/go-sql-driver/mysql"
@@ -116,11 +117,21 @@ func awsOptions(ctx context.Context, concurrency int) ([]driver.Option, error) {
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, 2*concurrency
 	})
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(client))
+	cfg, err := awsConfig(ctx, config.WithHTTPClient(client))
 	if err != nil {
-		return nil, errors.New("the AWS configuration cannot be read")
+		return nil, err
 	}
 	return []driver.Option{driver.WithAWSConfig(cfg)}, nil
+}
+
+// awsConfig is the SDK's standard configuration. What it says of a file that it
+// cannot read is left out, since that may quote it.
+func awsConfig(ctx context.Context, opts ...func(*config.LoadOptions) error) (aws.Config, error) {
+	cfg, err := config.LoadDefaultConfig(ctx, opts...)
+	if err != nil {
+		return cfg, errors.New("the AWS configuration cannot be read; check AWS_PROFILE, AWS_CA_BUNDLE and the shared files")
+	}
+	return cfg, nil
 }
 
 // place is a protected column.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/config"
-
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/awskms"
 )
@@ -14,9 +12,9 @@ import (
 // keys makes a data key under each wrapping key and opens it, as the process
 // that runs lint may: under the application's role, run it with that role.
 func (l *linter) keys(ctx context.Context) error {
-	aws, err := config.LoadDefaultConfig(ctx)
+	aws, err := awsConfig(ctx)
 	if err != nil {
-		return errors.New("the AWS configuration cannot be read")
+		return err
 	}
 	for _, name := range l.policy.Keyrings() {
 		k, _ := l.policy.Keyring(name)

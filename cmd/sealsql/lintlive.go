@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
-	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/sealsql/sealsql/policy"
@@ -17,7 +17,7 @@ type dependent struct{ kind, name, text string }
 func (c *tableCheck) live(ctx context.Context, db *sql.DB, pc policy.Column) error {
 	list, err := dependents(ctx, db, c.dialect, c.rel.Schema, c.rel.Name)
 	if err != nil {
-		return errors.New("the catalog cannot be read: " + err.Error())
+		return fmt.Errorf("the catalog cannot be read: %w", err)
 	}
 	object := c.name + "." + pc.Name
 	for _, d := range list {

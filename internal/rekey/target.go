@@ -123,7 +123,7 @@ func (t *target) describe(p *policy.Policy) (policy.Table, error) {
 			}
 		}
 	}
-	return policy.Table{}, fmt.Errorf("%w: the policy protects no column %s.%s", ErrConfig, t.table, t.column)
+	return policy.Table{}, fmt.Errorf("%w: the policy protects no column %s.%s; name table and column as it does", ErrConfig, t.table, t.column)
 }
 
 func withSources(names []string, pairs []policy.ContextPair) []string {
