@@ -76,8 +76,15 @@ func newSettings(opts []Option) settings {
 	return s
 }
 
-func unrecognised(d sqldriver.Driver) error {
-	return fmt.Errorf("sealsql: the driver %T is not one that sealsql recognises; import driver/postgres or driver/mysql, or name the dialect with driver.WithDialect", d)
+// recognise finds the dialect of a sql.DB's or a connector's driver, unless it is set.
+func (s *settings) recognise(of interface{ Driver() sqldriver.Driver }) error {
+	if s.dialect != nil {
+		return nil
+	}
+	if s.dialect = recognise(of.Driver()); s.dialect == nil {
+		return fmt.Errorf("sealsql: the driver %T is not one that sealsql recognises; import driver/postgres or driver/mysql, or name the dialect with driver.WithDialect", of.Driver())
+	}
+	return nil
 }
 
 func newConnector(base sqldriver.Connector, s settings) (*Connector, error) {
@@ -85,10 +92,8 @@ func newConnector(base sqldriver.Connector, s settings) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.dialect == nil {
-		if s.dialect = recognise(base.Driver()); s.dialect == nil {
-			return nil, unrecognised(base.Driver())
-		}
+	if err := s.recognise(base); err != nil {
+		return nil, err
 	}
 	c := &Connector{base: hide(base), dialect: s.dialect, settings: s, stats: newCounters()}
 	c.driver = wrapDriver(c, base.Driver())

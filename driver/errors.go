@@ -52,7 +52,7 @@ var (
 
 	// ErrCatalog: the live catalog lacks what a statement needs, or could not
 	// be read. Nothing was sent.
-	ErrCatalog = errors.New("sealsql: the database catalog does not answer")
+	ErrCatalog = errors.New("sealsql: catalog cannot be used")
 
 	// ErrPolicy: there is no policy, or it cannot be used as it stands.
 	ErrPolicy = errors.New("sealsql: policy cannot be used")

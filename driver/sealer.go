@@ -51,10 +51,11 @@ func NewSealer(db *sql.DB, opts ...Option) (*ValueSealer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.dialect == nil {
-		if s.dialect = recognise(db.Driver()); s.dialect == nil {
-			return nil, unrecognised(db.Driver())
-		}
+	if db == nil && (s.dialect == nil || !s.static) {
+		return nil, errors.New("sealsql: the sql.DB is nil; pass one, or both WithSchema and WithDialect")
+	}
+	if err := s.recognise(db); err != nil {
+		return nil, err
 	}
 	c := &Connector{dialect: s.dialect, settings: s, stats: newCounters(), catalog: borrowedCatalog(s.dialect, db)}
 	if s.static {
@@ -308,7 +309,7 @@ func (e *engine) find(table, name string) (*column, error) {
 			return e.columns[c], nil
 		}
 	}
-	return nil, fmt.Errorf("%w: it does not protect a column %s.%s", ErrPolicy, table, name)
+	return nil, fmt.Errorf("%w: it does not protect a column %s.%s; name table and column as they stand in it", ErrPolicy, table, name)
 }
 
 // rowSources returns the canonical text of the sources that the column's

@@ -169,7 +169,7 @@ func Of(db *sql.DB) (*Connector, error) {
 	if d, ok := db.Driver().(interface{ owner() *Connector }); ok {
 		return d.owner(), nil
 	}
-	return nil, errors.New("sealsql: the sql.DB was not opened through sealsql")
+	return nil, errors.New("sealsql: the sql.DB was not opened through sealsql; open it as sealsql-pgx or sealsql-mysql, or over driver.NewConnector")
 }
 
 // Since returns what happened after an earlier snapshot of the same connector:
