@@ -160,6 +160,26 @@ func TestReloadIsInForceForTheStatementsThatStartAfterIt(t *testing.T) {
 	}
 }
 
+func TestAStatementFollowsAReloadOnTheConnectionItWasPreparedOn(t *testing.T) {
+	r := newReloading(t)
+	r.db.SetMaxOpenConns(1)
+	prepared, err := r.db.PrepareContext(t.Context(), insert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer prepared.Close()
+	for _, policy := range []struct {
+		text string
+		note bool
+	}{{onlySSN, false}, {ssnAndNote, true}, {onlySSN, false}} {
+		r.reload(policy.text)
+		if _, err := prepared.ExecContext(t.Context(), "1", "900-12-3456", "a note"); err != nil {
+			t.Fatal(err)
+		}
+		r.check(policy.note)
+	}
+}
+
 func TestRowsBeingReadEndUnderTheOldPolicy(t *testing.T) {
 	r := newReloading(t)
 	for i := range 20 {

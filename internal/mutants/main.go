@@ -37,7 +37,7 @@ var mutants = []mutant{
 	{"unprotected results are wrapped", "exec.go", "\t\treturn send(ctx, a.Text, a.all(args))\n\t}\n\tif c.ctor.skips.Load() && len(args) > 0 {\n\t\treturn nil, sqldriver.ErrSkip\n\t}\n\treturn c.execPlan",
 		"\t\tres, err := send(ctx, a.Text, a.all(args))\n\t\tif err != nil {\n\t\t\treturn nil, err\n\t\t}\n\t\treturn struct{ sqldriver.Result }{res}, nil\n\t}\n\tif c.ctor.skips.Load() && len(args) > 0 {\n\t\treturn nil, sqldriver.ErrSkip\n\t}\n\treturn c.execPlan"},
 	{"the base's rows are not closed", "rows.go", "\tr.reader.stop()\n\treturn r.base.Close()", "\tr.reader.stop()\n\treturn nil"},
-	{"a prepared statement keeps to the policy it was prepared under", "stmt.go", "\tif e == s.engine {", "\tif e != nil {"},
+	{"a prepared statement keeps to the policy it was prepared under", "stmt.go", "if s.conn.engine() == s.engine && ", "if s.conn.engine() != nil && "},
 	{"a transaction follows a reload", "conn.go", "\tif c.inTx {\n\t\treturn c.pinned", "\tif false {\n\t\treturn c.pinned"},
 	{"a policy is taken up half-written", "watch.go", "if state != before {", "if false && state != before {"},
 	{"a bad policy raises no event", "reload.go", "\tif err != nil {\n\t\tc.rejected(err)\n", "\tif err != nil {\n"},
