@@ -4,7 +4,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME ?= 30s
 
-.PHONY: test race lint bench sizes bench-peers fuzz interop servers kms-calls mutants bench-overhead profile-overhead conformance conformance-pgx conformance-mysql conformance-sqlx
+.PHONY: test test-go1.27 race lint bench sizes bench-peers fuzz interop servers kms-calls mutants bench-overhead profile-overhead conformance conformance-pgx conformance-mysql conformance-sqlx
 
 # test runs every test against real Postgres and MariaDB servers, which it
 # installs from Debian's packages if they are missing (as root).
@@ -16,6 +16,10 @@ test: servers
 	cd examples/frameworks && go vet ./... && go test ./...
 	cd cmd/sealsql && go vet ./... && go test ./...
 	go run ./examples/quickstart
+
+# test-go1.27 runs the library's tests with Go 1.27, which is downloaded.
+test-go1.27: servers
+	GOTOOLCHAIN=go1.27.1 go test ./codec/... ./driver/... ./policy/... ./sealtest ./internal/integration
 
 servers:
 	scripts/servers.sh
