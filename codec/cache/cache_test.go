@@ -583,3 +583,79 @@ func BenchmarkHit(b *testing.B) {
 		open(b, c, msg, tenant(1))
 	}
 }
+
+// willing is a keyring that unwraps whatever it is asked to, so that nothing but
+// the cache tells requests apart.
+type willing struct{ counting }
+
+func (k *willing) OnDecrypt(_ context.Context, m *codec.DecryptionMaterials, _ []codec.WrappedKey) error {
+	k.decrypts.Add(1)
+	m.DataKey = codec.RandomDataKey(m.Suite.KeyLength())
+	return nil
+}
+
+// TestAKeptKeyIsForItsRequestAlone: what was unwrapped for one message serves no
+// request that differs in anything, however alike the bytes are when put in a row.
+func TestAKeptKeyIsForItsRequestAlone(t *testing.T) {
+	type request = codec.DecryptionRequest
+	key := func(provider, info, ciphertext string) codec.WrappedKey {
+		return codec.WrappedKey{ProviderID: provider, ProviderInfo: []byte(info), Ciphertext: []byte(ciphertext)}
+	}
+	one, two := key("ab", "cd", "ef"), key("gh", "ij", "kl")
+	row := codec.Context{"account": "1", "tenant": "2"}
+	base := request{Suite: codec.SuiteCommit, Context: row, WrappedKeys: []codec.WrappedKey{one, two}}
+	cases := []struct {
+		name   string
+		change func(*request)
+		same   bool
+	}{
+		{"the same", func(*request) {}, true},
+		{"its keys in another order", func(r *request) { r.WrappedKeys = []codec.WrappedKey{two, one} }, true},
+		{"another row", func(r *request) { r.Context = codec.Context{"account": "2", "tenant": "2"} }, false},
+		{"values that changed places", func(r *request) { r.Context = codec.Context{"account": "2", "tenant": "1"} }, false},
+		{"a pair less", func(r *request) { r.Context = codec.Context{"account": "1"} }, false},
+		{"a pair more", func(r *request) { r.Context = codec.Context{"account": "1", "tenant": "2", "x": ""} }, false},
+		{"no context", func(r *request) { r.Context = nil }, false},
+		{"a value that runs into the next key", func(r *request) { r.Context = codec.Context{"account": "1\x00\x06tenant\x00\x012"} }, false},
+		{"another suite of the same key length", func(r *request) { r.Suite = codec.Suite256HKDF }, false},
+		{"a suite of another key length", func(r *request) { r.Suite = codec.Suite128HKDF }, false},
+		{"one of the keys", func(r *request) { r.WrappedKeys = r.WrappedKeys[:1] }, false},
+		{"one of the keys twice", func(r *request) { r.WrappedKeys = []codec.WrappedKey{one, one} }, false},
+		{"another key", func(r *request) { r.WrappedKeys = []codec.WrappedKey{one, key("gh", "ij", "km")} }, false},
+		{"another provider", func(r *request) { r.WrappedKeys = []codec.WrappedKey{one, key("gx", "ij", "kl")} }, false},
+		{"a shifted boundary", func(r *request) { r.WrappedKeys = []codec.WrappedKey{key("abc", "d", "ef"), two} }, false},
+		{"fields that changed places", func(r *request) { r.WrappedKeys = []codec.WrappedKey{key("cd", "ab", "ef"), two} }, false},
+		{"two keys as one", func(r *request) {
+			r.WrappedKeys = []codec.WrappedKey{key("ab", "cd", "ef\x00\x02gh\x00\x02ij\x00\x02kl")}
+		}, false},
+	}
+	for _, c := range cases {
+		k := &willing{}
+		m := newCache(t, cache.Config{Keyring: k})
+		first, err := m.Decryption(t.Context(), base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := base
+		c.change(&r)
+		second, err := m.Decryption(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if same := bytes.Equal(first.DataKey.Bytes(), second.DataKey.Bytes()); same != c.same || k.decrypts.Load() == 1 != c.same {
+			t.Errorf("%s: the same key: %v; %d calls", c.name, same, k.decrypts.Load())
+		}
+		// What the request said is what comes back, not what was kept.
+		if second.Suite != r.Suite || fmt.Sprint(second.Context) != fmt.Sprint(r.Context) {
+			t.Errorf("%s: the answer is another request's", c.name)
+		}
+		// Nor does one cache know of another's.
+		other := newCache(t, cache.Config{Keyring: k})
+		if third, err := other.Decryption(t.Context(), base); err != nil || bytes.Equal(third.DataKey.Bytes(), first.DataKey.Bytes()) {
+			t.Errorf("%s: two caches share a key, %v", c.name, err)
+		}
+	}
+	if len(cases) != 17 {
+		t.Errorf("%d cases", len(cases))
+	}
+}
