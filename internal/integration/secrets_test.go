@@ -16,9 +16,12 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 
+	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/codec/awskms"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/internal/testdb"
 	"github.com/sealsql/sealsql/policy"
+	"github.com/sealsql/sealsql/sealtest"
 )
 
 // password is that of every DSN here; its parts must not be seen either.
@@ -191,4 +194,121 @@ func TestNothingPrintsTheBaseConnector(t *testing.T) {
 	if ran != 16 {
 		t.Errorf("%d values", ran)
 	}
+}
+
+// leaky is a Valuer whose error quotes its value, as many do.
+type leaky struct{ s string }
+
+func (l leaky) Value() (sqldriver.Value, error) { return nil, fmt.Errorf("cannot convert %q", l.s) }
+
+// tellsAll prints its value whatever is asked of it.
+type tellsAll struct{ S string }
+
+func (a tellsAll) Error() string                { return a.S }
+func (a tellsAll) String() string               { return a.S }
+func (a tellsAll) GoString() string             { return a.S }
+func (a tellsAll) MarshalJSON() ([]byte, error) { return nil, a }
+
+const conversions = `
+version: 1
+keyrings: {pii: {kms: {keys: ["${SEALSQL_TEST_KEY}"]}}}
+tables:
+  accounts:
+    row_key: [account_number]
+    columns:
+      ssn: {keyring: pii, type: %s}
+      balance: {keyring: pii, type: int64, context: {account_number: account_number, tenant: tenant_id}}
+`
+
+// TestConversionErrorsHoldNoValue: an argument that does not fit its column, a row
+// key that cannot be bound, and a value that was sealed as another type.
+func TestConversionErrorsHoldNoValue(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		const secret = "hunter2"
+		if err := s.proxy.Watch(secret); err != nil {
+			t.Fatal(err)
+		}
+		values := []any{secret, []byte(secret), leaky{secret}, &leaky{secret}, tellsAll{secret}, &tellsAll{secret}, map[string]string{"k": secret}, []string{secret},
+			struct{ A any }{secret}, json.RawMessage(`{"a":hunter2}`), secret + "\xff", func() string { return secret }, []any{secret}, sql.NullString{String: secret, Valid: true}, sql.Null[leaky]{V: leaky{secret}, Valid: true}}
+		types := []string{"string", "bytes", "int64", "float64", "bool", "timestamp", "date", "decimal", "uuid", "json"}
+		ran, failed := 0, 0
+		for _, typ := range types {
+			db, k, arn := s.under(fmt.Sprintf(conversions, typ))
+			check := func(err error) {
+				t.Helper()
+				ran++
+				if err == nil {
+					return
+				}
+				failed++
+				if text := prints(err); strings.Contains(text, secret) || strings.Contains(text, fmt.Sprintf("%x", secret)) {
+					t.Errorf("%s: the error holds the value: %v", typ, err)
+				}
+			}
+			exec := func(text string, args ...any) {
+				t.Helper()
+				// go-sql-driver calls an argument's Valuer before anybody knows what the
+				// argument is for, and its error is the application's own.
+				if _, own := args[len(args)-1].(sqldriver.Valuer); s.postgres() || !own {
+					_, err := db.Exec(s.q(text), args...)
+					check(err)
+				}
+				stmt, err := db.Prepare(s.q(text))
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = stmt.Exec(args...)
+				check(err)
+				_ = stmt.Close()
+			}
+			for i, v := range values {
+				exec("INSERT INTO accounts (account_number, ssn) VALUES (?, ?)", fmt.Sprint(typ, i), v)
+				exec("UPDATE accounts SET ssn = ? WHERE account_number = 'x'", v)
+				exec("UPDATE accounts SET ssn = ? WHERE name = 'x'", v)
+			}
+			check(func() error {
+				_, err := db.Exec("INSERT INTO accounts (account_number, ssn) VALUES ('x', 'hunter2')")
+				return err
+			}())
+			// What was sealed as a string, or another type's text.
+			account := "read" + typ
+			if _, err := s.bare.Exec(s.q("INSERT INTO accounts (account_number, ssn) VALUES (?, ?)"), account, sealedAsString(t, k, arn, account, secret)); err != nil {
+				t.Fatal(err)
+			}
+			check(db.QueryRow(s.q("SELECT ssn FROM accounts WHERE account_number = ?"), account).Scan(new(any)))
+			if typ == "string" || typ == "bytes" {
+				// It fits the column; what does not fit the row key follows.
+				exec("INSERT INTO accounts (ssn, account_number) VALUES ('x', ?)", tellsAll{secret})
+			}
+		}
+		if _, err := s.bare.Exec("DELETE FROM accounts"); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%d errors of %d conversions", failed, ran)
+		want := 10*(15*3*2+2) + 2*2
+		if !s.postgres() {
+			want -= 10 * 4 * 3 // 4 Valuers in 3 statements
+		}
+		if ran != want || failed < 500 {
+			t.Errorf("%d conversions, %d failed", ran, failed)
+		}
+	})
+}
+
+// sealedAsString makes the message that a column of strings would hold.
+func sealedAsString(t *testing.T, k *sealtest.KMS, arn, account, plaintext string) []byte {
+	t.Helper()
+	ring, err := awskms.New(awskms.Config{Keys: []string{arn}, Client: awskms.Clients(k.AWSConfig("us-east-1"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := codec.New(codec.Config{Keyring: ring})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := c.Encrypt(t.Context(), nil, []byte(plaintext), codec.Context{"account_number": account, "sealsql:table": "accounts", "sealsql:column": "ssn"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
