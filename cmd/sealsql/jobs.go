@@ -135,14 +135,8 @@ func shardOf(s string) (i, n int, err error) {
 }
 
 func (a *app) runJobs(ctx context.Context, j *jobFlags) error {
-	if (j.from == "") != (j.to == "") {
-		return usagef("--from and --to go together")
-	}
-	if j.to != "" {
-		if j.column != "" && j.column != j.to {
-			return usagef("--column and --to name different columns")
-		}
-		j.column = j.to
+	if err := j.fromAndTo(); err != nil {
+		return err
 	}
 	shard, shards, err := shardOf(j.shard)
 	if err != nil {
@@ -157,9 +151,8 @@ func (a *app) runJobs(ctx context.Context, j *jobFlags) error {
 	if err != nil {
 		return err
 	}
-	base := rekey.Config{DB: db, Policy: p, Mode: j.mode, From: j.from, OldKeys: j.oldKeys, Rebind: j.rebind, Force: j.force, CheckAll: j.checkAll,
-		PageRows: j.page, Concurrency: j.concurrency, KMSPerSecond: j.kmsRPS, RowsPerSecond: j.rowsPerSecond, MaxReplicaLag: j.maxReplicaLag,
-		MaxFailures: j.maxFailures, Patience: j.patience, Shard: shard, Shards: shards, Resume: j.resume, Restart: j.restart, DryRun: j.dryRun}
+	base := j.config(db, p)
+	base.Shard, base.Shards = shard, shards
 	if base.Options, err = awsOptions(ctx, j.concurrency); err != nil {
 		return err
 	}
@@ -194,6 +187,28 @@ func (a *app) runJobs(ctx context.Context, j *jobFlags) error {
 		}
 	}
 	return a.showReports(reports, j)
+}
+
+// fromAndTo takes --to for --column.
+func (j *jobFlags) fromAndTo() error {
+	if (j.from == "") != (j.to == "") {
+		return usagef("--from and --to go together")
+	}
+	if j.to == "" {
+		return nil
+	}
+	if j.column != "" && j.column != j.to {
+		return usagef("--column and --to name different columns")
+	}
+	j.column = j.to
+	return nil
+}
+
+// config is what all jobs of a command line have in common.
+func (j *jobFlags) config(db *sql.DB, p *policy.Policy) rekey.Config {
+	return rekey.Config{DB: db, Policy: p, Mode: j.mode, From: j.from, OldKeys: j.oldKeys, Rebind: j.rebind, Force: j.force, CheckAll: j.checkAll,
+		PageRows: j.page, Concurrency: j.concurrency, KMSPerSecond: j.kmsRPS, RowsPerSecond: j.rowsPerSecond, MaxReplicaLag: j.maxReplicaLag,
+		MaxFailures: j.maxFailures, Patience: j.patience, Resume: j.resume, Restart: j.restart, DryRun: j.dryRun}
 }
 
 // checkpoint opens what --checkpoint names.
