@@ -79,7 +79,7 @@ type unsealed struct {
 }
 
 // each calls f for 0 to n-1, at most limit at a time, and returns the error of the
-// lowest i that failed. One call runs in the caller's goroutine.
+// lowest i that failed, or the context's if it ended before all were called. One call runs in the caller's goroutine.
 func each(ctx context.Context, n, limit int, f func(ctx context.Context, i int) error) error {
 	if n == 0 {
 		return nil
@@ -99,12 +99,13 @@ func each(ctx context.Context, n, limit int, f func(ctx context.Context, i int) 
 	work := func() {
 		for {
 			mu.Lock()
+			if next == n || ctx.Err() != nil { // what is taken is done: next tells what was left out
+				mu.Unlock()
+				return
+			}
 			i := next
 			next++
 			mu.Unlock()
-			if i >= n || ctx.Err() != nil {
-				return
-			}
 			if err := f(ctx, i); err != nil {
 				mu.Lock()
 				// What fails because another failed first says nothing.
