@@ -19,6 +19,10 @@ type ContentKey struct {
 	aead   cipher.AEAD
 }
 
+// maxKeptHeader bounds what is kept beside a content key, in bytes. Few headers
+// have 1,000.
+const maxKeptHeader = 4096
+
 // ContentKeeper is a [Keyring] that may keep the content keys of messages that
 // are opened again and again. Nearly all that a short message costs, where its data
 // key is unwrapped in the process, goes into unwrapping the key and deriving the

@@ -31,7 +31,7 @@ func (c *Codec) Decrypt(ctx context.Context, dst []byte, m *Message, expected Co
 	s := scratches.Get().(*scratch)
 	defer s.free()
 	worth := false
-	if c.keeper != nil && m.info.curve == nil {
+	if c.keeper != nil && m.info.curve == nil && m.content <= maxKeptHeader {
 		var k *ContentKey
 		if k, worth = c.keeper.Kept(ctx, full, m.id, m.keys); k != nil && k.of(m, left) {
 			return m.read(dst, s, k.aead, nil)

@@ -3,6 +3,7 @@ package branchkey_test
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -51,6 +52,31 @@ func TestAValueReadAgainKeepsItsContentKey(t *testing.T) {
 		w.opens(c, m)
 	}
 	w.keeps(cache, 10)
+}
+
+func TestALongHeaderIsNotKept(t *testing.T) {
+	w := newWorld(t, east)
+	w.create("acme")
+	cache := w.keeping(10)
+	c := w.codec(cache)
+	for length, want := range map[int]int{5000: 0, 1000: 1} {
+		ec := codec.Context{"tenant": "acme", "long": strings.Repeat("x", length)}
+		raw, err := c.Encrypt(t.Context(), nil, nil, ec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := codec.Parse(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := cache.ContentKeys()
+		for range 3 {
+			if _, err := c.Decrypt(t.Context(), nil, m, ec); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.keeps(cache, before+want)
+	}
 }
 
 func TestContentKeysGoWithTheirBranchKey(t *testing.T) {
