@@ -52,6 +52,20 @@ conformance-mysql: servers
 conformance-sqlx: servers
 	cd interop && go test -count=1 -v -run '^TestSqlx$$' ./conformance
 
+# conformance-orm does so with the suites of ORMs, on Postgres and MariaDB; CI
+# runs all but pop's and, on MariaDB, xorm's, which take longest.
+ORMS = goqu gorm gorp pop sqlboiler xorm
+.PHONY: conformance-orm $(ORMS:%=conformance-%) conformance-xorm-postgres conformance-xorm-mysql
+conformance-orm: $(ORMS:%=conformance-%)
+
+conformance-goqu conformance-gorm conformance-gorp conformance-pop conformance-sqlboiler: conformance-%: servers
+	cd interop && go test -count=1 -v -run '(?i)^Test$*(Postgres|MySQL)?$$' ./conformance
+
+conformance-xorm: conformance-xorm-postgres conformance-xorm-mysql
+
+conformance-xorm-postgres conformance-xorm-mysql: conformance-xorm-%: servers
+	cd interop && go test -count=1 -v -timeout 20m -run '(?i)^TestXorm$*$$' ./conformance
+
 # sizes prints the bytes of a value in each mode beside AWS's.
 sizes:
 	cd interop && go test -count=1 -v -run TestSizes .

@@ -53,6 +53,28 @@ func call(pkg, name, to string) edit {
 	}
 }
 
+// named has the first argument of pkg.name's calls pass through conformanceDriver.
+func named(pkg, name string) edit {
+	return func(f *ast.File, at func(token.Pos) int) (out []replacement) {
+		ast.Inspect(f, func(n ast.Node) bool {
+			c, ok := n.(*ast.CallExpr)
+			if !ok || len(c.Args) == 0 {
+				return true
+			}
+			fun, ok := c.Fun.(*ast.SelectorExpr)
+			if !ok || fun.Sel.Name != name {
+				return true
+			}
+			if x, ok := fun.X.(*ast.Ident); ok && x.Name == pkg {
+				from, to := at(c.Args[0].Pos()), at(c.Args[0].End())
+				out = append(out, replacement{from, from, "conformanceDriver("}, replacement{to, to, ")"})
+			}
+			return true
+		})
+		return out
+	}
+}
+
 // assertion puts a call around what is asserted to be of a type.
 func assertion(typ, wrap string) edit {
 	return func(f *ast.File, at func(token.Pos) int) (out []replacement) {
@@ -127,21 +149,23 @@ func rewrite(name string, src []byte, edits []edit) ([]byte, int, error) {
 	return out.Bytes(), len(all), nil
 }
 
-// moduleDir is where the module cache has a module, in the version that
-// interop/go.mod names.
-func moduleDir(t *testing.T, module string) string {
+// folder is where the go.mod is that names the suite's version.
+func (s suite) folder() string { return cmp.Or(s.mod, "..") }
+
+// moduleDir is where the module cache has the suite's module.
+func moduleDir(t *testing.T, s suite) string {
 	t.Helper()
-	cmd := exec.Command("go", "mod", "download", "-json", module)
-	cmd.Dir, cmd.Env = "..", append(os.Environ(), "GOWORK=off")
+	cmd := exec.Command("go", "mod", "download", "-json", s.module)
+	cmd.Dir, cmd.Env = s.folder(), append(os.Environ(), "GOWORK=off")
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("go mod download %s: %v\n%s", module, err, out)
+		t.Fatalf("go mod download %s: %v\n%s", s.module, err, out)
 	}
 	var m struct{ Dir, Version string }
 	if err := json.Unmarshal(out, &m); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%s %s", module, m.Version)
+	t.Logf("%s %s", s.module, m.Version)
 	return m.Dir
 }
 
@@ -166,7 +190,7 @@ func copySuite(t *testing.T, s suite, from, to string, sealed bool) {
 		if err != nil {
 			return err
 		}
-		if strings.HasSuffix(path, "_test.go") {
+		if strings.HasSuffix(path, "_test.go") || slices.Contains(s.sources, filepath.ToSlash(rel)) {
 			n := 0
 			if src, n, err = rewrite(rel, src, edits); err != nil {
 				return err
@@ -178,8 +202,9 @@ func copySuite(t *testing.T, s suite, from, to string, sealed bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := s.bareFiles
+	files, opener := s.bareFiles, "orm_bare.go.txt"
 	if sealed {
+		opener = "orm.go.txt"
 		if files = s.files; places == 0 {
 			t.Fatal("nothing was rewritten: the suite would run bare")
 		}
@@ -194,18 +219,31 @@ func copySuite(t *testing.T, s suite, from, to string, sealed bool) {
 			t.Fatal(err)
 		}
 	}
+	for target, pkg := range s.openers {
+		src, err := os.ReadFile(filepath.Join("testdata", opener))
+		if err != nil {
+			t.Fatal(err)
+		}
+		src = bytes.Replace(src, []byte("package suite"), []byte("package "+pkg), 1)
+		if err := os.WriteFile(filepath.Join(to, target), src, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
-// modfile writes a go.mod that is interop's with the module replaced by its copy.
+// modfile writes a go.mod in which the suite's module is replaced by its copy.
 func modfile(t *testing.T, s suite, dir, copied string) string {
 	t.Helper()
 	for _, f := range []string{"go.mod", "go.sum"} {
-		src, err := os.ReadFile(filepath.Join("..", f))
+		src, err := os.ReadFile(filepath.Join(s.folder(), f))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if f == "go.mod" {
 			src = fmt.Appendf(src, "\nreplace %s => %s\n", s.module, copied)
+			if s.generate != nil {
+				src = fmt.Appendf(src, "\nrequire %s v0.0.0\n", s.module)
+			}
 		}
 		if err := os.WriteFile(filepath.Join(dir, f), src, 0o644); err != nil {
 			t.Fatal(err)

@@ -22,7 +22,12 @@ func conform(t *testing.T, name string) {
 	if s.module == "" {
 		t.Fatalf("there is no suite %s", name)
 	}
-	from := moduleDir(t, s.module)
+	from := moduleDir(t, s)
+	if s.generate != nil {
+		generated := t.TempDir()
+		s.generate(t, from, generated)
+		s.module, from = s.imported, generated
+	}
 	bare, bareOut := run(t, s, from, false)
 	sealed, sealedOut := run(t, s, from, true)
 	t.Logf("%-10s %s", "bare", bare.summary())
@@ -99,15 +104,22 @@ func run(t *testing.T, s suite, from string, sealed bool) (outcomes, map[string]
 		if err != nil {
 			t.Fatal(err)
 		}
-		env = append(env, "SEALSQL_POLICY="+policy)
+		env = append(env, "SEALSQL_POLICY="+policy, "SEALSQL_CONFORMANCE_OPENED="+filepath.Join(dir, "opened"))
 	}
 	args := []string{"test", "-modfile=" + modfile(t, s, dir, copied), "-json", "-count=1", "-timeout=8m"}
 	args = append(args, s.flags...)
 	for _, p := range s.pkgs {
 		args = append(args, s.module+strings.TrimPrefix(p, "."))
 	}
+	settings := s.env(t)
+	if len(s.args) > 0 {
+		args = append(args, "-args")
+	}
+	for _, a := range s.args {
+		args = append(args, os.Expand(a, func(name string) string { return setting(settings, name) }))
+	}
 	cmd := exec.Command("go", args...)
-	cmd.Dir, cmd.Env = "..", append(env, s.env(t)...)
+	cmd.Dir, cmd.Env = s.folder(), append(env, settings...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -115,7 +127,20 @@ func run(t *testing.T, s suite, from string, sealed bool) (outcomes, map[string]
 	if len(got) == 0 {
 		t.Fatalf("the suite did not run: %v\n%s\n%s", err, stderr.String(), out)
 	}
+	if _, err := os.Stat(filepath.Join(dir, "opened")); err != nil && sealed && s.openers != nil {
+		t.Fatalf("the suite opened no database through sealsql: %v", err)
+	}
 	return got, printed
+}
+
+// setting is what an environment names.
+func setting(env []string, name string) string {
+	for _, e := range env {
+		if v, ok := strings.CutPrefix(e, name+"="); ok {
+			return v
+		}
+	}
+	return ""
 }
 
 // parse reads go test's JSON.

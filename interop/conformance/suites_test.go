@@ -11,15 +11,28 @@ func TestMain(m *testing.M) { testdb.Main(m) }
 // suite is someone's tests.
 type suite struct {
 	module string // its version is interop/go.mod's
-	pkgs   []string
+	// mod is the folder of another go.mod, if another names the version.
+	mod  string
+	pkgs []string
+	// generate writes the suite, if it is not the module's as it is; imported is
+	// then the path under which it is compiled.
+	generate func(t *testing.T, module, to string)
+	imported string
 	// flags are further arguments of go test.
 	flags []string
+	// args are arguments of the suite's test program, with $NAME for what env names.
+	args []string
+	// sources are files that are rewritten although they are no tests.
+	sources []string
 	// edits rewrite the copied sources for the run through sealsql; bareEdits
 	// those of both runs.
 	edits, bareEdits []edit
 	// files are added to the copy for the run through sealsql, bareFiles for
 	// the bare one: names in testdata, with where they go.
 	files, bareFiles map[string]string
+	// openers are the files that are added to both runs so that the suite opens
+	// its databases by the bare driver or by sealsql, with their packages.
+	openers map[string]string
 	// env prepares the servers and returns the suite's environment.
 	env func(t *testing.T) []string
 	// tests and subtests are how many pass bare, at the least.

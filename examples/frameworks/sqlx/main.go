@@ -1,6 +1,6 @@
 // Command sqlx uses jmoiron/sqlx over sealsql: named parameters, struct scans,
-// IN lists and prepared statements. Only the driver's name differs from what an
-// application had before.
+// IN lists and prepared statements. What differs from before is the driver's
+// name, and that sqlx is told which placeholders it takes.
 //
 //	go run ./sqlx
 package main
