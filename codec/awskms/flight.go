@@ -126,7 +126,7 @@ func (s *Shield) decrypt(ctx context.Context, key ARN, blob []byte, ec codec.Con
 	if err != nil {
 		return nil, err
 	}
-	if !names(key, out.KeyId) {
+	if !names(key, out.KeyId) || len(out.Plaintext) == 0 { // KMS wraps no empty text
 		clear(out.Plaintext)
 		return nil, failed(codec.ErrKeyUnavailable, "Decrypt", key, "the answer is not one of the key asked for", nil)
 	}

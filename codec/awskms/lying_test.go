@@ -152,7 +152,8 @@ func TestAKMSThatLies(t *testing.T) {
 		lie{"another plaintext", "Decrypt", with("Plaintext", b64(32)), codec.ErrTampered},
 		lie{"a short plaintext", "Decrypt", with("Plaintext", b64(31)), codec.ErrUnwrap},
 		lie{"a plaintext of a mebibyte", "Decrypt", with("Plaintext", b64(1<<20)), codec.ErrUnwrap},
-		lie{"no plaintext", "Decrypt", with("Plaintext", nil), codec.ErrUnwrap},
+		lie{"no plaintext", "Decrypt", with("Plaintext", nil), codec.ErrKeyUnavailable},
+		lie{"an empty plaintext", "Decrypt", with("Plaintext", ""), codec.ErrKeyUnavailable},
 	)
 	ran := 0
 	for _, c := range lies {
@@ -195,7 +196,7 @@ func TestAKMSThatLies(t *testing.T) {
 			}
 		})
 	}
-	if ran != 3*14+2*5+3+4 {
+	if ran != 3*14+2*5+3+5 {
 		t.Errorf("%d lies", ran)
 	}
 }
@@ -325,6 +326,34 @@ func TestAnAnswerThatStopsHalfWay(t *testing.T) {
 		l.secretIn(t, err)
 	}
 	if ran != 2 {
+		t.Error("the number of cases changed")
+	}
+}
+
+// TestBareCiphertextsUnderAKMSThatLies: no answer but a whole one is taken for the
+// plaintext; an empty one would be handed out as the empty text.
+func TestBareCiphertextsUnderAKMSThatLies(t *testing.T) {
+	lies := map[string]func(http.ResponseWriter, *http.Request, map[string]any){
+		"no plaintext": with("Plaintext", nil), "an empty plaintext": with("Plaintext", ""), "a plaintext that is no text": with("Plaintext", 7),
+		"another key": with("KeyId", otherKey), "no key": with("KeyId", nil), "an empty object": raw(200, "{}"), "null": raw(200, "null"),
+		"an error with status 200": raw(200, errorBody), "cut": cut, "spoilt": spoilt,
+	}
+	for name, lie := range lies {
+		k := fake(t)
+		arn := k.CreateKey(east)
+		l := newLiar(t, k, "Decrypt", lie)
+		ring, err := awskms.New(awskms.Config{Keys: []string{arn}, Region: east, Client: awskms.Clients(l.config(k))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ring.DecryptBlob(t.Context(), encrypt(t, k, east, arn, ec, "123-45-6789"), ec)
+		if got != nil || !errors.Is(err, codec.ErrKeyUnavailable) {
+			t.Errorf("%s: %q, %v", name, got, err)
+			continue
+		}
+		l.secretIn(t, err)
+	}
+	if len(lies) != 10 {
 		t.Error("the number of cases changed")
 	}
 }
