@@ -437,3 +437,71 @@ func TestAStoreThatWasChanged(t *testing.T) {
 		}
 	})
 }
+
+// TestUpsertsOverAnotherTenantsRow: the value that an upsert leaves in a row is sealed
+// for the row's tenant, whichever that is then, or nothing is written.
+func TestUpsertsOverAnotherTenantsRow(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		if err := s.proxy.Watch(ssn1, ssn2, ssn3); err != nil {
+			t.Fatal(err)
+		}
+		m := newMembers(s)
+		db := m.open()
+		keys := branchKeys(s, db)
+		for _, tenant := range []string{"a", "b"} {
+			if _, err := keys.Create(t.Context(), tenant, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cases := []struct {
+			set            string // of column NEW(column)
+			tenant         string // that the row has then; "" if the statement is refused
+			mysql          string // the same on MySQL
+			wantSSN, wantN string
+		}{
+			{"ssn = NEW(ssn)", "a", "a", ssn3, ssn2},
+			{"ssn = NEW(ssn), note = NEW(note)", "a", "a", ssn3, "n"},
+			{"ssn = '900-44-5566'", "a", "a", "900-44-5566", ssn2},
+			{"name = NEW(name)", "a", "a", ssn1, ssn2},
+			{"ssn = NEW(ssn), note = NEW(note), tenant = NEW(tenant)", "b", "", ssn3, "n"},
+			{"ssn = NEW(ssn), tenant = NEW(tenant)", "", "", ssn1, ssn2},
+			{"tenant = NEW(tenant)", "", "", ssn1, ssn2},
+			{"ssn = NEW(ssn), note = NEW(note), tenant = 'a'", "", "", ssn1, ssn2},
+			{"ssn = NEW(ssn), note = NEW(note), tenant = concat('b', '')", "", "", ssn1, ssn2},
+		}
+		for _, c := range cases {
+			m.bareExec("DELETE FROM members")
+			if _, err := db.Exec(m.q(insertMember), "1", "a", ssn1, ssn2); err != nil {
+				t.Fatal(err)
+			}
+			text, tenant := "INSERT INTO members (id, tenant, ssn, note, name) VALUES ('1', 'b', ?, 'n', 'x') ", c.tenant
+			if s.postgres() {
+				text += "ON CONFLICT (id) DO UPDATE SET " + strings.NewReplacer("NEW(", "EXCLUDED.", ")", "").Replace(strings.Replace(c.set, "concat('b', '')", "'b' || ''", 1))
+			} else {
+				text += "ON DUPLICATE KEY UPDATE " + strings.ReplaceAll(c.set, "NEW(", "VALUES(")
+				tenant = c.mysql
+			}
+			_, err := db.Exec(m.q(text), ssn3)
+			if errors.Is(err, driver.ErrRefused) != (tenant == "") || err != nil && tenant != "" {
+				t.Errorf("%s: %v", c.set, err)
+			}
+			want, ssn, note := tenant, c.wantSSN, c.wantN
+			if tenant == "" {
+				want, ssn, note = "a", ssn1, ssn2
+			}
+			var gotTenant, gotSSN, gotNote string
+			if err := db.QueryRow("SELECT tenant, ssn, note FROM members").Scan(&gotTenant, &gotSSN, &gotNote); err != nil || gotTenant != want || gotSSN != ssn || gotNote != note {
+				t.Errorf("%s: the row of %q holds %q and %q, %v", c.set, gotTenant, gotSSN, gotNote, err)
+			}
+			_, _, messages := m.stored("1")
+			for _, message := range messages {
+				if got := string(message.WrappedKeys()[0].ProviderInfo); got != want {
+					t.Errorf("%s: sealed for %q in a row of %q", c.set, got, want)
+				}
+			}
+		}
+		if len(cases) != 9 {
+			t.Errorf("%d cases", len(cases))
+		}
+	})
+}
