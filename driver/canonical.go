@@ -42,6 +42,9 @@ func canonical(t KeyType, v any, loc *time.Location) (string, error) {
 		}
 		return s, err
 	case KeyInteger:
+		if b, ok := v.(bool); ok && loc != nil { // MySQL's bool is a number
+			v = map[bool]int64{true: 1}[b]
+		}
 		return canonicalInteger(v)
 	case KeyNumeric:
 		return canonicalNumeric(v)

@@ -44,13 +44,15 @@ func kept(c sqlplan.RelationColumn, t KeyType, v any, text string, loc *time.Loc
 		ok = len(text) < 64
 	case full == `"char"`:
 		ok = len(text) <= 1
-	case limit >= 0 && (t == KeyText || t == KeyPaddedText):
-		ok = utf8.RuneCountInString(text) <= limit
+	case t == KeyText || t == KeyPaddedText:
+		ok = (limit < 0 || utf8.RuneCountInString(text) <= limit) && inCharset(c.Charset, text)
+	case t == KeyInteger && loc != nil:
+		ok = inRange(full, text)
 	case limit >= 0 && t == KeyBytes:
 		n := hex.DecodedLen(len(text))
 		ok = n == limit || n < limit && !strings.HasPrefix(full, "binary")
 	case limit >= 0 && t == KeyNumeric && digits >= 0:
-		ok = fraction(text) <= digits
+		ok = fraction(text) <= digits && (loc == nil || whole(text) <= limit-digits && !(strings.HasPrefix(text, "-") && strings.Contains(full, "unsigned")))
 	case t == KeyTimestamp || t == KeyTimestampTZ:
 		if limit < 0 && loc == nil {
 			limit = 6
@@ -67,6 +69,50 @@ func kept(c sqlplan.RelationColumn, t KeyType, v any, text string, loc *time.Loc
 func fraction(text string) int {
 	_, after, _ := strings.Cut(strings.TrimSuffix(text, "Z"), ".")
 	return len(after)
+}
+
+// whole counts the digits before the point.
+func whole(text string) int {
+	before, _, _ := strings.Cut(strings.TrimPrefix(text, "-"), ".")
+	return len(strings.TrimLeft(before, "0"))
+}
+
+// inRange reports whether a MySQL type holds an integer. INSERT IGNORE, and a
+// server that is not strict, store the nearest that it holds.
+func inRange(full, text string) bool {
+	bits := 0
+	for _, t := range []struct {
+		name string
+		bits int
+	}{{"tinyint", 8}, {"smallint", 16}, {"mediumint", 24}, {"int", 32}, {"bigint", 64}} {
+		if strings.HasPrefix(full, t.name) {
+			bits = t.bits
+		}
+	}
+	if bits == 0 {
+		return true
+	}
+	if strings.Contains(full, "unsigned") {
+		_, err := strconv.ParseUint(text, 10, bits)
+		return err == nil
+	}
+	_, err := strconv.ParseInt(text, 10, bits)
+	return err == nil
+}
+
+// inCharset reports whether a MySQL column of the character set holds the text: it
+// may store ? for what it does not. Only the sets in wide use are looked at.
+func inCharset(charset, text string) bool {
+	highest, more := rune(utf8.MaxRune), ""
+	switch charset {
+	case "ascii":
+		highest = 0x7f
+	case "latin1":
+		highest, more = 0xff, "€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
+	case "utf8", "utf8mb3", "ucs2":
+		highest = 0xffff
+	}
+	return !strings.ContainsFunc(text, func(r rune) bool { return r > highest && !strings.ContainsRune(more, r) })
 }
 
 // wholeMicros reports whether a time has no part below a microsecond, which

@@ -105,6 +105,7 @@ func describe(c *sqlplan.RelationColumn, extra, collation string) {
 	c.Invisible = strings.Contains(extra, "invisible")
 	c.Full, c.Type = c.Type, strings.ToLower(c.Type)
 	c.Inexact = collation != ""
+	c.Charset, _, _ = strings.Cut(collation, "_")
 }
 
 // defaultSQL is a default as SQL text. MariaDB shows it so, NULL included; MySQL

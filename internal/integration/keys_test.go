@@ -2,6 +2,7 @@ package integration
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/sealsql/sealsql/driver"
@@ -84,4 +85,45 @@ func TestAColumnThatAGeneratedKeyIsComputedFrom(t *testing.T) {
 		}
 		s.want("7|"+ssn1+"\n8|"+ssn1, "SELECT id, ssn FROM computed ORDER BY id")
 	})
+}
+
+// TestKeysThatTheColumnDoesNotHold: INSERT IGNORE, and a server that is not strict,
+// store the nearest that it holds.
+func TestKeysThatTheColumnDoesNotHold(t *testing.T) {
+	columns := []struct {
+		typ           string
+		refused, kept []any
+	}{
+		{"int", []any{int64(2147483648), "-2147483649"}, []any{2147483647, "-2147483648"}},
+		{"bool", []any{300, -129}, []any{true, -128, 127}},
+		{"mediumint unsigned", []any{-1, 1 << 24}, []any{0xffffff, 0}},
+		{"bigint(20) unsigned", []any{"18446744073709551616", -1}, []any{uint64(1<<64 - 1)}},
+		{"bigint", []any{uint64(1 << 63)}, []any{int64(1<<63 - 1)}},
+		{"decimal(4,2)", []any{"123.45", 100, "-100.00"}, []any{"99.99", "-99.99", "0.50", "012.5"}},
+		{"decimal(4,2) unsigned", []any{"-1.5"}, []any{"1.5"}},
+		{"varchar(9) CHARACTER SET latin1", []any{"a中"}, []any{"é€"}},
+		{"char(9) CHARACTER SET ascii", []any{"é"}, []any{"e"}},
+		{"varchar(9) CHARACTER SET utf8mb3", []any{"😀"}, []any{"中"}},
+		{"varchar(9) CHARACTER SET utf8mb4", nil, []any{"😀"}},
+	}
+	s := newSite(t, testdb.MariaDB(t))
+	tables := ""
+	for i, c := range columns {
+		s.set(fmt.Sprintf("CREATE TABLE held%d (id %s PRIMARY KEY, ssn blob)", i, c.typ))
+		tables += fmt.Sprintf("  held%d: {row_key: [id], columns: {ssn: {keyring: pii, type: string}}}\n", i)
+	}
+	s.protect(tables)
+	for i, c := range columns {
+		table := fmt.Sprintf("held%d", i)
+		for _, v := range c.refused {
+			if _, err := s.sealed.Exec("INSERT IGNORE INTO "+table+" (id, ssn) VALUES (?, ?)", v, ssn1); !errors.Is(err, driver.ErrValue) {
+				t.Errorf("%s, %v: %v", c.typ, v, err)
+			}
+		}
+		for _, v := range c.kept {
+			s.affected(1, "INSERT IGNORE INTO "+table+" (id, ssn) VALUES (?, ?)", v, ssn1)
+			s.want(ssn1, "SELECT ssn FROM "+table)
+			s.affected(1, "DELETE FROM "+table)
+		}
+	}
 }

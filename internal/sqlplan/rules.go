@@ -108,6 +108,8 @@ type RelationColumn struct {
 	Expression string `json:",omitempty"`
 	// Invisible columns are left out of SELECT *.
 	Invisible bool
+	// Charset is the character set of a MySQL text column, "" if it is not known.
+	Charset string `json:",omitempty"`
 	// Inexact is true if two values that compare equal may differ as text
 	// (case-insensitive or padded collations, citext).
 	Inexact bool
