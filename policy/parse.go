@@ -140,10 +140,7 @@ func (d *decoder) views(p *Policy, n *yaml.Node) {
 		v.Schema, v.Name = d.name(f.name, path, f.key)
 		known := false
 		for _, t := range p.tables {
-			full := t.Name
-			if t.Schema != "" {
-				full = t.Schema + "." + t.Name
-			}
+			full := t.FullName()
 			known = known || full == v.Table
 			if full == f.key {
 				d.fail(f.name, path, "a table of the policy has this name", "a view has a name of its own")

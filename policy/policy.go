@@ -146,6 +146,14 @@ type Table struct {
 	Line                int // in the file, from 1
 }
 
+// FullName is the table's name as the policy writes it: name or schema.name.
+func (t Table) FullName() string {
+	if t.Schema == "" {
+		return t.Name
+	}
+	return t.Schema + "." + t.Name
+}
+
 // Column is a protected column.
 type Column struct {
 	Name, Keyring  string

@@ -168,16 +168,9 @@ func tablesOf(p *policy.Policy, dialect string) driver.Schema {
 			}
 			add(c.Name, typ, false)
 		}
-		out[fullName(t)] = append(columns, driver.SchemaColumn{Name: "*"})
+		out[t.FullName()] = append(columns, driver.SchemaColumn{Name: "*"})
 	}
 	return out
-}
-
-func fullName(t policy.Table) string {
-	if t.Schema == "" {
-		return t.Name
-	}
-	return t.Schema + "." + t.Name
 }
 
 // mockConnector hands out the connections of a sql.DB. The wrapped connection

@@ -21,7 +21,7 @@ func (k *Kit) Row(table string, row Row) Row {
 	out := Row{}
 	known := false
 	for _, t := range k.policy.Tables() {
-		if fullName(t) != table {
+		if t.FullName() != table {
 			continue
 		}
 		known = true

@@ -27,7 +27,7 @@ func (nowhere) Open(string) (sqldriver.Conn, error)             { return nil, er
 // protected finds a column of the policy.
 func (k *Kit) protected(table, column string) (policy.Table, policy.Column, error) {
 	for _, t := range k.policy.Tables() {
-		if fullName(t) != table {
+		if t.FullName() != table {
 			continue
 		}
 		for _, c := range t.Columns {

@@ -141,10 +141,7 @@ type place struct{ table, column string }
 func columns(p *policy.Policy, table, column string) ([]place, error) {
 	var out []place
 	for _, t := range p.Tables() {
-		name := t.Name
-		if t.Schema != "" {
-			name = t.Schema + "." + name
-		}
+		name := t.FullName()
 		for _, c := range t.Columns {
 			if (table == "" || table == name) && (column == "" || column == c.Name) {
 				out = append(out, place{name, c.Name})

@@ -28,7 +28,7 @@ func (l *linter) schema(ctx context.Context, db *sql.DB, dialect string, longest
 	}
 	defer func() { _ = s.Close() }()
 	for _, t := range l.policy.Tables() {
-		name := tableName(t)
+		name := t.FullName()
 		rel, types, err := s.Relation(ctx, name)
 		if err != nil {
 			l.add(lintError, t.Line, "table-missing", name, "the database has no such table, or the account may not see it", "mend the name, name the schema, or create the table")
@@ -69,13 +69,6 @@ func (noKeys) OnDecrypt(context.Context, *codec.DecryptionMaterials, []codec.Wra
 }
 func (noKeys) DecryptBlob(context.Context, []byte, codec.Context) ([]byte, error) {
 	return nil, codec.ErrClosed
-}
-
-func tableName(t policy.Table) string {
-	if t.Schema == "" {
-		return t.Name
-	}
-	return t.Schema + "." + t.Name
 }
 
 // tableCheck checks one table.

@@ -109,11 +109,7 @@ func newTarget(ctx context.Context, c *Config, s *driver.ValueSealer) (*target, 
 // describe finds the column in the policy.
 func (t *target) describe(p *policy.Policy) (policy.Table, error) {
 	for _, table := range p.Tables() {
-		name := table.Name
-		if table.Schema != "" {
-			name = table.Schema + "." + name
-		}
-		if name != t.table {
+		if table.FullName() != t.table {
 			continue
 		}
 		for _, c := range table.Columns {
