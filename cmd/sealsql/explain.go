@@ -30,7 +30,7 @@ The tables are read from the database, or from a YAML file that lists their colu
     - {name: ssn, type: bytea}`,
 		Example: `  sealsql explain "SELECT ssn FROM accounts WHERE account_number = \$1"
   sealsql explain --schema tables.yaml --dialect mysql - < query.sql`,
-		Args: cobra.ExactArgs(1),
+		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text := args[0]
 			if text == "-" {

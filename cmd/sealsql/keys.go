@@ -32,8 +32,9 @@ the keyring's store (a table of the database, or a file). No key in clear is eve
   sealsql keys list --output json
   sealsql keys delete tenant-7 --yes   # shreds every value under it`,
 	}
+	group(c)
 	c.PersistentFlags().StringVar(&k.keyring, "keyring", "", "the policy's keyring (default the only one with branch keys)")
-	create := &cobra.Command{Use: "create [ID]", Short: "Makes a branch key; without an ID, under a random UUID", Args: cobra.MaximumNArgs(1),
+	create := &cobra.Command{Use: "create [ID]", Short: "Makes a branch key; without an ID, under a random UUID", Args: args(cobra.MaximumNArgs(1)),
 		RunE: a.withKeys(k, func(ctx context.Context, keys *branchkey.Keys, args []string) error {
 			id := ""
 			if len(args) == 1 {
@@ -43,7 +44,7 @@ the keyring's store (a table of the database, or a file). No key in clear is eve
 			return a.showKeys(err, info)
 		})}
 	create.Flags().StringToStringVar(&k.context, "context", nil, "pairs that are bound to the branch key for good, name=value")
-	rotate := &cobra.Command{Use: "rotate ID", Short: "Makes a new version for new values; older versions still open theirs", Args: cobra.ExactArgs(1),
+	rotate := &cobra.Command{Use: "rotate ID", Short: "Makes a new version for new values; older versions still open theirs", Args: args(cobra.ExactArgs(1)),
 		RunE: a.withKeys(k, func(ctx context.Context, keys *branchkey.Keys, args []string) error {
 			info, err := keys.Rotate(ctx, args[0])
 			return a.showKeys(err, info)
@@ -53,7 +54,7 @@ the keyring's store (a table of the database, or a file). No key in clear is eve
 			all, err := keys.List(ctx)
 			return a.showKeys(err, all...)
 		})}
-	del := &cobra.Command{Use: "delete ID", Short: "Deletes a branch key with all its versions: every value under it is shredded", Args: cobra.ExactArgs(1),
+	del := &cobra.Command{Use: "delete ID", Short: "Deletes a branch key with all its versions: every value under it is shredded", Args: args(cobra.ExactArgs(1)),
 		RunE: a.withKeys(k, func(ctx context.Context, keys *branchkey.Keys, args []string) error {
 			if !k.yes {
 				return usagef("no value under %s can ever be read again after this; pass --yes if that is meant", args[0])

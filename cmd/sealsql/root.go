@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -99,6 +100,7 @@ func (a *app) root() *cobra.Command {
 		SilenceUsage: true, SilenceErrors: true,
 		PersistentPreRunE: func(*cobra.Command, []string) error { return a.prepare() },
 	}
+	group(root)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usagef("%w; see %s --help", err, c.CommandPath())
 	})
@@ -144,7 +146,34 @@ func (a *app) json(v any) error {
 
 func (a *app) printf(format string, args ...any) { _, _ = fmt.Fprintf(a.out, format, args...) }
 
-// noArgs and oneArg are cobra's, as usage errors.
+// args is a check of cobra's whose error is a usage error.
+func args(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return usagef("%s %w; see %s --help", c.CommandPath(), err, c.CommandPath())
+		}
+		return nil
+	}
+}
+
+// group makes a command that consists of others show its help, and refuse what
+// is none of them: cobra passes over that below the root.
+func group(c *cobra.Command) {
+	c.SuggestionsMinimumDistance = 2
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		hint := ""
+		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+			hint = "did you mean " + strings.Join(near, " or ") + "? "
+		}
+		return usagef("unknown command %q for %q; %ssee %s --help", args[0], c.CommandPath(), hint, c.CommandPath())
+	}
+}
+
+// noArgs is cobra's, in other words.
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usagef("%s takes no arguments; see %s --help", c.CommandPath(), c.CommandPath())
