@@ -31,7 +31,8 @@ type Explanation struct {
 	Locked      []string
 	LockedTable string
 
-	plan *sqlplan.Plan
+	// A function, since fmt would print the plan, which holds the literals.
+	plan func() *sqlplan.Plan
 }
 
 // ExplainedStep is one text that is sent, and what for.
@@ -76,7 +77,7 @@ func (c *Connector) Explain(ctx context.Context, text string) (*Explanation, err
 	if err != nil {
 		return nil, err
 	}
-	x := explainer{engine: e, text: text, out: &Explanation{Protected: plan.Protected, plan: plan}}
+	x := explainer{engine: e, text: text, out: &Explanation{Protected: plan.Protected, plan: func() *sqlplan.Plan { return plan }}}
 	x.explain(plan)
 	return x.out, nil
 }

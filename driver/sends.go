@@ -21,7 +21,7 @@ func (x *Explanation) Sends(text string) bool {
 	if !x.Protected {
 		return false
 	}
-	if r := x.plan.RowByRow; r != nil {
+	if r := x.plan().RowByRow; r != nil {
 		// The text grows with the rows.
 		for rows, length := 2, 0; rows <= r.MaxRows && length <= len(text); rows++ {
 			t := r.Build(rows).Text
@@ -32,7 +32,7 @@ func (x *Explanation) Sends(text string) bool {
 		}
 		return text == r.Empty.Text
 	}
-	return inlined(x.plan.Main.Pieces, text)
+	return inlined(x.plan().Main.Pieces, text)
 }
 
 // inlined reports whether text is the pieces with literals in their holes.
