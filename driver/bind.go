@@ -157,11 +157,21 @@ func (b *binding) seal(ctx context.Context, col *column, plaintext []byte, sourc
 		return nil, b.engine.sealFailed(ctx, b, col, sources, err)
 	}
 	col.giveBack(expected)
-	col.sealed.Add(1)
+	stored, size := any(message), len(message)
 	if col.base64 {
-		return base64.StdEncoding.EncodeToString(message), nil
+		text := base64.StdEncoding.EncodeToString(message)
+		stored, size = text, len(text)
 	}
-	return message, nil
+	known, err := b.engine.keyColumns(ctx, col.plan.Table)
+	if err != nil {
+		return nil, err
+	}
+	if n, ok := known.rooms[col.name]; ok && size > n {
+		return nil, col.valueError(ErrValue, "", "make the column wider",
+			fmt.Errorf("the ciphertext takes %d bytes, and the column holds %d", size, n))
+	}
+	col.sealed.Add(1)
+	return stored, nil
 }
 
 // value returns what an operand stands for.

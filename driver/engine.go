@@ -46,6 +46,8 @@ type tableTypes struct {
 	version uint64
 	types   []KeyType
 	columns []sqlplan.RelationColumn
+	// rooms are the bytes that columns of MySQL hold.
+	rooms map[string]int
 }
 
 // column is a protected column at work.
@@ -373,7 +375,12 @@ func (e *engine) keyColumns(ctx context.Context, t *sqlplan.Table) (tableTypes, 
 	if rel == nil {
 		return tableTypes{}, catalogLacks("table " + tableName(t.Schema, t.Name) + " of the policy")
 	}
-	k := tableTypes{version, make([]KeyType, len(t.Sources)), make([]sqlplan.RelationColumn, len(t.Sources))}
+	k := tableTypes{version, make([]KeyType, len(t.Sources)), make([]sqlplan.RelationColumn, len(t.Sources)), make(map[string]int)}
+	for _, c := range rel.Columns {
+		if n, ok := room(c); ok && e.session.Location != nil {
+			k.rooms[c.Name] = n
+		}
+	}
 	for i, s := range t.Sources {
 		found := false
 		for _, c := range rel.Columns {

@@ -213,3 +213,22 @@ func canonicalBytea(s string) (string, error) {
 	}
 	return hex.EncodeToString(raw), nil
 }
+
+// room is how many bytes of a ciphertext a MySQL column holds. INSERT IGNORE, and a
+// server that is not strict, cut off the rest; what is left does not open.
+func room(c sqlplan.RelationColumn) (bytes int, ok bool) {
+	switch name, _, _ := strings.Cut(c.Type, "("); name {
+	case "tinyblob", "tinytext":
+		return 1<<8 - 1, true
+	case "blob", "text":
+		return 1<<16 - 1, true
+	case "mediumblob", "mediumtext":
+		return 1<<24 - 1, true
+	case "varbinary", "varchar", "char":
+		if m := modifiers.FindStringSubmatch(c.Type); m != nil {
+			n, err := strconv.Atoi(m[1])
+			return n, err == nil
+		}
+	}
+	return 0, false
+}

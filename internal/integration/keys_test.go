@@ -127,3 +127,18 @@ func TestKeysThatTheColumnDoesNotHold(t *testing.T) {
 		}
 	}
 }
+
+// TestColumnsTooSmallForTheirCiphertexts: the server would cut them off where it is not
+// strict.
+func TestColumnsTooSmallForTheirCiphertexts(t *testing.T) {
+	s := newSite(t, testdb.MariaDB(t))
+	s.set("CREATE TABLE small (id int PRIMARY KEY, a tinyblob, b varbinary(300), c varchar(500), d blob)")
+	s.protect("  small: {row_key: [id], columns: {a: {keyring: pii, type: string}, b: {keyring: pii, type: string}, c: {keyring: pii, type: string, storage: base64}, d: {keyring: pii, type: string}}}\n")
+	s.exec("INSERT INTO small (id, d) VALUES (1, ?)", ssn1)
+	for _, text := range []string{"INSERT IGNORE INTO small (id, a) VALUES (2, ?)", "UPDATE IGNORE small SET b = ? WHERE id = 1", "UPDATE IGNORE small SET c = ?", "INSERT INTO small (id, a) VALUES (2, ?)"} {
+		if _, err := s.sealed.Exec(text, ssn1); !errors.Is(err, driver.ErrValue) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	s.want("1|<nil>|<nil>|<nil>|"+ssn1, "SELECT * FROM small")
+}
