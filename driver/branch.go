@@ -30,7 +30,7 @@ func (b *branchRing) stats() CacheStats {
 // keyring returns the keyring of a column. A branch key that a column of the
 // row names is found by the context pair that draws on it: reader and writer
 // both know that, and the value is bound to it.
-func (b *branchRing) keyring(c policy.Column) (codec.Keyring, error) {
+func (b *branchRing) keyring(c policy.Column) (*branchkey.Keyring, error) {
 	if b.from == "" {
 		return branchkey.New(b.cache, b.id)
 	}
@@ -116,7 +116,7 @@ func (c *Connector) BranchKeys(keyring string) (*branchkey.Keys, error) {
 		return nil, err
 	}
 	if r.branch == nil {
-		return nil, fmt.Errorf("%w: keyring %s has no branch keys; write data_key: {per: branch, …}", ErrPolicy, keyring)
+		return nil, fmt.Errorf("%w: keyring %s has no branch keys; write data_key: {per: branch, …}, or per: value with store, ttl and branch_key", ErrPolicy, keyring)
 	}
 	return r.branch.keys, nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/awskms"
+	"github.com/sealsql/sealsql/codec/branchkey"
 	"github.com/sealsql/sealsql/codec/cache"
 	"github.com/sealsql/sealsql/codec/rawaes"
 	"github.com/sealsql/sealsql/policy"
@@ -63,9 +64,10 @@ func (k *keys) close() {
 // ring is a keyring of the policy at work.
 type ring struct {
 	name   string
-	plain  codec.Keyring    // a data key for each value; nil for branch keys
+	plain  codec.Keyring    // a data key for each value
 	cached *cache.Materials // over plain; may be nil
 	branch *branchRing      // may be nil
+	writes bool             // branch does; else it only opens
 }
 
 func (r *ring) close() {
@@ -123,15 +125,25 @@ func (k *keys) supply(p *policy.Policy, c policy.Column, cfg *codec.Config) (err
 	if err != nil {
 		return err
 	}
+	var branch *branchkey.Keyring
+	if r.branch != nil {
+		if branch, err = r.branch.keyring(c); err != nil {
+			return err
+		}
+	}
 	switch {
-	case r.branch != nil:
-		cfg.Keyring, err = r.branch.keyring(c)
+	case r.writes:
+		cfg.Keyring = &either{Keyring: branch, branch: branch, plain: r.plain}
+	case r.cached != nil && branch != nil:
+		cfg.Materials = &cachedOrBranch{r.cached, codec.DefaultMaterials(branch)}
 	case r.cached != nil:
 		cfg.Materials = r.cached
+	case branch != nil:
+		cfg.Keyring = &either{Keyring: r.plain, branch: branch, plain: r.plain}
 	default:
 		cfg.Keyring = r.plain
 	}
-	return err
+	return nil
 }
 
 // local reports whether a keyring opens values in the process, once it is warm,
@@ -169,11 +181,12 @@ func (k *keys) ring(p *policy.Policy, name string) (*ring, error) {
 }
 
 func (k *keys) make(p *policy.Policy, d policy.Keyring) (*ring, error) {
-	r := &ring{name: d.Name}
+	r := &ring{name: d.Name, writes: d.DataKey.Per == "branch"}
 	var err error
-	if d.DataKey.Per == "branch" {
-		r.branch, err = k.makeBranch(p, d)
-		return r, err
+	if d.DataKey.HasBranchKeys() {
+		if r.branch, err = k.makeBranch(p, d); err != nil {
+			return nil, err
+		}
 	}
 	if r.plain, err = k.makePlain(p, d); err != nil || d.DataKey.Per != "cached" {
 		return r, err

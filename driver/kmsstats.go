@@ -125,7 +125,8 @@ func (k *keys) report(s *Snapshot) {
 			s.Caches[r.name] = CacheStats{c.Hits, c.Misses, c.Entries}
 		}
 		if r.branch != nil {
-			s.Caches[r.name] = r.branch.stats()
+			all, c := s.Caches[r.name], r.branch.stats()
+			s.Caches[r.name] = CacheStats{all.Hits + c.Hits, all.Misses + c.Misses, all.Entries + c.Entries}
 		}
 	}
 	if shield == nil {

@@ -390,7 +390,7 @@ func (d *decoder) dataKey(n *yaml.Node, path string) DataKey {
 		}
 	}
 	d.checkDataKey(n, path, k)
-	if k.ContentKeys < 0 && k.Per == "branch" {
+	if k.ContentKeys < 0 && k.HasBranchKeys() {
 		k.ContentKeys = defaultContentKeys
 	}
 	k.ContentKeys = max(0, k.ContentKeys)
@@ -404,18 +404,16 @@ const defaultContentKeys = 2000
 var storeForm = regexp.MustCompile(`^(sql|sql:[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?|file:.+|code:.+)$`)
 
 func (d *decoder) checkDataKey(n *yaml.Node, path string, k DataKey) {
-	cached := k.MaxAge != 0 || k.MaxMessages != 0 || k.MaxBytes != 0 || k.Capacity != 0 && k.Per != "branch"
-	branch := k.Store != "" || k.TTL != 0 || k.BranchKey != "" || k.BranchKeyFrom != "" || k.ContentKeys >= 0
+	branch := k.Per == "branch" || k.Store != "" || k.TTL != 0 || k.BranchKey != "" || k.BranchKeyFrom != "" || k.ContentKeys >= 0
+	cached := k.MaxAge != 0 || k.MaxMessages != 0 || k.MaxBytes != 0 || k.Capacity != 0 && !branch
 	switch {
 	case k.Per != "cached" && cached:
 		d.fail(n, path, "max_age, max_messages, max_bytes and capacity belong to cached data keys", "write per: cached, or take them out")
-	case k.Per != "branch" && branch:
-		d.fail(n, path, "store, ttl, branch_key and content_keys belong to branch keys", "write per: branch, or take them out")
 	case k.Per == "cached" && k.MaxAge == 0:
 		d.fail(n, join(path, "max_age"), "the field is missing", "say for how long a data key may be used, such as 5m")
 	case k.BranchKey != "" && len(k.BranchKey) > 255:
 		d.fail(n, join(path, "branch_key"), "a branch key's id has 255 bytes at most", "shorten it")
-	case k.Per == "branch" && (k.Store == "" || k.TTL == 0 || k.BranchKey == "" && k.BranchKeyFrom == ""):
+	case branch && (k.Store == "" || k.TTL == 0 || k.BranchKey == "" && k.BranchKeyFrom == ""):
 		d.fail(n, path, "branch keys need store, ttl and branch_key", "add what is missing")
 	}
 }

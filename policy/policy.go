@@ -126,7 +126,7 @@ type DataKey struct {
 	MaxMessages, MaxBytes int64
 	// Capacity is how many cached data keys, or versions of branch keys, are kept.
 	Capacity int64
-	// Store is sql, sql:TABLE, file:PATH or code:NAME.
+	// Store is sql, sql:TABLE, file:PATH or code:NAME; empty without branch keys.
 	Store string
 	// TTL is the most that a deleted branch key goes on opening.
 	TTL           time.Duration
@@ -135,6 +135,10 @@ type DataKey struct {
 	// ContentKeys is how many messages' content keys are kept beside branch keys.
 	ContentKeys int64
 }
+
+// HasBranchKeys reports whether the keyring opens values under branch keys. It
+// seals under them if Per is branch.
+func (k DataKey) HasBranchKeys() bool { return k.Store != "" }
 
 // Table is a protected table.
 type Table struct {

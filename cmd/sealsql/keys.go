@@ -105,7 +105,7 @@ func branchKeyring(p *policy.Policy, name string) (string, error) {
 	}
 	var found []string
 	for _, n := range p.Keyrings() {
-		if k, _ := p.Keyring(n); k.DataKey.Per == "branch" {
+		if k, _ := p.Keyring(n); k.DataKey.HasBranchKeys() {
 			found = append(found, n)
 		}
 	}

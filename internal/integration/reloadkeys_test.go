@@ -19,6 +19,10 @@ const (
 	fixedBranch = "{per: branch, store: sql, ttl: 15m, branch_key: shop}"
 	cachedKeys  = "{per: cached, max_age: 15m}"
 	eachValue   = "{per: value}"
+
+	// These open what branch keys wrapped, too.
+	cachedAndBranch    = "{per: cached, max_age: 15m, store: sql, ttl: 15m, branch_key: shop}"
+	eachValueAndBranch = "{per: value, store: sql, ttl: 15m, branch_key: shop}"
 )
 
 // parsed is branchPolicy with those data keys, or without the column ssn.
@@ -42,8 +46,9 @@ func parsed(t *testing.T, dataKey string, ssn bool) *policy.Policy {
 }
 
 // TestReloadOfHowDataKeysAreMade: what began goes on with the keys that it began
-// with, what begins afterwards has the others, and neither opens what only the other
-// can.
+// with, what begins afterwards has the others. Branch keys take the place of KMS's data
+// keys while values of both kinds are there, and so the other way round if the policy
+// goes on naming the branch keys.
 func TestReloadOfHowDataKeysAreMade(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *site) {
 		if err := s.proxy.Watch(ssn1, ssn2, ssn3); err != nil {
@@ -70,10 +75,14 @@ func TestReloadOfHowDataKeysAreMade(t *testing.T) {
 			fromProvider, toProvider string
 			after                    error // of reading what was written before
 		}{
-			{eachValue, fixedBranch, kmsKeys, branchKeysProvider, driver.ErrUnknownKey},
+			{eachValue, fixedBranch, kmsKeys, branchKeysProvider, nil},
 			{fixedBranch, eachValue, branchKeysProvider, kmsKeys, driver.ErrUnknownKey},
-			{cachedKeys, fixedBranch, kmsKeys, branchKeysProvider, driver.ErrUnknownKey},
+			{cachedKeys, fixedBranch, kmsKeys, branchKeysProvider, nil},
 			{fixedBranch, cachedKeys, branchKeysProvider, kmsKeys, driver.ErrUnknownKey},
+			{eachValueAndBranch, fixedBranch, kmsKeys, branchKeysProvider, nil},
+			{fixedBranch, eachValueAndBranch, branchKeysProvider, kmsKeys, nil},
+			{cachedAndBranch, fixedBranch, kmsKeys, branchKeysProvider, nil},
+			{fixedBranch, cachedAndBranch, branchKeysProvider, kmsKeys, nil},
 			{eachValue, cachedKeys, kmsKeys, kmsKeys, nil},
 			{cachedKeys, eachValue, kmsKeys, kmsKeys, nil},
 		}
@@ -169,8 +178,58 @@ func TestReloadOfHowDataKeysAreMade(t *testing.T) {
 				t.Errorf("%s: written row by row: %v", name, err)
 			}
 		}
-		if len(cases) != 6 {
+		if len(cases) != 10 {
 			t.Errorf("%d cases", len(cases))
+		}
+	})
+}
+
+// TestBothKindsOfDataKeysInOneResult reads ahead what KMS's data keys and branch
+// keys sealed, in turn, by every policy that opens both.
+func TestBothKindsOfDataKeysInOneResult(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		makeTable(s)
+		db, _ := branchSite(s, fixedBranch)
+		if _, err := branchKeys(s, db).Create(t.Context(), "shop", nil); err != nil {
+			t.Fatal(err)
+		}
+		connector, err := driver.Of(db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const rows = 300
+		for i := range rows {
+			if i%20 == 0 {
+				if err := connector.Reload(parsed(t, []string{eachValue, fixedBranch}[i/20%2], true)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := db.Exec(s.q("INSERT INTO accounts (account_number, tenant_id, ssn) VALUES (?, 1, ?)"), fmt.Sprintf("a%03d", i), fmt.Sprint("value ", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		read := 0
+		for _, keys := range []string{fixedBranch, eachValueAndBranch, cachedAndBranch, fixedBranch} {
+			if err := connector.Reload(parsed(t, keys, true)); err != nil {
+				t.Fatal(err)
+			}
+			result, err := db.Query("SELECT ssn FROM accounts ORDER BY account_number")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := 0; result.Next(); i++ {
+				var got string
+				if err := result.Scan(&got); err != nil || got != fmt.Sprint("value ", i) {
+					t.Fatalf("%s: row %d: %q, %v", keys, i, got, err)
+				}
+				read++
+			}
+			if err := errors.Join(result.Err(), result.Close()); err != nil {
+				t.Error(keys, err)
+			}
+		}
+		if read != 4*rows {
+			t.Errorf("%d values were read", read)
 		}
 	})
 }

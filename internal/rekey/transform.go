@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -60,7 +61,7 @@ type worker struct {
 	sealed  atomic.Int64
 	kms     *bucket
 	sealing int // calls of KMS to seal a value
-	opening int // and to open one
+	opening int // and to open that again
 	resumed map[string]bool
 
 	activeMu sync.Mutex
@@ -157,7 +158,15 @@ func (w *worker) decide(ctx context.Context, r *row) outcome {
 	case in.Right() && (!w.c.Force && !w.stale(ctx, in) || w.resumed[digest(r.stored)]):
 		return outcome{kind: right}
 	}
-	return w.seal(ctx, bound, w.opening, func() ([]byte, error) { return w.read(ctx, bound, r.stored) })
+	return w.seal(ctx, bound, costs(in), func() ([]byte, error) { return w.read(ctx, bound, r.stored, costs(in)) })
+}
+
+// costs is how many calls of KMS it takes to open a value.
+func costs(in driver.Inspection) int {
+	if in.Form == driver.FormKMSBlob || slices.ContainsFunc(in.Wrappings, func(w driver.Wrapping) bool { return w.Provider == "aws-kms" }) {
+		return 1
+	}
+	return 0
 }
 
 // stale reports whether a value is wrapped under an older version of its branch
@@ -190,9 +199,9 @@ func (w *worker) verify(ctx context.Context, r *row, bound driver.Row, in driver
 		return skip("plaintext, which the policy allows")
 	}
 	if w.c.DryRun {
-		return outcome{kind: right, calls: w.opening}
+		return outcome{kind: right, calls: costs(in)}
 	}
-	plaintext, err := w.open(ctx, w.sealer, bound, r.stored)
+	plaintext, err := w.open(ctx, w.sealer, bound, r.stored, costs(in))
 	clear(plaintext)
 	if err != nil {
 		return w.classify(err)
@@ -246,16 +255,16 @@ func (w *worker) repair(ctx context.Context, r *row, bound driver.Row, in driver
 	case len(in.Missing) == 0 && len(in.Superfluous) == 0:
 		return skip(reasonOther)
 	}
-	return w.seal(ctx, bound, w.opening, func() ([]byte, error) { return w.open(ctx, w.sealer, bound, r.stored) })
+	return w.seal(ctx, bound, costs(in), func() ([]byte, error) { return w.open(ctx, w.sealer, bound, r.stored, costs(in)) })
 }
 
 // read opens a value of any origin: as the policy says, then as the old policy
 // and the old keys do, and at last, if that was asked for, for whatever row it is.
-func (w *worker) read(ctx context.Context, bound driver.Row, stored []byte) ([]byte, error) {
+func (w *worker) read(ctx context.Context, bound driver.Row, stored []byte, calls int) ([]byte, error) {
 	all := append([]*driver.ValueSealer{w.sealer}, w.old...)
 	var first error
 	for _, s := range all {
-		plaintext, err := w.open(ctx, s, bound, stored)
+		plaintext, err := w.open(ctx, s, bound, stored, calls)
 		if err == nil {
 			return plaintext, nil
 		}
@@ -271,7 +280,7 @@ func (w *worker) read(ctx context.Context, bound driver.Row, stored []byte) ([]b
 		return nil, first
 	}
 	for _, s := range all {
-		if err := w.kms.take(ctx, w.opening); err != nil {
+		if err := w.kms.take(ctx, calls); err != nil {
 			return nil, err
 		}
 		if plaintext, err := s.OpenAnywhere(ctx, w.t.table, w.t.column, stored); err == nil {
@@ -282,9 +291,9 @@ func (w *worker) read(ctx context.Context, bound driver.Row, stored []byte) ([]b
 }
 
 // open opens a value strictly, with patience for a KMS that cannot be used.
-func (w *worker) open(ctx context.Context, s *driver.ValueSealer, bound driver.Row, stored any) (plaintext []byte, err error) {
+func (w *worker) open(ctx context.Context, s *driver.ValueSealer, bound driver.Row, stored any, calls int) (plaintext []byte, err error) {
 	err = retry(ctx, w.c.Patience, unavailable, func() error {
-		if err := w.kms.take(ctx, w.opening); err != nil {
+		if err := w.kms.take(ctx, calls); err != nil {
 			return err
 		}
 		plaintext, err = s.OpenPlaintext(ctx, w.t.table, w.t.column, bound, stored)
@@ -353,13 +362,11 @@ func (w *worker) check(ctx context.Context, bound driver.Row, value any, plainte
 		by = append(by, w.checker)
 	}
 	for i, s := range by {
-		opening := w.open
+		calls := w.opening
 		if i == 0 && w.checker != nil {
-			opening = func(ctx context.Context, s *driver.ValueSealer, bound driver.Row, stored any) ([]byte, error) {
-				return s.OpenPlaintext(ctx, w.t.table, w.t.column, bound, stored)
-			}
+			calls = 0
 		}
-		again, err := opening(ctx, s, bound, value)
+		again, err := w.open(ctx, s, bound, value, calls)
 		same := subtle.ConstantTimeCompare(again, plaintext) == 1
 		clear(again)
 		if err != nil {
