@@ -1,10 +1,14 @@
 package rekey
 
 import (
+	"fmt"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/policy"
 	"github.com/sealsql/sealsql/sealtest"
 )
 
@@ -71,6 +75,50 @@ func TestReencryptReadsWhatWasWrittenBefore(t *testing.T) {
 		s.want(s.run(c), 7, 0, 5, 2, 0)
 		c.Force = true
 		s.want(s.run(c), 7, 5, 0, 2, 0)
+	})
+}
+
+// TestReencryptToBranchKeysAndBack: the policies open what is there before the
+// job, while it runs and afterwards, and a call of KMS is counted where one is due.
+func TestReencryptToBranchKeysAndBack(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		s.exec("CREATE TABLE people (id bigint PRIMARY KEY, ssn text)")
+		store := filepath.Join(t.TempDir(), "keys.json")
+		with := func(per string) *policy.Policy {
+			return s.policy(strings.Replace(oldKeyPolicy, `"]}}`, fmt.Sprintf(`"]}, data_key: {per: %s, store: 'file:%s', ttl: 15m, branch_key: shop}}`, per, store), 1))
+		}
+		value, branch, both := s.policy(oldKeyPolicy), with("branch"), with("value")
+		old, now, back := s.sealer(value), s.sealer(branch), s.sealer(both)
+		keys, err := back.BranchKeys("pii") // before anything is sealed under them
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := keys.Create(t.Context(), "shop", nil); err != nil {
+			t.Fatal(err)
+		}
+		const rows = 20
+		for id := range rows {
+			s.exec("INSERT INTO people VALUES (?, ?)", id, s.seal(old, "people", "ssn", driver.Row{"id": id}, fmt.Sprint("value ", id)))
+		}
+		read := func() {
+			t.Helper()
+			for id := range rows {
+				s.reads(now, id, fmt.Sprint("value ", id))
+				s.reads(back, id, fmt.Sprint("value ", id))
+			}
+		}
+		read()
+		dry := s.config(Reencrypt, branch)
+		dry.DryRun = true
+		if r := s.run(dry); r.Changed != rows || r.Forecast.KMSCalls != rows {
+			t.Errorf("to branch keys: %d values, %+v", r.Changed, r.Forecast)
+		}
+		s.want(s.run(s.config(Reencrypt, branch)), rows, rows, 0, 0, 0)
+		read()
+		s.want(s.run(s.config(Verify, both)), rows, 0, rows, 0, 0)
+		s.want(s.run(s.config(Reencrypt, both)), rows, rows, 0, 0, 0)
+		read()
+		s.want(s.run(s.config(Reencrypt, value)), rows, 0, rows, 0, 0)
 	})
 }
 
