@@ -6,8 +6,8 @@ cd "$(dirname "$0")/../interop"
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 go test -c -o "$out/overhead.test" ./overhead
-for what in read write; do
+for what in read read_again write; do
 	(cd overhead && "$out/overhead.test" -test.run '^$' -test.bench "^BenchmarkProtected\$/^$what\$" -test.benchtime 3s -test.cpuprofile "$out/$what") | grep allocs
 	go tool pprof -top -cum -nodecount 1000 -focus 'BenchmarkProtected.func' "$out/overhead.test" "$out/$what" 2>"$out/errors" |
-		grep -E 'BenchmarkProtected.func[0-9]+$|conn[)].look|conn[)].bindMain|binding[)].seal$|engine[)].openShown|branchkey.*[)].On|scratch[)].contentKey|Codec[)]|codec.Parse|driver.decodePlaintext|driver.wrapBuffered|driver.newSlot'
+		grep -E 'BenchmarkProtected.func[0-9]+$|conn[)].look|conn[)].bindMain|binding[)].seal$|engine[)].openShown|branchkey.*[)].(On|Kept)|scratch[)].contentKey|Codec[)]|codec.Parse|driver.decodePlaintext|driver.wrapBuffered|driver.newSlot'
 done
