@@ -137,6 +137,7 @@ func holders(t *testing.T) map[string]any {
 	if _, err := c.Encrypt(t.Context(), nil, nil, nil); err != nil {
 		t.Fatal(err)
 	}
+	branches.Len() // waits for the look-up's goroutine, whose mutex is printed
 	keeps := &keeper{kept: map[string]*codec.ContentKey{}}
 	plain := newCodec(t, codec.Config{Keyring: keeps, Suite: codec.Suite256, Commitment: codec.CommitmentForbidEncryptAllowDecrypt})
 	m, err := plain.Encrypt(t.Context(), nil, nil, nil)

@@ -44,10 +44,6 @@ type reader struct {
 	width  int
 	shown  []shown
 	at     []int // by server column, the index into shown, or -1
-	room   struct {
-		shown [1]shown
-		at    [narrow]int
-	}
 
 	queue  []*slot // rows that were read and not handed out, from head
 	head   int
@@ -162,14 +158,23 @@ type shown struct {
 	reuses bool
 }
 
-func (r *reader) reset(set *sqlplan.ResultSet, width int) {
+// readerRoom is where a narrow result's columns lie. What is opened in the
+// background may refer to it: it serves one result set.
+type readerRoom struct {
+	shown [1]shown
+	at    [narrow]int
+}
+
+// reset sets the reader up for a result set; room, if there is one, serves it.
+func (r *reader) reset(set *sqlplan.ResultSet, width int, room *readerRoom) {
 	r.stop()
 	*r = reader{ctx: r.ctx, engine: r.engine, text: r.text, base: r.base, next: r.next, width: width}
 	if set == nil {
 		return
 	}
-	r.shown = r.room.shown[:0]
-	if r.at = r.room.at[:min(width, narrow)]; width > narrow {
+	if room != nil && width <= narrow {
+		r.shown, r.at = room.shown[:0], room.at[:width]
+	} else {
 		r.at = make([]int, width)
 	}
 	for i := range r.at {

@@ -22,10 +22,12 @@ type rows struct {
 	at     int // the result set in hand
 
 	names   []string
-	visible []int // by visible column, the server's column
-	room    struct {
+	visible []int    // by visible column, the server's column
+	room    struct { // for the first result set
+		used    bool
 		names   [narrow]string
 		visible [narrow]int
+		reader  readerRoom
 	}
 }
 
@@ -135,12 +137,19 @@ func (r *rows) set() *sqlplan.ResultSet {
 func (r *rows) enter() {
 	names := r.base.Columns()
 	set := r.set()
-	r.reader.reset(set, len(names))
-	r.names, r.visible = names, nil
 	if set == nil {
+		r.reader.reset(nil, len(names), nil)
+		r.names, r.visible = names, nil
 		return
 	}
-	r.names, r.visible = r.room.names[:0], r.room.visible[:0]
+	if r.room.used {
+		r.reader.reset(set, len(names), nil)
+		r.names, r.visible = make([]string, 0, len(names)), make([]int, 0, len(names))
+	} else {
+		r.room.used = true
+		r.reader.reset(set, len(names), &r.room.reader)
+		r.names, r.visible = r.room.names[:0], r.room.visible[:0]
+	}
 	for i, c := range set.Columns {
 		if !c.Hidden {
 			r.names = append(r.names, names[i])
