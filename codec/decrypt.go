@@ -31,7 +31,7 @@ func (c *Codec) Decrypt(ctx context.Context, dst []byte, m *Message, expected Co
 	s := scratches.Get().(*scratch)
 	defer s.free()
 	worth := false
-	if c.keeper != nil && m.info.curve == nil && m.content <= maxKeptHeader {
+	if c.keeper != nil && m.info.curve == nil && m.content+lengthOf(left) <= maxKeptHeader {
 		var k *ContentKey
 		if k, worth = c.keeper.Kept(ctx, full, m.id, m.keys); k != nil && k.of(m, left) {
 			return m.read(dst, s, k.aead, nil)
@@ -143,6 +143,14 @@ func leftOut(ec Context, required []string) []pair {
 	}
 	_, left := split(collect(nil, ec), required)
 	return left
+}
+
+// lengthOf is the length of checked pairs in bytes.
+func lengthOf(pairs []pair) (n int) {
+	for _, p := range pairs {
+		n += len(p.key) + len(p.value)
+	}
+	return n
 }
 
 func opened(offset int, what string) error {

@@ -131,12 +131,14 @@ func (o *opening) open(ctx context.Context, e *engine, text string) {
 
 // wait waits for what another goroutine claimed.
 func (o *opening) wait(ctx context.Context) error {
-	if o.state.Load() == opened {
+	switch o.state.Load() {
+	case opened:
 		return nil
-	}
-	o.done = make(chan struct{})
-	if !o.state.CompareAndSwap(claimed, awaited) {
-		return nil // it was opened meanwhile
+	case claimed: // else it was waited for before, in vain
+		o.done = make(chan struct{})
+		if !o.state.CompareAndSwap(claimed, awaited) {
+			return nil // it was opened meanwhile
+		}
 	}
 	select {
 	case <-o.done:

@@ -5,6 +5,7 @@ import (
 	sqldriver "database/sql/driver"
 	"io"
 	"reflect"
+	"slices"
 
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
@@ -161,7 +162,7 @@ func (r *rows) enter() {
 // Unwrap returns the base driver's rows.
 func (r *rows) Unwrap() any { return r.base }
 
-func (r *rows) Columns() []string { return r.names }
+func (r *rows) Columns() []string { return slices.Clip(r.names) }
 
 func (r *rows) Close() error {
 	r.reader.stop()

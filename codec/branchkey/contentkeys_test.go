@@ -54,28 +54,39 @@ func TestAValueReadAgainKeepsItsContentKey(t *testing.T) {
 	w.keeps(cache, 10)
 }
 
-func TestALongHeaderIsNotKept(t *testing.T) {
+func TestWhatIsLongIsNotKept(t *testing.T) {
 	w := newWorld(t, east)
 	w.create("acme")
 	cache := w.keeping(10)
-	c := w.codec(cache)
-	for length, want := range map[int]int{5000: 0, 1000: 1} {
-		ec := codec.Context{"tenant": "acme", "long": strings.Repeat("x", length)}
-		raw, err := c.Encrypt(t.Context(), nil, nil, ec)
+	ring, err := branchkey.New(cache, "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, required := range map[string][]string{"in the header": nil, "beside the header": {"long"}} {
+		c, err := codec.New(codec.Config{Keyring: ring, RequiredKeys: required})
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := codec.Parse(raw)
-		if err != nil {
-			t.Fatal(err)
-		}
-		before := cache.ContentKeys()
-		for range 3 {
-			if _, err := c.Decrypt(t.Context(), nil, m, ec); err != nil {
+		for length, want := range map[int]int{5000: 0, 60_000: 0, 1000: 1} {
+			ec := codec.Context{"tenant": "acme", "long": strings.Repeat("x", length)}
+			raw, err := c.Encrypt(t.Context(), nil, nil, ec)
+			if err != nil {
 				t.Fatal(err)
 			}
+			m, err := codec.Parse(raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := cache.ContentKeys()
+			for range 3 {
+				if _, err := c.Decrypt(t.Context(), nil, m, ec); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := cache.ContentKeys() - before; got != want {
+				t.Errorf("%d bytes %s: %d content keys were kept, want %d", length, name, got, want)
+			}
 		}
-		w.keeps(cache, before+want)
 	}
 }
 
