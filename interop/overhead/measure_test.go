@@ -2,6 +2,7 @@ package overhead
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"syscall"
@@ -31,15 +32,15 @@ type contender struct {
 }
 
 // compare runs the contenders in turn, n times in each of the rounds, and returns
-// each one's time over the first one's: by the clock, and of the processors. The order
-// turns from round to round.
+// each one's time over the first one's: by the clock, and of the processors. They run in
+// another order in each round, and none pays for another one's garbage.
 func compare(b *testing.B, rounds, n int, all []contender) (clock, used map[string]ratios) {
 	b.Helper()
 	clock, used = map[string]ratios{}, map[string]ratios{}
 	for round := range rounds + 1 {
 		took, spent := make([]time.Duration, len(all)), make([]time.Duration, len(all))
-		for i := range all {
-			at := (i + round) % len(all)
+		for _, at := range rand.Perm(len(all)) {
+			runtime.GC()
 			start, before := time.Now(), cpu()
 			for range n {
 				if err := all[at].do(); err != nil {

@@ -270,7 +270,7 @@ func BenchmarkPostgresPoints(b *testing.B) {
 					all = append(all, contender{p.name, together(goroutines, p.do)})
 				}
 				for b.Loop() {
-					clock, used := compare(b, 61, max(1, 20/goroutines), all)
+					clock, used := compare(b, 41, 60/(1+goroutines/4), all)
 					report(b, title, all, clock, used)
 				}
 			})
