@@ -17,6 +17,16 @@ import (
 // unwrapping fails with [ErrUnwrap]. With a nil expected nothing is compared.
 // On error dst is returned unchanged, and nothing of the plaintext is released.
 func (c *Codec) Decrypt(ctx context.Context, dst []byte, m *Message, expected Context) ([]byte, error) {
+	return c.decrypt(ctx, dst, m, expected, c.keeper)
+}
+
+// DecryptOnce is Decrypt for a message that is not expected again, such as one
+// of a long scan: a [ContentKeeper] is not asked.
+func (c *Codec) DecryptOnce(ctx context.Context, dst []byte, m *Message, expected Context) ([]byte, error) {
+	return c.decrypt(ctx, dst, m, expected, nil)
+}
+
+func (c *Codec) decrypt(ctx context.Context, dst []byte, m *Message, expected Context, keeper ContentKeeper) ([]byte, error) {
 	if !c.c.Commitment.reads(m.suite) {
 		return dst, &Error{Kind: ErrCommitmentPolicy, Op: "decrypt", What: "suite " + m.suite.String() + " has no key commitment", Offset: -1}
 	}
@@ -31,9 +41,9 @@ func (c *Codec) Decrypt(ctx context.Context, dst []byte, m *Message, expected Co
 	s := scratches.Get().(*scratch)
 	defer s.free()
 	worth := false
-	if c.keeper != nil && m.info.curve == nil && m.content+lengthOf(left) <= maxKeptHeader {
+	if keeper != nil && m.info.curve == nil && m.content+lengthOf(left) <= maxKeptHeader {
 		var k *ContentKey
-		if k, worth = c.keeper.Kept(ctx, full, m.id, m.keys); k != nil && k.of(m, left) {
+		if k, worth = keeper.Kept(ctx, full, m.id, m.keys); k != nil && k.of(m, left) {
 			return m.read(dst, s, k.aead, nil)
 		}
 	}
@@ -51,7 +61,7 @@ func (c *Codec) Decrypt(ctx context.Context, dst []byte, m *Message, expected Co
 	}
 	out, err := m.read(dst, s, aead, materials.VerificationKey)
 	if err == nil && worth {
-		c.keeper.Keep(ctx, full, m.id, m.keys, &ContentKey{bytes.Clone(m.raw[:m.content]), left, aead})
+		keeper.Keep(ctx, full, m.id, m.keys, &ContentKey{bytes.Clone(m.raw[:m.content]), left, aead})
 	}
 	return out, err
 }

@@ -83,7 +83,7 @@ func leaks() []string {
 	return []string{words(binary.BigEndian), words(binary.LittleEndian), string(secretKey[:8]), fmt.Sprintf("%x", secretKey[:8]), fmt.Sprintf("% x", secretKey[:8]), strings.Trim(decimal, "[]"),
 		strings.ReplaceAll(strings.Trim(decimal, "[]"), " ", ","), strings.ReplaceAll(strings.Trim(decimal, "[]"), " ", ", "),
 		strings.TrimSuffix(strings.TrimPrefix(hex, "[]byte{"), "}"), base64.StdEncoding.EncodeToString(secretKey)[:8],
-		fmt.Sprintf("%b", secretKey[0]) + " " + fmt.Sprintf("%b", secretKey[1])}
+		strings.Trim(fmt.Sprintf("%b", secretKey[:5]), "[]")} // of fewer bytes other random ones have the digits by chance
 }
 
 // holders are a value of every type that holds a key, with the key in it.

@@ -32,8 +32,10 @@ func (r *sourceRoom) take(n int) (sources []string, known []bool) {
 	return r.sources[:n], r.known[:n]
 }
 
-// openShown opens the value that a row shows in a protected column.
-func (e *engine) openShown(ctx context.Context, s *shown, row []sqldriver.Value, room *sourceRoom, text string) (any, error) {
+// openShown opens the value that a row shows in a protected column. First says
+// that it is the result's first row, which for many statements is the only one: its
+// content key may be kept.
+func (e *engine) openShown(ctx context.Context, s *shown, row []sqldriver.Value, room *sourceRoom, text string, first bool) (any, error) {
 	col := s.col
 	sources, known := room.take(len(s.from.Sources))
 	types, err := e.keyTypes(ctx, s.from.Table)
@@ -57,13 +59,13 @@ func (e *engine) openShown(ctx context.Context, s *shown, row []sqldriver.Value,
 			known[i] = err == nil
 		}
 	}
-	return e.openValue(ctx, col, row[s.index], sources, known, text)
+	return e.openValue(ctx, col, row[s.index], sources, known, text, first)
 }
 
 // openValue opens a stored value for the row that sources describe; known says
 // which of them the statement shows.
-func (e *engine) openValue(ctx context.Context, col *column, stored any, sources []string, known []bool, text string) (any, error) {
-	plaintext, handed, err := e.open(ctx, col, stored, sources, known, text)
+func (e *engine) openValue(ctx context.Context, col *column, stored any, sources []string, known []bool, text string, first bool) (any, error) {
+	plaintext, handed, err := e.open(ctx, col, stored, sources, known, text, first)
 	if err != nil || handed == handNull {
 		return nil, err
 	}
@@ -110,7 +112,7 @@ const (
 	handNull
 )
 
-func (e *engine) open(ctx context.Context, col *column, stored any, sources []string, known []bool, text string) ([]byte, handing, error) {
+func (e *engine) open(ctx context.Context, col *column, stored any, sources []string, known []bool, text string, first bool) ([]byte, handing, error) {
 	f := finding{col: col, text: text, sources: sources, known: known}
 	raw, err := col.ciphertext(stored)
 	if err == nil {
@@ -132,7 +134,11 @@ func (e *engine) open(ctx context.Context, col *column, stored any, sources []st
 		f.kind = EventUnverifiable
 		return e.outcome(ctx, f)
 	}
-	plaintext, err := col.codec.Decrypt(ctx, nil, f.message, expected)
+	decrypt := col.codec.DecryptOnce
+	if first {
+		decrypt = col.codec.Decrypt
+	}
+	plaintext, err := decrypt(ctx, nil, f.message, expected)
 	if err != nil {
 		f.kind, f.cause = e.kindOfOpen(err, f.message, expected), err
 		return e.outcome(ctx, f)

@@ -122,7 +122,7 @@ func (o *opening) claim() bool { return o.state.CompareAndSwap(waiting, claimed)
 // open opens what was claimed. Nothing touches o afterwards but the reader.
 func (o *opening) open(ctx context.Context, e *engine, text string) {
 	if o.err = ctx.Err(); o.err == nil {
-		o.value, o.err = e.openShown(ctx, o.from, o.row, &o.room, text)
+		o.value, o.err = e.openShown(ctx, o.from, o.row, &o.room, text, o.by == 0)
 	}
 	if o.state.Swap(opened) == awaited {
 		close(o.done)
@@ -427,7 +427,7 @@ func (r *reader) finish(s *slot) (lent bool, err error) {
 		if o.err != nil && o.by != s.number {
 			// What is wrong is wrong with this row too: it gets its own event.
 			own := &opening{by: s.number}
-			own.value, own.err = r.engine.openShown(r.ctx, &r.shown[i], s.cells, &own.room, r.text)
+			own.value, own.err = r.engine.openShown(r.ctx, &r.shown[i], s.cells, &own.room, r.text, false)
 			s.openings[i] = own
 		}
 	}

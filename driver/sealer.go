@@ -224,7 +224,7 @@ func (s *ValueSealer) Open(ctx context.Context, table, column string, row Row, s
 	if err != nil {
 		return e.failed(ctx, finding{col: col, kind: EventMismatch, cause: err})
 	}
-	return e.openValue(ctx, col, stored, sources, known, "")
+	return e.openValue(ctx, col, stored, sources, known, "", true)
 }
 
 // OpenPlaintext opens a stored value of the row and returns its plain text form,

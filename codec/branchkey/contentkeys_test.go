@@ -42,6 +42,15 @@ func TestAValueReadAgainKeepsItsContentKey(t *testing.T) {
 		w.opens(c, m)
 		w.keeps(cache, 1)
 	}
+	for range 3 { // what asks for no kept key leaves none
+		once := w.seal(c)
+		for range 3 {
+			if got, err := c.DecryptOnce(t.Context(), nil, once, row); err != nil || string(got) != "123-45-6789" {
+				t.Errorf("got %q, %v", got, err)
+			}
+		}
+	}
+	w.keeps(cache, 1)
 	for range 100 { // a scan drives nothing out
 		w.opens(c, w.seal(c))
 	}
