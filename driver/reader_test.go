@@ -15,23 +15,25 @@ import (
 	"github.com/sealsql/sealsql/policy"
 )
 
-// frugal is a base whose rows lie in one buffer, which the next row overwrites.
-type frugal struct{ rows [][]any }
+// answering is a base driver that answers every query with what it returns, and
+// does nothing else.
+type answering func() sqldriver.Rows
 
-func (f *frugal) Connect(context.Context) (sqldriver.Conn, error) { return frugalConn{f}, nil }
-func (f *frugal) Driver() sqldriver.Driver                        { return f }
-func (f *frugal) Open(string) (sqldriver.Conn, error)             { return frugalConn{f}, nil }
+func (a answering) Connect(context.Context) (sqldriver.Conn, error) { return answeringConn{a}, nil }
+func (a answering) Driver() sqldriver.Driver                        { return a }
+func (a answering) Open(string) (sqldriver.Conn, error)             { return answeringConn{a}, nil }
 
-type frugalConn struct{ *frugal }
+type answeringConn struct{ answering }
 
-func (frugalConn) Prepare(string) (sqldriver.Stmt, error) { return nil, io.ErrUnexpectedEOF }
-func (frugalConn) Close() error                           { return nil }
-func (frugalConn) Begin() (sqldriver.Tx, error)           { return nil, io.ErrUnexpectedEOF }
+func (answeringConn) Prepare(string) (sqldriver.Stmt, error) { return nil, io.ErrUnexpectedEOF }
+func (answeringConn) Close() error                           { return nil }
+func (answeringConn) Begin() (sqldriver.Tx, error)           { return nil, io.ErrUnexpectedEOF }
 
-func (c frugalConn) QueryContext(context.Context, string, []sqldriver.NamedValue) (sqldriver.Rows, error) {
-	return &frugalRows{rows: c.rows}, nil
+func (c answeringConn) QueryContext(context.Context, string, []sqldriver.NamedValue) (sqldriver.Rows, error) {
+	return c.answering(), nil
 }
 
+// frugalRows lie in one buffer, which the next row overwrites.
 type frugalRows struct {
 	rows [][]any
 	room []byte
@@ -63,7 +65,8 @@ func (r *frugalRows) Next(dest []sqldriver.Value) error {
 // TestRowsThatRepeat: rows that show the same value, near and far, each get
 // their own, whatever the base driver does with its buffer.
 func TestRowsThatRepeat(t *testing.T) {
-	base := &frugal{}
+	var served [][]any
+	base := answering(func() sqldriver.Rows { return &frugalRows{rows: served} })
 	p, err := policy.Parse("test", []byte(`
 version: 1
 keyrings:
@@ -98,7 +101,7 @@ tables:
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 20 {
 		var want []int
-		base.rows = nil
+		served = nil
 		for range 3000 {
 			i := random.IntN(accounts)
 			if n := len(want); n > 0 && random.IntN(3) == 0 {
@@ -109,7 +112,7 @@ tables:
 			if i%10 == 7 {
 				row[1] = nil
 			}
-			base.rows = append(base.rows, row)
+			served = append(served, row)
 		}
 		rows, err := db.Query("SELECT account_number, ssn FROM accounts")
 		if err != nil {
@@ -136,13 +139,13 @@ tables:
 		}
 	}
 	// A value in a row it was not written for is found among those that repeat.
-	base.rows = nil
+	served = nil
 	for i := range 300 {
 		account := 1
 		if i == 200 {
 			account = 2
 		}
-		base.rows = append(base.rows, []any{fmt.Append(nil, account), messages[1]})
+		served = append(served, []any{fmt.Append(nil, account), messages[1]})
 	}
 	rows, err := db.Query("SELECT account_number, ssn FROM accounts")
 	if err != nil {

@@ -17,26 +17,16 @@ import (
 	"github.com/sealsql/sealsql/policy"
 )
 
-// served is a base driver that answers every text with the same result sets.
+// served is what a base driver answers every text with.
 type served []servedSet
+
+func (s *served) base() answering {
+	return func() sqldriver.Rows { return &servedRows{sets: *s} }
+}
 
 type servedSet struct {
 	names []string
 	rows  [][]any
-}
-
-func (s *served) Connect(context.Context) (sqldriver.Conn, error) { return servedConn{s}, nil }
-func (s *served) Driver() sqldriver.Driver                        { return s }
-func (s *served) Open(string) (sqldriver.Conn, error)             { return servedConn{s}, nil }
-
-type servedConn struct{ *served }
-
-func (servedConn) Prepare(string) (sqldriver.Stmt, error) { return nil, io.ErrUnexpectedEOF }
-func (servedConn) Close() error                           { return nil }
-func (servedConn) Begin() (sqldriver.Tx, error)           { return nil, io.ErrUnexpectedEOF }
-
-func (c servedConn) QueryContext(context.Context, string, []sqldriver.NamedValue) (sqldriver.Rows, error) {
-	return &servedRows{sets: *c.served}, nil
 }
 
 type servedRows struct {
@@ -67,9 +57,9 @@ func (r *servedRows) Next(dest []sqldriver.Value) error {
 	return nil
 }
 
-// serve returns a database over base whose table people has protected columns
+// serve returns a database over results whose table people has protected columns
 // ssn and iban.
-func serve(t *testing.T, base *served, ring codec.Keyring) (*sql.DB, func(column string, id int) any) {
+func serve(t *testing.T, results *served, ring codec.Keyring) (*sql.DB, func(column string, id int) any) {
 	t.Helper()
 	p, err := policy.Parse("test", []byte(`
 version: 1
@@ -85,7 +75,7 @@ tables:
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := driver.NewConnector(base, driver.WithPolicy(p), driver.WithDialect(postgres.Dialect), driver.WithKeyring("local", ring),
+	c, err := driver.NewConnector(results.base(), driver.WithPolicy(p), driver.WithDialect(postgres.Dialect), driver.WithKeyring("local", ring),
 		driver.WithSchema(driver.Schema{"people": {{Name: "id", Type: "bigint", Unique: true}, {Name: "ssn", Type: "bytea"}, {Name: "iban", Type: "bytea"}, {Name: "note", Type: "text"}}}))
 	if err != nil {
 		t.Fatal(err)
@@ -109,8 +99,8 @@ tables:
 // while the next one, which may be wider or narrower, is read: neither knows of the
 // other.
 func TestResultSetsThatAreLeftHalfWay(t *testing.T) {
-	base := &served{}
-	db, sealed := serve(t, base, rawKey(t))
+	results := &served{}
+	db, sealed := serve(t, results, rawKey(t))
 	const people = 200
 	narrow := servedSet{names: []string{"id", "ssn"}}
 	wide := servedSet{names: []string{"id", "ssn", "note", "iban", "note"}}
@@ -121,7 +111,7 @@ func TestResultSetsThatAreLeftHalfWay(t *testing.T) {
 		wide.rows = append(wide.rows, []any{int64(i), ssn, "a", iban, "b"})
 		other.rows = append(other.rows, []any{iban, int64(i)})
 	}
-	*base = served{narrow, other, wide, other, narrow}
+	*results = served{narrow, other, wide, other, narrow}
 	texts := map[string]string{"narrow": "SELECT id, ssn FROM people", "wide": "SELECT id, ssn, note, iban, note FROM people", "other": "SELECT iban, id FROM people"}
 	text := texts["narrow"] + ";" + texts["other"] + ";" + texts["wide"] + ";" + texts["other"] + ";" + texts["narrow"]
 	for round := range 30 {
@@ -130,7 +120,7 @@ func TestResultSetsThatAreLeftHalfWay(t *testing.T) {
 			t.Fatal(err)
 		}
 		var shown [][]string
-		for set := range *base {
+		for set := range *results {
 			if set > 0 && !rows.NextResultSet() {
 				t.Fatalf("set %d: %v", set, rows.Err())
 			}
@@ -169,8 +159,8 @@ func TestResultSetsThatAreLeftHalfWay(t *testing.T) {
 			t.Fatal(err)
 		}
 		for set, names := range shown {
-			if !slices.Equal(names, (*base)[set].names) {
-				t.Errorf("the names of set %d were %q, and are now %q", set, (*base)[set].names, names)
+			if !slices.Equal(names, (*results)[set].names) {
+				t.Errorf("the names of set %d were %q, and are now %q", set, (*results)[set].names, names)
 			}
 		}
 		if t.Failed() {
@@ -198,14 +188,14 @@ func (h *hanging) OnDecrypt(ctx context.Context, m *codec.DecryptionMaterials, k
 // A value that several rows show, and that was not waited for when the context
 // ended, is not NULL in the rows behind: whoever asks for them is told.
 func TestRowsBehindOneThatWasGivenUp(t *testing.T) {
-	base := &served{}
+	results := &served{}
 	ring := &hanging{Keyring: rawKey(t), in: make(chan struct{}), hold: make(chan struct{})}
-	db, sealed := serve(t, base, ring)
+	db, sealed := serve(t, results, ring)
 	messages := []any{nil, sealed("ssn", 1), sealed("ssn", 2), sealed("ssn", 3)}
 	ring.message = messages[3].([]byte)
-	*base = served{{names: []string{"id", "ssn"}}}
+	*results = served{{names: []string{"id", "ssn"}}}
 	for _, id := range []int{1, 2, 3, 3, 3, 3} {
-		(*base)[0].rows = append((*base)[0].rows, []any{int64(id), messages[id]})
+		(*results)[0].rows = append((*results)[0].rows, []any{int64(id), messages[id]})
 	}
 	conn, err := db.Conn(t.Context())
 	if err != nil {

@@ -45,6 +45,19 @@ func parsed(t *testing.T, dataKey string, ssn bool) *policy.Policy {
 	return p
 }
 
+// withShop makes the branch key shop and returns what reloads the database's policy.
+func withShop(s *site, db *sql.DB) *driver.Connector {
+	s.t.Helper()
+	if _, err := branchKeys(s, db).Create(s.t.Context(), "shop", nil); err != nil {
+		s.t.Fatal(err)
+	}
+	connector, err := driver.Of(db)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return connector
+}
+
 // TestReloadOfHowDataKeysAreMade: what began goes on with the keys that it began
 // with, what begins afterwards has the others. Branch keys take the place of KMS's data
 // keys while values of both kinds are there, and so the other way round if the policy
@@ -95,13 +108,7 @@ func TestReloadOfHowDataKeysAreMade(t *testing.T) {
 				t.Fatal(err)
 			}
 			db, _ := branchSite(s, fixedBranch)
-			if _, err := branchKeys(s, db).Create(t.Context(), "shop", nil); err != nil {
-				t.Fatal(err)
-			}
-			connector, err := driver.Of(db)
-			if err != nil {
-				t.Fatal(err)
-			}
+			connector := withShop(s, db)
 			swap := func(dataKey string) {
 				t.Helper()
 				if err := connector.Reload(parsed(t, dataKey, true)); err != nil {
@@ -190,13 +197,7 @@ func TestBothKindsOfDataKeysInOneResult(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *site) {
 		makeTable(s)
 		db, _ := branchSite(s, fixedBranch)
-		if _, err := branchKeys(s, db).Create(t.Context(), "shop", nil); err != nil {
-			t.Fatal(err)
-		}
-		connector, err := driver.Of(db)
-		if err != nil {
-			t.Fatal(err)
-		}
+		connector := withShop(s, db)
 		const rows = 300
 		for i := range rows {
 			if i%20 == 0 {
@@ -247,13 +248,7 @@ func TestReloadWhileValuesAreOpened(t *testing.T) {
 		k := sealtest.NewKMS()
 		t.Cleanup(k.Close)
 		db := reopen(s, k, k.CreateKey("us-east-1"), fixedBranch)
-		if _, err := branchKeys(s, db).Create(t.Context(), "shop", nil); err != nil {
-			t.Fatal(err)
-		}
-		connector, err := driver.Of(db)
-		if err != nil {
-			t.Fatal(err)
-		}
+		connector := withShop(s, db)
 		const rows = 30
 		for i := range rows {
 			if i == rows/2 {

@@ -54,6 +54,17 @@ func newMembers(s *site) *members {
 	return m
 }
 
+// twoTenants makes the branch keys of the tenants a and b.
+func (m *members) twoTenants(db *sql.DB) {
+	m.t.Helper()
+	keys := branchKeys(m.site, db)
+	for _, tenant := range []string{"a", "b"} {
+		if _, err := keys.Create(m.t.Context(), tenant, nil); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+}
+
 func (m *members) open() *sql.DB {
 	m.t.Helper()
 	m.t.Setenv("SEALSQL_TEST_KEY", m.arn)
@@ -318,12 +329,7 @@ func TestARowChangesItsTenant(t *testing.T) {
 		}
 		m := newMembers(s)
 		db := m.open()
-		keys := branchKeys(s, db)
-		for _, tenant := range []string{"a", "b"} {
-			if _, err := keys.Create(t.Context(), tenant, nil); err != nil {
-				t.Fatal(err)
-			}
-		}
+		m.twoTenants(db)
 		upsert := "INSERT INTO members (id, tenant) VALUES ('1', ?) ON CONFLICT (id) DO UPDATE SET tenant = EXCLUDED.tenant"
 		if !s.postgres() {
 			upsert = "INSERT INTO members (id, tenant) VALUES ('1', ?) ON DUPLICATE KEY UPDATE tenant = VALUES(tenant)"
@@ -380,11 +386,8 @@ func TestAStoreThatWasChanged(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *site) {
 		m := newMembers(s)
 		db := m.open()
-		keys := branchKeys(s, db)
+		m.twoTenants(db)
 		for _, tenant := range []string{"a", "b"} {
-			if _, err := keys.Create(t.Context(), tenant, nil); err != nil {
-				t.Fatal(err)
-			}
 			if _, err := db.Exec(m.q(insertMember), tenant, tenant, ssn1, ssn2); err != nil {
 				t.Fatal(err)
 			}
@@ -452,12 +455,7 @@ func TestUpsertsOverAnotherTenantsRow(t *testing.T) {
 		}
 		m := newMembers(s)
 		db := m.open()
-		keys := branchKeys(s, db)
-		for _, tenant := range []string{"a", "b"} {
-			if _, err := keys.Create(t.Context(), tenant, nil); err != nil {
-				t.Fatal(err)
-			}
-		}
+		m.twoTenants(db)
 		cases := []struct {
 			set            string // of column NEW(column)
 			tenant         string // that the row has then; "" if the statement is refused
