@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 )
@@ -14,6 +15,13 @@ type WrappedKey struct {
 	ProviderInfo []byte
 	// Ciphertext is the wrapped data key.
 	Ciphertext []byte
+}
+
+// Clone returns a copy that shares no memory with k. The wrapped keys that a
+// [Keyring] is given lie in a message, which may be a base driver's buffer: who keeps
+// them for longer than the call takes a copy.
+func (k WrappedKey) Clone() WrappedKey {
+	return WrappedKey{k.ProviderID, bytes.Clone(k.ProviderInfo), bytes.Clone(k.Ciphertext)}
 }
 
 // EncryptionMaterials is what one message is encrypted with. A [Keyring]

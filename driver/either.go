@@ -29,7 +29,11 @@ func (k *either) OnDecrypt(ctx context.Context, m *codec.DecryptionMaterials, ke
 	// is used again by then.
 	own := *m
 	own.Context = maps.Clone(m.Context)
-	err := k.plain.OnDecrypt(ctx, &own, cloneWrapped(keys))
+	copies := make([]codec.WrappedKey, len(keys))
+	for i, w := range keys {
+		copies[i] = w.Clone()
+	}
+	err := k.plain.OnDecrypt(ctx, &own, copies)
 	m.DataKey = own.DataKey
 	return err
 }
@@ -64,13 +68,4 @@ func (m *cachedOrBranch) Done(key codec.DataKey) { key.Zero() }
 
 func underBranchKey(keys []codec.WrappedKey) bool {
 	return slices.ContainsFunc(keys, func(k codec.WrappedKey) bool { return k.ProviderID == branchkey.ProviderID })
-}
-
-// cloneWrapped copies wrapped keys, which lie in a message.
-func cloneWrapped(keys []codec.WrappedKey) []codec.WrappedKey {
-	out := make([]codec.WrappedKey, len(keys))
-	for i, k := range keys {
-		out[i] = codec.WrappedKey{ProviderID: k.ProviderID, ProviderInfo: slices.Clone(k.ProviderInfo), Ciphertext: slices.Clone(k.Ciphertext)}
-	}
-	return out
 }

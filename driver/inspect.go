@@ -12,6 +12,7 @@ import (
 
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/awskms"
+	"github.com/sealsql/sealsql/codec/branchkey"
 	"github.com/sealsql/sealsql/policy"
 )
 
@@ -170,23 +171,15 @@ func looksLikeBlob(b []byte) bool {
 	return err == nil && awskms.IsBlob(raw)
 }
 
-const (
-	providerKMS    = "aws-kms"
-	providerBranch = "aws-kms-hierarchy"
-)
-
 func wrapping(k codec.WrappedKey) Wrapping {
 	w := Wrapping{Provider: k.ProviderID, Key: string(k.ProviderInfo), Bytes: len(k.Ciphertext)}
 	switch k.ProviderID {
-	case providerKMS:
+	case awskms.ProviderID:
 		if arn, err := awskms.ParseARN(w.Key); err == nil {
 			w.Region = arn.Region
 		}
-	case providerBranch:
-		const saltAndIV = 16 + 12 // the version stands behind them
-		if len(k.Ciphertext) >= saltAndIV+16 {
-			w.Version = formatUUID([16]byte(k.Ciphertext[saltAndIV : saltAndIV+16]))
-		}
+	case branchkey.ProviderID:
+		w.Version, _ = branchkey.VersionOf(k)
 	default:
 		// A raw keyring's info is the key's name, then the tag's and the IV's
 		// length and the IV.
@@ -211,7 +204,7 @@ func (i *Inspection) compare(e *engine, col *column, m *codec.Message, sources [
 	switch {
 	case ring.DataKey.Per == "branch":
 		name, id := branchOf(ring, col, sources)
-		want(name, func(w Wrapping) bool { return w.Provider == providerBranch && (id == "" || w.Key == id) })
+		want(name, func(w Wrapping) bool { return w.Provider == branchkey.ProviderID && (id == "" || w.Key == id) })
 	case ring.RawAES != nil:
 		want(ring.RawAES.Name, func(w Wrapping) bool { return w.Provider == ring.RawAES.Namespace && w.Key == ring.RawAES.Name })
 	case ring.KMS != nil:
@@ -239,7 +232,7 @@ func wrappedUnder(arn string) func(Wrapping) bool {
 	own, err := awskms.ParseARN(arn)
 	return func(w Wrapping) bool {
 		other, bad := awskms.ParseARN(w.Key)
-		return err == nil && bad == nil && w.Provider == providerKMS && own.Matches(other)
+		return err == nil && bad == nil && w.Provider == awskms.ProviderID && own.Matches(other)
 	}
 }
 

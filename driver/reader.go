@@ -160,15 +160,8 @@ type shown struct {
 	reuses bool
 }
 
-// readerRoom is where a narrow result's columns lie. What is opened in the
-// background may refer to it: it serves one result set.
-type readerRoom struct {
-	shown [1]shown
-	at    [narrow]int
-}
-
 // reset sets the reader up for a result set; room, if there is one, serves it.
-func (r *reader) reset(set *sqlplan.ResultSet, width int, room *readerRoom) {
+func (r *reader) reset(set *sqlplan.ResultSet, width int, room *rowsRoom) {
 	r.stop()
 	*r = reader{ctx: r.ctx, engine: r.engine, text: r.text, base: r.base, next: r.next, width: width}
 	if set == nil {

@@ -23,13 +23,18 @@ type rows struct {
 	at     int // the result set in hand
 
 	names   []string
-	visible []int    // by visible column, the server's column
-	room    struct { // for the first result set
-		used    bool
-		names   [narrow]string
-		visible [narrow]int
-		reader  readerRoom
-	}
+	visible []int // by visible column, the server's column
+	room    rowsRoom
+}
+
+// rowsRoom is where a narrow result's columns lie. What is opened in the background,
+// and the caller, may go on referring to it: it serves the first set that needs it.
+type rowsRoom struct {
+	used    bool
+	names   [narrow]string
+	visible [narrow]int
+	shown   [1]shown
+	at      [narrow]int
 }
 
 type (
@@ -138,18 +143,19 @@ func (r *rows) set() *sqlplan.ResultSet {
 func (r *rows) enter() {
 	names := r.base.Columns()
 	set := r.set()
-	if set == nil {
-		r.reader.reset(nil, len(names), nil)
-		r.names, r.visible = names, nil
+	var room *rowsRoom
+	if set != nil && !r.room.used {
+		room = &r.room
+		room.used = true
+	}
+	r.reader.reset(set, len(names), room)
+	if r.names, r.visible = names, nil; set == nil {
 		return
 	}
-	if r.room.used {
-		r.reader.reset(set, len(names), nil)
-		r.names, r.visible = make([]string, 0, len(names)), make([]int, 0, len(names))
+	if room != nil {
+		r.names, r.visible = room.names[:0], room.visible[:0]
 	} else {
-		r.room.used = true
-		r.reader.reset(set, len(names), &r.room.reader)
-		r.names, r.visible = r.room.names[:0], r.room.visible[:0]
+		r.names, r.visible = make([]string, 0, len(names)), make([]int, 0, len(names))
 	}
 	for i, c := range set.Columns {
 		if !c.Hidden {

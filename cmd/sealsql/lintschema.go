@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/codec/awskms"
+	"github.com/sealsql/sealsql/codec/branchkey"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/policy"
@@ -329,13 +331,13 @@ func wrappedKeys(ring policy.Keyring, n int) []codec.WrappedKey {
 		if id == "" {
 			id = strings.Repeat("x", 36)
 		}
-		return []codec.WrappedKey{key("aws-kms-hierarchy", id, branch)}
+		return []codec.WrappedKey{key(branchkey.ProviderID, id, branch)}
 	case ring.RawAES != nil:
 		return []codec.WrappedKey{key(ring.RawAES.Namespace, ring.RawAES.Name+strings.Repeat("x", 20), raw)}
 	case ring.KMS != nil:
 		var out []codec.WrappedKey
 		for _, arn := range ring.KMS.ARNs {
-			out = append(out, key("aws-kms", arn, kms))
+			out = append(out, key(awskms.ProviderID, arn, kms))
 		}
 		return out
 	}

@@ -23,7 +23,8 @@ import (
 	"github.com/sealsql/sealsql/codec"
 )
 
-const providerID = "aws-kms"
+// ProviderID is the provider id of data keys that are wrapped by KMS.
+const ProviderID = "aws-kms"
 
 // Config describes a keyring.
 type Config struct {
@@ -183,7 +184,7 @@ func (k *Keyring) generate(ctx context.Context, m *codec.EncryptionMaterials, mi
 			out, err := k.generateUnder(ctx, key, m, round == 1 && k.config.Degrade && len(k.keys)-i-1 >= k.config.MinWrappings)
 			if err == nil {
 				m.DataKey, missing[i] = codec.NewDataKey(out.Plaintext), nil
-				m.WrappedKeys = append(m.WrappedKeys, codec.WrappedKey{ProviderID: providerID, ProviderInfo: []byte(*out.KeyId), Ciphertext: out.CiphertextBlob})
+				m.WrappedKeys = append(m.WrappedKeys, codec.WrappedKey{ProviderID: ProviderID, ProviderInfo: []byte(*out.KeyId), Ciphertext: out.CiphertextBlob})
 				return i, nil
 			}
 			if missing[i] = err; !k.config.Degrade || ctx.Err() != nil {
@@ -221,7 +222,7 @@ func (k *Keyring) wrap(ctx context.Context, key ARN, m *codec.EncryptionMaterial
 	if err != nil {
 		return nil, err
 	}
-	return &codec.WrappedKey{ProviderID: providerID, ProviderInfo: []byte(key.String()), Ciphertext: out}, nil
+	return &codec.WrappedKey{ProviderID: ProviderID, ProviderInfo: []byte(key.String()), Ciphertext: out}, nil
 }
 
 // encrypt wraps a key under another.
@@ -275,7 +276,7 @@ func (k *Keyring) candidates(keys []codec.WrappedKey) ([]candidate, error) {
 	var list []candidate
 	for _, own := range k.reads {
 		for _, w := range keys {
-			if w.ProviderID != providerID {
+			if w.ProviderID != ProviderID {
 				continue
 			}
 			arn, err := ParseARN(string(w.ProviderInfo))

@@ -20,6 +20,11 @@ type contentKeys struct {
 // messageID is a message's random id; a shorter one ends in zeros.
 type messageID [32]byte
 
+func messageIDOf(id []byte) (m messageID) {
+	copy(m[:], id)
+	return m
+}
+
 // kept is a content key and what its data key was unwrapped with.
 type kept struct {
 	secret *secret
@@ -69,8 +74,7 @@ func (k *Keyring) Kept(ctx context.Context, ec codec.Context, id []byte, keys []
 	if s == nil {
 		return nil, false
 	}
-	var at messageID
-	copy(at[:], id)
+	at := messageIDOf(id)
 	if found := c.content.kept[at]; found.secret == s.secret {
 		c.told(true)
 		return found.key, false
@@ -88,21 +92,20 @@ func (k *Keyring) Keep(ctx context.Context, ec codec.Context, id []byte, keys []
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s := c.inForce(ctx, slot); s != nil {
-		var at messageID
-		copy(at[:], id)
-		c.content.keep(at, kept{s.secret, key})
+		c.content.keep(messageIDOf(id), kept{s.secret, key})
 	}
 }
 
 // wrappedUnder returns the one version of a branch key that a message which
 // this package wrote is wrapped under.
 func (k *Keyring) wrappedUnder(ec codec.Context, keys []codec.WrappedKey) (slotKey, bool) {
-	if k.cache.content == nil || len(keys) != 1 || keys[0].ProviderID != ProviderID || len(keys[0].Ciphertext) < prefixLength {
+	if k.cache.content == nil || len(keys) != 1 || keys[0].ProviderID != ProviderID {
 		return slotKey{}, false
 	}
+	v, ok := versionIn(keys[0].Ciphertext)
 	id, err := k.branch(ec)
-	if err != nil || string(keys[0].ProviderInfo) != id {
+	if !ok || err != nil || string(keys[0].ProviderInfo) != id {
 		return slotKey{}, false
 	}
-	return slotKey{id: id, version: version(keys[0].Ciphertext[saltLength+ivLength : prefixLength])}, true
+	return slotKey{id: id, version: v}, true
 }

@@ -160,7 +160,7 @@ func (k *Keyring) open(ctx context.Context, m *codec.DecryptionMaterials, id str
 	if len(wrapped) != prefixLength+length+tagLength {
 		return &codec.Error{Kind: codec.ErrTampered, Op: "decrypt", What: "a data key wrapped under a branch key has the wrong length", Offset: -1}
 	}
-	v := version(wrapped[saltLength+ivLength : prefixLength])
+	v, _ := versionIn(wrapped)
 	s, err := k.cache.get(ctx, slotKey{id: id, version: v})
 	if err != nil {
 		return k.named(err)
@@ -182,6 +182,26 @@ func (k *Keyring) open(ctx context.Context, m *codec.DecryptionMaterials, id str
 	}
 	m.DataKey = key
 	return nil
+}
+
+// versionIn returns the version of the branch key that a data key is wrapped
+// under, which its ciphertext says behind salt and IV.
+func versionIn(wrapped []byte) (v version, ok bool) {
+	if len(wrapped) < prefixLength {
+		return version{}, false
+	}
+	return version(wrapped[saltLength+ivLength : prefixLength]), true
+}
+
+// VersionOf returns the version of the branch key that a data key says it is
+// wrapped under, as [Info] has it. Nothing is verified; ok is false for what no keyring
+// of this package wrapped.
+func VersionOf(k codec.WrappedKey) (version string, ok bool) {
+	v, ok := versionIn(k.Ciphertext)
+	if !ok || k.ProviderID != ProviderID {
+		return "", false
+	}
+	return v.String(), true
 }
 
 // rooms are for the additional data of wrapped keys, which is not secret.

@@ -162,8 +162,8 @@ func (c *Materials) Decryption(ctx context.Context, r codec.DecryptionRequest) (
 func (c *Materials) makeDecryption(r codec.DecryptionRequest) fetch {
 	r.Context, r.RequiredKeys = maps.Clone(r.Context), slices.Clone(r.RequiredKeys)
 	keys := make([]codec.WrappedKey, len(r.WrappedKeys))
-	for i, k := range r.WrappedKeys { // they lie in the message, which may be a driver's buffer
-		keys[i] = codec.WrappedKey{ProviderID: k.ProviderID, ProviderInfo: slices.Clone(k.ProviderInfo), Ciphertext: slices.Clone(k.Ciphertext)}
+	for i, k := range r.WrappedKeys {
+		keys[i] = k.Clone()
 	}
 	r.WrappedKeys = keys
 	return func(ctx context.Context) (*entry, error) {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/codec/awskms"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/policy"
 )
@@ -163,7 +164,7 @@ func (w *worker) decide(ctx context.Context, r *row) outcome {
 
 // costs is how many calls of KMS it takes to open a value.
 func costs(in driver.Inspection) int {
-	if in.Form == driver.FormKMSBlob || slices.ContainsFunc(in.Wrappings, func(w driver.Wrapping) bool { return w.Provider == "aws-kms" }) {
+	if in.Form == driver.FormKMSBlob || slices.ContainsFunc(in.Wrappings, func(w driver.Wrapping) bool { return w.Provider == awskms.ProviderID }) {
 		return 1
 	}
 	return 0
