@@ -64,7 +64,7 @@ func TestStatementHasExactlyTheInterfacesOfTheOneBeneath(t *testing.T) {
 		base := combineStmt(&stmt{}, set)
 		c := &conn{ctor: &Connector{}}
 		e := &engine{plans: newPlanCache(10, 1000), catalog: &catalog{}}
-		e.plans.put("x", &sqlplan.Plan{}, nil)
+		e.plans.put("x", &sqlplan.Plan{Route: sqlplan.Direct{}}, nil)
 		c.ctor.engine.Store(e)
 		got, err := c.prepare(t.Context(), "x", func(context.Context, string) (sqldriver.Stmt, error) { return base, nil })
 		if err != nil {

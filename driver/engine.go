@@ -328,11 +328,7 @@ func (e *engine) tablesChanged() {
 // verifiable refuses a plan that shows a value whose row it does not show,
 // where the policy says so.
 func (e *engine) verifiable(plan *sqlplan.Plan) error {
-	sets := plan.Results
-	if plan.RowByRow != nil {
-		sets = plan.RowByRow.Results
-	}
-	for _, set := range sets {
+	for _, set := range plan.Results {
 		for _, c := range set.Columns {
 			p := c.Protected
 			if p == nil || !p.Unverifiable {

@@ -104,36 +104,43 @@ func (x *explainer) explain(plan *sqlplan.Plan) {
 		x.step("is sent as it is", x.text)
 		return
 	}
-	for _, k := range plan.KeyChecks {
-		x.step("reads how the row spells its key, and locks it", k.Text.Text)
-	}
-	seals, results := plan.Seals, plan.Results
-	switch r, k := plan.RowByRow, plan.ServerKey; {
-	case r != nil:
-		x.step(fmt.Sprintf("locks and reads the rows, at most %d", r.MaxRows), r.Lock.Text)
+	switch r := plan.Route.(type) {
+	case *sqlplan.RowByRow:
+		first := r.Tables[0]
+		x.step(fmt.Sprintf("locks and reads the rows, at most %d", first.MaxRows), first.Lock.Text)
 		x.step("writes them, here for one row", r.Build(1).Text)
-		seals, results = r.Seals, r.Results
-		x.lock(r)
-	case k != nil && k.Mode == sqlplan.ServerKeyEvaluate:
-		x.step("asks for the keys that the server makes", k.Evaluate.Text)
-		x.step("writes the rows", plan.Main.Text)
-	case k != nil:
-		x.step("inserts the rows without the protected values, in a transaction", plan.Main.Text)
-		for _, u := range k.Update {
-			x.step("seals them for the key that the server made", u.Text)
+		x.lock(first)
+	case *sqlplan.ServerKey:
+		x.serverKey(plan, r)
+	case *sqlplan.KeyChecks:
+		for _, k := range r.Rows {
+			x.step("reads how the row spells its key, and locks it", k.Text.Text)
 		}
+		x.step("is sent in its place", plan.Main.Text)
 	default:
 		x.step("is sent in its place", plan.Main.Text)
 	}
-	for i := range seals {
-		x.seal(&seals[i])
+	for s := range plan.AllSeals() {
+		x.seal(s)
 	}
-	for _, set := range results {
+	for _, set := range plan.Results {
 		x.out.Results = append(x.out.Results, explainColumns(set))
 	}
 }
 
-func (x *explainer) lock(r *sqlplan.RowByRow) {
+func (x *explainer) serverKey(plan *sqlplan.Plan, k *sqlplan.ServerKey) {
+	if k.Mode == sqlplan.ServerKeyEvaluate {
+		x.step("asks for the keys that the server makes", k.Evaluate.Text)
+		x.step("writes the rows", plan.Main.Text)
+		return
+	}
+	x.step("inserts the rows without the protected values, in a transaction", plan.Main.Text)
+	for _, u := range k.Update {
+		x.step("seals them for the key that the server made", u.Text)
+	}
+}
+
+func (x *explainer) lock(r *sqlplan.LockedTable) {
 	x.out.LockedTable = tableName(r.Table.Schema, r.Table.Name)
 	x.out.Locked = append(append(x.out.Locked, r.Table.RowKey...), r.Table.Sources...)
 	for _, c := range r.Old {

@@ -25,8 +25,8 @@ func BenchmarkPlanCached(b *testing.B) {
 
 func cachedConn(protected, other string) *conn {
 	e := &engine{plans: newPlanCache(10, 100000), catalog: &catalog{}}
-	e.plans.put(protected, &sqlplan.Plan{Protected: true, Named: true}, nil)
-	e.plans.put(other, &sqlplan.Plan{}, nil)
+	e.plans.put(protected, &sqlplan.Plan{Protected: true, Named: true, Route: sqlplan.Direct{}}, nil)
+	e.plans.put(other, &sqlplan.Plan{Route: sqlplan.Direct{}}, nil)
 	c := &conn{ctor: &Connector{}}
 	c.ctor.engine.Store(e)
 	return c

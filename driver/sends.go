@@ -21,9 +21,9 @@ func (x *Explanation) Sends(text string) bool {
 	if !x.Protected {
 		return false
 	}
-	if r := x.plan().RowByRow; r != nil {
+	if r, ok := x.plan().Route.(*sqlplan.RowByRow); ok {
 		// The text grows with the rows.
-		for rows, length := 2, 0; rows <= r.MaxRows && length <= len(text); rows++ {
+		for rows, length := 2, 0; rows <= r.Tables[0].MaxRows && length <= len(text); rows++ {
 			t := r.Build(rows).Text
 			if t == text {
 				return true

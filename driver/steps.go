@@ -14,22 +14,24 @@ import (
 
 // stepwise reports whether a plan needs more than one text to be sent.
 func stepwise(plan *sqlplan.Plan) bool {
-	return plan.RowByRow != nil || plan.ServerKey != nil || len(plan.KeyChecks) > 0
+	_, direct := plan.Route.(sqlplan.Direct)
+	return !direct
 }
 
 // finish sends the statement that a stepwise plan ends in.
 type finish func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) error
 
 func (c *conn) execSteps(ctx context.Context, b *binding, plan *sqlplan.Plan, a Arguments) (sqldriver.Result, error) {
-	if sealsAfter(plan) && plan.ServerKey.Returning {
-		_, _, err := c.insertReturning(ctx, b, plan, a)
+	after := sealsAfter(plan)
+	if after != nil && after.Returning {
+		_, _, err := c.insertReturning(ctx, b, plan, after, a)
 		return rowsReturned{}, err
 	}
 	var res sqldriver.Result
 	err := c.steps(ctx, b, plan, a, func(ctx context.Context, text string, args []sqldriver.NamedValue, _ []sqlplan.ResultSet) (err error) {
 		res, err = c.baseExec(ctx, text, args)
-		if err == nil && sealsAfter(plan) {
-			err = c.sealInserted(ctx, b, plan, res)
+		if err == nil && after != nil {
+			err = c.sealInserted(ctx, b, plan, after, res)
 		}
 		return err
 	})
@@ -42,16 +44,19 @@ type rowsReturned struct{}
 func (rowsReturned) LastInsertId() (int64, error) { return 0, nil }
 func (rowsReturned) RowsAffected() (int64, error) { return 0, nil }
 
-// sealsAfter reports whether rows are inserted without their protected values,
-// which are sealed and written once the rows' keys are known.
-func sealsAfter(plan *sqlplan.Plan) bool {
-	return plan.ServerKey != nil && plan.ServerKey.Mode == sqlplan.ServerKeyInsertThenSeal
+// sealsAfter returns the plan's route if rows are inserted without their
+// protected values, which are sealed and written once the rows' keys are known;
+// else nil.
+func sealsAfter(plan *sqlplan.Plan) *sqlplan.ServerKey {
+	if k, ok := plan.Route.(*sqlplan.ServerKey); ok && k.Mode == sqlplan.ServerKeyInsertThenSeal {
+		return k
+	}
+	return nil
 }
 
 // insertReturning carries out an INSERT whose RETURNING clause shows the keys
 // that the server made, and returns its rows as if the values had been there.
-func (c *conn) insertReturning(ctx context.Context, b *binding, plan *sqlplan.Plan, a Arguments) (rows [][]any, base sqldriver.Rows, err error) {
-	k := plan.ServerKey
+func (c *conn) insertReturning(ctx context.Context, b *binding, plan *sqlplan.Plan, k *sqlplan.ServerKey, a Arguments) (rows [][]any, base sqldriver.Rows, err error) {
 	err = c.steps(ctx, b, plan, a, func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) error {
 		var err error
 		if rows, base, err = c.baseQuery(ctx, text, args, k.Rows); err != nil {
@@ -65,7 +70,7 @@ func (c *conn) insertReturning(ctx context.Context, b *binding, plan *sqlplan.Pl
 		for i, row := range rows {
 			keys[i] = []any{row[k.Returned]}
 		}
-		sealed, err := c.sealKeys(ctx, b, plan, keys)
+		sealed, err := c.sealKeys(ctx, b, plan, k, keys)
 		if err != nil {
 			return err
 		}
@@ -84,14 +89,15 @@ func (c *conn) insertReturning(ctx context.Context, b *binding, plan *sqlplan.Pl
 }
 
 func (c *conn) querySteps(ctx context.Context, b *binding, plan *sqlplan.Plan, a Arguments) (sqldriver.Rows, error) {
-	if sealsAfter(plan) && plan.ServerKey.Returning {
-		all, base, err := c.insertReturning(ctx, b, plan, a)
+	after := sealsAfter(plan)
+	if after != nil && after.Returning {
+		all, base, err := c.insertReturning(ctx, b, plan, after, a)
 		if err != nil {
 			return nil, err
 		}
 		return wrapBuffered(ctx, base, all, b.engine, plan.Results, a.Text), nil
 	}
-	if sealsAfter(plan) {
+	if after != nil {
 		if _, err := c.execSteps(ctx, b, plan, a); err != nil {
 			return nil, err
 		}
@@ -106,7 +112,7 @@ func (c *conn) querySteps(ctx context.Context, b *binding, plan *sqlplan.Plan, a
 		}
 		if len(results) > 0 && !fits(base, &results[0]) {
 			b.engine.tablesChanged()
-			if plan.ServerKey != nil && !c.inTx {
+			if _, made := plan.Route.(*sqlplan.ServerKey); made && !c.inTx {
 				return fmt.Errorf("%w: it was carried out, but its result is withheld because it does not have the expected columns", ErrTableChanged)
 			}
 			return fmt.Errorf("%w: its result is withheld because it does not have the expected columns; roll back and run it again", ErrTableChanged)
@@ -120,19 +126,22 @@ func (c *conn) querySteps(ctx context.Context, b *binding, plan *sqlplan.Plan, a
 // steps carries out what comes before the last statement, in a transaction
 // where the rows that were read must not change meanwhile.
 func (c *conn) steps(ctx context.Context, b *binding, plan *sqlplan.Plan, a Arguments, end finish) error {
-	switch {
-	case plan.RowByRow != nil:
-		return c.inTransaction(ctx, func(ctx context.Context) error { return c.rowByRow(ctx, b, plan.RowByRow, a, end) })
-	case plan.ServerKey != nil && plan.ServerKey.Mode == sqlplan.ServerKeyEvaluate:
-		return c.evaluateThenInsert(ctx, b, plan, a, end)
-	case plan.ServerKey != nil:
+	switch r := plan.Route.(type) {
+	case *sqlplan.RowByRow:
+		return c.inTransaction(ctx, func(ctx context.Context) error { return c.rowByRow(ctx, b, plan, r, a, end) })
+	case *sqlplan.ServerKey:
+		if r.Mode == sqlplan.ServerKeyEvaluate {
+			return c.evaluateThenInsert(ctx, b, plan, r, a, end)
+		}
 		insert := func(ctx context.Context) error {
 			text, args := b.bind(&plan.Main, a.Options, nil)
 			return end(ctx, text, args, plan.Results)
 		}
 		return c.inTransaction(ctx, func(ctx context.Context) error { return c.whole(ctx, insert) })
+	case *sqlplan.KeyChecks:
+		return c.inTransaction(ctx, func(ctx context.Context) error { return c.checkKeys(ctx, b, plan, r, a, end) })
 	}
-	return c.inTransaction(ctx, func(ctx context.Context) error { return c.checkKeys(ctx, b, plan, a, end) })
+	return fmt.Errorf("a plan of an unknown route (%T)", plan.Route)
 }
 
 // inTransaction runs f in the user's transaction, or else in one of its own.
@@ -182,11 +191,10 @@ func (c *conn) beginBase(ctx context.Context) (sqldriver.Tx, error) {
 
 // rowByRow locks and reads the rows that an UPDATE will write, seals a value
 // for each, and writes them in one statement.
-func (c *conn) rowByRow(ctx context.Context, b *binding, r *sqlplan.RowByRow, a Arguments, end finish) error {
-	parts := append([]*sqlplan.RowByRow{r}, r.More...)
-	counts, found := make([]int, len(parts)), 0
-	b.groups = make([]group, len(parts))
-	for i, p := range parts {
+func (c *conn) rowByRow(ctx context.Context, b *binding, plan *sqlplan.Plan, r *sqlplan.RowByRow, a Arguments, end finish) error {
+	counts, found := make([]int, len(r.Tables)), 0
+	b.groups = make([]group, len(r.Tables))
+	for i, p := range r.Tables {
 		rows, err := c.lockRows(ctx, b, p, a)
 		if err != nil {
 			return err
@@ -195,9 +203,9 @@ func (c *conn) rowByRow(ctx context.Context, b *binding, r *sqlplan.RowByRow, a 
 	}
 	if found == 0 {
 		text, args := b.bind(&r.Empty, a.Options, nil)
-		return end(ctx, text, args, r.Results)
+		return end(ctx, text, args, plan.Results)
 	}
-	for i, p := range parts {
+	for i, p := range r.Tables {
 		var err error
 		if b.groups[i].sealed, err = b.sealRows(ctx, p, b.groups[i].rows, len(p.Table.RowKey)); err != nil {
 			return err
@@ -205,11 +213,11 @@ func (c *conn) rowByRow(ctx context.Context, b *binding, r *sqlplan.RowByRow, a 
 	}
 	t := r.Build(counts...)
 	text, args := b.bind(&t, a.Options, nil)
-	return end(ctx, text, args, r.Results)
+	return end(ctx, text, args, plan.Results)
 }
 
 // lockRows locks and reads the rows of one table.
-func (c *conn) lockRows(ctx context.Context, b *binding, r *sqlplan.RowByRow, a Arguments) ([][]any, error) {
+func (c *conn) lockRows(ctx context.Context, b *binding, r *sqlplan.LockedTable, a Arguments) ([][]any, error) {
 	text, args := b.bind(&r.Lock, a.Options, nil)
 	rows, _, err := c.baseQuery(ctx, text, args, lockedMost(r))
 	if err == nil {
@@ -227,7 +235,7 @@ func (c *conn) lockRows(ctx context.Context, b *binding, r *sqlplan.RowByRow, a 
 }
 
 // lockedMost bounds the rows that are read: a join repeats some.
-func lockedMost(r *sqlplan.RowByRow) int { return 8*r.MaxRows + 64 }
+func lockedMost(r *sqlplan.LockedTable) int { return 8*r.MaxRows + 64 }
 
 // width checks the number of columns of rows that the server, or a mock of it,
 // returned.
@@ -259,7 +267,7 @@ func distinct(rows [][]any, keys int) [][]any {
 }
 
 // sealRows seals r.Seals for every row that was read.
-func (b *binding) sealRows(ctx context.Context, r *sqlplan.RowByRow, rows [][]any, keys int) ([][]any, error) {
+func (b *binding) sealRows(ctx context.Context, r *sqlplan.LockedTable, rows [][]any, keys int) ([][]any, error) {
 	sources, n := len(r.Table.Sources), len(r.Seals)
 	todo := make([]unsealed, len(rows)*n)
 	defer func() {
@@ -290,7 +298,7 @@ func (b *binding) sealRows(ctx context.Context, r *sqlplan.RowByRow, rows [][]an
 
 // unsealRow is unseal for a row that was read: the value may be the one that
 // the row holds, opened.
-func (b *binding) unsealRow(ctx context.Context, r *sqlplan.RowByRow, s *sqlplan.Seal, stored, old []any) (unsealed, error) {
+func (b *binding) unsealRow(ctx context.Context, r *sqlplan.LockedTable, s *sqlplan.Seal, stored, old []any) (unsealed, error) {
 	if s.Value.Kind != sqlplan.OperandStored {
 		return b.unseal(ctx, s, stored)
 	}
@@ -345,8 +353,7 @@ func (b *binding) storedSources(ctx context.Context, s *sqlplan.Seal, stored []a
 
 // evaluateThenInsert asks the server for the row keys that it would make, and
 // inserts them as given values.
-func (c *conn) evaluateThenInsert(ctx context.Context, b *binding, plan *sqlplan.Plan, a Arguments, end finish) error {
-	k := plan.ServerKey
+func (c *conn) evaluateThenInsert(ctx context.Context, b *binding, plan *sqlplan.Plan, k *sqlplan.ServerKey, a Arguments, end finish) error {
 	text, args := b.bind(&k.Evaluate, a.Options, nil)
 	var err error
 	if b.server, _, err = c.baseQuery(ctx, text, args, k.Rows); err != nil {
@@ -367,8 +374,7 @@ func (c *conn) evaluateThenInsert(ctx context.Context, b *binding, plan *sqlplan
 }
 
 // sealInserted seals the values of rows whose keys the server just made.
-func (c *conn) sealInserted(ctx context.Context, b *binding, plan *sqlplan.Plan, res sqldriver.Result) error {
-	k := plan.ServerKey
+func (c *conn) sealInserted(ctx context.Context, b *binding, plan *sqlplan.Plan, k *sqlplan.ServerKey, res sqldriver.Result) error {
 	first, err := res.LastInsertId()
 	if err == nil && first == 0 && k.MayInsertNone {
 		return nil
@@ -381,14 +387,13 @@ func (c *conn) sealInserted(ctx context.Context, b *binding, plan *sqlplan.Plan,
 	for i := range keys {
 		keys[i] = []any{first + int64(i)*step}
 	}
-	_, err = c.sealKeys(ctx, b, plan, keys)
+	_, err = c.sealKeys(ctx, b, plan, k, keys)
 	return err
 }
 
 // sealKeys seals the values of inserted rows, given the keys of the rows, and
 // writes them.
-func (c *conn) sealKeys(ctx context.Context, b *binding, plan *sqlplan.Plan, keys [][]any) ([]any, error) {
-	k := plan.ServerKey
+func (c *conn) sealKeys(ctx context.Context, b *binding, plan *sqlplan.Plan, k *sqlplan.ServerKey, keys [][]any) ([]any, error) {
 	b.server = keys
 	sealed, err := b.sealAll(ctx, plan.Seals, nil)
 	if err != nil {
@@ -410,11 +415,11 @@ func (c *conn) sealKeys(ctx context.Context, b *binding, plan *sqlplan.Plan, key
 
 // checkKeys reads the rows that the statement's row keys compare equal to, and
 // binds the values to what those rows hold.
-func (c *conn) checkKeys(ctx context.Context, b *binding, plan *sqlplan.Plan, a Arguments, end finish) error {
+func (c *conn) checkKeys(ctx context.Context, b *binding, plan *sqlplan.Plan, checks *sqlplan.KeyChecks, a Arguments, end finish) error {
 	seals := append([]sqlplan.Seal(nil), plan.Seals...)
 	stored := make([][]any, len(seals))
-	for i := range plan.KeyChecks {
-		k := &plan.KeyChecks[i]
+	for i := range checks.Rows {
+		k := &checks.Rows[i]
 		text, args := b.bind(&k.Text, a.Options, nil)
 		rows, _, err := c.baseQuery(ctx, text, args, 1)
 		if err == errTooManyRows {

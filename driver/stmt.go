@@ -62,11 +62,11 @@ func (c *conn) prepare(ctx context.Context, query string, send prepareFunc) (sql
 // out in steps prepares the text that writes nothing, so that the server says
 // now what is wrong with it.
 func preparedText(plan *sqlplan.Plan, query string) string {
-	switch {
-	case !plan.Protected:
+	if !plan.Protected {
 		return query
-	case plan.RowByRow != nil:
-		return plan.RowByRow.Empty.Text
+	}
+	if r, ok := plan.Route.(*sqlplan.RowByRow); ok {
+		return r.Empty.Text
 	}
 	return plan.Main.Text
 }
@@ -179,15 +179,8 @@ func (s *stmtConverter) ColumnConverter(idx int) sqldriver.ValueConverter {
 
 // sealed reports whether the user's parameter is a protected value.
 func sealed(p *sqlplan.Plan, param int) bool {
-	seals := p.Seals
-	if p.RowByRow != nil {
-		seals = p.RowByRow.Seals
-		for _, more := range p.RowByRow.More {
-			seals = append(seals[:len(seals):len(seals)], more.Seals...)
-		}
-	}
-	for i := range seals {
-		if v := &seals[i].Value; v.Kind == sqlplan.OperandParam && v.Param == param {
+	for s := range p.AllSeals() {
+		if v := &s.Value; v.Kind == sqlplan.OperandParam && v.Param == param {
 			return true
 		}
 	}

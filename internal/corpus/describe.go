@@ -25,8 +25,8 @@ func Describe(p *policy.Policy, plan *sqlplan.Plan, err error) string {
 	case !plan.Protected:
 		return "untouched"
 	}
-	if r := plan.RowByRow; r != nil {
-		for _, part := range append([]*sqlplan.RowByRow{r}, r.More...) {
+	if r, ok := plan.Route.(*sqlplan.RowByRow); ok {
+		for _, part := range r.Tables {
 			d.line("row by row of %s", part.Table.Name)
 			d.line("lock: %s", part.Lock.Text)
 			for _, s := range part.Seals {
@@ -35,16 +35,18 @@ func Describe(p *policy.Policy, plan *sqlplan.Plan, err error) string {
 		}
 		d.line("write: %s", r.Build(2, 1).Text)
 		d.line("none: %s", r.Empty.Text)
-		d.results(r.Results)
+		d.results(plan.Results)
 		return d.done()
 	}
 	for _, s := range plan.Seals {
 		d.seal(s)
 	}
-	for _, k := range plan.KeyChecks {
-		d.line("first read: %s", k.Text.Text)
-	}
-	if k := plan.ServerKey; k != nil {
+	switch k := plan.Route.(type) {
+	case *sqlplan.KeyChecks:
+		for _, row := range k.Rows {
+			d.line("first read: %s", row.Text.Text)
+		}
+	case *sqlplan.ServerKey:
 		if k.Mode == sqlplan.ServerKeyEvaluate {
 			d.line("first ask: %s", k.Evaluate.Text)
 		}
@@ -66,11 +68,7 @@ func Describe(p *policy.Policy, plan *sqlplan.Plan, err error) string {
 
 // verifiable is the driver's check of the same name.
 func verifiable(p *policy.Policy, plan *sqlplan.Plan) error {
-	sets := plan.Results
-	if plan.RowByRow != nil {
-		sets = plan.RowByRow.Results
-	}
-	for _, set := range sets {
+	for _, set := range plan.Results {
 		for _, c := range set.Columns {
 			if c.Protected == nil || !c.Protected.Unverifiable {
 				continue

@@ -248,10 +248,14 @@ func (in *insertion) keyCheck() {
 		a.refuse(in.s.Conflict.Span, in.t.table.Name, "an upsert that changes the row key's spelling or a column that values are bound to", "UPDATE the row by itself")
 		return
 	}
+	checks := &KeyChecks{}
 	for n, r := range in.s.Rows {
 		if len(in.rowSeals[n]) > 0 {
-			in.keyCheckRow(n, r)
+			in.keyCheckRow(checks, n, r)
 		}
+	}
+	if len(checks.Rows) > 0 {
+		a.take(checks, in.s.Span)
 	}
 }
 
@@ -269,7 +273,7 @@ func (in *insertion) conflictChanged() (list []int) {
 	return list
 }
 
-func (in *insertion) keyCheckRow(n int, r ValuesRow) {
+func (in *insertion) keyCheckRow(checks *KeyChecks, n int, r ValuesRow) {
 	a, t := in.a, in.t.table
 	parts := []part{textPart("SELECT ")}
 	for i, s := range t.Sources {
@@ -293,5 +297,5 @@ func (in *insertion) keyCheckRow(n int, r ValuesRow) {
 		parts = append(parts, a.plainParts(nil, r.Values[j].At())...)
 	}
 	parts = append(parts, textPart(a.d.LockClause("", false)))
-	a.keyChecks = append(a.keyChecks, KeyCheck{Table: t, Text: finish(a.d, a.script, parts), Seals: in.rowSeals[n]})
+	checks.Rows = append(checks.Rows, KeyCheck{Table: t, Text: finish(a.d, a.script, parts), Seals: in.rowSeals[n]})
 }

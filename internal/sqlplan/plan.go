@@ -11,6 +11,8 @@
 // argument's value and never sends anything.
 package sqlplan
 
+import "iter"
+
 // Span is a range of bytes [Start, End) of a statement's original text.
 type Span struct{ Start, End int }
 
@@ -33,10 +35,11 @@ type Plan struct {
 	// NumInput), or -1 when the text does not show it.
 	UserParams int
 
-	// Main is the text to send.
+	// Main is the text to send. It is empty for the route [*RowByRow].
 	Main Template
 
-	// Seals are the values that Main's arguments refer to.
+	// Seals are the values that Main's arguments refer to. The route
+	// [*RowByRow] has its own.
 	Seals []Seal
 
 	// Results describes the result sets in the order in which the server
@@ -44,22 +47,8 @@ type Plan struct {
 	// has no hidden column.
 	Results []ResultSet
 
-	// RowByRow is set if the rows that a statement writes must be read and
-	// locked before their values can be sealed; Main is then empty.
-	RowByRow *RowByRow
-
-	// ServerKey is set if the server makes a row key that a sealed value is
-	// bound to.
-	ServerKey *ServerKey
-
-	// KeyChecks are rows that may stand in the table under a spelling of the
-	// row key that compares equal to the one given but is not the same text
-	// (case-insensitive collations). Each must be read before Main is sent.
-	KeyChecks []KeyCheck
-
-	// Tables are the relations whose columns the plan relied on, with the
-	// catalog version they were read at.
-	CatalogVersion uint64
+	// Route says how the plan is carried out. It is never nil.
+	Route Route
 
 	// Implied are the relations whose columns the text names by their order
 	// alone: it means what the plan says only if that order still holds.
@@ -68,6 +57,42 @@ type Plan struct {
 	// ReadOnly is true if the text consists of plain SELECTs, so that it may
 	// be sent again after the catalog was found stale.
 	ReadOnly bool
+}
+
+// Route is how a plan is carried out: [Direct], [*RowByRow], [*ServerKey] or
+// [*KeyChecks].
+type Route interface{ route() }
+
+// Direct sends Main and nothing else.
+type Direct struct{}
+
+func (Direct) route()     {}
+func (*RowByRow) route()  {}
+func (*ServerKey) route() {}
+func (*KeyChecks) route() {}
+
+// AllSeals lists every value that the plan seals, on whatever route.
+func (p *Plan) AllSeals() iter.Seq[*Seal] {
+	return func(yield func(*Seal) bool) {
+		lists := [][]Seal{p.Seals}
+		if r, ok := p.Route.(*RowByRow); ok {
+			for _, t := range r.Tables {
+				lists = append(lists, t.Seals)
+			}
+		}
+		for _, list := range lists {
+			for i := range list {
+				if !yield(&list[i]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// unprotected is the plan of a text that touches nothing the policy names.
+func unprotected(params int, named bool) *Plan {
+	return &Plan{UserParams: params, Named: named, Route: Direct{}}
 }
 
 // Template is a SQL text with holes for arguments.
@@ -207,8 +232,23 @@ type ResultProtected struct {
 }
 
 // RowByRow carries out an UPDATE whose rows are known only after they were
-// read: Lock is sent first, within the transaction that Build's text will run in.
+// read. Each table's Lock is sent first, within the transaction that the text
+// of Build runs in.
 type RowByRow struct {
+	// Tables are the protected tables that the statement writes.
+	Tables []*LockedTable
+	// Build returns the text and the arguments that write the given number of
+	// rows of each of Tables. ArgKey and ArgRowSeal refer to the rows in the
+	// order in which Lock returned them. At least one number is positive; a
+	// statement that locks no row is sent as Empty instead.
+	Build func(rows ...int) Template
+	// Empty writes nothing but returns what the server returns for a
+	// statement that hits no row (command tag, columns of RETURNING).
+	Empty Template
+}
+
+// LockedTable is one protected table of a [RowByRow].
+type LockedTable struct {
 	Table *Table
 	// Lock returns, for each row to be written: the values of Table.RowKey,
 	// then of Table.Sources, then the stored values of the columns in Old.
@@ -220,21 +260,8 @@ type RowByRow struct {
 	// taken from what Lock returned; a Value of kind OperandStored means the
 	// opened old value of Column.
 	Seals []Seal
-	// More are further protected tables that the same statement writes; Build,
-	// Empty and Results are not set in them.
-	More []*RowByRow
-	// Build returns the text and the arguments that write the given number of
-	// rows, of Table and of each of More. ArgKey, ArgRowSeal refer to the rows in the order Lock returned
-	// them. It is called with rows >= 1; a statement that locks no row is sent
-	// as Empty instead.
-	Build func(rows ...int) Template
-	// Empty writes nothing but returns what the server returns for a
-	// statement that hits no row (command tag, columns of RETURNING).
-	Empty Template
 	// MaxRows is the policy's limit.
 	MaxRows int
-	// Results are as in Plan, for Build's text.
-	Results []ResultSet
 }
 
 // ServerKeyMode is how a server-made row key becomes known.
@@ -281,6 +308,11 @@ type ServerKey struct {
 	row   *row    // the rows inserted
 	shows *column // becomes Returned
 }
+
+// KeyChecks sends Main after it read the rows that may stand in the table under
+// another spelling of the given row key, one that compares equal but is not the
+// same text (case-insensitive collations).
+type KeyChecks struct{ Rows []KeyCheck }
 
 // KeyCheck reads what the row that a statement names really holds.
 type KeyCheck struct {

@@ -44,7 +44,7 @@ func New(rules *Rules, catalog Catalog, dialect Dialect) *Planner {
 func (p *Planner) Plan(ctx context.Context, text string) (plan *Plan, err error) {
 	reach := p.reach()
 	if !p.mayConcern(text, reach.names) {
-		return &Plan{UserParams: -1}, nil
+		return unprotected(-1, false), nil
 	}
 	if len(text) > p.maxText {
 		return nil, Refuse(text, -1, "", "the text is longer than the policy's limit and names a protected table", "send fewer rows at once")
@@ -59,7 +59,6 @@ func (p *Planner) Plan(ctx context.Context, text string) (plan *Plan, err error)
 		}
 	}()
 	a := &analysis{ctx: ctx, p: p, d: p.dialect, reach: reach, text: text, script: script}
-	a.version = p.catalog.Version()
 	return a.run()
 }
 
@@ -116,7 +115,7 @@ func (p *Planner) unreadable(text string, names []string, cause error) (*Plan, e
 		named = named || mentions(word, names)
 	})
 	if ok && !named {
-		return &Plan{UserParams: -1, Named: true}, nil
+		return unprotected(-1, true), nil
 	}
 	what := "a text that cannot be read names a protected table"
 	if errors.Is(cause, ErrTooDeep) {
@@ -187,8 +186,6 @@ type analysis struct {
 	reach   *reaching
 	text    string
 	script  *Script
-	version uint64
-
 	err     error // the first refusal or catalog error
 	touched bool  // a protected table is referred to
 	// unresolved is the first reference to a table that is in no scope.
@@ -203,10 +200,8 @@ type analysis struct {
 	// a statement that is only explained.
 	withheld  []Seal
 	results   []ResultSet
-	returning bool // a result set needs the driver
-	keyChecks []KeyCheck
-	serverKey *ServerKey
-	rowByRow  *RowByRow
+	returning bool  // a result set needs the driver
+	route     Route // nil until a statement needs another than Direct
 	writes    bool
 	nested    int // depth of CTEs and sub-selects around the statement at hand
 	explain   bool
@@ -246,34 +241,43 @@ func (a *analysis) run() (*Plan, error) {
 		return nil, a.err
 	}
 	if !a.touched {
-		return &Plan{UserParams: a.script.NumParams, Named: true}, nil
+		return unprotected(a.script.NumParams, true), nil
 	}
 	plan := &Plan{
-		Protected:      true,
-		Named:          true,
-		UserParams:     a.script.NumParams,
-		Seals:          a.seals,
-		KeyChecks:      a.keyChecks,
-		ServerKey:      a.serverKey,
-		CatalogVersion: a.version,
-		Implied:        a.implied,
-		ReadOnly:       readOnly && !a.writes,
+		Protected:  true,
+		Named:      true,
+		UserParams: a.script.NumParams,
+		Seals:      a.seals,
+		Route:      Direct{},
+		Implied:    a.implied,
+		ReadOnly:   readOnly && !a.writes,
 	}
 	if a.returning {
 		plan.Results = a.results
 	}
-	if a.rowByRow != nil {
-		if a.buildRows(a.rowByRow); a.err != nil {
-			return nil, a.err
-		}
-		plan.RowByRow, plan.Seals = a.rowByRow, nil
-		plan.RowByRow.Results, plan.Results = plan.Results, nil
-		return plan, nil
+	if a.route != nil {
+		plan.Route = a.route
 	}
-	if plan.Main = a.finish(a.render(Span{0, len(a.text)})); a.err != nil {
+	if r, ok := a.route.(*RowByRow); ok {
+		a.buildRows(r)
+		plan.Seals = nil
+	} else {
+		plan.Main = a.finish(a.render(Span{0, len(a.text)}))
+	}
+	if a.err != nil {
 		return nil, a.err // two changes of the text overlap
 	}
 	return plan, nil
+}
+
+// take sets the plan's route. The rules let one statement of a text have a
+// route of its own, and only if it stands alone.
+func (a *analysis) take(r Route, at Span) {
+	if a.route != nil {
+		a.refuse(at, "", "a statement that would be carried out in two ways", "write the statement more plainly")
+		return
+	}
+	a.route = r
 }
 
 // statement analyses one top-level statement.

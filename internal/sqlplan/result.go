@@ -36,7 +36,7 @@ func (a *analysis) result(out output) {
 			}
 		}
 	}
-	if k := a.serverKey; k != nil && k.shows != nil {
+	if k, ok := a.route.(*ServerKey); ok && k.shows != nil {
 		k.Returned = index[k.shows]
 		for _, v := range values {
 			if v.column.value.row == k.row {

@@ -19,15 +19,15 @@ func (a *analysis) updateRowByRow(all []*updating) {
 		}
 		return
 	}
-	var parts []*RowByRow
+	var tables []*LockedTable
 	for _, u := range all {
 		if !u.allowed() {
 			return
 		}
-		parts = append(parts, &RowByRow{Table: u.t.table, Old: u.old, MaxRows: u.t.table.maxRows(), Lock: a.finish(u.lock())})
+		tables = append(tables, &LockedTable{Table: u.t.table, Old: u.old, MaxRows: u.t.table.maxRows(), Lock: a.finish(u.lock())})
 	}
 	for i, u := range all {
-		if !u.seals(parts[i]) {
+		if !u.seals(tables[i]) {
 			return
 		}
 	}
@@ -35,15 +35,13 @@ func (a *analysis) updateRowByRow(all []*updating) {
 	if a.err != nil {
 		return
 	}
-	r := parts[0]
-	r.More = parts[1:]
-	a.rowByRow = r // the text is built when every change of it is known
+	a.take(&RowByRow{Tables: tables}, all[0].s.Span) // its text is built when every change of it is known
 }
 
 // buildRows sets what writes the rows.
 func (a *analysis) buildRows(r *RowByRow) {
 	parts := a.render(Span{0, len(a.text)})
-	d, script, groups := a.d, a.script, 1+len(r.More)
+	d, script, groups := a.d, a.script, len(r.Tables)
 	r.Build = func(rows ...int) Template {
 		counts := make([]int, groups)
 		copy(counts, rows)
@@ -61,7 +59,7 @@ func (a *analysis) buildRows(r *RowByRow) {
 }
 
 // seals plans what is sealed for each row of one table.
-func (u *updating) seals(r *RowByRow) bool {
+func (u *updating) seals(r *LockedTable) bool {
 	a := u.a
 	for _, w := range u.work {
 		v, ok := a.sealValue(w.column, w.leaf.expr)

@@ -8,6 +8,7 @@ type serverColumns struct {
 	sources []int // indexes in Table.Sources
 	// places says, for each row and source, how the value is put into the text.
 	rows map[[2]int]Expr // nil: the column is left out of the statement
+	key  *ServerKey      // set once the route is known
 }
 
 func newServerColumns(in *insertion) *serverColumns {
@@ -134,7 +135,8 @@ func (k *serverColumns) finish() {
 	} else {
 		k.insertThenSeal(key, columns)
 	}
-	a.serverKey = key
+	a.take(key, in.s.Span)
+	k.key = key
 }
 
 // explained leaves out the values of a statement that is not carried out, since
@@ -258,7 +260,7 @@ func (in *insertion) protects(s Assignment) bool {
 // shows of the values that are sealed afterwards is put in by the driver, where
 // each stands by itself.
 func (k *serverColumns) returned(out output) {
-	a, key := k.in.a, k.in.a.serverKey
+	a, key := k.in.a, k.key
 	if a.err != nil || key == nil || key.Mode != ServerKeyInsertThenSeal {
 		return
 	}

@@ -3,6 +3,7 @@ package postgres
 import (
 	"testing"
 
+	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/internal/sqlplan/plantest"
 )
 
@@ -45,8 +46,8 @@ func TestRowByRowTexts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := plan.RowByRow
-	got := []string{r.Lock.Text, r.Build(1).Text, r.Build(2).Text, r.Empty.Text}
+	r := plan.Route.(*sqlplan.RowByRow)
+	got := []string{r.Tables[0].Lock.Text, r.Build(1).Text, r.Build(2).Text, r.Empty.Text}
 	want := []string{
 		`SELECT "accounts"."account_number", "accounts"."account_number" FROM accounts WHERE name = $1 ORDER BY "accounts"."account_number" FOR NO KEY UPDATE OF "accounts"`,
 		`UPDATE accounts SET ssn = $1::bytea WHERE (("accounts"."account_number" = $2)) RETURNING name`,
