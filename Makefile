@@ -73,7 +73,7 @@ sizes:
 # mutants breaks the wrapper in the ways other wrappers are broken, and has the
 # tests find each.
 mutants:
-	go run ./internal/mutants
+	go run ./internal/testing/mutants
 
 # bench-overhead measures sealsql beside the bare drivers, otelsql and sqlmw.
 bench-overhead: servers
@@ -101,9 +101,9 @@ fuzz:
 	go test -run '^$$' -fuzz FuzzPlan -fuzztime $(FUZZTIME) ./internal/sqlplan/postgres
 	go test -run '^$$' -fuzz FuzzPlan -fuzztime $(FUZZTIME) ./internal/sqlplan/mysql
 
-# The drills of internal/drill at full length: outages of whole Regions under
+# The drills of internal/testing/drills at full length: outages of whole Regions under
 # load, long scans, values moved behind the driver's back, sinks that hang.
-DRILL = go test ./internal/drill -count 1 -v -timeout 30m -whole
+DRILL = go test ./internal/testing/drills -count 1 -v -timeout 30m -whole
 .PHONY: drill drill-scan drill-swaps drill-sinks
 drill: servers
 	$(DRILL) -run TestOutage -outage $(or $(DURATION),2m)

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/sealsql/sealsql/codec"
-	"github.com/sealsql/sealsql/internal/floor"
+	"github.com/sealsql/sealsql/internal/testing/barecrypto"
 )
 
 // sizes are those of the plaintexts in bytes.
@@ -49,8 +49,8 @@ func BenchmarkRoundTrip(b *testing.B) {
 
 // bare returns the bare cryptography of roundTrip.
 func bare(n int) func() error {
-	bare, plaintext := floor.RawAES(), make([]byte, n)
-	var m floor.Message
+	bare, plaintext := barecrypto.RawAES(), make([]byte, n)
+	var m barecrypto.Message
 	return func() error {
 		bare.Encrypt(&m, plaintext)
 		bare.Decrypt(nil, &m)
@@ -70,7 +70,7 @@ func BenchmarkFloor(b *testing.B) {
 func BenchmarkOverFloor(b *testing.B) {
 	for _, s := range sizes {
 		b.Run(s.name, func(b *testing.B) {
-			t := floor.Measure(b, floor.Side{N: 20, Do: roundTrip(b, newCodec(b, codec.Config{}), s.n)}, floor.Side{N: 20, Do: bare(s.n)})
+			t := barecrypto.Measure(b, barecrypto.Side{N: 20, Do: roundTrip(b, newCodec(b, codec.Config{}), s.n)}, barecrypto.Side{N: 20, Do: bare(s.n)})
 			b.ReportMetric(t[0], "ns/sealsql")
 			b.ReportMetric(t[1], "ns/floor")
 			b.ReportMetric(t[0]/t[1], "times-floor")

@@ -26,4 +26,4 @@
 // All exported types are safe for concurrent use unless they say otherwise.
 package driver
 
-//go:generate go run ../internal/gencombos
+//go:generate go run ../internal/testing/gencombos

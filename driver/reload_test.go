@@ -19,7 +19,7 @@ import (
 	"github.com/sealsql/sealsql/codec/rawaes"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/driver/postgres"
-	"github.com/sealsql/sealsql/internal/membase"
+	"github.com/sealsql/sealsql/internal/testing/memdriver"
 	"github.com/sealsql/sealsql/policy"
 )
 
@@ -43,7 +43,7 @@ const insert = "INSERT INTO accounts (account_number, ssn, note) VALUES ($1, $2,
 type reloading struct {
 	t      *testing.T
 	db     *sql.DB
-	base   *membase.Base
+	base   *memdriver.Base
 	path   string
 	events chan driver.Event
 	// sealed reports of the last insert which of its values were sealed.
@@ -55,7 +55,7 @@ func newReloading(t *testing.T, opts ...driver.Option) *reloading {
 	key := rawKey(t)
 	r := &reloading{t: t, path: filepath.Join(t.TempDir(), "policy.yaml"), events: make(chan driver.Event, 1024)}
 	r.write(onlySSN)
-	r.base = &membase.Base{Columns: []string{"account_number", "ssn"}, Sent: func(text string, args []sqldriver.NamedValue) {
+	r.base = &memdriver.Base{Columns: []string{"account_number", "ssn"}, Sent: func(text string, args []sqldriver.NamedValue) {
 		if strings.HasPrefix(text, "INSERT") && len(args) == 3 {
 			r.ssn.Store(isSealed(args[1].Value))
 			r.note.Store(isSealed(args[2].Value))
@@ -262,7 +262,7 @@ func TestABadPolicyLeavesTheOldOneInForceAndSaysWhy(t *testing.T) {
 }
 
 func TestReloadOfADatabaseThatIsNotSealsqls(t *testing.T) {
-	db := sql.OpenDB(&membase.Base{})
+	db := sql.OpenDB(&memdriver.Base{})
 	defer db.Close()
 	if err := driver.Reload(db); err == nil {
 		t.Fatal("no error")
@@ -520,7 +520,7 @@ func TestWatchNeedsAFileAndASaneInterval(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = driver.NewConnector(&membase.Base{}, driver.WithPolicy(p), driver.WithDialect(postgres.Dialect), driver.WithKeyring("local", rawKey(t)), driver.WithWatch(driver.Watch{}))
+	_, err = driver.NewConnector(&memdriver.Base{}, driver.WithPolicy(p), driver.WithDialect(postgres.Dialect), driver.WithKeyring("local", rawKey(t)), driver.WithWatch(driver.Watch{}))
 	if !errors.Is(err, driver.ErrPolicy) {
 		t.Fatalf("no file: %v", err)
 	}
@@ -533,7 +533,7 @@ func TestWatchNeedsAFileAndASaneInterval(t *testing.T) {
 			t.Errorf("an interval of %s: %v", bad, err)
 		}
 		t.Setenv(driver.WatchEnv, bad)
-		if _, err := driver.NewConnector(&membase.Base{}, driver.WithPolicyFile(path), driver.WithDialect(postgres.Dialect), driver.WithKeyring("local", rawKey(t))); err == nil || !strings.Contains(err.Error(), driver.WatchEnv) {
+		if _, err := driver.NewConnector(&memdriver.Base{}, driver.WithPolicyFile(path), driver.WithDialect(postgres.Dialect), driver.WithKeyring("local", rawKey(t))); err == nil || !strings.Contains(err.Error(), driver.WatchEnv) {
 			t.Errorf("an interval of %s in the environment: %v", bad, err)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/branchkey"
 	"github.com/sealsql/sealsql/codec/rawaes"
-	"github.com/sealsql/sealsql/internal/floor"
+	"github.com/sealsql/sealsql/internal/testing/barecrypto"
 )
 
 // contest is a keyring of each and the bare cryptography of both.
@@ -22,7 +22,7 @@ type contest struct {
 	name string
 	aws  mpltypes.IKeyring
 	ours codec.Keyring
-	bare func() *floor.Bare
+	bare func() *barecrypto.Bare
 }
 
 var benchContext = map[string]string{"account_number": "1234567890"}
@@ -64,8 +64,8 @@ func ourTrip(b *testing.B, ring codec.Keyring, n int) func() error {
 	}
 }
 
-func bareTrip(bare *floor.Bare, n int) func() error {
-	var m floor.Message
+func bareTrip(bare *barecrypto.Bare, n int) func() error {
+	var m barecrypto.Message
 	plaintext := make([]byte, n)
 	return func() error {
 		bare.Encrypt(&m, plaintext)
@@ -84,7 +84,7 @@ func rawContest(b *testing.B) contest {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return contest{"raw AES", aws, ours, floor.RawAES}
+	return contest{"raw AES", aws, ours, barecrypto.RawAES}
 }
 
 // branchContest is the hierarchical keyring with its branch key in memory.
@@ -108,7 +108,7 @@ func branchContest(b *testing.B) contest {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return contest{"hierarchical", aws, ours, floor.Branch}
+	return contest{"hierarchical", aws, ours, barecrypto.Branch}
 }
 
 // BenchmarkPeers measures an encryption and a decryption of one value, suite
@@ -139,11 +139,11 @@ func BenchmarkPeers(b *testing.B) {
 				})
 			}
 			b.Run(name+"/ratios", func(b *testing.B) {
-				var turns []floor.Side
+				var turns []barecrypto.Side
 				for _, s := range sides {
-					turns = append(turns, floor.Side{N: s.each, Do: s.trip})
+					turns = append(turns, barecrypto.Side{N: s.each, Do: s.trip})
 				}
-				t := floor.Measure(b, turns...)
+				t := barecrypto.Measure(b, turns...)
 				b.ReportMetric(t[1]/t[0], "times-faster")
 				b.ReportMetric(t[0]/t[2], "times-bare")
 				b.ReportMetric(t[0]/t[3], "times-floor")

@@ -14,7 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/sealsql/sealsql/driver"
-	"github.com/sealsql/sealsql/internal/testdb"
+	"github.com/sealsql/sealsql/internal/testing/testdb"
 	"github.com/sealsql/sealsql/sealtest"
 )
 

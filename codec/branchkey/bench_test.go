@@ -7,7 +7,7 @@ import (
 
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/branchkey"
-	"github.com/sealsql/sealsql/internal/floor"
+	"github.com/sealsql/sealsql/internal/testing/barecrypto"
 )
 
 // benchKMS wraps nothing: it stands in for KMS, which is asked once.
@@ -92,9 +92,9 @@ func BenchmarkRoundTrip(b *testing.B) {
 func BenchmarkOverFloor(b *testing.B) {
 	for _, s := range benchSizes {
 		b.Run(s.name, func(b *testing.B) {
-			bare, plaintext := floor.Branch(), make([]byte, s.n)
-			var m floor.Message
-			t := floor.Measure(b, floor.Side{N: 50, Do: warmTrip(b, s.n)}, floor.Side{N: 50, Do: func() error {
+			bare, plaintext := barecrypto.Branch(), make([]byte, s.n)
+			var m barecrypto.Message
+			t := barecrypto.Measure(b, barecrypto.Side{N: 50, Do: warmTrip(b, s.n)}, barecrypto.Side{N: 50, Do: func() error {
 				bare.Encrypt(&m, plaintext)
 				bare.Decrypt(nil, &m)
 				return nil

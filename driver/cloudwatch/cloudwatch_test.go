@@ -14,7 +14,7 @@ import (
 
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/driver/cloudwatch"
-	"github.com/sealsql/sealsql/internal/fakecloudwatch"
+	"github.com/sealsql/sealsql/internal/testing/fakecloudwatch"
 )
 
 func newServer(t *testing.T) (*fakecloudwatch.Server, *sdk.Client) {

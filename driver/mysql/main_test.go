@@ -3,7 +3,7 @@ package mysql_test
 import (
 	"testing"
 
-	"github.com/sealsql/sealsql/internal/testdb"
+	"github.com/sealsql/sealsql/internal/testing/testdb"
 )
 
 func TestMain(m *testing.M) { testdb.Shop(m, "mysql", &dsn) }

@@ -23,9 +23,9 @@ import (
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/driver/mysql"
 	"github.com/sealsql/sealsql/driver/postgres"
-	"github.com/sealsql/sealsql/internal/corpus"
 	"github.com/sealsql/sealsql/internal/sqlplan"
-	"github.com/sealsql/sealsql/internal/testdb"
+	"github.com/sealsql/sealsql/internal/testing/corpus"
+	"github.com/sealsql/sealsql/internal/testing/testdb"
 	"github.com/sealsql/sealsql/policy"
 	"github.com/sealsql/sealsql/sealtest"
 )

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/sealsql/sealsql/driver"
-	"github.com/sealsql/sealsql/internal/corpus"
-	"github.com/sealsql/sealsql/internal/testdb"
+	"github.com/sealsql/sealsql/internal/testing/corpus"
+	"github.com/sealsql/sealsql/internal/testing/testdb"
 )
 
 var (

@@ -17,7 +17,7 @@ import (
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/driver/mysql"
 	"github.com/sealsql/sealsql/driver/postgres"
-	"github.com/sealsql/sealsql/internal/testdb"
+	"github.com/sealsql/sealsql/internal/testing/testdb"
 	"github.com/sealsql/sealsql/policy"
 )
 

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/sealsql/sealsql/driver"
-	"github.com/sealsql/sealsql/internal/testdb"
+	"github.com/sealsql/sealsql/internal/testing/testdb"
 	"github.com/sealsql/sealsql/policy"
 	"github.com/sealsql/sealsql/sealtest"
 )

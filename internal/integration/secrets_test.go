@@ -19,7 +19,7 @@ import (
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/awskms"
 	"github.com/sealsql/sealsql/driver"
-	"github.com/sealsql/sealsql/internal/testdb"
+	"github.com/sealsql/sealsql/internal/testing/testdb"
 	"github.com/sealsql/sealsql/policy"
 	"github.com/sealsql/sealsql/sealtest"
 )

@@ -14,7 +14,7 @@ import (
 	"github.com/sealsql/sealsql/driver"
 	_ "github.com/sealsql/sealsql/driver/mysql"
 	_ "github.com/sealsql/sealsql/driver/postgres"
-	"github.com/sealsql/sealsql/internal/testdb"
+	"github.com/sealsql/sealsql/internal/testing/testdb"
 	"github.com/sealsql/sealsql/policy"
 	"github.com/sealsql/sealsql/sealtest"
 )

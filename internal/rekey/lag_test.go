@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sealsql/sealsql/internal/testdb"
+	"github.com/sealsql/sealsql/internal/testing/testdb"
 )
 
 // lines is a slog.Handler's output, a line at a time.

@@ -7,10 +7,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/sealsql/sealsql/internal/corpus"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/internal/sqlplan/mysql"
 	"github.com/sealsql/sealsql/internal/sqlplan/postgres"
+	"github.com/sealsql/sealsql/internal/testing/corpus"
 	"github.com/sealsql/sealsql/policy"
 )
 

@@ -4,7 +4,7 @@ import (
 	"net"
 	"testing"
 
-	"github.com/sealsql/sealsql/internal/testdb"
+	"github.com/sealsql/sealsql/internal/testing/testdb"
 )
 
 // ormSuites are the suites of ORMs and query builders, whose versions are those

@@ -3,7 +3,7 @@ package conformance
 import (
 	"testing"
 
-	"github.com/sealsql/sealsql/internal/testdb"
+	"github.com/sealsql/sealsql/internal/testing/testdb"
 )
 
 // pgxEnv makes what pgx's testsetup makes and its stdlib tests need.

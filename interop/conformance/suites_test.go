@@ -3,7 +3,7 @@ package conformance
 import (
 	"testing"
 
-	"github.com/sealsql/sealsql/internal/testdb"
+	"github.com/sealsql/sealsql/internal/testing/testdb"
 )
 
 func TestMain(m *testing.M) { testdb.Main(m) }

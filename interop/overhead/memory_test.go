@@ -14,7 +14,7 @@ import (
 	"github.com/sealsql/sealsql/codec/rawaes"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/driver/postgres"
-	"github.com/sealsql/sealsql/internal/membase"
+	"github.com/sealsql/sealsql/internal/testing/memdriver"
 	"github.com/sealsql/sealsql/policy"
 )
 
@@ -52,7 +52,7 @@ func sealsql(t testing.TB, base sqldriver.Connector, text string, opts ...driver
 
 // inMemory is the same base in memory, bare and wrapped.
 func inMemory(t testing.TB, rows int) map[string]*sql.DB {
-	base := &membase.Base{Columns: []string{"id", "name", "amount"}}
+	base := &memdriver.Base{Columns: []string{"id", "name", "amount"}}
 	for i := range rows {
 		base.Rows = append(base.Rows, []sqldriver.Value{int64(i), "a name", 1.5})
 	}

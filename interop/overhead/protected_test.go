@@ -8,12 +8,12 @@ import (
 
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/driver/postgres"
-	"github.com/sealsql/sealsql/internal/membase"
+	"github.com/sealsql/sealsql/internal/testing/memdriver"
 )
 
 // protected is a base in memory whose rows hold messages.
 func protected(t testing.TB, rows, contentKeys int) *sql.DB {
-	base := &membase.Base{Columns: []string{"id", "ssn"}}
+	base := &memdriver.Base{Columns: []string{"id", "ssn"}}
 	db := sealed(t, base, contentKeys, driver.WithDialect(postgres.Dialect),
 		driver.WithSchema(driver.Schema{"sealed": {{Name: "id", Type: "bigint", Unique: true}, {Name: "ssn", Type: "bytea"}}}))
 	sealer, err := driver.Sealer(db)

@@ -16,7 +16,7 @@ import (
 	"sync"
 
 	"github.com/sealsql/sealsql/examples/frameworks/internal/demo"
-	"github.com/sealsql/sealsql/internal/testdb"
+	"github.com/sealsql/sealsql/internal/testing/testdb"
 )
 
 func main() { demo.Main("postgres", example) }

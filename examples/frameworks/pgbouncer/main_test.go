@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/sealsql/sealsql/examples/frameworks/internal/demo"
-	"github.com/sealsql/sealsql/internal/testdb"
+	"github.com/sealsql/sealsql/internal/testing/testdb"
 )
 
 func TestMain(m *testing.M) { testdb.Main(m) }

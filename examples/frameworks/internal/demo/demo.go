@@ -21,7 +21,7 @@ import (
 	_ "github.com/sealsql/sealsql/driver/mysql" // and sealsql's
 	_ "github.com/sealsql/sealsql/driver/postgres"
 
-	"github.com/sealsql/sealsql/internal/testdb"
+	"github.com/sealsql/sealsql/internal/testing/testdb"
 	"github.com/sealsql/sealsql/sealtest"
 )
 

@@ -1,8 +1,8 @@
-// Package floor is the bare cryptography of one AWS Encryption SDK message of
+// Package barecrypto is the bare cryptography of one AWS Encryption SDK message of
 // suite 0478, for benchmarks: the same HMAC-SHA-512, AES key schedules and GCM, over as
 // many bytes, and nothing else. It has no format, no checks and no use beside being
 // the least that a codec can cost.
-package floor
+package barecrypto
 
 import (
 	"bytes"

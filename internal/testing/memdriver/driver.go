@@ -1,7 +1,7 @@
-// Package membase is a base driver in memory, for tests and benchmarks of the
+// Package memdriver is a base driver in memory, for tests and benchmarks of the
 // wrapper: it answers each text with the rows that are set for it and reports what
 // it is sent. Its objects have the optional interfaces that pgx's have.
-package membase
+package memdriver
 
 import (
 	"context"

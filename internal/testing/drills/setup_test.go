@@ -1,4 +1,4 @@
-package drill
+package drills
 
 import (
 	"database/sql"
@@ -15,7 +15,7 @@ import (
 	"github.com/sealsql/sealsql/driver"
 	_ "github.com/sealsql/sealsql/driver/mysql"
 	_ "github.com/sealsql/sealsql/driver/postgres"
-	"github.com/sealsql/sealsql/internal/testdb"
+	"github.com/sealsql/sealsql/internal/testing/testdb"
 	"github.com/sealsql/sealsql/policy"
 )
 

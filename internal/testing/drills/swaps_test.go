@@ -1,4 +1,4 @@
-package drill
+package drills
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/sealsql/sealsql/driver"
-	"github.com/sealsql/sealsql/internal/testdb"
+	"github.com/sealsql/sealsql/internal/testing/testdb"
 )
 
 const swapPolicy = `

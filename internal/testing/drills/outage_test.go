@@ -1,4 +1,4 @@
-package drill
+package drills
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/awskms"
 	"github.com/sealsql/sealsql/driver"
-	"github.com/sealsql/sealsql/internal/testdb"
+	"github.com/sealsql/sealsql/internal/testing/testdb"
 	"github.com/sealsql/sealsql/sealtest"
 )
 

@@ -1,4 +1,4 @@
-package drill
+package drills
 
 import (
 	"database/sql"
@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/sealsql/sealsql/driver"
-	"github.com/sealsql/sealsql/internal/testdb"
+	"github.com/sealsql/sealsql/internal/testing/testdb"
 	"github.com/sealsql/sealsql/sealtest"
 )
 

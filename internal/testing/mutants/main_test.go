@@ -11,7 +11,7 @@ import (
 // longer has is found here.
 func TestEveryMutantFindsTheTextThatItChanges(t *testing.T) {
 	for _, m := range mutants {
-		src, err := os.ReadFile(filepath.Join("..", "..", "driver", m.file))
+		src, err := os.ReadFile(filepath.Join("..", "..", "..", "driver", m.file))
 		if err != nil {
 			t.Fatal(err)
 		}
