@@ -46,6 +46,7 @@ var allowed = map[string][]string{
 	"internal/testing/corpus":         {"policy", "internal/sqlplan", "golang.org/x/tools/txtar"},
 	"internal/testing/testdb":         {"sealtest", "github.com/go-sql-driver/mysql", "github.com/jackc/pgx/v5/stdlib"},
 	"sealtest":                        {"driver", "codec", "codec/rawaes", "policy", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/credentials", "github.com/aws/aws-sdk-go-v2/service/kms"},
+	"internal/seal/equality":          {"golang.org/x/text/cases", "golang.org/x/text/unicode/norm"},
 }
 
 // breaks lists the imports that a package must not have.
