@@ -170,7 +170,7 @@ func (b *binding) seal(ctx context.Context, col *column, plaintext []byte, sourc
 		return nil, col.valueError(ErrValue, "", "make the column wider",
 			fmt.Errorf("the ciphertext takes %d bytes, and the column holds %d", size, n))
 	}
-	col.sealed.Add(1)
+	col.Sealed.Add(1)
 	return stored, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/awskms"
 	"github.com/sealsql/sealsql/codec/branchkey"
@@ -23,8 +24,8 @@ type branchRing struct {
 	hits, misses atomic.Uint64
 }
 
-func (b *branchRing) stats() CacheStats {
-	return CacheStats{b.hits.Load(), b.misses.Load(), b.cache.Len()}
+func (b *branchRing) stats() alert.CacheStats {
+	return alert.CacheStats{Hits: b.hits.Load(), Misses: b.misses.Load(), Entries: b.cache.Len()}
 }
 
 // keyring returns the keyring of a column. A branch key that a column of the

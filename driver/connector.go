@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/policy"
 )
 
@@ -26,8 +27,8 @@ type Connector struct {
 	settings settings
 	catalog  *catalog
 	keys     *keys
-	alerts   *dispatcher
-	stats    *counters
+	alerts   *alert.Dispatcher
+	stats    *alert.Counters
 	engine   atomic.Pointer[engine]
 	reload   sync.Mutex // held while the engine is replaced
 	watcher  *watcher   // nil if the policy's file is not watched
@@ -95,7 +96,7 @@ func newConnector(base sqldriver.Connector, s settings) (*Connector, error) {
 	if err := s.recognise(base); err != nil {
 		return nil, err
 	}
-	c := &Connector{base: hide(base), dialect: s.dialect, settings: s, stats: newCounters()}
+	c := &Connector{base: hide(base), dialect: s.dialect, settings: s, stats: alert.NewCounters()}
 	c.driver = wrapDriver(c, base.Driver())
 	if s.static {
 		c.catalog = &catalog{dialect: s.dialect, static: s.schema, relations: nil}
@@ -103,13 +104,13 @@ func newConnector(base sqldriver.Connector, s settings) (*Connector, error) {
 		c.catalog = newCatalog(s.dialect, base)
 	}
 	c.keys = newKeys(&c.settings, c.stats, c.catalog)
-	sinks, err := s.alertSinks(p, c.keys.awsSettings)
+	sinks, err := s.policySinks(p, c.keys.awsSettings)
 	if err != nil {
 		return nil, errors.Join(err, c.catalog.close())
 	}
-	c.alerts = newDispatcher(sinks)
+	c.alerts = alert.NewDispatcher(sinks)
 	c.keys.alerts = c.alerts
-	c.alerts.start(c.Stats)
+	c.alerts.Start(c.Stats)
 	e, err := c.compile(p)
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -191,7 +192,7 @@ func (c *Connector) Policy() *policy.Policy { return c.engine.Load().policy }
 func (c *Connector) Close() error {
 	c.watcher.stop()
 	err := c.catalog.close()
-	c.alerts.close(c.settings.closeIn)
+	c.alerts.Close(c.settings.closeIn)
 	c.keys.close()
 	if c.base != nil {
 		if x, ok := c.base().(io.Closer); ok {

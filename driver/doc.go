@@ -13,7 +13,7 @@
 //     touches a protected table and is not fully understood fails with an error
 //     that wraps [ErrRefused], before anything is sent.
 //  2. No value is handed out for a row, table or column it was not written for:
-//     reading it fails with [ErrMismatch] or [ErrTampered], and an [Event] is
+//     reading it fails with [ErrMismatch] or [ErrTampered], and an [alert.Event] is
 //     raised, unless the policy says otherwise for the column.
 //  3. Everything else behaves as the wrapped driver does. Connections,
 //     statements and rows expose the optional interfaces of the objects beneath

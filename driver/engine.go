@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/policy"
@@ -25,8 +26,8 @@ type engine struct {
 	columns map[*sqlplan.Column]*column
 	keys    *keys
 	catalog *catalog
-	alerts  *dispatcher
-	stats   *counters
+	alerts  *alert.Dispatcher
+	stats   *alert.Counters
 	plans   *planCache
 
 	readAhead struct{ rows, bytes int }
@@ -71,7 +72,7 @@ type column struct {
 	local    bool
 	contexts sync.Pool // of codec.Context, if local
 
-	*columnCounters
+	*alert.ColumnCounters
 }
 
 // pair is a context pair that draws on a column of the row.
@@ -89,7 +90,7 @@ const (
 )
 
 // newEngine compiles a policy. It reads nothing from the database or from KMS.
-func newEngine(p *policy.Policy, d Dialect, cat *catalog, ks *keys, alerts *dispatcher, stats *counters) (*engine, error) {
+func newEngine(p *policy.Policy, d Dialect, cat *catalog, ks *keys, alerts *alert.Dispatcher, stats *alert.Counters) (*engine, error) {
 	e := &engine{policy: p, dialect: d, catalog: cat, keys: ks, alerts: alerts, stats: stats,
 		rules: &sqlplan.Rules{MaxText: p.Limits().MaxStatementBytes, MaxDepth: p.Limits().MaxNesting}, columns: make(map[*sqlplan.Column]*column),
 		plans: newPlanCache(cachedTexts, cachedTextBytes), starting: make(chan struct{}, 1)}
@@ -123,7 +124,7 @@ func (e *engine) addTable(t policy.Table) error {
 	for _, c := range t.Columns {
 		col := &column{table: tableName(t.Schema, t.Name), name: c.Name, typ: c.Type, base64: c.Storage == policy.Base64,
 			static: codec.Context{}, onMismatch: c.OnMismatch, plaintextReads: c.PlaintextReads, unverifiable: c.Unverifiable}
-		col.columnCounters = e.stats.column(col.table, col.name)
+		col.ColumnCounters = e.stats.Column(col.table, col.name)
 		col.plan = &sqlplan.Column{Table: table, Name: c.Name, Base64: col.base64}
 		var required []string
 		for _, p := range c.Context {

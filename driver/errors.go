@@ -1,133 +1,69 @@
 package driver
 
-import (
-	"errors"
-	"fmt"
-
-	"github.com/sealsql/sealsql/internal/sqlplan"
-)
+import "github.com/sealsql/sealsql/fault"
 
 // Sentinels for what a caller decides on. Errors returned by this package wrap
 // at most one of them; test with [errors.Is].
 var (
 	// ErrRefused: a statement touches a protected column in a way that cannot
 	// be kept safe. Nothing was sent. The error is a [*RefusedError].
-	ErrRefused = errors.New("sealsql: statement refused")
+	ErrRefused = fault.ErrRefused
 
 	// ErrMismatch: a value was written for another row, table or column than
 	// the one it was read from. The error is a [*ValueError].
-	ErrMismatch = errors.New("sealsql: value belongs elsewhere")
+	ErrMismatch = fault.ErrMismatch
 
 	// ErrTampered: a value is a message whose bytes were changed.
-	ErrTampered = errors.New("sealsql: value was tampered with")
+	ErrTampered = fault.ErrTampered
 
 	// ErrNotCiphertext: a protected column holds something that was never a
 	// message, such as a plaintext from before the column was protected.
-	ErrNotCiphertext = errors.New("sealsql: value is not a ciphertext")
+	ErrNotCiphertext = fault.ErrNotCiphertext
 
 	// ErrUnknownKey: a value is wrapped under no key of its keyring.
-	ErrUnknownKey = errors.New("sealsql: value is wrapped under no key of the keyring")
+	ErrUnknownKey = fault.ErrUnknownKey
 
 	// ErrKeyDenied: KMS denied the use of a wrapping key.
-	ErrKeyDenied = errors.New("sealsql: use of the wrapping key was denied")
+	ErrKeyDenied = fault.ErrKeyDenied
 
 	// ErrKeyUnavailable: a wrapping key could not be used: KMS cannot be
 	// reached, throttles, or the key is disabled or pending deletion.
-	ErrKeyUnavailable = errors.New("sealsql: wrapping key is unavailable")
+	ErrKeyUnavailable = fault.ErrKeyUnavailable
 
 	// ErrShredded: the branch key that a value needs was deleted.
-	ErrShredded = errors.New("sealsql: the value's branch key was deleted")
+	ErrShredded = fault.ErrShredded
 
 	// ErrNoBranchKey: a value was to be sealed under a branch key that does not
 	// exist. Nothing was sent.
-	ErrNoBranchKey = errors.New("sealsql: the branch key does not exist")
+	ErrNoBranchKey = fault.ErrNoBranchKey
 
 	// ErrUnverifiable: a statement's shape hides the row that a value belongs
 	// to, and the policy says that such values are not handed out.
-	ErrUnverifiable = errors.New("sealsql: value cannot be verified against its row")
+	ErrUnverifiable = fault.ErrUnverifiable
 
 	// ErrValue: an argument for a protected column does not have the column's
 	// type, or a row-key value cannot be bound. Nothing was sent.
-	ErrValue = errors.New("sealsql: value does not fit the column")
+	ErrValue = fault.ErrValue
 
 	// ErrCatalog: the live catalog lacks what a statement needs, or could not
 	// be read. Nothing was sent.
-	ErrCatalog = errors.New("sealsql: catalog cannot be used")
+	ErrCatalog = fault.ErrCatalog
 
 	// ErrPolicy: there is no policy, or it cannot be used as it stands.
-	ErrPolicy = errors.New("sealsql: policy cannot be used")
+	ErrPolicy = fault.ErrPolicy
 
 	// ErrTableChanged: a table's columns changed while the statement ran and
 	// the statement cannot be sent again by itself. Run it again.
-	ErrTableChanged = errors.New("sealsql: table changed while the statement ran")
+	ErrTableChanged = fault.ErrTableChanged
 )
 
-// RefusedError says which part of a statement was refused, and what to do
-// instead. It wraps [ErrRefused].
-type RefusedError struct {
-	// Line and Column are 1-based, in bytes, in the statement's text; 0 if the
-	// refusal concerns the text as a whole.
-	Line, Column int
-	// Object is the protected table or "table.column", if known.
-	Object string
-	// What is refused, and Mend is what to do instead.
-	What, Mend string
-}
+// The errors that carry evidence.
+type (
+	// RefusedError says which part of a statement was refused, and what to do
+	// instead. It wraps [ErrRefused].
+	RefusedError = fault.RefusedError
 
-// Error implements error.
-func (e *RefusedError) Error() string {
-	r := sqlplan.Refusal{Line: e.Line, Column: e.Column, Object: e.Object, What: e.What, Mend: e.Mend}
-	return ErrRefused.Error() + ": " + r.Error()
-}
-
-// Unwrap returns [ErrRefused].
-func (e *RefusedError) Unwrap() error { return ErrRefused }
-
-// ValueError is an error about one value of a protected column. It unwraps to
-// its Kind's sentinel and to its cause.
-type ValueError struct {
-	// Kind is one of this package's sentinels.
-	Kind error
-	// Table and Column name the protected column as the policy does.
-	Table, Column string
-	// RowKeyDigest identifies the row, see [RowKeyDigest]; empty if unknown.
-	RowKeyDigest string
-	// Mend is what to do about it.
-	Mend string
-	// Cause is the error beneath, or nil. It holds no value.
-	Cause error
-}
-
-// Error implements error.
-func (e *ValueError) Error() string {
-	s := fmt.Sprintf("%s: %s.%s", e.Kind, e.Table, e.Column)
-	if e.RowKeyDigest != "" {
-		s += " (row " + e.RowKeyDigest + ")"
-	}
-	if e.Cause != nil {
-		s += ": " + e.Cause.Error()
-	}
-	if e.Mend != "" {
-		s += "; " + e.Mend
-	}
-	return s
-}
-
-// Unwrap returns the sentinel and the cause.
-func (e *ValueError) Unwrap() []error {
-	if e.Cause == nil {
-		return []error{e.Kind}
-	}
-	return []error{e.Kind, e.Cause}
-}
-
-// planError turns what the planner returned into what users see.
-func planError(err error) error {
-	if r, ok := errors.AsType[*sqlplan.Refusal](err); ok {
-		return &RefusedError{Line: r.Line, Column: r.Column, Object: r.Object, What: r.What, Mend: r.Mend}
-	}
-	if errors.Is(err, ErrCatalog) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", ErrCatalog, err)
-}
+	// ValueError is an error about one value of a protected column. It unwraps
+	// to its Kind's sentinel and to its cause.
+	ValueError = fault.ValueError
+)

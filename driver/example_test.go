@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/driver"
 	_ "github.com/sealsql/sealsql/driver/postgres"
 	"github.com/sealsql/sealsql/policy"
@@ -53,7 +54,7 @@ func ExampleNewConnector() {
 	connector, err := driver.NewConnector(base,
 		driver.WithPolicy(shopPolicy),                                                         // WithPolicyFile in production
 		driver.WithKeyring("customer-pii", sealtest.Keyring()), driver.WithSchema(shopSchema), // these two for tests
-		driver.WithAlertFunc(func(e driver.Event) { log.Println("page someone:", e.Kind, e.Table, e.RowKeyDigest) }))
+		driver.WithAlertFunc(func(e alert.Event) { log.Println("page someone:", e.Kind, e.Table, e.RowKeyDigest) }))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -122,15 +123,4 @@ func ExampleValueSealer() {
 	// Output:
 	// its own row: <nil>
 	// another row: true
-}
-
-// An alert names its row by a digest. Whoever has the row keys finds the row.
-func ExampleRowKeyDigest() {
-	alert := driver.Event{Table: "accounts", RowKeyDigest: "2af6666291f64574a88e385be2fa8c5f"}
-	for _, number := range []string{"4000000001", "4000000002"} {
-		fmt.Println(number, driver.RowKeyDigest(alert.Table, number) == alert.RowKeyDigest)
-	}
-	// Output:
-	// 4000000001 true
-	// 4000000002 false
 }

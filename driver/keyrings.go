@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/awskms"
 	"github.com/sealsql/sealsql/codec/branchkey"
@@ -26,8 +27,8 @@ import (
 // are down.
 type keys struct {
 	settings *settings
-	counters *counters
-	alerts   *dispatcher
+	counters *alert.Counters
+	alerts   *alert.Dispatcher
 	dialect  string
 	db       *sql.DB // of the base driver, for key stores; nil if there is none
 
@@ -41,7 +42,7 @@ type keys struct {
 	recalls []*recall
 }
 
-func newKeys(s *settings, c *counters, cat *catalog) *keys {
+func newKeys(s *settings, c *alert.Counters, cat *catalog) *keys {
 	return &keys{settings: s, counters: c, dialect: s.dialect.Name(), db: cat.db, rings: map[string]*ring{}}
 }
 
@@ -236,8 +237,9 @@ func (k *keys) kms(p *policy.Policy) (*awskms.Shield, string, error) {
 	if limits := p.KMSLimits(); k.shield == nil || k.limits != limits {
 		k.limits = limits
 		count := func(c awskms.Call) {
-			k.counters.kms.add(c)
-			k.alerts.observe(context.Background(), KMSCall{c.Region, c.Operation, c.Outcome}, c.Duration)
+			call := alert.KMSCall{Region: c.Region, Operation: c.Operation, Outcome: c.Outcome}
+			k.counters.KMSCall(call, c.Attempt, c.Duration)
+			k.alerts.Observe(context.Background(), call, c.Duration)
 		}
 		k.shield, err = awskms.NewShield(awskms.ShieldConfig{Client: awskms.Clients(cfg),
 			CallsPerSecond: limits.CallsPerSecond, MaxInFlight: limits.MaxInFlight, OnCall: count, OnProbe: count})
@@ -251,13 +253,13 @@ func (k *keys) kms(p *policy.Policy) (*awskms.Shield, string, error) {
 
 // missing reports a wrapping that a value was written without.
 func (k *keys) missing(ctx context.Context, keyring string, key awskms.ARN) {
-	k.counters.missed(key.Region)
-	e := Event{Kind: EventWrappingMissing, Region: key.Region}
+	k.counters.WrappingMissing(key.Region)
+	e := alert.Event{Kind: alert.WrappingMissing, Region: key.Region}
 	f, _ := ctx.Value(sealing{}).(*finding)
 	if f != nil {
 		e.Table, e.Column = f.col.table, f.col.name
 	}
-	k.alerts.raise(ctx, e, func(e *Event) {
+	k.alerts.Raise(ctx, e, func(e *alert.Event) {
 		e.KeyARN, e.Err = key.String(), "a value was written without this wrapping (keyring "+keyring+")"
 		if f != nil {
 			f.describe(e)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/awskms"
 	"github.com/sealsql/sealsql/policy"
@@ -145,19 +146,19 @@ func (e *engine) openBlob(ctx context.Context, f finding, blob []byte) ([]byte, 
 	l := f.col.legacy
 	ec, complete := l.context(f.sources, f.known)
 	if !complete || !l.bound && f.col.unverifiable == policy.UnverifiableError {
-		f.kind = EventUnverifiable
+		f.kind = alert.Unverifiable
 		return e.outcome(ctx, f)
 	}
 	plaintext, err := l.keys.DecryptBlob(ctx, blob, ec)
 	if err != nil {
 		if f.kind, f.cause = kindOf(err), err; errors.Is(err, codec.ErrUnwrap) {
-			f.kind = EventMismatch
+			f.kind = alert.Mismatch
 		}
 		return e.outcome(ctx, f)
 	}
-	f.col.legacies.Add(1)
+	f.col.LegacyReads.Add(1)
 	if !l.bound && f.col.unverifiable != policy.UnverifiableAllow {
-		f.kind = EventUnverifiable
+		f.kind = alert.Unverifiable
 		e.raise(ctx, f, true)
 	}
 	return plaintext, handValue, nil

@@ -10,7 +10,9 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/policy"
 )
 
@@ -50,7 +52,7 @@ func (e *engine) openShown(ctx context.Context, s *shown, row []sqldriver.Value,
 		// A NULL or unreadable row key is no row: nothing was written for it.
 		known[i] = true
 		if sources[i], err = canonical(types[i], row[at], e.session.Location); err != nil {
-			return e.failed(ctx, finding{col: col, text: text, kind: EventMismatch, cause: err})
+			return e.failed(ctx, finding{col: col, text: text, kind: alert.Mismatch, cause: err})
 		}
 	}
 	for _, i := range col.plan.Legacy { // messages open without them
@@ -73,7 +75,7 @@ func (e *engine) openValue(ctx context.Context, col *column, stored any, sources
 	if err != nil {
 		return nil, col.valueError(ErrValue, "", "it was sealed as another type: mend the column's type in the policy", err)
 	}
-	col.opened.Add(1)
+	col.Opened.Add(1)
 	return v, nil
 }
 
@@ -131,7 +133,7 @@ func (e *engine) open(ctx context.Context, col *column, stored any, sources []st
 	expected := col.borrow(sources)
 	complete := col.forgetUnknown(expected, known)
 	if !complete && col.hides(known) {
-		f.kind = EventUnverifiable
+		f.kind = alert.Unverifiable
 		return e.outcome(ctx, f)
 	}
 	decrypt := col.codec.DecryptOnce
@@ -145,7 +147,7 @@ func (e *engine) open(ctx context.Context, col *column, stored any, sources []st
 	}
 	col.giveBack(expected)
 	if !complete {
-		f.kind = EventUnverifiable
+		f.kind = alert.Unverifiable
 		if col.unverifiable != policy.UnverifiableAllow {
 			e.raise(ctx, f, true)
 		}
@@ -155,7 +157,7 @@ func (e *engine) open(ctx context.Context, col *column, stored any, sources []st
 
 // plaintextRead deals with a protected column that holds no message.
 func (e *engine) plaintextRead(ctx context.Context, f finding, stored any, cause error) ([]byte, handing, error) {
-	f.kind, f.cause = EventNotCiphertext, cause
+	f.kind, f.cause = alert.NotCiphertext, cause
 	if f.col.plaintextReads != policy.Allow {
 		return e.outcome(ctx, f)
 	}
@@ -163,8 +165,8 @@ func (e *engine) plaintextRead(ctx context.Context, f finding, stored any, cause
 	if err != nil || null {
 		return e.outcome(ctx, f)
 	}
-	f.kind = EventPlaintextRead
-	f.col.plaintexts.Add(1)
+	f.kind = alert.PlaintextRead
+	f.col.PlaintextReads.Add(1)
 	e.raise(ctx, f, true)
 	return plaintext, handValue, nil
 }
@@ -198,7 +200,7 @@ func (e *engine) handOver(ctx context.Context, f finding) ([]byte, handing, erro
 type finding struct {
 	col     *column
 	text    string
-	kind    EventKind
+	kind    alert.Kind
 	sources []string
 	known   []bool
 	message *codec.Message
@@ -215,10 +217,10 @@ func (e *engine) failed(ctx context.Context, f finding) (any, error) {
 	}
 	// Without the pairs that it does not store, a value of another row does not
 	// open: alert_only has nothing to hand out.
-	lenient := !f.strict && f.kind == EventMismatch && f.col.onMismatch != policy.MismatchError &&
+	lenient := !f.strict && f.kind == alert.Mismatch && f.col.onMismatch != policy.MismatchError &&
 		(f.col.onMismatch == policy.MismatchNull || len(f.col.required) == 0)
 	e.raise(ctx, f, lenient && f.col.onMismatch == policy.MismatchAlertOnly && f.message != nil)
-	f.col.failed[f.kind].Add(1)
+	f.col.Failed(f.kind)
 	if lenient {
 		return nil, nil
 	}
@@ -226,18 +228,18 @@ func (e *engine) failed(ctx context.Context, f finding) (any, error) {
 	return nil, f.col.valueError(s.err, f.digest(), s.mend, f.cause)
 }
 
-var sentinels = map[EventKind]struct {
+var sentinels = map[alert.Kind]struct {
 	err  error
 	mend string
 }{
-	EventMismatch:       {ErrMismatch, "find out who moved it; write the row's own value again to mend the row"},
-	EventTampered:       {ErrTampered, "find out who changed it; restore the value from a backup"},
-	EventNotCiphertext:  {ErrNotCiphertext, "run sealsql backfill, and set plaintext_reads: allow for the column while it runs"},
-	EventUnknownKey:     {ErrUnknownKey, "add the wrapping key to the column's keyring, or re-encrypt the value"},
-	EventKeyDenied:      {ErrKeyDenied, "grant kms:Decrypt and kms:GenerateDataKey on the key to the process's role"},
-	EventKMSUnavailable: {ErrKeyUnavailable, "check the Region's KMS endpoint and the key's state, then try again"},
-	EventUnverifiable:   {ErrUnverifiable, "select the row key beside the value, in a statement without DISTINCT, GROUP BY or set operations"},
-	EventShredded:       {ErrShredded, "restore the branch key if it was deleted by mistake"},
+	alert.Mismatch:       {ErrMismatch, "find out who moved it; write the row's own value again to mend the row"},
+	alert.Tampered:       {ErrTampered, "find out who changed it; restore the value from a backup"},
+	alert.NotCiphertext:  {ErrNotCiphertext, "run sealsql backfill, and set plaintext_reads: allow for the column while it runs"},
+	alert.UnknownKey:     {ErrUnknownKey, "add the wrapping key to the column's keyring, or re-encrypt the value"},
+	alert.KeyDenied:      {ErrKeyDenied, "grant kms:Decrypt and kms:GenerateDataKey on the key to the process's role"},
+	alert.KMSUnavailable: {ErrKeyUnavailable, "check the Region's KMS endpoint and the key's state, then try again"},
+	alert.Unverifiable:   {ErrUnverifiable, "select the row key beside the value, in a statement without DISTINCT, GROUP BY or set operations"},
+	alert.Shredded:       {ErrShredded, "restore the branch key if it was deleted by mistake"},
 }
 
 // digest identifies the row, if the statement shows it.
@@ -251,28 +253,28 @@ func (f *finding) digest() string {
 			return ""
 		}
 	}
-	return RowKeyDigest(f.col.table, f.sources[:n]...)
+	return alert.RowKeyDigest(f.col.table, f.sources[:n]...)
 }
 
 func (e *engine) raise(ctx context.Context, f finding, handed bool) {
-	e.alerts.raise(ctx, Event{Kind: f.kind, Table: f.col.table, Column: f.col.name, Handed: handed}, f.describe)
+	e.alerts.Raise(ctx, alert.Event{Kind: f.kind, Table: f.col.table, Column: f.col.name, Handed: handed}, f.describe)
 }
 
 // describe adds the evidence to an event.
-func (f *finding) describe(e *Event) {
+func (f *finding) describe(e *alert.Event) {
 	e.RowKeyDigest = f.digest()
 	if f.text != "" {
-		e.Statement = fingerprint(f.text)
+		e.Statement = alert.Fingerprint(f.text)
 	}
 	if f.sources != nil {
 		expected := f.col.context(f.sources)
 		if f.known != nil {
 			f.col.forgetUnknown(expected, f.known)
 		}
-		e.Expected = digested(expected)
+		e.Expected = alert.Digests(expected)
 	}
 	if f.message != nil {
-		e.Found = digested(f.message.Context())
+		e.Found = alert.Digests(f.message.Context())
 		e.MessageID = hex.EncodeToString(f.message.ID())
 	}
 	if ce, ok := errors.AsType[*codec.Error](f.cause); ok {
@@ -284,36 +286,36 @@ func (f *finding) describe(e *Event) {
 }
 
 // kindOf classifies an error of package codec.
-func kindOf(err error) EventKind {
+func kindOf(err error) alert.Kind {
 	switch {
 	case errors.Is(err, codec.ErrNotMessage):
-		return EventNotCiphertext
+		return alert.NotCiphertext
 	case errors.Is(err, codec.ErrContextMismatch):
-		return EventMismatch
+		return alert.Mismatch
 	case errors.Is(err, codec.ErrKeyDenied):
-		return EventKeyDenied
+		return alert.KeyDenied
 	case errors.Is(err, codec.ErrUnknownKey):
-		return EventUnknownKey
+		return alert.UnknownKey
 	case errors.Is(err, codec.ErrKeyDeleted):
-		return EventShredded
+		return alert.Shredded
 	case errors.Is(err, codec.ErrKeyUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return EventKMSUnavailable
+		return alert.KMSUnavailable
 	}
-	return EventTampered
+	return alert.Tampered
 }
 
 // kindOfOpen classifies the failure to open a message for a row. A wrapped key
 // that is refused under a context of which the message shows only a part was made
 // under another context: the value belongs elsewhere.
-func (e *engine) kindOfOpen(err error, m *codec.Message, expected codec.Context) EventKind {
+func (e *engine) kindOfOpen(err error, m *codec.Message, expected codec.Context) alert.Kind {
 	if errors.Is(err, codec.ErrUnwrap) {
 		stored := m.Context()
 		for k := range expected {
 			if _, ok := stored[k]; !ok {
-				return EventMismatch
+				return alert.Mismatch
 			}
 		}
-		return EventTampered
+		return alert.Tampered
 	}
 	return kindOf(err)
 }
@@ -396,7 +398,7 @@ func (c *column) forgetUnknown(ec codec.Context, known []bool) bool {
 }
 
 func (c *column) valueError(kind error, row, mend string, cause error) error {
-	return &ValueError{Kind: kind, Table: c.table, Column: c.name, RowKeyDigest: row, Mend: mend, Cause: cause}
+	return &fault.ValueError{Kind: kind, Table: c.table, Column: c.name, RowKeyDigest: row, Hint: mend, Cause: cause}
 }
 
 // sealFailed classifies the failure to seal a value, which was not sent.
@@ -409,20 +411,20 @@ func (e *engine) sealFailed(ctx context.Context, b *binding, col *column, source
 	var mend string
 	switch {
 	case errors.Is(err, codec.ErrKeyDenied):
-		f.kind = EventKeyDenied
+		f.kind = alert.KeyDenied
 	case errors.Is(err, codec.ErrInvalidContext), errors.Is(err, codec.ErrLimit):
 		return col.valueError(ErrValue, f.digest(), "shorten the value or the row key", err)
 	case errors.Is(err, codec.ErrNoBranchKey):
-		f.kind, sentinel, mend = EventUnknownKey, ErrNoBranchKey, "create it with sealsql keys create, or driver.BranchKeys, and write again"
+		f.kind, sentinel, mend = alert.UnknownKey, ErrNoBranchKey, "create it with sealsql keys create, or driver.BranchKeys, and write again"
 	case errors.Is(err, codec.ErrTampered):
-		f.kind = EventTampered // the branch key's item
+		f.kind = alert.Tampered // the branch key's item
 	case errors.Is(err, codec.ErrUnknownKey):
-		f.kind = EventUnknownKey
+		f.kind = alert.UnknownKey
 	default:
-		f.kind = EventKMSUnavailable
+		f.kind = alert.KMSUnavailable
 	}
 	e.raise(ctx, f, false)
-	col.sealFailed[f.kind].Add(1)
+	col.SealFailed(f.kind)
 	if sentinel == nil {
 		sentinel, mend = sentinels[f.kind].err, sentinels[f.kind].mend
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/branchkey"
 	"github.com/sealsql/sealsql/internal/sqlplan"
@@ -25,7 +26,7 @@ type settings struct {
 	aws        *aws.Config
 	keyrings   map[string]codec.Keyring
 	stores     map[string]branchkey.Store
-	sinks      []Sink
+	sinks      []alert.Sink
 	logger     *slog.Logger
 	schema     map[string]*sqlplan.Relation
 	static     bool
@@ -76,12 +77,12 @@ func WithBranchKeyStore(name string, store branchkey.Store) Option {
 }
 
 // WithSink adds a sink for events, beside those that the policy's alerts name.
-func WithSink(k Sink) Option { return func(s *settings) { s.sinks = append(s.sinks, k) } }
+func WithSink(k alert.Sink) Option { return func(s *settings) { s.sinks = append(s.sinks, k) } }
 
 // WithAlertFunc adds a function that is called with each event, in a
 // goroutine of its own, never in a query's.
-func WithAlertFunc(f func(Event)) Option {
-	return WithSink(SinkFunc(func(_ context.Context, e Event) error { f(e); return nil }))
+func WithAlertFunc(f func(alert.Event)) Option {
+	return WithSink(alert.SinkFunc(func(_ context.Context, e alert.Event) error { f(e); return nil }))
 }
 
 // WithLogger sets the logger of the policy's "log" alerts; slog.Default() if

@@ -307,7 +307,7 @@ func (r *reader) readAhead() {
 		if !r.read() {
 			return
 		}
-		r.engine.stats.rowsAhead.Add(1)
+		r.engine.stats.RowsAhead.Add(1)
 		r.start(r.queue[len(r.queue)-1])
 		before := now
 		now = time.Now()
@@ -437,7 +437,7 @@ func (r *reader) finish(s *slot) (lent bool, err error) {
 			continue
 		}
 		if o.by != s.number {
-			r.shown[i].col.opened.Add(1)
+			r.shown[i].col.Opened.Add(1)
 		}
 		s.cells[r.shown[i].index] = o.value
 		if o.shared {

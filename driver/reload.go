@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/policy"
 )
 
@@ -30,7 +31,7 @@ const reloadLimit = 30 * time.Second
 // before.
 //
 // If the new policy cannot be used the old one stays in force, an
-// [EventPolicyRejected] is raised, and the error says why: the file has a mistake,
+// [alert.PolicyRejected] is raised, and the error says why: the file has a mistake,
 // the database cannot be asked about it within 30 seconds, or its alerts
 // differ, which only a restart changes. Reload is safe for concurrent use.
 func (c *Connector) Reload(p *policy.Policy) error {
@@ -56,7 +57,7 @@ func unusable(err error) error {
 }
 
 func (c *Connector) rejected(err error) {
-	c.alerts.raise(context.Background(), Event{Kind: EventPolicyRejected, Err: err.Error()}, nil)
+	c.alerts.Raise(context.Background(), alert.Event{Kind: alert.PolicyRejected, Err: err.Error()}, nil)
 }
 
 // swap puts p in force.

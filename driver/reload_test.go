@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec/rawaes"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/driver/postgres"
@@ -45,7 +46,7 @@ type reloading struct {
 	db     *sql.DB
 	base   *memdriver.Base
 	path   string
-	events chan driver.Event
+	events chan alert.Event
 	// sealed reports of the last insert which of its values were sealed.
 	ssn, note atomic.Bool
 }
@@ -53,7 +54,7 @@ type reloading struct {
 func newReloading(t *testing.T, opts ...driver.Option) *reloading {
 	t.Helper()
 	key := rawKey(t)
-	r := &reloading{t: t, path: filepath.Join(t.TempDir(), "policy.yaml"), events: make(chan driver.Event, 1024)}
+	r := &reloading{t: t, path: filepath.Join(t.TempDir(), "policy.yaml"), events: make(chan alert.Event, 1024)}
 	r.write(onlySSN)
 	r.base = &memdriver.Base{Columns: []string{"account_number", "ssn"}, Sent: func(text string, args []sqldriver.NamedValue) {
 		if strings.HasPrefix(text, "INSERT") && len(args) == 3 {
@@ -62,7 +63,7 @@ func newReloading(t *testing.T, opts ...driver.Option) *reloading {
 		}
 	}}
 	opts = append(opts, driver.WithPolicyFile(r.path), driver.WithDialect(postgres.Dialect), driver.WithKeyring("local", key),
-		driver.WithLogger(slog.New(slog.DiscardHandler)), driver.WithAlertFunc(func(e driver.Event) { r.events <- e }),
+		driver.WithLogger(slog.New(slog.DiscardHandler)), driver.WithAlertFunc(func(e alert.Event) { r.events <- e }),
 		driver.WithSchema(driver.Schema{"accounts": {{Name: "account_number", Type: "text", Unique: true}, {Name: "ssn", Type: "bytea"}, {Name: "note", Type: "bytea"}}}))
 	c, err := driver.NewConnector(r.base, opts...)
 	if err != nil {
@@ -245,7 +246,7 @@ func TestABadPolicyLeavesTheOldOneInForceAndSaysWhy(t *testing.T) {
 			if !errors.Is(err, driver.ErrPolicy) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "old policy stays in force") {
 				t.Fatalf("Reload returned %v", err)
 			}
-			if e := <-r.events; e.Kind != driver.EventPolicyRejected || e.Err != err.Error() {
+			if e := <-r.events; e.Kind != alert.PolicyRejected || e.Err != err.Error() {
 				t.Fatalf("event %v: %s", e.Kind, e.Err)
 			}
 			if before.Policy() != old {
@@ -486,7 +487,7 @@ func TestWatchRejectsABadFileOnce(t *testing.T) {
 	w := newWatching(t)
 	w.write("version: 2\n")
 	w.looks(false, "version")
-	if e := <-w.events; e.Kind != driver.EventPolicyRejected || !strings.Contains(e.Err, "version") || !strings.Contains(e.Err, "old policy stays in force") {
+	if e := <-w.events; e.Kind != alert.PolicyRejected || !strings.Contains(e.Err, "version") || !strings.Contains(e.Err, "old policy stays in force") {
 		t.Fatalf("event %v: %s", e.Kind, e.Err)
 	}
 	if _, err := w.look(); err == nil {
@@ -506,7 +507,7 @@ func TestWatchRejectsABadFileOnce(t *testing.T) {
 	close(w.events)
 	n := 0
 	for e := range w.events {
-		if n++; e.Kind != driver.EventPolicyRejected {
+		if n++; e.Kind != alert.PolicyRejected {
 			t.Errorf("event %v", e.Kind)
 		}
 	}

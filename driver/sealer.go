@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/policy"
@@ -57,14 +58,14 @@ func NewSealer(db *sql.DB, opts ...Option) (*ValueSealer, error) {
 	if err := s.recognise(db); err != nil {
 		return nil, err
 	}
-	c := &Connector{dialect: s.dialect, settings: s, stats: newCounters(), catalog: borrowedCatalog(s.dialect, db)}
+	c := &Connector{dialect: s.dialect, settings: s, stats: alert.NewCounters(), catalog: borrowedCatalog(s.dialect, db)}
 	if s.static {
 		c.catalog = &catalog{dialect: s.dialect, static: s.schema}
 	}
 	c.keys = newKeys(&c.settings, c.stats, c.catalog)
-	c.alerts = newDispatcher(s.codeSinks())
+	c.alerts = alert.NewDispatcher(s.codeSinks())
 	c.keys.alerts = c.alerts
-	c.alerts.start(c.Stats)
+	c.alerts.Start(c.Stats)
 	e, err := c.compile(p)
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -110,7 +111,7 @@ func (s *ValueSealer) Relation(ctx context.Context, table string) (*sqlplan.Rela
 	return rel, types, nil
 }
 
-// RowDigest is the [RowKeyDigest] of a row, as events and errors name it; empty
+// RowDigest is the [alert.RowKeyDigest] of a row, as events and errors name it; empty
 // if the row lacks a column of the row key.
 func (s *ValueSealer) RowDigest(ctx context.Context, table string, row Row) string {
 	e := s.c.engine.Load()
@@ -128,11 +129,11 @@ func (s *ValueSealer) RowDigest(ctx context.Context, table string, row Row) stri
 			return ""
 		}
 	}
-	return RowKeyDigest(table, key...)
+	return alert.RowKeyDigest(table, key...)
 }
 
 // KMSCalls counts the calls of KMS so far, by Region, operation and outcome.
-func (s *ValueSealer) KMSCalls() map[KMSCall]uint64 { return s.c.Stats().KMSCalls }
+func (s *ValueSealer) KMSCalls() map[alert.KMSCall]uint64 { return s.c.Stats().KMSCalls }
 
 // Key names the values of a table's row key, in the policy's order.
 func (s *ValueSealer) Key(table string, values ...any) (Row, error) {
@@ -222,7 +223,7 @@ func (s *ValueSealer) Open(ctx context.Context, table, column string, row Row, s
 		return nil, err // nothing is known of the row
 	}
 	if err != nil {
-		return e.failed(ctx, finding{col: col, kind: EventMismatch, cause: err})
+		return e.failed(ctx, finding{col: col, kind: alert.Mismatch, cause: err})
 	}
 	return e.openValue(ctx, col, stored, sources, known, "", true)
 }
@@ -240,12 +241,12 @@ func (s *ValueSealer) OpenPlaintext(ctx context.Context, table, column string, r
 		return nil, err
 	}
 	if err != nil {
-		_, err = e.failed(ctx, finding{col: col, kind: EventMismatch, cause: err, strict: true})
+		_, err = e.failed(ctx, finding{col: col, kind: alert.Mismatch, cause: err, strict: true})
 		return nil, err
 	}
 	plaintext, err := e.openBytes(ctx, col, stored, sources, known, "")
 	if err == nil {
-		col.opened.Add(1)
+		col.Opened.Add(1)
 	}
 	return plaintext, err
 }

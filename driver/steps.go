@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -227,9 +228,9 @@ func (c *conn) lockRows(ctx context.Context, b *binding, r *sqlplan.LockedTable,
 		rows = distinct(rows, len(r.Table.RowKey))
 	}
 	if err == errTooManyRows || err == nil && len(rows) > r.MaxRows {
-		return nil, &RefusedError{Object: r.Table.Name,
+		return nil, &fault.RefusedError{Object: r.Table.Name,
 			What: fmt.Sprintf("the statement writes protected values of more than %d rows", r.MaxRows),
-			Mend: "narrow its WHERE, or raise max_rows_per_statement of the table in the policy"}
+			Hint: "narrow its WHERE, or raise max_rows_per_statement of the table in the policy"}
 	}
 	return rows, err
 }
@@ -423,8 +424,8 @@ func (c *conn) checkKeys(ctx context.Context, b *binding, plan *sqlplan.Plan, ch
 		text, args := b.bind(&k.Text, a.Options, nil)
 		rows, _, err := c.baseQuery(ctx, text, args, 1)
 		if err == errTooManyRows {
-			return &RefusedError{Object: k.Table.Name, What: "the row key that the statement gives means several rows",
-				Mend: "make the row key's columns a unique key, or compare them under a case-sensitive collation"}
+			return &fault.RefusedError{Object: k.Table.Name, What: "the row key that the statement gives means several rows",
+				Hint: "make the row key's columns a unique key, or compare them under a case-sensitive collation"}
 		}
 		if err != nil {
 			return err

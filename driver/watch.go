@@ -33,7 +33,7 @@ type Watch struct {
 // the same content, so that a file in the midst of being written is not taken
 // for a policy that protects less.
 //
-// A file that cannot be used raises one [EventPolicyRejected] for each content.
+// A file that cannot be used raises one [alert.PolicyRejected] for each content.
 // One that failed because the database did not answer is tried again at each look.
 // Closing the connector ends the watch. The policy must come from a file.
 func WithWatch(w Watch) Option { return func(s *settings) { s.watch = &w } }

@@ -9,8 +9,8 @@ import (
 
 	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
-	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/sealtest"
 )
 
@@ -54,11 +54,11 @@ func ExampleKMS() {
 func ExampleRecorder() {
 	var alerts sealtest.Recorder // driver.WithSink(&alerts)
 	go func() {
-		_ = alerts.Alert(context.Background(), driver.Event{Kind: driver.EventMismatch, Table: "accounts", Column: "ssn"})
+		_ = alerts.Alert(context.Background(), alert.Event{Kind: alert.Mismatch, Table: "accounts", Column: "ssn"})
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	e, err := alerts.WaitFor(ctx, driver.EventMismatch)
+	e, err := alerts.WaitFor(ctx, alert.Mismatch)
 	fmt.Println(e.Kind, e.Table, e.Column, err)
 	// Output: mismatch accounts ssn <nil>
 }

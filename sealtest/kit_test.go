@@ -13,6 +13,7 @@ import (
 
 	"github.com/DATA-DOG/go-sqlmock"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/driver/mysql"
@@ -282,7 +283,7 @@ func TestAMovedValueIsAlerted(t *testing.T) {
 		if err := db.QueryRow(query).Scan(new(string), new(string)); !errors.Is(err, driver.ErrMismatch) {
 			t.Errorf("the value of another row: %v", err)
 		}
-		if e := kit.Alerts.Want(t, driver.EventMismatch); e.RowKeyDigest != driver.RowKeyDigest("accounts", "a1") {
+		if e := kit.Alerts.Want(t, alert.Mismatch); e.RowKeyDigest != alert.RowKeyDigest("accounts", "a1") {
 			t.Errorf("%v", e.LogValue())
 		}
 		mock.ExpectClose()
@@ -297,7 +298,7 @@ func TestRecorderLosesNothing(t *testing.T) {
 	var r sealtest.Recorder
 	const each = 200
 	done := make(chan error, 2)
-	for _, kind := range []driver.EventKind{driver.EventMismatch, driver.EventTampered} {
+	for _, kind := range []alert.Kind{alert.Mismatch, alert.Tampered} {
 		go func() {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
@@ -311,20 +312,20 @@ func TestRecorderLosesNothing(t *testing.T) {
 		}()
 	}
 	for range each {
-		_ = r.Alert(t.Context(), driver.Event{Kind: driver.EventMismatch})
-		_ = r.Alert(t.Context(), driver.Event{Kind: driver.EventTampered})
+		_ = r.Alert(t.Context(), alert.Event{Kind: alert.Mismatch})
+		_ = r.Alert(t.Context(), alert.Event{Kind: alert.Tampered})
 	}
 	for range 2 {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 	}
-	if r.Count(driver.EventMismatch) != each || len(r.Events()) != 2*each {
+	if r.Count(alert.Mismatch) != each || len(r.Events()) != 2*each {
 		t.Errorf("recorded %d of %d", len(r.Events()), 2*each)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := r.WaitFor(ctx, driver.EventMismatch); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "mismatch") {
+	if _, err := r.WaitFor(ctx, alert.Mismatch); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "mismatch") {
 		t.Errorf("an event was waited for twice: %v", err)
 	}
 }

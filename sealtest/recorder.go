@@ -9,26 +9,26 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/alert"
 )
 
 // Recorder keeps every alert that sealsql raises, in their order. It is a
-// [driver.Sink]: pass it to driver.WithSink. The zero value is ready.
+// [alert.Sink]: pass it to driver.WithSink. The zero value is ready.
 //
 // sealsql delivers alerts after the query that raised them returned, so a test
 // asks for the one it expects with WaitFor. That no alert was raised is
 // certain only after the sql.DB was closed, which delivers what is queued.
 type Recorder struct {
 	mu      sync.Mutex
-	events  []driver.Event
+	events  []alert.Event
 	taken   []bool
 	changed chan struct{} // closed and replaced when an event arrives
 }
 
-var _ driver.Sink = (*Recorder)(nil)
+var _ alert.Sink = (*Recorder)(nil)
 
-// Alert implements [driver.Sink].
-func (r *Recorder) Alert(_ context.Context, e driver.Event) error {
+// Alert implements [alert.Sink].
+func (r *Recorder) Alert(_ context.Context, e alert.Event) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.events, r.taken = append(r.events, e), append(r.taken, false)
@@ -40,14 +40,14 @@ func (r *Recorder) Alert(_ context.Context, e driver.Event) error {
 }
 
 // Events returns what was recorded so far.
-func (r *Recorder) Events() []driver.Event {
+func (r *Recorder) Events() []alert.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.events)
 }
 
 // Count returns how many events of a kind were recorded so far, waited for or not.
-func (r *Recorder) Count(kind driver.EventKind) int {
+func (r *Recorder) Count(kind alert.Kind) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := 0
@@ -62,7 +62,7 @@ func (r *Recorder) Count(kind driver.EventKind) int {
 // WaitFor returns the first event of the kind that no call of WaitFor returned
 // before, as soon as there is one. It fails when ctx ends first, and says what
 // was recorded instead.
-func (r *Recorder) WaitFor(ctx context.Context, kind driver.EventKind) (driver.Event, error) {
+func (r *Recorder) WaitFor(ctx context.Context, kind alert.Kind) (alert.Event, error) {
 	for {
 		e, ok, changed := r.take(kind)
 		if ok {
@@ -71,14 +71,14 @@ func (r *Recorder) WaitFor(ctx context.Context, kind driver.EventKind) (driver.E
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return driver.Event{}, fmt.Errorf("sealtest: no alert of kind %s was raised (recorded: %s): %w", kind, r, context.Cause(ctx))
+			return alert.Event{}, fmt.Errorf("sealtest: no alert of kind %s was raised (recorded: %s): %w", kind, r, context.Cause(ctx))
 		}
 	}
 }
 
 // take returns an event of the kind, or the channel that is closed when
 // another event arrives.
-func (r *Recorder) take(kind driver.EventKind) (e driver.Event, ok bool, changed <-chan struct{}) {
+func (r *Recorder) take(kind alert.Kind) (e alert.Event, ok bool, changed <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i, e := range r.events {
@@ -98,7 +98,7 @@ const patience = 10 * time.Second
 
 // Want is WaitFor for at most ten seconds; it ends the test if there is no
 // such event.
-func (r *Recorder) Want(t testing.TB, kind driver.EventKind) driver.Event {
+func (r *Recorder) Want(t testing.TB, kind alert.Kind) alert.Event {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

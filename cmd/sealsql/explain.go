@@ -138,7 +138,7 @@ type shownRefusal struct {
 func (a *app) showExplanation(x *driver.Explanation, refused *driver.RefusedError) error {
 	s := shownExplanation{Protected: true}
 	if r := refused; r != nil {
-		s.Refused = &shownRefusal{r.Line, r.Column, r.Object, r.What, r.Mend}
+		s.Refused = &shownRefusal{r.Line, r.Column, r.Object, r.What, r.Hint}
 	} else if s.Protected = x.Protected; s.Protected {
 		s.add(x)
 	}

@@ -20,9 +20,9 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	_ "github.com/sealsql/sealsql/alert/cloudwatch" // alerts: [cloudwatch]
+	_ "github.com/sealsql/sealsql/alert/otel"       // alerts: [otel]
 	"github.com/sealsql/sealsql/driver"
-	_ "github.com/sealsql/sealsql/driver/cloudwatch" // alerts: [cloudwatch]
-	_ "github.com/sealsql/sealsql/driver/otel"       // alerts: [otel]
 	"github.com/sealsql/sealsql/internal/sqlplan"
 	planner "github.com/sealsql/sealsql/internal/sqlplan/mysql"
 )

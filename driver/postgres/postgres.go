@@ -22,9 +22,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 
+	_ "github.com/sealsql/sealsql/alert/cloudwatch" // alerts: [cloudwatch]
+	_ "github.com/sealsql/sealsql/alert/otel"       // alerts: [otel]
 	"github.com/sealsql/sealsql/driver"
-	_ "github.com/sealsql/sealsql/driver/cloudwatch" // alerts: [cloudwatch]
-	_ "github.com/sealsql/sealsql/driver/otel"       // alerts: [otel]
 	"github.com/sealsql/sealsql/internal/sqlplan"
 	planner "github.com/sealsql/sealsql/internal/sqlplan/postgres"
 )

@@ -6,6 +6,7 @@ import (
 
 	"github.com/DATA-DOG/go-sqlmock"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/driver/mysql"
 	"github.com/sealsql/sealsql/driver/postgres"
@@ -83,8 +84,8 @@ func TestAnotherCustomersSSNIsNotHandedOut(t *testing.T) {
 		if _, err := s.Find(t.Context(), "4000000001"); !errors.Is(err, driver.ErrMismatch) {
 			t.Errorf("the value of another row: %v", err)
 		}
-		alert := kit.Alerts.Want(t, driver.EventMismatch)
-		if alert.RowKeyDigest != driver.RowKeyDigest("accounts", "4000000001") {
+		event := kit.Alerts.Want(t, alert.Mismatch)
+		if event.RowKeyDigest != alert.RowKeyDigest("accounts", "4000000001") {
 			t.Error("the alert names another row")
 		}
 	})

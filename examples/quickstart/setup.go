@@ -12,6 +12,7 @@ import (
 	_ "github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/driver/mysql"
 	"github.com/sealsql/sealsql/driver/postgres"
@@ -47,7 +48,7 @@ type options struct {
 // and through the bare driver.
 type environment struct {
 	sealed, bare *sql.DB
-	alerts       chan driver.Event
+	alerts       chan alert.Event
 	postgres     bool
 	closers      []func()
 }
@@ -72,13 +73,13 @@ func (e *environment) sql(text string) string {
 }
 
 func setUp(ctx context.Context, o options) (_ *environment, err error) {
-	env := &environment{alerts: make(chan driver.Event, 16)}
+	env := &environment{alerts: make(chan alert.Event, 16)}
 	defer func() {
 		if err != nil {
 			env.close()
 		}
 	}()
-	opts := []driver.Option{driver.WithAlertFunc(func(e driver.Event) {
+	opts := []driver.Option{driver.WithAlertFunc(func(e alert.Event) {
 		select {
 		case env.alerts <- e:
 		default: // the example looks at the first ones only

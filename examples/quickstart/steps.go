@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/driver"
 )
@@ -70,7 +71,7 @@ func swap(ctx context.Context, env *environment) error {
 	fmt.Println("   the application gets an error, not another person's SSN:\n     ", err)
 	select {
 	case e := <-env.alerts:
-		if e.Kind != driver.EventMismatch || e.RowKeyDigest != driver.RowKeyDigest(table, a) {
+		if e.Kind != alert.Mismatch || e.RowKeyDigest != alert.RowKeyDigest(table, a) {
 			return fmt.Errorf("the alert is of kind %s for row %s", e.Kind, e.RowKeyDigest)
 		}
 		fmt.Printf("   the security team gets an alert:\n      %v\n", e.LogValue())

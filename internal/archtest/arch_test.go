@@ -19,34 +19,146 @@ const module = "github.com/sealsql/sealsql/"
 // "codec/*" stands for any package below codec. The standard library is always
 // allowed.
 var allowed = map[string][]string{
-	"policy":                          {"gopkg.in/yaml.v3"},
-	"codec":                           {},
-	"codec/rawaes":                    {"codec"},
-	"codec/rawrsa":                    {"codec"},
-	"codec/cache":                     {"codec"},
-	"codec/branchkey":                 {"codec"},
-	"codec/awskms":                    {"codec", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/kms", "github.com/aws/aws-sdk-go-v2/service/kms/types", "github.com/aws/smithy-go"},
-	"driver":                          {"policy", "codec", "codec/rawaes", "codec/awskms", "codec/branchkey", "codec/cache", "internal/sqlplan", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/config"},
-	"driver/cloudwatch":               {"driver", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/service/cloudwatch", "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"},
-	"driver/otel":                     {"driver", "go.opentelemetry.io/otel", "go.opentelemetry.io/otel/attribute", "go.opentelemetry.io/otel/metric", "go.opentelemetry.io/otel/semconv/v1.43.0", "go.opentelemetry.io/otel/trace"},
-	"driver/postgres":                 {"driver", "driver/cloudwatch", "driver/otel", "internal/sqlplan", "internal/sqlplan/postgres", "github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/pgconn", "github.com/jackc/pgx/v5/stdlib"},
-	"driver/mysql":                    {"driver", "driver/cloudwatch", "driver/otel", "internal/sqlplan", "internal/sqlplan/mysql", "github.com/go-sql-driver/mysql"},
-	"internal/sqlplan":                {},
-	"internal/sqlplan/postgres":       {"internal/sqlplan", "github.com/sqlc-dev/oliphant", "github.com/sqlc-dev/oliphant/ast", "google.golang.org/protobuf/reflect/protoreflect"},
-	"internal/sqlplan/mysql":          {"internal/sqlplan", "github.com/sqlc-dev/marino/ast", "github.com/sqlc-dev/marino/mysql", "github.com/sqlc-dev/marino/parser", "github.com/sqlc-dev/marino/opcode", "github.com/sqlc-dev/marino/types", "github.com/sqlc-dev/marino/test_driver", "github.com/sqlc-dev/marino/format", "github.com/sqlc-dev/marino/charset"},
-	"internal/sqlplan/plantest":       {"internal/sqlplan"},
-	"internal/testing/drills":         {},
-	"internal/testing/fakecloudwatch": {"github.com/aws/smithy-go/encoding/cbor"},
-	"internal/rekey":                  {"policy", "codec", "codec/awskms", "driver", "internal/sqlplan", "github.com/go-sql-driver/mysql"},
-	"rekey":                           {"driver", "internal/rekey"},
-	"internal/testing/memdriver":      {},
-	"internal/testing/mutants":        {},
-	"internal/testing/gencombos":      {},
-	"internal/testing/barecrypto":     {},
-	"internal/testing/corpus":         {"policy", "internal/sqlplan", "golang.org/x/tools/txtar"},
-	"internal/testing/testdb":         {"sealtest", "github.com/go-sql-driver/mysql", "github.com/jackc/pgx/v5/stdlib"},
-	"sealtest":                        {"driver", "codec", "codec/rawaes", "policy", "github.com/aws/aws-sdk-go-v2/aws", "github.com/aws/aws-sdk-go-v2/credentials", "github.com/aws/aws-sdk-go-v2/service/kms"},
-	"internal/seal/equality":          {"golang.org/x/text/cases", "golang.org/x/text/unicode/norm"},
+	"alert": {
+		"github.com/aws/aws-sdk-go-v2/aws",
+	},
+
+	"alert/cloudwatch": {
+		"alert",
+		"github.com/aws/aws-sdk-go-v2/aws",
+		"github.com/aws/aws-sdk-go-v2/service/cloudwatch",
+		"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types",
+	},
+
+	"alert/otel": {
+		"alert",
+		"go.opentelemetry.io/otel",
+		"go.opentelemetry.io/otel/attribute",
+		"go.opentelemetry.io/otel/metric",
+		"go.opentelemetry.io/otel/semconv/v1.43.0",
+		"go.opentelemetry.io/otel/trace",
+	},
+
+	"codec": {},
+
+	"codec/awskms": {
+		"codec",
+		"github.com/aws/aws-sdk-go-v2/aws",
+		"github.com/aws/aws-sdk-go-v2/service/kms",
+		"github.com/aws/aws-sdk-go-v2/service/kms/types",
+		"github.com/aws/smithy-go",
+	},
+
+	"codec/branchkey": {
+		"codec",
+	},
+
+	"codec/cache": {
+		"codec",
+	},
+
+	"codec/rawaes": {
+		"codec",
+	},
+
+	"codec/rawrsa": {
+		"codec",
+	},
+
+	"driver": {
+		"alert", "codec", "codec/awskms", "codec/branchkey", "codec/cache", "codec/rawaes", "fault", "internal/sqlplan", "policy",
+		"github.com/aws/aws-sdk-go-v2/aws",
+		"github.com/aws/aws-sdk-go-v2/config",
+	},
+
+	"driver/mysql": {
+		"alert/cloudwatch", "alert/otel", "driver", "internal/sqlplan", "internal/sqlplan/mysql",
+		"github.com/go-sql-driver/mysql",
+	},
+
+	"driver/postgres": {
+		"alert/cloudwatch", "alert/otel", "driver", "internal/sqlplan", "internal/sqlplan/postgres",
+		"github.com/jackc/pgx/v5",
+		"github.com/jackc/pgx/v5/pgconn",
+		"github.com/jackc/pgx/v5/stdlib",
+	},
+
+	"fault": {},
+
+	"internal/rekey": {
+		"alert", "codec", "codec/awskms", "driver", "internal/sqlplan", "policy",
+		"github.com/go-sql-driver/mysql",
+	},
+
+	"internal/seal/equality": {
+		"golang.org/x/text/cases",
+		"golang.org/x/text/unicode/norm",
+	},
+
+	"internal/sqlplan": {},
+
+	"internal/sqlplan/mysql": {
+		"internal/sqlplan",
+		"github.com/sqlc-dev/marino/ast",
+		"github.com/sqlc-dev/marino/charset",
+		"github.com/sqlc-dev/marino/format",
+		"github.com/sqlc-dev/marino/mysql",
+		"github.com/sqlc-dev/marino/opcode",
+		"github.com/sqlc-dev/marino/parser",
+		"github.com/sqlc-dev/marino/test_driver",
+		"github.com/sqlc-dev/marino/types",
+	},
+
+	"internal/sqlplan/plantest": {
+		"internal/sqlplan",
+	},
+
+	"internal/sqlplan/postgres": {
+		"internal/sqlplan",
+		"github.com/sqlc-dev/oliphant",
+		"github.com/sqlc-dev/oliphant/ast",
+		"google.golang.org/protobuf/reflect/protoreflect",
+	},
+
+	"internal/testing/barecrypto": {},
+
+	"internal/testing/corpus": {
+		"internal/sqlplan", "policy",
+		"golang.org/x/tools/txtar",
+	},
+
+	"internal/testing/drills": {},
+
+	"internal/testing/fakecloudwatch": {
+		"github.com/aws/smithy-go/encoding/cbor",
+	},
+
+	"internal/testing/gencombos": {},
+
+	"internal/testing/memdriver": {},
+
+	"internal/testing/mutants": {},
+
+	"internal/testing/testdb": {
+		"sealtest",
+		"github.com/go-sql-driver/mysql",
+		"github.com/jackc/pgx/v5/stdlib",
+	},
+
+	"policy": {
+		"gopkg.in/yaml.v3",
+	},
+
+	"rekey": {
+		"alert", "driver", "internal/rekey",
+	},
+
+	"sealtest": {
+		"alert", "codec", "codec/rawaes", "driver", "policy",
+		"github.com/aws/aws-sdk-go-v2/aws",
+		"github.com/aws/aws-sdk-go-v2/credentials",
+		"github.com/aws/aws-sdk-go-v2/service/kms",
+	},
 }
 
 // breaks lists the imports that a package must not have.

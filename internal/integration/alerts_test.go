@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/internal/testing/fakecloudwatch"
 	"github.com/sealsql/sealsql/policy"
@@ -139,8 +140,8 @@ func TestAMismatchIsReportedWhateverThePolicyMakesOfIt(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *site) {
 		k, arn := kms()
 		t.Setenv("SEALSQL_TEST_KEY", arn)
-		var got []driver.Event
-		db := s.withPolicy(mismatchPolicy(), driver.WithAWSConfig(k.AWSConfig("us-east-1")), driver.WithAlertFunc(func(e driver.Event) { got = append(got, e) }))
+		var got []alert.Event
+		db := s.withPolicy(mismatchPolicy(), driver.WithAWSConfig(k.AWSConfig("us-east-1")), driver.WithAlertFunc(func(e alert.Event) { got = append(got, e) }))
 		s.exec2(db, "INSERT INTO accounts (account_number, ssn, note, balance) VALUES (?, ?, 'note one', 1), (?, ?, 'note two', 2)", "row-one", ssn1, "row-two", ssn2)
 		for _, c := range []string{"ssn", "note", "balance"} {
 			s.exec2(s.bare, fmt.Sprintf("UPDATE accounts SET %s = (SELECT v FROM (SELECT %s AS v FROM accounts WHERE account_number = 'row-two') x) WHERE account_number = 'row-one'", c, c))
@@ -160,8 +161,8 @@ func TestAMismatchIsReportedWhateverThePolicyMakesOfIt(t *testing.T) {
 		byColumn := map[string]uint64{}
 		for _, e := range got {
 			byColumn[e.Column] += e.Count()
-			if e.Kind != driver.EventMismatch || e.Suppressed > 0 || e.Handed != (e.Column == "note") || e.RowKeyDigest != driver.RowKeyDigest("accounts", "row-one") ||
-				e.Found["account_number"] != driver.Digest("row-two") || e.Expected["account_number"] != driver.Digest("row-one") {
+			if e.Kind != alert.Mismatch || e.Suppressed > 0 || e.Handed != (e.Column == "note") || e.RowKeyDigest != alert.RowKeyDigest("accounts", "row-one") ||
+				e.Found["account_number"] != alert.Digest("row-two") || e.Expected["account_number"] != alert.Digest("row-one") {
 				t.Fatalf("event %+v", e)
 			}
 		}
@@ -197,8 +198,8 @@ func TestARegionThatIsDown(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *site) {
 		for i, c := range cases {
 			k := sealtest.NewKMS()
-			var events []driver.Event
-			db := s.withPolicy(threeRegions(t, k, c.when), driver.WithAWSConfig(k.AWSConfig("us-east-1")), driver.WithAlertFunc(func(e driver.Event) { events = append(events, e) }))
+			var events []alert.Event
+			db := s.withPolicy(threeRegions(t, k, c.when), driver.WithAWSConfig(k.AWSConfig("us-east-1")), driver.WithAlertFunc(func(e alert.Event) { events = append(events, e) }))
 			// The base driver may ask for a prepared statement at the first argument.
 			warm := fmt.Sprintf("region-warm-%d", i)
 			s.exec2(db, "INSERT INTO accounts (account_number, ssn) VALUES (?, ?)", warm, ssn1)
@@ -217,10 +218,10 @@ func TestARegionThatIsDown(t *testing.T) {
 			}
 			missing := 0
 			for _, e := range events {
-				if e.Kind != driver.EventWrappingMissing {
+				if e.Kind != alert.WrappingMissing {
 					continue
 				}
-				if missing++; e.Table != "accounts" || e.Column != "ssn" || e.RowKeyDigest != driver.RowKeyDigest("accounts", key) || e.Statement == "" || e.KeyARN == "" || st.WrappingsMissing[e.Region] != 1 {
+				if missing++; e.Table != "accounts" || e.Column != "ssn" || e.RowKeyDigest != alert.RowKeyDigest("accounts", key) || e.Statement == "" || e.KeyARN == "" || st.WrappingsMissing[e.Region] != 1 {
 					t.Errorf("%s, down %v: event %+v, counted %v", c.when, c.down, e, st.WrappingsMissing)
 				}
 			}

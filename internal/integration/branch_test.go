@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec/branchkey"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/policy"
@@ -139,7 +140,7 @@ func TestShredding(t *testing.T) {
 			t.Errorf("another tenant: %v", err)
 		}
 		snapshot, err := driver.Stats(fresh)
-		if err != nil || snapshot.Events[driver.EventShredded] == 0 {
+		if err != nil || snapshot.Events[alert.Shredded] == 0 {
 			t.Errorf("events %v, %v", snapshot.Events, err)
 		}
 	})

@@ -17,9 +17,10 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/sealsql/sealsql/alert"
+	"github.com/sealsql/sealsql/alert/cloudwatch"
+	"github.com/sealsql/sealsql/alert/otel"
 	"github.com/sealsql/sealsql/driver"
-	"github.com/sealsql/sealsql/driver/cloudwatch"
-	"github.com/sealsql/sealsql/driver/otel"
 )
 
 // emitted gathers what every connector of the whole run puts out: events, log
@@ -61,7 +62,7 @@ func (o *outputs) options() []driver.Option {
 		driver.WithLogger(slog.New(slog.NewTextHandler(o, &slog.HandlerOptions{Level: slog.LevelDebug}))),
 		driver.WithSink(cloudwatch.NewEMF(o, "")),
 		driver.WithSink(o.otel),
-		driver.WithAlertFunc(func(e driver.Event) {
+		driver.WithAlertFunc(func(e alert.Event) {
 			b, err := json.Marshal(e)
 			if err != nil {
 				panic(err)

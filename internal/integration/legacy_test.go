@@ -11,6 +11,7 @@ import (
 
 	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/policy"
@@ -126,14 +127,14 @@ func TestLegacyCiphertextsAreRead(t *testing.T) {
 				t.Errorf("%s: %d legacy reads, want %d", c.Column, c.LegacyReads, want)
 			}
 		}
-		kinds := map[driver.EventKind]int{}
+		kinds := map[alert.Kind]int{}
 		for _, e := range s.drain(db) {
 			kinds[e.Kind]++
-			if e.Kind == driver.EventUnverifiable && (e.Column != "note" || !e.Handed) {
+			if e.Kind == alert.Unverifiable && (e.Column != "note" || !e.Handed) {
 				t.Errorf("%+v", e)
 			}
 		}
-		if kinds[driver.EventMismatch] != 3 || kinds[driver.EventUnverifiable] != 1 || kinds[driver.EventNotCiphertext] != 2 {
+		if kinds[alert.Mismatch] != 3 || kinds[alert.Unverifiable] != 1 || kinds[alert.NotCiphertext] != 2 {
 			t.Errorf("events: %v", kinds)
 		}
 	})
@@ -310,14 +311,14 @@ tables:
 				t.Errorf("%s: %v", text, err)
 			}
 		}
-		kinds := map[driver.EventKind]int{}
+		kinds := map[alert.Kind]int{}
 		for _, e := range s.drain(db) {
 			kinds[e.Kind]++
 			if e.Handed {
 				t.Errorf("%s of %s says that it was handed out", e.Kind, e.Column)
 			}
 		}
-		if kinds[driver.EventMismatch] != 3 || kinds[driver.EventTampered] != 0 {
+		if kinds[alert.Mismatch] != 3 || kinds[alert.Tampered] != 0 {
 			t.Errorf("events: %v", kinds)
 		}
 	})
@@ -372,7 +373,7 @@ func TestCommitmentPolicies(t *testing.T) {
 }
 
 // drain closes a database, which delivers its events, and returns those so far.
-func (s *site) drain(db *sql.DB) []driver.Event {
+func (s *site) drain(db *sql.DB) []alert.Event {
 	s.t.Helper()
 	c, err := driver.Of(db)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/driver"
 )
@@ -153,7 +154,7 @@ func TestLegacyCiphertextsThatWereMoved(t *testing.T) {
 		}
 		unverified := 0
 		for _, e := range s.drain(db) {
-			if e.Kind == driver.EventUnverifiable && e.Column == "note" && e.Handed {
+			if e.Kind == alert.Unverifiable && e.Column == "note" && e.Handed {
 				unverified++
 			}
 		}

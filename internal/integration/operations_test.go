@@ -11,9 +11,9 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"gopkg.in/yaml.v3"
 
-	"github.com/sealsql/sealsql/driver"
-	"github.com/sealsql/sealsql/driver/cloudwatch"
-	"github.com/sealsql/sealsql/driver/otel"
+	"github.com/sealsql/sealsql/alert"
+	"github.com/sealsql/sealsql/alert/cloudwatch"
+	"github.com/sealsql/sealsql/alert/otel"
 )
 
 // operations returns docs/OPERATIONS.md, and its blocks of a language.
@@ -36,7 +36,7 @@ func TestThePageNamesEveryMetricAndEveryKind(t *testing.T) {
 			t.Errorf("docs/OPERATIONS.md lacks %s", name)
 		}
 	}
-	for _, k := range driver.EventKinds() {
+	for _, k := range alert.Kinds() {
 		if !regexp.MustCompile(`(?m)^\| [a-z_, ]*\b` + k.String() + `\b[a-z_, ]* \|`).MatchString(page) {
 			t.Errorf("docs/OPERATIONS.md lacks the kind %s", k)
 		}
@@ -57,7 +57,7 @@ func TestTheCloudWatchAlarmCanBePasted(t *testing.T) {
 		if err := dec.Decode(&in); err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Contains(cloudwatch.Metrics(), *in.MetricName) || *in.Namespace != cloudwatch.DefaultNamespace || *in.Dimensions[0].Name != "Kind" || *in.Dimensions[0].Value != driver.EventMismatch.String() {
+		if !slices.Contains(cloudwatch.Metrics(), *in.MetricName) || *in.Namespace != cloudwatch.DefaultNamespace || *in.Dimensions[0].Name != "Kind" || *in.Dimensions[0].Value != alert.Mismatch.String() {
 			t.Errorf("the alarm is on %s in %s", *in.MetricName, *in.Namespace)
 		}
 		if !slices.Contains(in.ComparisonOperator.Values(), in.ComparisonOperator) || !slices.Contains(in.Statistic.Values(), in.Statistic) || in.Period == nil || in.EvaluationPeriods == nil || in.Threshold == nil {
@@ -115,7 +115,7 @@ func TestThePrometheusRulesNameWhatThereIs(t *testing.T) {
 			}
 			for _, m := range regexp.MustCompile(`sealsql_event_kind=~?"([a-z_|]+)"`).FindAllStringSubmatch(r.Expr, -1) {
 				for kind := range strings.SplitSeq(m[1], "|") {
-					if !slices.ContainsFunc(driver.EventKinds(), func(k driver.EventKind) bool { return k.String() == kind }) {
+					if !slices.ContainsFunc(alert.Kinds(), func(k alert.Kind) bool { return k.String() == kind }) {
 						t.Errorf("%s names the kind %s, which there is not", r.Alert, kind)
 					}
 				}

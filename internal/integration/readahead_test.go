@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/internal/testing/testdb"
 	"github.com/sealsql/sealsql/policy"
@@ -263,7 +264,7 @@ func TestAValueThatSeveralRowsShowIsOpenedOnce(t *testing.T) {
 	})
 }
 
-func opened(s driver.Snapshot, table, column string) uint64 {
+func opened(s alert.Snapshot, table, column string) uint64 {
 	for _, c := range s.Columns {
 		if c.Table == table && c.Column == column {
 			return c.Opened

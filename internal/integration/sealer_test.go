@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/driver"
 )
 
@@ -82,12 +83,12 @@ func (s *site) wrongRow(v *driver.ValueSealer, stored []byte) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	n := before.Stats().Events[driver.EventMismatch]
+	n := before.Stats().Events[alert.Mismatch]
 	other := driver.Row{"account_number": "A1"}
 	if got, err := v.Open(s.t.Context(), "accounts", "ssn", other, stored); got != nil || !errors.Is(err, driver.ErrMismatch) {
 		s.t.Errorf("another row's value: %v, %v", got, err)
 	}
-	if got := before.Stats().Events[driver.EventMismatch]; got != n+1 {
+	if got := before.Stats().Events[alert.Mismatch]; got != n+1 {
 		s.t.Errorf("%d events were raised", got-n)
 	}
 	in, err := v.Inspect(s.t.Context(), "accounts", "ssn", other, stored)

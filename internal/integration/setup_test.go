@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/driver"
 	_ "github.com/sealsql/sealsql/driver/mysql"
 	_ "github.com/sealsql/sealsql/driver/postgres"
@@ -65,7 +66,7 @@ type site struct {
 	sealed, bare *sql.DB
 	proxy        *sealtest.LeakProxy
 	mu           sync.Mutex
-	events       []driver.Event
+	events       []alert.Event
 }
 
 func (s *site) postgres() bool { return s.server.Name == "postgres" }
@@ -109,7 +110,7 @@ func newSite(t *testing.T, server *testdb.Server) *site {
 	return s
 }
 
-func (s *site) alert(e driver.Event) {
+func (s *site) alert(e alert.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.events = append(s.events, e)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/driver"
 )
@@ -48,20 +49,20 @@ func TestWrappedKeysThatWereChanged(t *testing.T) {
 			name   string
 			stored []byte
 			want   error
-			kind   driver.EventKind
+			kind   alert.Kind
 		}{
-			{"emptied", key(nil), driver.ErrTampered, driver.EventTampered},
-			{"one byte", key([]byte{1}), driver.ErrTampered, driver.EventTampered},
-			{"longer than KMS takes", key(make([]byte, 7000)), driver.ErrTampered, driver.EventTampered},
-			{"changed", key(flipped), driver.ErrTampered, driver.EventTampered},
-			{"another key's ciphertext", key(script(t, k, foreign, strings.Repeat("k", 32), map[string]string{"account_number": "1"})), driver.ErrTampered, driver.EventTampered},
-			{"16 bytes under the key and context", key(script(t, k, arn, strings.Repeat("k", 16), m.Context())), driver.ErrTampered, driver.EventTampered},
-			{"32 bytes under the key and context", key(script(t, k, arn, strings.Repeat("k", 32), m.Context())), driver.ErrTampered, driver.EventTampered},
-			{"another key's ARN", named(foreign), driver.ErrUnknownKey, driver.EventUnknownKey},
-			{"another Region's ARN", named(strings.Replace(arn, "us-east-1", "eu-west-1", 1)), driver.ErrUnknownKey, driver.EventUnknownKey},
-			{"an alias", named("arn:aws:kms:us-east-1:111122223333:alias/x"), driver.ErrTampered, driver.EventTampered},
-			{"a host for a Region", named("arn:aws:kms:evil.example/:111122223333:key/mrk-1"), driver.ErrTampered, driver.EventTampered},
-			{"another provider", replaced(genuine, []byte("aws-kms"), []byte("aws-kmx")), driver.ErrUnknownKey, driver.EventUnknownKey},
+			{"emptied", key(nil), driver.ErrTampered, alert.Tampered},
+			{"one byte", key([]byte{1}), driver.ErrTampered, alert.Tampered},
+			{"longer than KMS takes", key(make([]byte, 7000)), driver.ErrTampered, alert.Tampered},
+			{"changed", key(flipped), driver.ErrTampered, alert.Tampered},
+			{"another key's ciphertext", key(script(t, k, foreign, strings.Repeat("k", 32), map[string]string{"account_number": "1"})), driver.ErrTampered, alert.Tampered},
+			{"16 bytes under the key and context", key(script(t, k, arn, strings.Repeat("k", 16), m.Context())), driver.ErrTampered, alert.Tampered},
+			{"32 bytes under the key and context", key(script(t, k, arn, strings.Repeat("k", 32), m.Context())), driver.ErrTampered, alert.Tampered},
+			{"another key's ARN", named(foreign), driver.ErrUnknownKey, alert.UnknownKey},
+			{"another Region's ARN", named(strings.Replace(arn, "us-east-1", "eu-west-1", 1)), driver.ErrUnknownKey, alert.UnknownKey},
+			{"an alias", named("arn:aws:kms:us-east-1:111122223333:alias/x"), driver.ErrTampered, alert.Tampered},
+			{"a host for a Region", named("arn:aws:kms:evil.example/:111122223333:key/mrk-1"), driver.ErrTampered, alert.Tampered},
+			{"another provider", replaced(genuine, []byte("aws-kms"), []byte("aws-kmx")), driver.ErrUnknownKey, alert.UnknownKey},
 		}
 		for _, c := range cases {
 			if _, err := s.bare.Exec(s.q("UPDATE accounts SET ssn = ?"), c.stored); err != nil {
@@ -76,7 +77,7 @@ func TestWrappedKeysThatWereChanged(t *testing.T) {
 		if len(events) != len(cases) || len(cases) != 12 {
 			t.Fatalf("%d events of %d cases", len(events), len(cases))
 		}
-		want := map[driver.EventKind]int{}
+		want := map[alert.Kind]int{}
 		for _, c := range cases {
 			want[c.kind]++
 		}

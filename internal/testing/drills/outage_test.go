@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/awskms"
 	"github.com/sealsql/sealsql/driver"
@@ -79,7 +80,7 @@ func runOutage(t *testing.T, server *testdb.Server) {
 version: 1
 keyrings: {pii: {kms: {keys: [%s], when_region_down: degrade}}}
 tables: {accounts: {row_key: [id], columns: {ssn: {keyring: pii, type: string}}}}
-`, strings.Join(list, ", ")), driver.WithAWSConfig(k.AWSConfig(regions[0])), quiet(), driver.WithAlertFunc(func(e driver.Event) { missing.Store(e.Kind, true) }))
+`, strings.Join(list, ", ")), driver.WithAWSConfig(k.AWSConfig(regions[0])), quiet(), driver.WithAlertFunc(func(e alert.Event) { missing.Store(e.Kind, true) }))
 	db.SetMaxOpenConns(clients)
 	db.SetMaxIdleConns(clients)
 
@@ -99,7 +100,7 @@ tables: {accounts: {row_key: [id], columns: {ssn: {keyring: pii, type: string}}}
 	}
 	t.Logf("%s: values written without a Region's wrapping: %v", server.Name, st.WrappingsMissing)
 	for kind := range missing.Range {
-		if kind != driver.EventWrappingMissing {
+		if kind != alert.WrappingMissing {
 			t.Errorf("an event %s was raised", kind)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/internal/testing/testdb"
 )
@@ -38,9 +39,9 @@ func TestSinks(t *testing.T) {
 	}{
 		{"the log alone", nil},
 		{"the same once more", nil},
-		{"blocks for ever", []driver.Option{driver.WithSink(driver.SinkFunc(func(context.Context, driver.Event) error { <-forever; return nil }))}},
-		{"panics", []driver.Option{driver.WithSink(driver.SinkFunc(func(context.Context, driver.Event) error { panic("a fault of the sink's own") }))}},
-		{"returns errors", []driver.Option{driver.WithSink(driver.SinkFunc(func(context.Context, driver.Event) error { return errors.New("no") }))}},
+		{"blocks for ever", []driver.Option{driver.WithSink(alert.SinkFunc(func(context.Context, alert.Event) error { <-forever; return nil }))}},
+		{"panics", []driver.Option{driver.WithSink(alert.SinkFunc(func(context.Context, alert.Event) error { panic("a fault of the sink's own") }))}},
+		{"returns errors", []driver.Option{driver.WithSink(alert.SinkFunc(func(context.Context, alert.Event) error { return errors.New("no") }))}},
 	}
 	dbs := make([]*sql.DB, len(kinds))
 	for i, k := range kinds {
@@ -70,8 +71,8 @@ func TestSinks(t *testing.T) {
 		t.Logf("%-20s query of %d rows %s, ratio %.3f; p99 %s; %.0f events raised a second, %d dropped, %d failures of the sink", k.name+":", rows,
 			median(took[i]).Round(time.Microsecond), ratio, percentile(took[i], 0.99).Round(time.Microsecond),
 			float64(len(took[i])*rows)/spent[i].Seconds(), st.EventsDropped, st.SinkFailures)
-		if want := uint64((rounds + 5) * rows); st.Events[driver.EventPlaintextRead] != want {
-			t.Errorf("%s: %d events raised, want %d", k.name, st.Events[driver.EventPlaintextRead], want)
+		if want := uint64((rounds + 5) * rows); st.Events[alert.PlaintextRead] != want {
+			t.Errorf("%s: %d events raised, want %d", k.name, st.Events[alert.PlaintextRead], want)
 		}
 		if *whole && ratio > 1.1 {
 			t.Errorf("%s: %.3f times as slow as without that sink", k.name, ratio)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/internal/testing/testdb"
 )
@@ -37,7 +38,7 @@ type swaps struct {
 	rows   int // ids 0 to rows-1 in each tenant
 	fresh  int // the next id that no row has had
 	caught map[string]int
-	wanted map[driver.EventKind]uint64
+	wanted map[alert.Kind]uint64
 }
 
 const tenants = 4
@@ -56,24 +57,24 @@ func (c cell) String() string {
 // and the place, which it may have made.
 type attack struct {
 	name string
-	kind driver.EventKind
+	kind alert.Kind
 	make func(s *swaps) (cell, []byte)
 }
 
 var attacks = []attack{
-	{"moved to another row", driver.EventMismatch, func(s *swaps) (cell, []byte) {
+	{"moved to another row", alert.Mismatch, func(s *swaps) (cell, []byte) {
 		to := s.anywhere()
 		from := to
 		from.id = (to.id + 1 + s.rnd.IntN(s.rows-1)) % s.rows
 		return to, s.stored(from)
 	}},
-	{"moved to another tenant", driver.EventMismatch, func(s *swaps) (cell, []byte) {
+	{"moved to another tenant", alert.Mismatch, func(s *swaps) (cell, []byte) {
 		to := s.anywhere()
 		from := to
 		from.tenant = (to.tenant + 1 + s.rnd.IntN(tenants-1)) % tenants
 		return to, s.stored(from)
 	}},
-	{"moved to another column", driver.EventMismatch, func(s *swaps) (cell, []byte) {
+	{"moved to another column", alert.Mismatch, func(s *swaps) (cell, []byte) {
 		to := s.anywhere()
 		to.table = "accounts"
 		from := to
@@ -82,7 +83,7 @@ var attacks = []attack{
 		}
 		return to, s.stored(from)
 	}},
-	{"moved to another table", driver.EventMismatch, func(s *swaps) (cell, []byte) {
+	{"moved to another table", alert.Mismatch, func(s *swaps) (cell, []byte) {
 		to := s.anywhere()
 		to.column = "ssn"
 		from := to
@@ -91,7 +92,7 @@ var attacks = []attack{
 		}
 		return to, s.stored(from)
 	}},
-	{"replayed from before the row was given another key", driver.EventMismatch, func(s *swaps) (cell, []byte) {
+	{"replayed from before the row was given another key", alert.Mismatch, func(s *swaps) (cell, []byte) {
 		at := s.anywhere()
 		old := s.stored(at)
 		s.fresh++
@@ -100,7 +101,7 @@ var attacks = []attack{
 		at.id = s.fresh
 		return at, old
 	}},
-	{"replayed from a deleted row into a new one", driver.EventMismatch, func(s *swaps) (cell, []byte) {
+	{"replayed from a deleted row into a new one", alert.Mismatch, func(s *swaps) (cell, []byte) {
 		gone := s.anywhere()
 		old := s.stored(gone)
 		s.exec(s.bare(), fmt.Sprintf("DELETE FROM %s WHERE tenant = ? AND id = ?", gone.table), gone.tenant, gone.id)
@@ -110,30 +111,30 @@ var attacks = []attack{
 		gone.id = s.fresh
 		return gone, old
 	}},
-	{"truncated", driver.EventTampered, func(s *swaps) (cell, []byte) {
+	{"truncated", alert.Tampered, func(s *swaps) (cell, []byte) {
 		at := s.anywhere()
 		v := s.stored(at)
 		return at, v[:40+s.rnd.IntN(len(v)-40)]
 	}},
-	{"lengthened", driver.EventTampered, func(s *swaps) (cell, []byte) {
+	{"lengthened", alert.Tampered, func(s *swaps) (cell, []byte) {
 		at := s.anywhere()
 		return at, append(bytes.Clone(s.stored(at)), byte(s.rnd.IntN(256)))
 	}},
-	{"a bit of the key, the commitment, the tags or the body flipped", driver.EventTampered, func(s *swaps) (cell, []byte) {
+	{"a bit of the key, the commitment, the tags or the body flipped", alert.Tampered, func(s *swaps) (cell, []byte) {
 		at := s.anywhere()
 		v := bytes.Clone(s.stored(at))
 		from := wrappedKeyAt(v)
 		flip(v, from+s.rnd.IntN(len(v)-from), s.rnd.IntN(8))
 		return at, v
 	}},
-	{"a bit of the stored context flipped", driver.EventMismatch, func(s *swaps) (cell, []byte) {
+	{"a bit of the stored context flipped", alert.Mismatch, func(s *swaps) (cell, []byte) {
 		at := s.anywhere()
 		v := bytes.Clone(s.stored(at))
 		i := bytes.Index(v, []byte("tenant")) // a key of the context: its value follows
 		flip(v, i+len("tenant")+2, s.rnd.IntN(4))
 		return at, v
 	}},
-	{"put together from two values", driver.EventTampered, func(s *swaps) (cell, []byte) {
+	{"put together from two values", alert.Tampered, func(s *swaps) (cell, []byte) {
 		at := s.anywhere()
 		other := at
 		other.id = (at.id + 1 + s.rnd.IntN(s.rows-1)) % s.rows
@@ -141,7 +142,7 @@ var attacks = []attack{
 		n := len(v) - 40 // the other's body, under this one's header
 		return at, append(bytes.Clone(v[:n]), w[max(0, len(w)-40):]...)
 	}},
-	{"replaced by a plaintext", driver.EventNotCiphertext, func(s *swaps) (cell, []byte) {
+	{"replaced by a plaintext", alert.NotCiphertext, func(s *swaps) (cell, []byte) {
 		return s.anywhere(), fmt.Appendf(nil, "900-55-%04d", s.rnd.IntN(10000))
 	}},
 }
@@ -206,7 +207,7 @@ func (s *swaps) read(c cell) (string, error) {
 	return v.String, err
 }
 
-var sentinel = map[driver.EventKind]error{driver.EventMismatch: driver.ErrMismatch, driver.EventTampered: driver.ErrTampered, driver.EventNotCiphertext: driver.ErrNotCiphertext}
+var sentinel = map[alert.Kind]error{alert.Mismatch: driver.ErrMismatch, alert.Tampered: driver.ErrTampered, alert.NotCiphertext: driver.ErrNotCiphertext}
 
 // run carries out one attack and puts the value back.
 func (s *swaps) run(a attack) {
@@ -234,9 +235,9 @@ func TestSwaps(t *testing.T) {
 			"CREATE TABLE people (tenant int, id int, ssn BINARY, PRIMARY KEY (tenant, id))")
 		rawPolicy(t)
 		var mu sync.Mutex
-		reported := map[driver.EventKind]uint64{}
+		reported := map[alert.Kind]uint64{}
 		incomplete := 0
-		db := b.open(t, swapPolicy, quiet(), driver.WithAlertFunc(func(e driver.Event) {
+		db := b.open(t, swapPolicy, quiet(), driver.WithAlertFunc(func(e alert.Event) {
 			mu.Lock()
 			defer mu.Unlock()
 			reported[e.Kind] += e.Count()
@@ -245,7 +246,7 @@ func TestSwaps(t *testing.T) {
 			}
 		}))
 		s := &swaps{t: t, b: b, db: db, rnd: rand.New(rand.NewPCG(7, 7)), rows: sized(50, 1000), fresh: 1_000_000,
-			caught: map[string]int{}, wanted: map[driver.EventKind]uint64{}}
+			caught: map[string]int{}, wanted: map[alert.Kind]uint64{}}
 		for tenant := range tenants {
 			for id := range s.rows {
 				s.insert("accounts", tenant, id)

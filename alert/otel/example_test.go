@@ -6,8 +6,8 @@ import (
 
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
+	"github.com/sealsql/sealsql/alert/otel"
 	"github.com/sealsql/sealsql/driver"
-	"github.com/sealsql/sealsql/driver/otel"
 )
 
 // A meter provider of one's own. A policy that says alerts: [otel] uses the

@@ -1,4 +1,4 @@
-package driver
+package alert
 
 import (
 	"bytes"
@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// dispatch returns a running dispatcher over sinks.
-func dispatch(sinks ...Sink) *dispatcher {
-	var named []namedSink
+// dispatch returns a running Dispatcher over sinks.
+func dispatch(sinks ...Sink) *Dispatcher {
+	var named []Named
 	for _, s := range sinks {
-		named = append(named, namedSink{"test", s})
+		named = append(named, Named{"test", s})
 	}
-	d := newDispatcher(named)
-	d.start(func() Snapshot { return Snapshot{} })
+	d := NewDispatcher(named)
+	d.Start(func() Snapshot { return Snapshot{} })
 	return d
 }
 
@@ -38,7 +38,7 @@ func (g *gather) Alert(_ context.Context, e Event) error {
 }
 
 // total is the number of occurrences of a kind that a sink learned of.
-func (g *gather) total(k EventKind) (n uint64) {
+func (g *gather) total(k Kind) (n uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, e := range g.events {
@@ -55,11 +55,11 @@ func TestNoEventIsLostWithoutAWord(t *testing.T) {
 		d := dispatch(g)
 		const flood = 50_000
 		for range flood {
-			d.raise(t.Context(), Event{Kind: EventMismatch, Table: "t", Column: "c"}, nil)
-			d.raise(t.Context(), Event{Kind: EventPlaintextRead, Table: "t", Column: "c"}, nil)
+			d.Raise(t.Context(), Event{Kind: Mismatch, Table: "t", Column: "c"}, nil)
+			d.Raise(t.Context(), Event{Kind: PlaintextRead, Table: "t", Column: "c"}, nil)
 		}
-		d.close(time.Second)
-		for _, k := range []EventKind{EventMismatch, EventPlaintextRead} {
+		d.Close(time.Second)
+		for _, k := range []Kind{Mismatch, PlaintextRead} {
 			if n := g.total(k); n != flood {
 				t.Errorf("the sink learned of %d %ss of %d", n, k, flood)
 			}
@@ -75,17 +75,17 @@ func TestASummaryComesWhileTheConnectorRuns(t *testing.T) {
 		g := &gather{}
 		d := dispatch(g)
 		for range rateBurst + 7 {
-			d.raise(t.Context(), Event{Kind: EventKeyDenied, Table: "t", Column: "c"}, nil)
+			d.Raise(t.Context(), Event{Kind: KeyDenied, Table: "t", Column: "c"}, nil)
 		}
 		time.Sleep(summaryPause + time.Millisecond) // the bubble's clock: nobody waits
 		synctest.Wait()
 		g.mu.Lock()
 		last := g.events[len(g.events)-1]
 		g.mu.Unlock()
-		if last.Suppressed != 7 || last.Kind != EventKeyDenied || last.Table != "t" || last.Column != "c" || last.RowKeyDigest != "" {
+		if last.Suppressed != 7 || last.Kind != KeyDenied || last.Table != "t" || last.Column != "c" || last.RowKeyDigest != "" {
 			t.Errorf("the last event is %+v", last)
 		}
-		d.close(time.Second)
+		d.Close(time.Second)
 	})
 }
 
@@ -97,18 +97,18 @@ func TestAFloodOfOneKindDoesNotHoldUpAMismatch(t *testing.T) {
 		once.Do(func() { close(first); <-release })
 		return g.Alert(ctx, e)
 	}))
-	d.raise(t.Context(), Event{Kind: EventPlaintextRead}, nil)
+	d.Raise(t.Context(), Event{Kind: PlaintextRead}, nil)
 	<-first // the sink is busy: what follows queues
-	for range 2 * laneCapacity {
-		d.raise(t.Context(), Event{Kind: EventPlaintextRead}, nil)
+	for range 2 * queueCapacity {
+		d.Raise(t.Context(), Event{Kind: PlaintextRead}, nil)
 	}
-	d.raise(t.Context(), Event{Kind: EventMismatch}, nil)
+	d.Raise(t.Context(), Event{Kind: Mismatch}, nil)
 	close(release)
-	d.close(time.Minute)
-	if g.events[1].Kind != EventMismatch {
+	d.Close(time.Minute)
+	if g.events[1].Kind != Mismatch {
 		t.Errorf("the sink got %s before the mismatch", g.events[1].Kind)
 	}
-	if n := g.total(EventPlaintextRead); n != 2*laneCapacity+1 {
+	if n := g.total(PlaintextRead); n != 2*queueCapacity+1 {
 		t.Errorf("the sink learned of %d plaintext reads", n)
 	}
 }
@@ -125,14 +125,14 @@ func TestAMismatchWhoseDeliveryFailedIsInTheNextSummary(t *testing.T) {
 			}
 			return g.Alert(ctx, e)
 		}))
-		d.raise(t.Context(), Event{Kind: EventMismatch, Table: "t", Column: "c"}, nil)
-		d.raise(t.Context(), Event{Kind: EventMismatch, Table: "t", Column: "c"}, nil)
+		d.Raise(t.Context(), Event{Kind: Mismatch, Table: "t", Column: "c"}, nil)
+		d.Raise(t.Context(), Event{Kind: Mismatch, Table: "t", Column: "c"}, nil)
 		time.Sleep(summaryPause + time.Millisecond)
 		synctest.Wait()
-		if n := g.total(EventMismatch); n != 2 || d.failures() != 2 {
+		if n := g.total(Mismatch); n != 2 || d.failures() != 2 {
 			t.Errorf("the sink learned of %d mismatches, %d failures", n, d.failures())
 		}
-		d.close(time.Second)
+		d.Close(time.Second)
 	})
 }
 
@@ -141,19 +141,19 @@ func TestCloseWaitsNoLongerThanItsDeadlineAndLeavesNoGoroutine(t *testing.T) {
 		g := &gather{}
 		d := dispatch(SinkFunc(func(ctx context.Context, _ Event) error { <-ctx.Done(); return ctx.Err() }), g)
 		for range 100 {
-			d.raise(t.Context(), Event{Kind: EventTampered}, nil)
+			d.Raise(t.Context(), Event{Kind: Tampered}, nil)
 		}
 		began := time.Now()
-		d.close(3 * time.Second)
+		d.Close(3 * time.Second)
 		if took := time.Since(began); took > 3*time.Second {
 			t.Errorf("close took %s", took)
 		}
-		if n := g.total(EventTampered); n != 100 {
+		if n := g.total(Tampered); n != 100 {
 			t.Errorf("the other sink got %d of 100", n)
 		}
-		d.close(time.Second) // nothing more
-		d.raise(t.Context(), Event{Kind: EventTampered}, nil)
-		d.observe(t.Context(), KMSCall{}, 0)
+		d.Close(time.Second) // nothing more
+		d.Raise(t.Context(), Event{Kind: Tampered}, nil)
+		d.Observe(t.Context(), KMSCall{}, 0)
 	})
 }
 
@@ -180,18 +180,18 @@ func TestOptionalInterfacesAreUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		root := &full{}
 		d := dispatch(root)
-		own := d.lanes[0].sink.(*full)
+		own := d.workers[0].sink.(*full)
 		if own == root || own.stats == nil {
 			t.Fatal("Bind was not called")
 		}
-		d.raise(t.Context(), Event{Kind: EventTampered}, nil)
-		d.observe(t.Context(), KMSCall{}, time.Second)
+		d.Raise(t.Context(), Event{Kind: Tampered}, nil)
+		d.Observe(t.Context(), KMSCall{}, time.Second)
 		time.Sleep(FlushInterval + time.Second)
 		synctest.Wait()
 		if own.flushed != 1 || own.calls != 1 || own.annotated.Load() != 1 || len(own.events) != 1 {
 			t.Errorf("%d flushes, %d calls, %d annotated, %d events", own.flushed, own.calls, own.annotated.Load(), len(own.events))
 		}
-		d.close(time.Second)
+		d.Close(time.Second)
 		if own.flushed != 2 || !own.closed || d.failures() != 2 {
 			t.Errorf("%d flushes, closed %v, %d failures", own.flushed, own.closed, d.failures())
 		}
@@ -201,16 +201,16 @@ func TestOptionalInterfacesAreUsed(t *testing.T) {
 func TestEvidenceIsMadeForDeliveredEventsOnly(t *testing.T) {
 	made := 0
 	d := dispatch()
-	d.raise(t.Context(), Event{Kind: EventMismatch}, func(*Event) { made++ })
-	d.close(0)
+	d.Raise(t.Context(), Event{Kind: Mismatch}, func(*Event) { made++ })
+	d.Close(0)
 	if made != 0 {
 		t.Error("evidence was made without a sink")
 	}
 	d = dispatch(&gather{})
 	for range rateBurst + 100 {
-		d.raise(t.Context(), Event{Kind: EventKeyDenied}, func(*Event) { made++ })
+		d.Raise(t.Context(), Event{Kind: KeyDenied}, func(*Event) { made++ })
 	}
-	d.close(time.Second)
+	d.Close(time.Second)
 	if made < rateBurst || made > rateBurst+50 {
 		t.Errorf("evidence was made %d times", made)
 	}
@@ -220,7 +220,7 @@ func TestLogSinkLevels(t *testing.T) {
 	var out bytes.Buffer
 	sink := LogSink(slog.New(slog.NewTextHandler(&out, nil)))
 	warn := 0
-	for _, k := range EventKinds() {
+	for _, k := range Kinds() {
 		out.Reset()
 		if err := sink.Alert(t.Context(), Event{Kind: k, Table: "t", Suppressed: 2}); err != nil {
 			t.Fatal(err)
@@ -232,7 +232,7 @@ func TestLogSinkLevels(t *testing.T) {
 			warn++
 		}
 	}
-	if warn != 3 || len(EventKinds()) != 11 {
-		t.Errorf("%d of %d kinds are warnings", warn, len(EventKinds()))
+	if warn != 3 || len(Kinds()) != 11 {
+		t.Errorf("%d of %d kinds are warnings", warn, len(Kinds()))
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
-	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/alert"
 )
 
 // The instruments' names.
@@ -48,7 +48,7 @@ type instruments struct {
 func newInstruments(m metric.Meter) (*instruments, error) {
 	var in instruments
 	var errs []error
-	bounds := driver.KMSLatencyBounds()
+	bounds := alert.KMSLatencyBounds()
 	seconds := make([]float64, len(bounds))
 	for i, b := range bounds {
 		seconds[i] = b.Seconds()
@@ -98,7 +98,7 @@ func count(ctx context.Context, c metric.Int64Counter, n uint64, attrs ...attrib
 }
 
 // add adds what grew, and what is held beyond what was before.
-func (in *instruments) add(ctx context.Context, grown, before driver.Snapshot) {
+func (in *instruments) add(ctx context.Context, grown, before alert.Snapshot) {
 	for _, c := range grown.Columns {
 		at := located(c.Table, c.Column)
 		with := func(operation, outcome string) []attribute.KeyValue {
@@ -136,8 +136,8 @@ func (in *instruments) add(ctx context.Context, grown, before driver.Snapshot) {
 
 // addHeld moves what is held now from one snapshot's to another's. A Region
 // without an open breaker is reported as zero, so that an alarm has data.
-func (in *instruments) addHeld(ctx context.Context, now, before driver.Snapshot) {
-	open := func(s driver.Snapshot, region string) int64 {
+func (in *instruments) addHeld(ctx context.Context, now, before alert.Snapshot) {
+	open := func(s alert.Snapshot, region string) int64 {
 		if s.KMSRegions[region].BreakerOpen {
 			return 1
 		}

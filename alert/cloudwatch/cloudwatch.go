@@ -10,7 +10,7 @@
 //
 // In code, [New] and [NewEMF] are passed to [driver.WithSink]. The metrics and their
 // dimensions are listed in docs/OPERATIONS.md. Dimensions are kinds, tables, columns and
-// Regions only; a line holds what [driver.Event] holds.
+// Regions only; a line holds what [alert.Event] holds.
 package cloudwatch
 
 import (
@@ -27,7 +27,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
-	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/alert"
 )
 
 // DefaultNamespace is the namespace of metrics if no other is given.
@@ -40,40 +40,40 @@ type Client interface {
 }
 
 func init() {
-	driver.RegisterSink("cloudwatch", func(s driver.SinkSettings) (driver.Sink, error) {
-		if s.Alert.EMF {
-			return NewEMF(os.Stdout, s.Alert.Namespace), nil
+	alert.Register("cloudwatch", func(s alert.Settings) (alert.Sink, error) {
+		if s.EMF {
+			return NewEMF(os.Stdout, s.Namespace), nil
 		}
 		cfg, err := s.AWS()
 		if err != nil {
 			return nil, err
 		}
-		region := cmp.Or(s.Alert.Region, s.Region, cfg.Region)
+		region := cmp.Or(s.Region, cfg.Region)
 		if region == "" {
 			return nil, errors.New("no Region is known; set region of the entry or of the policy, or AWS_REGION")
 		}
-		return New(cloudwatch.NewFromConfig(cfg, func(o *cloudwatch.Options) { o.Region = region }), s.Alert.Namespace), nil
+		return New(cloudwatch.NewFromConfig(cfg, func(o *cloudwatch.Options) { o.Region = region }), s.Namespace), nil
 	})
 }
 
 // Sink gathers events and sends their counts, with the connector's
-// statistics, at every flush: every [driver.FlushInterval] and when the connector is
+// statistics, at every flush: every [alert.FlushInterval] and when the connector is
 // closed. What a failed call could not send is sent with the next.
 type Sink struct {
 	client    Client
 	namespace string
-	stats     func() driver.Snapshot
+	stats     func() alert.Snapshot
 
 	mu     sync.Mutex
 	counts map[series]float64
 	since  map[series]time.Time
-	before driver.Snapshot
+	before alert.Snapshot
 	unsent []types.MetricDatum
 }
 
 var (
-	_ driver.Binder  = (*Sink)(nil)
-	_ driver.Flusher = (*Sink)(nil)
+	_ alert.Binder  = (*Sink)(nil)
+	_ alert.Flusher = (*Sink)(nil)
 )
 
 // New returns a sink that calls PutMetricData. An empty namespace is
@@ -82,8 +82,8 @@ func New(client Client, namespace string) *Sink {
 	return &Sink{client: client, namespace: cmp.Or(namespace, DefaultNamespace), counts: map[series]float64{}, since: map[series]time.Time{}}
 }
 
-// Bind implements [driver.Binder].
-func (s *Sink) Bind(stats func() driver.Snapshot) driver.Sink {
+// Bind implements [alert.Binder].
+func (s *Sink) Bind(stats func() alert.Snapshot) alert.Sink {
 	own := New(s.client, s.namespace)
 	own.stats = stats
 	return own
@@ -92,8 +92,8 @@ func (s *Sink) Bind(stats func() driver.Snapshot) driver.Sink {
 // series is a metric of events.
 type series struct{ kind, table, column string }
 
-// Alert implements [driver.Sink]: it counts the event until the next flush.
-func (s *Sink) Alert(_ context.Context, e driver.Event) error {
+// Alert implements [alert.Sink]: it counts the event until the next flush.
+func (s *Sink) Alert(_ context.Context, e alert.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := []series{{kind: e.Kind.String()}}
@@ -116,7 +116,7 @@ const (
 	keepUnsent = 20 * perRequest
 )
 
-// Flush implements [driver.Flusher].
+// Flush implements [alert.Flusher].
 func (s *Sink) Flush(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

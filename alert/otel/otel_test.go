@@ -14,22 +14,22 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
-	"github.com/sealsql/sealsql/driver"
-	"github.com/sealsql/sealsql/driver/otel"
+	"github.com/sealsql/sealsql/alert"
+	"github.com/sealsql/sealsql/alert/otel"
 )
 
 // source stands in for connectors.
-type source struct{ s driver.Snapshot }
+type source struct{ s alert.Snapshot }
 
-func (s *source) get() driver.Snapshot { return s.s }
+func (s *source) get() alert.Snapshot { return s.s }
 
-func full() driver.Snapshot {
-	return driver.Snapshot{
-		Columns: []driver.ColumnStats{{Table: "accounts", Column: "ssn", Sealed: 3, Opened: 7, PlaintextReads: 2,
-			Failed: map[driver.EventKind]uint64{driver.EventMismatch: 1}, SealFailed: map[driver.EventKind]uint64{driver.EventKeyDenied: 4}}},
-		KMSRegions:       map[string]driver.KMSRegion{"eu-west-1": {Retries: 5, Throttles: 6, BreakerOpen: true}},
+func full() alert.Snapshot {
+	return alert.Snapshot{
+		Columns: []alert.ColumnStats{{Table: "accounts", Column: "ssn", Sealed: 3, Opened: 7, PlaintextReads: 2,
+			Failed: map[alert.Kind]uint64{alert.Mismatch: 1}, SealFailed: map[alert.Kind]uint64{alert.KeyDenied: 4}}},
+		KMSRegions:       map[string]alert.KMSRegion{"eu-west-1": {Retries: 5, Throttles: 6, BreakerOpen: true}},
 		WrappingsMissing: map[string]uint64{"eu-west-1": 8},
-		Caches:           map[string]driver.CacheStats{"pii": {Hits: 9, Misses: 10, Entries: 11}},
+		Caches:           map[string]alert.CacheStats{"pii": {Hits: 9, Misses: 10, Entries: 11}},
 		PlansCached:      12, PlanHits: 13, PlanMisses: 14, RowsReadAhead: 15, EventsDropped: 16, SinkFailures: 17,
 	}
 }
@@ -97,12 +97,12 @@ func TestEveryMetricIsRecorded(t *testing.T) {
 	}
 	from := &source{full()}
 	sink := root.Bind(from.get).(*otel.Sink)
-	e := driver.Event{Kind: driver.EventMismatch, Table: "accounts", Column: "ssn", Region: "eu-west-1"}
+	e := alert.Event{Kind: alert.Mismatch, Table: "accounts", Column: "ssn", Region: "eu-west-1"}
 	_ = sink.Alert(t.Context(), e)
 	e.Suppressed = 41
 	_ = sink.Alert(t.Context(), e)
-	sink.ObserveCall(t.Context(), driver.KMSCall{Region: "eu-west-1", Operation: "Decrypt", Outcome: "ok"}, 250*time.Millisecond)
-	sink.ObserveCall(t.Context(), driver.KMSCall{Region: "eu-west-1", Operation: "Decrypt", Outcome: "throttled"}, 500*time.Millisecond)
+	sink.ObserveCall(t.Context(), alert.KMSCall{Region: "eu-west-1", Operation: "Decrypt", Outcome: "ok"}, 250*time.Millisecond)
+	sink.ObserveCall(t.Context(), alert.KMSCall{Region: "eu-west-1", Operation: "Decrypt", Outcome: "throttled"}, 500*time.Millisecond)
 	for range 2 { // the second adds nothing
 		if err := sink.Flush(t.Context()); err != nil {
 			t.Fatal(err)
@@ -159,9 +159,9 @@ func TestAnEventMarksTheSpanOfItsQuery(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, span := tracer.Start(t.Context(), "SELECT")
-	sink.Annotate(ctx, driver.Event{Kind: driver.EventTampered, Time: time.Now(), Table: "accounts", Column: "ssn", RowKeyDigest: "0123",
+	sink.Annotate(ctx, alert.Event{Kind: alert.Tampered, Time: time.Now(), Table: "accounts", Column: "ssn", RowKeyDigest: "0123",
 		MessageID: "4567", Statement: "89ab", Region: "eu-west-1", KeyARN: "arn:x", Err: "why", Handed: true})
-	sink.Annotate(t.Context(), driver.Event{Kind: driver.EventTampered}) // no span: nothing happens
+	sink.Annotate(t.Context(), alert.Event{Kind: alert.Tampered}) // no span: nothing happens
 	span.End()
 	events := exporter.GetSpans()[0].Events
 	if len(events) != 1 || events[0].Name != "sealsql.tampered" {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
-	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/alert"
 )
 
 // The metrics' names.
@@ -18,7 +18,7 @@ const (
 	// MetricKMSCalls counts calls of KMS, by Region and Outcome.
 	MetricKMSCalls = "KMSCalls"
 	// MetricKMSLatency is the time that calls of KMS took, by Region, in
-	// milliseconds, each rounded up to a bound of [driver.KMSLatencyBounds].
+	// milliseconds, each rounded up to a bound of [alert.KMSLatencyBounds].
 	// It is not part of the embedded metric format's lines.
 	MetricKMSLatency = "KMSLatency"
 	// MetricKMSRetries counts repeated calls of KMS, by Region.
@@ -54,7 +54,7 @@ type metric struct {
 // statistics are the metrics of what happened since the last flush. Counters
 // that did not grow are left out; BreakerOpen is always there, so that an alarm on
 // it has data.
-func statistics(s driver.Snapshot, distributions bool) (out []metric) {
+func statistics(s alert.Snapshot, distributions bool) (out []metric) {
 	byOutcome := map[[2]string]float64{}
 	for call, n := range s.KMSCalls {
 		byOutcome[[2]string{call.Region, call.Outcome}] += float64(n)
@@ -91,8 +91,8 @@ func statistics(s driver.Snapshot, distributions bool) (out []metric) {
 }
 
 // latencies merges a Region's operations.
-func latencies(all []driver.KMSLatency) (out []metric) {
-	bounds := append(driver.KMSLatencyBounds(), 0)
+func latencies(all []alert.KMSLatency) (out []metric) {
+	bounds := append(alert.KMSLatencyBounds(), 0)
 	bounds[len(bounds)-1] = 2 * bounds[len(bounds)-2] // longer than the last bound
 	merged := map[string][]uint64{}
 	for _, l := range all {

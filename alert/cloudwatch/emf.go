@@ -10,7 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
-	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/alert"
 )
 
 // EMF writes one line of JSON in CloudWatch's embedded metric format for each
@@ -22,8 +22,8 @@ import (
 type EMF struct {
 	out       *output
 	namespace string
-	stats     func() driver.Snapshot
-	before    driver.Snapshot
+	stats     func() alert.Snapshot
+	before    alert.Snapshot
 }
 
 // output is shared by the connectors that a sink was given to.
@@ -33,8 +33,8 @@ type output struct {
 }
 
 var (
-	_ driver.Binder  = (*EMF)(nil)
-	_ driver.Flusher = (*EMF)(nil)
+	_ alert.Binder  = (*EMF)(nil)
+	_ alert.Flusher = (*EMF)(nil)
 )
 
 // NewEMF returns a sink that writes to w: standard output on Fargate and
@@ -43,13 +43,13 @@ func NewEMF(w io.Writer, namespace string) *EMF {
 	return &EMF{out: &output{w: w}, namespace: cmp.Or(namespace, DefaultNamespace)}
 }
 
-// Bind implements [driver.Binder].
-func (s *EMF) Bind(stats func() driver.Snapshot) driver.Sink {
+// Bind implements [alert.Binder].
+func (s *EMF) Bind(stats func() alert.Snapshot) alert.Sink {
 	return &EMF{out: s.out, namespace: s.namespace, stats: stats}
 }
 
-// Alert implements [driver.Sink].
-func (s *EMF) Alert(_ context.Context, e driver.Event) error {
+// Alert implements [alert.Sink].
+func (s *EMF) Alert(_ context.Context, e alert.Event) error {
 	line := map[string]any{MetricEvents: e.Count(), "Kind": e.Kind.String(), "handed_out": e.Handed}
 	dimensions := [][]string{{"Kind"}}
 	if e.Table != "" && e.Column != "" {
@@ -75,7 +75,7 @@ func (s *EMF) Alert(_ context.Context, e driver.Event) error {
 	return s.write(line, e.Time, MetricEvents, types.StandardUnitCount, dimensions)
 }
 
-// Flush implements [driver.Flusher].
+// Flush implements [alert.Flusher].
 func (s *EMF) Flush(context.Context) error {
 	if s.stats == nil {
 		return nil

@@ -1,4 +1,4 @@
-package driver
+package alert
 
 import (
 	"context"
@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-
-	"github.com/sealsql/sealsql/policy"
 )
 
 // Sink receives events. A connector calls it from one goroutine, never from a
@@ -69,7 +67,7 @@ type SinkFunc func(ctx context.Context, e Event) error
 func (f SinkFunc) Alert(ctx context.Context, e Event) error { return f(ctx, e) }
 
 // LogSink returns a sink that writes each event as one record to l, at its
-// kind's [EventKind.Level], with the context of the query, so that handlers that
+// kind's [Kind.Level], with the context of the query, so that handlers that
 // know of traces find its span.
 func LogSink(l *slog.Logger) Sink {
 	return SinkFunc(func(_ context.Context, e Event) error {
@@ -78,43 +76,63 @@ func LogSink(l *slog.Logger) Sink {
 	})
 }
 
-// SinkSettings is what a sink that the policy names is made from.
-type SinkSettings struct {
-	// Alert is the policy's entry.
-	Alert policy.Alert
-	// Region is the process's Region, if the policy names it.
+// Settings is what a sink that the policy names is made from.
+type Settings struct {
+	// Namespace and EMF are those of the policy's entry, for CloudWatch.
+	Namespace string
+	EMF       bool
+	// Region is that of the entry, else the process's as the policy gives it;
+	// empty if the policy gives none.
 	Region string
-	// AWS returns the AWS configuration of [WithAWSConfig], or that of the
-	// AWS SDK's standard sources.
+	// AWS returns the connector's AWS configuration: the one set in code, or
+	// that of the AWS SDK's standard sources.
 	AWS func() (aws.Config, error)
-	// Logger is that of [WithLogger], or slog.Default().
+	// Logger is the connector's logger.
 	Logger *slog.Logger
 }
 
 // registry holds what the sinks' packages registered. Keyed by kind.
 var registry struct {
 	mu    sync.Mutex
-	sinks map[string]func(SinkSettings) (Sink, error)
+	sinks map[string]func(Settings) (Sink, error)
 	trace atomic.Pointer[func(context.Context) string]
 }
 
-// RegisterSink makes a kind of sink known, so that a policy's alerts can name
-// it. The packages driver/cloudwatch and driver/otel call it when they are
+// Register makes a kind of sink known, so that a policy's alerts can name
+// it. The packages alert/cloudwatch and alert/otel call it when they are
 // imported, which driver/postgres and driver/mysql do. It panics if the kind is taken.
-func RegisterSink(kind string, make func(SinkSettings) (Sink, error)) {
+func Register(kind string, make func(Settings) (Sink, error)) {
 	registry.mu.Lock()
 	defer registry.mu.Unlock()
 	if _, taken := registry.sinks[kind]; taken || kind == "log" {
 		panic("sealsql: the kind of sink " + kind + " is registered twice")
 	}
 	if registry.sinks == nil {
-		registry.sinks = map[string]func(SinkSettings) (Sink, error){}
+		registry.sinks = map[string]func(Settings) (Sink, error){}
 	}
 	registry.sinks[kind] = make
 }
 
+// Open makes a sink of a kind: "log", or one that a package registered.
+func Open(kind string, s Settings) (Sink, error) {
+	if kind == "log" {
+		return LogSink(s.Logger), nil
+	}
+	registry.mu.Lock()
+	make := registry.sinks[kind]
+	registry.mu.Unlock()
+	if make == nil {
+		return nil, fmt.Errorf("%s needs its package: import _ \"github.com/sealsql/sealsql/alert/%s\"", kind, kind)
+	}
+	sink, err := make(s)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", kind, err)
+	}
+	return sink, nil
+}
+
 // RegisterTraceID sets how the id of the trace that a context runs under is
-// found: 32 hexadecimal digits, or empty. Package driver/otel calls it.
+// found: 32 hexadecimal digits, or empty. Package alert/otel calls it.
 func RegisterTraceID(f func(context.Context) string) { registry.trace.Store(&f) }
 
 func traceID(ctx context.Context) string {
@@ -124,43 +142,9 @@ func traceID(ctx context.Context) string {
 	return ""
 }
 
-// alertSinks returns the sinks that the policy names and those set in code.
-func (s *settings) alertSinks(p *policy.Policy, config func() (aws.Config, error)) ([]namedSink, error) {
-	sinks := s.codeSinks()
-	l := s.logger
-	if l == nil {
-		l = slog.Default()
-	}
-	for _, a := range p.Alerts() {
-		if a.Kind == "log" {
-			sinks = append(sinks, namedSink{a.Kind, LogSink(l)})
-			continue
-		}
-		registry.mu.Lock()
-		make := registry.sinks[a.Kind]
-		registry.mu.Unlock()
-		if make == nil {
-			return nil, fmt.Errorf("%w: alerts: %s needs its package: import _ \"github.com/sealsql/sealsql/driver/%s\"", ErrPolicy, a.Kind, a.Kind)
-		}
-		k, err := make(SinkSettings{Alert: a, Region: p.Region(), AWS: config, Logger: l})
-		if err != nil {
-			return nil, fmt.Errorf("%w: alerts: %s: %w", ErrPolicy, a.Kind, err)
-		}
-		sinks = append(sinks, namedSink{a.Kind, k})
-	}
-	return sinks, nil
-}
-
-// codeSinks returns the sinks set in code.
-func (s *settings) codeSinks() (sinks []namedSink) {
-	for _, k := range s.sinks {
-		sinks = append(sinks, namedSink{"code", k})
-	}
-	return sinks
-}
-
-// namedSink is a sink and how statistics name it.
-type namedSink struct {
-	name string
-	sink Sink
+// Named is a sink under the name that statistics give it.
+type Named struct {
+	// Name is the kind that a policy's alerts give, or "code".
+	Name string
+	Sink Sink
 }

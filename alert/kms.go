@@ -1,4 +1,4 @@
-package driver
+package alert
 
 import (
 	"cmp"
@@ -6,8 +6,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/sealsql/sealsql/codec/awskms"
 )
 
 // KMSCall identifies a kind of KMS call in a [Snapshot].
@@ -53,15 +51,15 @@ type kmsCounters struct {
 	regions map[string]*KMSRegion
 }
 
-func (k *kmsCounters) add(c awskms.Call) {
+func (k *kmsCounters) add(c KMSCall, attempt int, took time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.calls[KMSCall{c.Region, c.Operation, c.Outcome}]++
+	k.calls[c]++
 	r := k.region(c.Region)
 	if c.Outcome == "throttled" {
 		r.Throttles++
 	}
-	if c.Attempt > 1 {
+	if attempt > 1 {
 		r.Retries++
 	}
 	if c.Outcome == "canceled" {
@@ -74,8 +72,8 @@ func (k *kmsCounters) add(c awskms.Call) {
 		k.latency[key] = l
 	}
 	l.Count++
-	l.Sum += c.Duration
-	i, _ := slices.BinarySearch(kmsBounds[:], c.Duration)
+	l.Sum += took
+	i, _ := slices.BinarySearch(kmsBounds[:], took)
 	l.Buckets[i]++
 }
 
@@ -105,36 +103,4 @@ func (k *kmsCounters) report(s *Snapshot) {
 	slices.SortFunc(s.KMSLatency, func(a, b KMSLatency) int {
 		return cmp.Or(cmp.Compare(a.Region, b.Region), cmp.Compare(a.Operation, b.Operation))
 	})
-}
-
-// report adds what the keyrings tell.
-func (k *keys) report(s *Snapshot) {
-	k.mu.Lock()
-	rings, shield := slices.Collect(maps.Values(k.rings)), k.shield
-	k.mu.Unlock()
-	for _, r := range rings {
-		if x, ok := r.plain.(*awskms.Keyring); ok {
-			for _, region := range x.Regions() {
-				state := s.KMSRegions[region]
-				state.BreakerOpen = state.BreakerOpen || x.Down(region)
-				s.KMSRegions[region] = state
-			}
-		}
-		if r.cached != nil {
-			c := r.cached.Stats()
-			s.Caches[r.name] = CacheStats{c.Hits, c.Misses, c.Entries}
-		}
-		if r.branch != nil {
-			all, c := s.Caches[r.name], r.branch.stats()
-			s.Caches[r.name] = CacheStats{all.Hits + c.Hits, all.Misses + c.Misses, all.Entries + c.Entries}
-		}
-	}
-	if shield == nil {
-		return
-	}
-	for _, r := range shield.Regions() {
-		state := s.KMSRegions[r.Region]
-		state.BreakerOpen = state.BreakerOpen || r.HeldBack
-		s.KMSRegions[r.Region] = state
-	}
 }

@@ -1,4 +1,4 @@
-package driver
+package alert
 
 import (
 	"context"
@@ -11,50 +11,50 @@ import (
 	"time"
 )
 
-// EventKind says what an [Event] is about.
-type EventKind uint8
+// Kind says what an [Event] is about.
+type Kind uint8
 
 // The kinds of event. The zero value is none of them.
 const (
-	// EventMismatch: a value was found in a row, table or column that it was
+	// Mismatch: a value was found in a row, table or column that it was
 	// not written for.
-	EventMismatch EventKind = iota + 1
-	// EventTampered: a message's bytes were changed.
-	EventTampered
-	// EventNotCiphertext: a protected column holds no message.
-	EventNotCiphertext
-	// EventUnknownKey: a message is wrapped under no key of its keyring.
-	EventUnknownKey
-	// EventKeyDenied: KMS denied the use of a wrapping key.
-	EventKeyDenied
-	// EventKMSUnavailable: no wrapping key could be used.
-	EventKMSUnavailable
-	// EventWrappingMissing: a value was written without the wrapping of a
+	Mismatch Kind = iota + 1
+	// Tampered: a message's bytes were changed.
+	Tampered
+	// NotCiphertext: a protected column holds no message.
+	NotCiphertext
+	// UnknownKey: a message is wrapped under no key of its keyring.
+	UnknownKey
+	// KeyDenied: KMS denied the use of a wrapping key.
+	KeyDenied
+	// KMSUnavailable: no wrapping key could be used.
+	KMSUnavailable
+	// WrappingMissing: a value was written without the wrapping of a
 	// Region that was down.
-	EventWrappingMissing
-	// EventPlaintextRead: a plaintext was handed out because the policy allows
+	WrappingMissing
+	// PlaintextRead: a plaintext was handed out because the policy allows
 	// it for the column (plaintext_reads: allow).
-	EventPlaintextRead
-	// EventUnverifiable: a value was read by a statement that hides its row.
-	EventUnverifiable
-	// EventPolicyRejected: a new policy could not be used; the old one stays.
-	EventPolicyRejected
-	// EventShredded: a value's branch key was deleted.
-	EventShredded
+	PlaintextRead
+	// Unverifiable: a value was read by a statement that hides its row.
+	Unverifiable
+	// PolicyRejected: a new policy could not be used; the old one stays.
+	PolicyRejected
+	// Shredded: a value's branch key was deleted.
+	Shredded
 
-	eventKinds = int(EventShredded) + 1
+	kinds = int(Shredded) + 1
 )
 
-var eventNames = [eventKinds]string{
+var kindNames = [kinds]string{
 	"invalid", "mismatch", "tampered", "not_ciphertext", "unknown_key", "key_denied",
 	"kms_unavailable", "wrapping_missing", "plaintext_read", "unverifiable",
 	"policy_rejected", "shredded",
 }
 
-// EventKinds lists every kind.
-func EventKinds() []EventKind {
-	all := make([]EventKind, 0, eventKinds-1)
-	for k := EventMismatch; int(k) < eventKinds; k++ {
+// Kinds lists every kind.
+func Kinds() []Kind {
+	all := make([]Kind, 0, kinds-1)
+	for k := Mismatch; int(k) < kinds; k++ {
 		all = append(all, k)
 	}
 	return all
@@ -63,30 +63,30 @@ func EventKinds() []EventKind {
 // Urgent reports whether the kind means that somebody may have moved or
 // changed values. Urgent events have a queue and a rate of their own, so that no
 // other kind, however frequent, holds them up.
-func (k EventKind) Urgent() bool { return k == EventMismatch || k == EventTampered }
+func (k Kind) Urgent() bool { return k == Mismatch || k == Tampered }
 
 // Level is the level at which events of the kind are logged: Warn for reads
 // that the policy allows and for missing wrappings, Error for the rest.
-func (k EventKind) Level() slog.Level {
+func (k Kind) Level() slog.Level {
 	switch k {
-	case EventPlaintextRead, EventUnverifiable, EventWrappingMissing:
+	case PlaintextRead, Unverifiable, WrappingMissing:
 		return slog.LevelWarn
 	}
 	return slog.LevelError
 }
 
 // String returns the kind's name as it appears in logs and metrics.
-func (k EventKind) String() string {
-	if int(k) < len(eventNames) {
-		return eventNames[k]
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
 	}
-	return "EventKind(" + strconv.Itoa(int(k)) + ")"
+	return "Kind(" + strconv.Itoa(int(k)) + ")"
 }
 
 // Event is something that the security team should know. It never holds a
 // plaintext, a parameter or a raw row key: identifying values are digests.
 type Event struct {
-	Kind EventKind
+	Kind Kind
 	Time time.Time
 	// Table and Column are named as the policy names them.
 	Table, Column string
@@ -101,7 +101,7 @@ type Event struct {
 	MessageID string
 	// Region and KeyARN name the wrapping key concerned; empty if none is.
 	Region, KeyARN string
-	// Statement is the fingerprint of the SQL text: 16 hexadecimal digits.
+	// Statement is the Fingerprint of the SQL text: 16 hexadecimal digits.
 	Statement string
 	// TraceID is the trace that the query ran under: 32 hexadecimal digits;
 	// empty if there is none, or if no imported package knows of traces (see
@@ -177,14 +177,16 @@ func RowKeyDigest(table string, rowKey ...string) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// fingerprint identifies a statement's text in events.
-func fingerprint(text string) string {
+// Fingerprint identifies a statement's text in events.
+func Fingerprint(text string) string {
 	h := fnv.New64a()
 	h.Write([]byte(text))
 	return fmt.Sprintf("%016x", h.Sum64())
 }
 
-func digested(ec map[string]string) map[string]string {
+// Digests returns an encryption context with each value replaced by its [Digest],
+// or nil for nil.
+func Digests(ec map[string]string) map[string]string {
 	if ec == nil {
 		return nil
 	}

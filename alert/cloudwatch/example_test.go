@@ -3,8 +3,8 @@ package cloudwatch_test
 import (
 	"os"
 
+	"github.com/sealsql/sealsql/alert/cloudwatch"
 	"github.com/sealsql/sealsql/driver"
-	"github.com/sealsql/sealsql/driver/cloudwatch"
 )
 
 // On Fargate and Lambda, lines on standard output become metrics. A policy

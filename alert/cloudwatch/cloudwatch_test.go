@@ -12,8 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 
-	"github.com/sealsql/sealsql/driver"
-	"github.com/sealsql/sealsql/driver/cloudwatch"
+	"github.com/sealsql/sealsql/alert"
+	"github.com/sealsql/sealsql/alert/cloudwatch"
 	"github.com/sealsql/sealsql/internal/testing/fakecloudwatch"
 )
 
@@ -27,24 +27,24 @@ func newServer(t *testing.T) (*fakecloudwatch.Server, *sdk.Client) {
 		})})
 }
 
-func event(kind driver.EventKind, table, column string) driver.Event {
-	return driver.Event{Kind: kind, Time: time.Unix(1_800_000_000, 0), Table: table, Column: column, RowKeyDigest: "0123", Err: "why",
+func event(kind alert.Kind, table, column string) alert.Event {
+	return alert.Event{Kind: kind, Time: time.Unix(1_800_000_000, 0), Table: table, Column: column, RowKeyDigest: "0123", Err: "why",
 		Expected: map[string]string{"k": "aa"}, Found: map[string]string{"k": "bb"}}
 }
 
 // snapshots stands in for a connector's statistics.
-type snapshots struct{ s driver.Snapshot }
+type snapshots struct{ s alert.Snapshot }
 
-func (s *snapshots) get() driver.Snapshot { return s.s }
+func (s *snapshots) get() alert.Snapshot { return s.s }
 
 func stats() *snapshots {
-	latency := driver.KMSLatency{Region: "eu-west-1", Operation: "Decrypt", Count: 3, Buckets: make([]uint64, len(driver.KMSLatencyBounds())+1)}
+	latency := alert.KMSLatency{Region: "eu-west-1", Operation: "Decrypt", Count: 3, Buckets: make([]uint64, len(alert.KMSLatencyBounds())+1)}
 	latency.Buckets[0], latency.Buckets[len(latency.Buckets)-1] = 2, 1
-	return &snapshots{driver.Snapshot{
-		KMSCalls:         map[driver.KMSCall]uint64{{Region: "eu-west-1", Operation: "Decrypt", Outcome: "ok"}: 5, {Region: "eu-west-1", Operation: "Encrypt", Outcome: "ok"}: 2},
-		KMSRegions:       map[string]driver.KMSRegion{"eu-west-1": {BreakerOpen: true, Retries: 4}, "us-east-1": {}},
+	return &snapshots{alert.Snapshot{
+		KMSCalls:         map[alert.KMSCall]uint64{{Region: "eu-west-1", Operation: "Decrypt", Outcome: "ok"}: 5, {Region: "eu-west-1", Operation: "Encrypt", Outcome: "ok"}: 2},
+		KMSRegions:       map[string]alert.KMSRegion{"eu-west-1": {BreakerOpen: true, Retries: 4}, "us-east-1": {}},
 		WrappingsMissing: map[string]uint64{"eu-west-1": 3},
-		KMSLatency:       []driver.KMSLatency{latency}, EventsDropped: 7, SinkFailures: 1,
+		KMSLatency:       []alert.KMSLatency{latency}, EventsDropped: 7, SinkFailures: 1,
 	}}
 }
 
@@ -53,12 +53,12 @@ func TestEventsAndStatisticsArriveThroughTheRealClient(t *testing.T) {
 	source := stats()
 	sink := cloudwatch.New(client, "shop").Bind(source.get).(*cloudwatch.Sink)
 	for range 3 {
-		_ = sink.Alert(t.Context(), event(driver.EventMismatch, "accounts", "ssn"))
+		_ = sink.Alert(t.Context(), event(alert.Mismatch, "accounts", "ssn"))
 	}
-	summary := event(driver.EventMismatch, "accounts", "ssn")
+	summary := event(alert.Mismatch, "accounts", "ssn")
 	summary.Suppressed = 40
 	_ = sink.Alert(t.Context(), summary)
-	_ = sink.Alert(t.Context(), driver.Event{Kind: driver.EventPolicyRejected, Time: time.Now()})
+	_ = sink.Alert(t.Context(), alert.Event{Kind: alert.PolicyRejected, Time: time.Now()})
 	if err := sink.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestEventsAndStatisticsArriveThroughTheRealClient(t *testing.T) {
 		t.Errorf("%d metrics in %d calls for %d", len(got), server.Calls(), len(want))
 	}
 
-	source.s.KMSCalls = map[driver.KMSCall]uint64{{Region: "eu-west-1", Operation: "Decrypt", Outcome: "ok"}: 6, {Region: "eu-west-1", Operation: "Encrypt", Outcome: "ok"}: 2}
+	source.s.KMSCalls = map[alert.KMSCall]uint64{{Region: "eu-west-1", Operation: "Decrypt", Outcome: "ok"}: 6, {Region: "eu-west-1", Operation: "Encrypt", Outcome: "ok"}: 2}
 	if err := sink.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -98,11 +98,11 @@ func TestWhatACallCouldNotSendIsSentWithTheNext(t *testing.T) {
 	server, client := newServer(t)
 	sink := cloudwatch.New(client, "")
 	server.FailNext(1)
-	_ = sink.Alert(t.Context(), event(driver.EventTampered, "t", "c"))
+	_ = sink.Alert(t.Context(), event(alert.Tampered, "t", "c"))
 	if err := sink.Flush(t.Context()); err == nil {
 		t.Fatal("the failure is not reported")
 	}
-	_ = sink.Alert(t.Context(), event(driver.EventTampered, "t", "c"))
+	_ = sink.Alert(t.Context(), event(alert.Tampered, "t", "c"))
 	if err := sink.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestManyColumnsAreSentInSeveralCalls(t *testing.T) {
 	server, client := newServer(t)
 	sink := cloudwatch.New(client, "")
 	for i := range 1200 {
-		_ = sink.Alert(t.Context(), event(driver.EventMismatch, "t", "c"+strings.Repeat("x", i)[:i%200]+string(rune('a'+i/200))))
+		_ = sink.Alert(t.Context(), event(alert.Mismatch, "t", "c"+strings.Repeat("x", i)[:i%200]+string(rune('a'+i/200))))
 	}
 	if err := sink.Flush(t.Context()); err != nil {
 		t.Fatal(err)
@@ -134,7 +134,7 @@ func TestManyColumnsAreSentInSeveralCalls(t *testing.T) {
 func TestAHungServiceIsLeftWhenTheContextEnds(t *testing.T) {
 	_, client := newServer(t)
 	sink := cloudwatch.New(client, "")
-	_ = sink.Alert(t.Context(), event(driver.EventMismatch, "t", "c"))
+	_ = sink.Alert(t.Context(), event(alert.Mismatch, "t", "c"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := sink.Flush(ctx); !errors.Is(err, context.Canceled) {
@@ -145,9 +145,9 @@ func TestAHungServiceIsLeftWhenTheContextEnds(t *testing.T) {
 func TestEmbeddedMetricFormat(t *testing.T) {
 	var out bytes.Buffer
 	sink := cloudwatch.NewEMF(&out, "shop").Bind(stats().get).(*cloudwatch.EMF)
-	e := event(driver.EventMismatch, "accounts", "ssn")
+	e := event(alert.Mismatch, "accounts", "ssn")
 	e.TraceID, e.MessageID, e.Statement = "aaaa", "bbbb", "cccc"
-	if err := errors.Join(sink.Alert(t.Context(), e), sink.Alert(t.Context(), driver.Event{Kind: driver.EventPolicyRejected, Time: time.Now()}), sink.Flush(t.Context())); err != nil {
+	if err := errors.Join(sink.Alert(t.Context(), e), sink.Alert(t.Context(), alert.Event{Kind: alert.PolicyRejected, Time: time.Now()}), sink.Flush(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")

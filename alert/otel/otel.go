@@ -25,15 +25,15 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/alert"
 )
 
 // Scope is the instrumentation scope of the metrics.
-const Scope = "github.com/sealsql/sealsql/driver/otel"
+const Scope = "github.com/sealsql/sealsql/alert/otel"
 
 func init() {
-	driver.RegisterSink("otel", func(driver.SinkSettings) (driver.Sink, error) { return New(nil) })
-	driver.RegisterTraceID(func(ctx context.Context) string {
+	alert.Register("otel", func(alert.Settings) (alert.Sink, error) { return New(nil) })
+	alert.RegisterTraceID(func(ctx context.Context) string {
 		if id := trace.SpanContextFromContext(ctx).TraceID(); id.IsValid() {
 			return id.String()
 		}
@@ -45,17 +45,17 @@ func init() {
 // raised one. It is made for each connector by Bind.
 type Sink struct {
 	instruments *instruments
-	stats       func() driver.Snapshot
+	stats       func() alert.Snapshot
 
 	mu     sync.Mutex
-	before driver.Snapshot
+	before alert.Snapshot
 }
 
 var (
-	_ driver.Binder       = (*Sink)(nil)
-	_ driver.Flusher      = (*Sink)(nil)
-	_ driver.CallObserver = (*Sink)(nil)
-	_ driver.Annotator    = (*Sink)(nil)
+	_ alert.Binder       = (*Sink)(nil)
+	_ alert.Flusher      = (*Sink)(nil)
+	_ alert.CallObserver = (*Sink)(nil)
+	_ alert.Annotator    = (*Sink)(nil)
 )
 
 // New returns a sink over a provider of meters; nil is the global one.
@@ -70,13 +70,13 @@ func New(meters metric.MeterProvider) (*Sink, error) {
 	return &Sink{instruments: in}, nil
 }
 
-// Bind implements [driver.Binder].
-func (s *Sink) Bind(stats func() driver.Snapshot) driver.Sink {
+// Bind implements [alert.Binder].
+func (s *Sink) Bind(stats func() alert.Snapshot) alert.Sink {
 	return &Sink{instruments: s.instruments, stats: stats}
 }
 
-// Alert implements [driver.Sink]: it counts the event.
-func (s *Sink) Alert(_ context.Context, e driver.Event) error {
+// Alert implements [alert.Sink]: it counts the event.
+func (s *Sink) Alert(_ context.Context, e alert.Event) error {
 	attrs := append(located(e.Table, e.Column), KindKey.String(e.Kind.String()))
 	if e.Region != "" {
 		attrs = append(attrs, semconv.CloudRegion(e.Region))
@@ -94,7 +94,7 @@ const (
 	// OperationKey is "seal" or "open".
 	OperationKey = attribute.Key("sealsql.operation")
 	// OutcomeKey is "ok", "plaintext" or an event's kind; for calls of KMS, see
-	// [driver.KMSCall].
+	// [alert.KMSCall].
 	OutcomeKey = attribute.Key("sealsql.outcome")
 	// KeyringKey is the name of a keyring.
 	KeyringKey = attribute.Key("sealsql.keyring")
@@ -109,9 +109,9 @@ func located(table, column string) []attribute.KeyValue {
 	return []attribute.KeyValue{semconv.DBCollectionName(table), ColumnKey.String(column)}
 }
 
-// Annotate implements [driver.Annotator]: it adds the event to the query's
+// Annotate implements [alert.Annotator]: it adds the event to the query's
 // span, if that is recorded.
-func (s *Sink) Annotate(ctx context.Context, e driver.Event) {
+func (s *Sink) Annotate(ctx context.Context, e alert.Event) {
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {
 		return
@@ -131,8 +131,8 @@ func (s *Sink) Annotate(ctx context.Context, e driver.Event) {
 	span.AddEvent("sealsql."+e.Kind.String(), trace.WithTimestamp(e.Time), trace.WithAttributes(attrs...))
 }
 
-// ObserveCall implements [driver.CallObserver].
-func (s *Sink) ObserveCall(ctx context.Context, c driver.KMSCall, took time.Duration) {
+// ObserveCall implements [alert.CallObserver].
+func (s *Sink) ObserveCall(ctx context.Context, c alert.KMSCall, took time.Duration) {
 	attrs := []attribute.KeyValue{semconv.RPCSystemNameKey.String("aws-api"), semconv.RPCMethod("KMS/" + c.Operation), semconv.CloudRegion(c.Region)}
 	if c.Outcome != "ok" {
 		attrs = append(attrs, semconv.ErrorTypeKey.String(c.Outcome))
@@ -140,7 +140,7 @@ func (s *Sink) ObserveCall(ctx context.Context, c driver.KMSCall, took time.Dura
 	s.instruments.calls.Record(ctx, took.Seconds(), metric.WithAttributes(attrs...))
 }
 
-// Flush implements [driver.Flusher]: it adds what happened since the last time.
+// Flush implements [alert.Flusher]: it adds what happened since the last time.
 func (s *Sink) Flush(ctx context.Context) error {
 	if s.stats == nil {
 		return errors.New("otel: the sink was given to no connector")
@@ -158,7 +158,7 @@ func (s *Sink) Flush(ctx context.Context) error {
 func (s *Sink) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.instruments.addHeld(context.Background(), driver.Snapshot{}, s.before)
-	s.before = driver.Snapshot{}
+	s.instruments.addHeld(context.Background(), alert.Snapshot{}, s.before)
+	s.before = alert.Snapshot{}
 	return nil
 }
