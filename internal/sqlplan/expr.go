@@ -2,48 +2,13 @@ package sqlplan
 
 import "strings"
 
-// children lists an expression's operands. Sub-selects are not among them.
-func children(e Expr, yield func(Expr)) {
-	all := func(list []Expr) {
-		for _, x := range list {
-			yield(x)
-		}
-	}
-	switch e := e.(type) {
-	case *Cast:
-		yield(e.Expr)
-	case *IsNull:
-		yield(e.Expr)
-	case *Call:
-		all(e.Args)
-		all(e.Rest)
-	case *Case:
-		yield(e.Arg)
-		for _, w := range e.Whens {
-			yield(w.Cond)
-			yield(w.Result)
-		}
-		yield(e.Else)
-	case *Row:
-		all(e.Items)
-	case *Field:
-		yield(e.Expr)
-	case *Sub:
-		yield(e.Test)
-	case *Op:
-		all(e.Operands)
-	case *Unknown:
-		all(e.Children)
-	}
-}
-
 // walk calls visit for the expression and what it is made of, sub-selects
 // aside, as long as visit returns true.
 func walk(e Expr, visit func(Expr) bool) {
 	if e == nil || !visit(e) {
 		return
 	}
-	children(e, func(c Expr) { walk(c, visit) })
+	e.operands(func(c Expr) { walk(c, visit) })
 }
 
 // leaf reports whether the expression is a parameter, a literal or NULL,
@@ -129,7 +94,7 @@ func (a *analysis) checkUse(e Expr, s *scope, u use) {
 		}
 	}
 	u = useOf(e, u)
-	children(e, func(c Expr) { a.checkUse(c, s, u) })
+	e.operands(func(c Expr) { a.checkUse(c, s, u) })
 }
 
 // useOf says what a construct does with its operands.

@@ -31,15 +31,25 @@ type ParamSite struct {
 	Span  Span
 }
 
+// The four syntax interfaces are sealed: nodes.go lists the types of each, with
+// what the type is made of.
+
 // Statement is a [*Query], [*Insert], [*Update], [*Delete], [*Merge] or [*Utility].
-type Statement interface{ At() Span }
+type Statement interface {
+	At() Span
+	statement()
+}
 
 // At returns the span itself; nodes embed Span and so implement their interfaces.
 func (s Span) At() Span { return s }
 
-// Expr is a scalar expression: one of the types below that embed [Span] and are
-// named in [children].
-type Expr interface{ At() Span }
+// Expr is a scalar expression.
+type Expr interface {
+	At() Span
+	// operands yields the expressions that this one is made of; nil for an
+	// operand that is left out. Sub-selects are not among them.
+	operands(yield func(Expr))
+}
 
 // ColumnRef is a reference to a column, or a star.
 type ColumnRef struct {
@@ -177,7 +187,10 @@ type Unknown struct {
 }
 
 // TableExpr is a [*TableRef], [*Derived], [*Join] or [*TableFunction].
-type TableExpr interface{ At() Span }
+type TableExpr interface {
+	At() Span
+	tableExpr()
+}
 
 // TableRef is a table, view or CTE named in FROM or as a target.
 type TableRef struct {
@@ -277,7 +290,10 @@ type Query struct {
 }
 
 // QueryBody is a [*Select], [*SetOp], [*Values] or a nested [*Query].
-type QueryBody interface{ At() Span }
+type QueryBody interface {
+	At() Span
+	queryBody()
+}
 
 // Select is one SELECT.
 type Select struct {
