@@ -22,6 +22,12 @@ type Script struct {
 	// there. NumParams is how many arguments the user passes.
 	Params    []ParamSite
 	NumParams int
+	// Unread are expressions and tables that the parser found in the text and
+	// that stand in none of Statements: a part of the syntax that the dialect
+	// does not translate. A text that has any and touches a protected table is
+	// refused.
+	Unread       []Expr
+	UnreadTables []*TableRef
 }
 
 // ParamSite is one placeholder. Index is 0-based: $3 has Index 2, the third ?

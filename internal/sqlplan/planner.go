@@ -230,6 +230,7 @@ func (a *analysis) run() (*Plan, error) {
 			readOnly = false
 		}
 	}
+	a.unread()
 	a.checkParams()
 	if a.opaque && a.returning && len(a.script.Statements) > 1 {
 		a.refuse(Span{}, "", "a text of several statements, of which one returns protected values and another returns rows of its own", "send them one by one")
@@ -268,6 +269,30 @@ func (a *analysis) run() (*Plan, error) {
 		return nil, a.err // two changes of the text overlap
 	}
 	return plan, nil
+}
+
+// unread refuses a text that touches a protected table and has a part that the
+// dialect does not translate.
+func (a *analysis) unread() {
+	at := Span{-1, -1}
+	for _, t := range a.script.UnreadTables {
+		a.relation(t)
+		at = t.Span
+	}
+	for _, e := range a.script.Unread {
+		at = e.At()
+		walk(e, func(x Expr) bool {
+			if s, ok := x.(*Sub); ok {
+				a.nested++
+				a.query(s.Query, nil)
+				a.nested--
+			}
+			return true
+		})
+	}
+	if at.Start >= 0 && a.touched {
+		a.refuse(at, "", "a part of the syntax that is not known, in a text that names a protected table", "leave that part out")
+	}
 }
 
 // take sets the plan's route. The rules let one statement of a text have a

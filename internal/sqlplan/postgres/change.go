@@ -58,6 +58,7 @@ func (p *translator) source(out *sqlplan.Insert, s *pg.InsertStmt, i int) {
 		}
 		out.DefaultValues, out.DefaultValuesSpan = true, p.span(i, i+2)
 	case len(q.ValuesLists) > 0 && p.word(i, "values") && q.WithClause == nil && len(q.SortClause) == 0 && q.LimitCount == nil && q.LimitOffset == nil:
+		p.read[q] = true
 		for _, n := range q.ValuesLists {
 			i++
 			if !p.op(i, "(") {

@@ -38,6 +38,7 @@ func list(nodes ...*pg.Node) []*pg.Node {
 
 // expr translates an expression.
 func (p *translator) expr(n *pg.Node) sqlplan.Expr {
+	p.read[inner(n)] = true
 	switch x := n.GetNode().(type) {
 	case *pg.Node_ColumnRef:
 		return p.column(x.ColumnRef)
@@ -118,7 +119,7 @@ func (p *translator) collect(m protoreflect.Message, top bool, out *[]sqlplan.Ex
 		case nil, *pg.Node_String_, *pg.Node_Integer, *pg.Node_Float, *pg.Node_Boolean, *pg.Node_BitString, *pg.Node_AStar:
 			return
 		case *pg.Node_TypeName:
-			return
+			p.modifiers(x.TypeName)
 		case *pg.Node_SelectStmt:
 			q := p.query(x.SelectStmt)
 			*out = append(*out, &sqlplan.Sub{Span: q.Span, Kind: sqlplan.SubArray, Query: q})

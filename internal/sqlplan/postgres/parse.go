@@ -25,6 +25,8 @@ type translator struct {
 	tokens []token
 	begin  int // the statement's first token
 	end    int // just after its last token
+	// read holds the nodes of the tree that were translated: see unread.
+	read map[any]bool
 }
 
 // parse reads a text into the planner's statements.
@@ -50,14 +52,16 @@ func parse(src string, maxDepth int) (script *sqlplan.Script, err error) {
 		return nil, err
 	}
 	for _, raw := range tree.Stmts {
-		p := &translator{src: src, tokens: tokens}
+		p := &translator{src: src, tokens: tokens, read: map[any]bool{}}
 		from, to := int(raw.StmtLocation), len(src)
 		if raw.StmtLen > 0 {
 			to = from + int(raw.StmtLen)
 		}
 		p.begin = p.tokenFrom(from)
 		p.end = p.tokenFrom(to)
-		script.Statements = append(script.Statements, p.statement(raw.Stmt))
+		s := p.statement(raw.Stmt)
+		script.Statements = append(script.Statements, s)
+		p.unread(script, raw.Stmt, s)
 	}
 	return script, nil
 }
@@ -214,6 +218,7 @@ func (p *translator) targetsEnd(list []*pg.Node) int {
 
 // statement translates one statement.
 func (p *translator) statement(n *pg.Node) sqlplan.Statement {
+	p.read[inner(n)] = true
 	switch x := n.GetNode().(type) {
 	case *pg.Node_SelectStmt:
 		return p.query(x.SelectStmt)

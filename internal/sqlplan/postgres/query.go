@@ -33,7 +33,7 @@ func (p *translator) with(w *pg.WithClause) *sqlplan.With {
 		}
 		if s := c.CycleClause; s != nil {
 			cte.ExtraColumns = append(cte.ExtraColumns, s.CycleMarkColumn, s.CyclePathColumn)
-			cte.Extra = append(cte.Extra, columnNames(s.CycleColList)...)
+			cte.Extra = append(append(cte.Extra, columnNames(s.CycleColList)...), p.exprs(list(s.CycleMarkValue, s.CycleMarkDefault))...)
 		}
 		out.CTEs = append(out.CTEs, cte)
 	}
@@ -49,6 +49,12 @@ func columnNames(list []*pg.Node) (out []sqlplan.Expr) {
 
 // query translates a SELECT in any of its forms.
 func (p *translator) query(s *pg.SelectStmt) *sqlplan.Query {
+	p.read[s] = true
+	for _, n := range s.LockingClause {
+		for _, r := range n.GetLockingClause().GetLockedRels() { // names of FROM
+			p.read[r.GetRangeVar()] = true
+		}
+	}
 	q := &sqlplan.Query{With: p.with(s.WithClause), OrderBy: p.exprs(s.SortClause), Locking: len(s.LockingClause) > 0}
 	for _, n := range []*pg.Node{s.LimitOffset, s.LimitCount} {
 		if n != nil {
@@ -152,7 +158,7 @@ func (p *translator) table(n *pg.Node) sqlplan.TableExpr {
 	case *pg.Node_RangeVar:
 		return p.ref(x.RangeVar)
 	case *pg.Node_RangeTableSample:
-		return p.table(x.RangeTableSample.Relation)
+		return p.sample(x.RangeTableSample)
 	case *pg.Node_RangeSubselect:
 		q := x.RangeSubselect.Subquery.GetSelectStmt()
 		if q == nil {
@@ -167,6 +173,18 @@ func (p *translator) table(n *pg.Node) sqlplan.TableExpr {
 		return p.function(x.RangeFunction)
 	}
 	return &sqlplan.TableFunction{Name: "a table expression", Args: p.childrenOf(n), Lateral: true}
+}
+
+// sample translates TABLESAMPLE: its arguments see no table.
+func (p *translator) sample(s *pg.RangeTableSample) sqlplan.TableExpr {
+	t := p.table(s.Relation)
+	for _, n := range append(list(s.Repeatable), s.Args...) {
+		if c := n.GetAConst(); c == nil || c.GetSval() != nil {
+			continue // left unread, so that a protected table next to it is refused
+		}
+		p.expr(n)
+	}
+	return t
 }
 
 func (p *translator) join(j *pg.JoinExpr) sqlplan.TableExpr {
@@ -203,6 +221,7 @@ func (p *translator) bareRef(r *pg.RangeVar) *sqlplan.TableRef {
 	if r == nil {
 		return nil
 	}
+	p.read[r] = true
 	return &sqlplan.TableRef{Span: near(r.Location), NameSpan: near(r.Location), Schema: r.Schemaname, Name: r.Relname,
 		Alias: r.Alias.GetAliasname(), ColumnAliases: names(r.Alias.GetColnames())}
 }

@@ -44,8 +44,10 @@ func (p *translator) utility(n *pg.Node) sqlplan.Statement {
 		}
 	case *pg.Node_CreateTableAsStmt:
 		u.Kind, u.Inner = sqlplan.UtilityStore, []sqlplan.Statement{p.statement(x.CreateTableAsStmt.Query)}
+		p.made(u, x.CreateTableAsStmt.GetInto().GetRel())
 	case *pg.Node_ViewStmt:
 		u.Kind, u.Inner = sqlplan.UtilityStore, []sqlplan.Statement{p.statement(x.ViewStmt.Query)}
+		p.made(u, x.ViewStmt.View)
 	case *pg.Node_PrepareStmt:
 		u.Kind, u.Inner = sqlplan.UtilityPrepare, []sqlplan.Statement{p.statement(x.PrepareStmt.Query)}
 	case *pg.Node_DeclareCursorStmt:
@@ -59,6 +61,15 @@ func (p *translator) utility(n *pg.Node) sqlplan.Statement {
 		p.define(u, n)
 	}
 	return u
+}
+
+// made notes the relation that a statement makes from a query.
+func (p *translator) made(u *sqlplan.Utility, r *pg.RangeVar) {
+	if r == nil {
+		return
+	}
+	u.Relations, u.Refuse = []*sqlplan.TableRef{p.bareRef(r)}, "a protected table cannot be made from a query"
+	u.Temporary = r.Relpersistence == "t"
 }
 
 // harmless reports whether a statement neither holds a value nor changes what
