@@ -17,6 +17,7 @@ func (p *translator) expr(n ast.ExprNode) sqlplan.Expr {
 	if n == nil || reflect.ValueOf(n).IsNil() {
 		return nil
 	}
+	p.read[n] = true
 	switch n := n.(type) {
 	case *ast.ColumnNameExpr:
 		return p.column(n)
@@ -47,7 +48,7 @@ func (p *translator) expr(n ast.ExprNode) sqlplan.Expr {
 	case *ast.RowExpr:
 		return &sqlplan.Row{Span: p.near(n), Items: p.exprs(n.Values)}
 	case *ast.ValuesExpr:
-		return &sqlplan.ValuesRef{Span: p.near(n), Column: n.Column.Name.Name.O}
+		return p.valuesRef(p.near(n), n.Column)
 	case *ast.DefaultExpr:
 		return p.defaultExpr(n)
 	default:
@@ -62,9 +63,9 @@ func (p *translator) otherExpr(n ast.ExprNode) sqlplan.Expr {
 	case *ast.SubqueryExpr:
 		return &sqlplan.Sub{Span: at, Kind: sqlplan.SubScalar, Query: p.query(n.Query)}
 	case *ast.ExistsSubqueryExpr:
-		return &sqlplan.Sub{Span: at, Kind: sqlplan.SubExists, Query: p.query(subquery(n.Sel))}
+		return &sqlplan.Sub{Span: at, Kind: sqlplan.SubExists, Query: p.query(p.subquery(n.Sel))}
 	case *ast.CompareSubqueryExpr:
-		return &sqlplan.Sub{Span: at, Kind: sqlplan.SubIn, Test: p.expr(n.L), Query: p.query(subquery(n.R))}
+		return &sqlplan.Sub{Span: at, Kind: sqlplan.SubIn, Test: p.expr(n.L), Query: p.query(p.subquery(n.R))}
 	case *ast.BetweenExpr:
 		return p.op3(at, "BETWEEN", n.Expr, n.Left, n.Right)
 	case *ast.PatternLikeOrIlikeExpr:
@@ -83,7 +84,7 @@ func (p *translator) otherExpr(n ast.ExprNode) sqlplan.Expr {
 	case *ast.MatchAgainst:
 		op := p.op3(at, "MATCH", n.Against)
 		for _, c := range n.ColumnNames {
-			op.Operands = append(op.Operands, columnRef(at, c))
+			op.Operands = append(op.Operands, p.columnRef(at, c))
 		}
 		return op
 	case *ast.PositionExpr:
@@ -136,10 +137,11 @@ func (p *translator) first(n ast.Node) int {
 
 func (p *translator) column(n *ast.ColumnNameExpr) sqlplan.Expr {
 	i := p.first(n)
-	return columnRef(p.span(i, p.nameEnd(i)), n.Name)
+	return p.columnRef(p.span(i, p.nameEnd(i)), n.Name)
 }
 
-func columnRef(at sqlplan.Span, c *ast.ColumnName) *sqlplan.ColumnRef {
+func (p *translator) columnRef(at sqlplan.Span, c *ast.ColumnName) *sqlplan.ColumnRef {
+	p.read[c] = true
 	return &sqlplan.ColumnRef{Span: at, Qualifier: qualifier(c), Name: c.Name.O}
 }
 
@@ -224,6 +226,7 @@ func (p *translator) unary(n *ast.UnaryOperationExpr) sqlplan.Expr {
 		return p.op3(p.span(i, i+1), sqlplan.OpNot, n.V)
 	case opcode.Minus, opcode.Plus:
 		if v, ok := n.V.(*ast.ValueExprBase); ok && p.at(v.OriginTextPosition()) == i+1 && p.tokens[i+1].kind == kindNumber {
+			p.read[v] = true
 			lit, _ := p.literalAt(i, i+2)
 			return &sqlplan.Constant{Span: p.span(i, i+2), Value: lit}
 		}
@@ -256,7 +259,7 @@ func (p *translator) isEquality(n *ast.BinaryOperationExpr) bool {
 func (p *translator) in(n *ast.PatternInExpr) sqlplan.Expr {
 	at := p.near(n)
 	if n.Sel != nil {
-		return &sqlplan.Sub{Span: at, Kind: sqlplan.SubIn, Test: p.expr(n.Expr), Query: p.query(subquery(n.Sel))}
+		return &sqlplan.Sub{Span: at, Kind: sqlplan.SubIn, Test: p.expr(n.Expr), Query: p.query(p.subquery(n.Sel))}
 	}
 	op := &sqlplan.Op{Span: at, What: sqlplan.OpIn, Operands: append(p.exprs([]ast.ExprNode{n.Expr}), p.exprs(n.List)...)}
 	if n.Not {
@@ -265,7 +268,8 @@ func (p *translator) in(n *ast.PatternInExpr) sqlplan.Expr {
 	return op
 }
 
-func subquery(n ast.ExprNode) ast.ResultSetNode {
+func (p *translator) subquery(n ast.ExprNode) ast.ResultSetNode {
+	p.read[n] = true
 	s, ok := n.(*ast.SubqueryExpr)
 	if !ok {
 		fail("a sub-select is none")
@@ -288,12 +292,17 @@ func (p *translator) call(n *ast.FuncCallExpr) sqlplan.Expr {
 	}
 	c := &sqlplan.Call{Span: at, Schema: n.Schema.O, Name: name, Args: p.exprs(n.Args)}
 	if ref, ok := firstColumn(n.Args); ok && name == "value" && n.FnName.L == "xvalu" {
-		return &sqlplan.ValuesRef{Span: at, Column: ref.Name.Name.O}
+		return p.valuesRef(at, ref)
 	}
 	if i >= 0 && p.op(i+1, "(") {
 		c.ArgsEnd = p.tokens[p.tokens[i+1].mate].start
 	}
 	return c
+}
+
+func (p *translator) valuesRef(at sqlplan.Span, n *ast.ColumnNameExpr) *sqlplan.ValuesRef {
+	p.read[n], p.read[n.Name] = true, true
+	return &sqlplan.ValuesRef{Span: at, Column: n.Name.Name.O}
 }
 
 func firstColumn(args []ast.ExprNode) (*ast.ColumnNameExpr, bool) {
@@ -306,6 +315,9 @@ func firstColumn(args []ast.ExprNode) (*ast.ColumnNameExpr, bool) {
 
 // dateLiteral translates DATE '2020-01-01'; the braces of ODBC are left alone.
 func (p *translator) dateLiteral(n *ast.FuncCallExpr) sqlplan.Expr {
+	for _, a := range n.Args {
+		p.read[a] = true
+	}
 	i := p.at(n.OriginTextPosition())
 	if i < 0 || p.anyWord(i, "DATE", "TIME", "TIMESTAMP") == "" || p.tokens[i+1].kind != kindString {
 		return &sqlplan.Op{Span: p.near(n), What: "an ODBC literal"}
@@ -410,5 +422,5 @@ func (p *translator) defaultExpr(n *ast.DefaultExpr) sqlplan.Expr {
 	if n.Name == nil {
 		return &sqlplan.Default{Span: at}
 	}
-	return &sqlplan.Op{Span: at, What: "DEFAULT()", Operands: []sqlplan.Expr{columnRef(at, n.Name)}}
+	return &sqlplan.Op{Span: at, What: "DEFAULT()", Operands: []sqlplan.Expr{p.columnRef(at, n.Name)}}
 }

@@ -69,6 +69,7 @@ func (p *translator) insertColumns(ins *sqlplan.Insert, list []*ast.ColumnName, 
 	ins.Columns = make([]sqlplan.InsertColumn, 0, len(list))
 	at := i + 1
 	for _, c := range list {
+		p.read[c] = true
 		next := p.nameEnd(at)
 		ins.Columns = append(ins.Columns, sqlplan.InsertColumn{Span: p.span(at, next), Name: c.Name.O, Plain: p.names(next-1, c.Name.O)})
 		at = next + 1
@@ -163,6 +164,7 @@ func (p *translator) assignments(list []*ast.Assignment, i, end int) []sqlplan.A
 		if !p.op(eq, "=") && !p.op(eq, ":=") {
 			fail("an assignment is not where the parser saw it")
 		}
+		p.read[a.Column] = true
 		p.names(eq-1, a.Column.Name.O)
 		stop := p.seek(eq+1, end, func(k int) bool {
 			return p.op(k, ",") || p.op(k, ")") || p.op(k, ";") || p.anyWord(k, afterAssignments...) != ""

@@ -52,7 +52,7 @@ func parse(src string, m modes, maxDepth int) (script *sqlplan.Script, err error
 	if err != nil {
 		return nil, err
 	}
-	p := &translator{text: t, shadow: s}
+	p := &translator{text: t, shadow: s, read: map[any]bool{}}
 	return p.script()
 }
 
@@ -82,6 +82,10 @@ type translator struct {
 	out    []sqlplan.Statement
 	// unit is the statement being translated.
 	unit unit
+	// read holds the nodes of the tree that were translated: see unread.
+	read         map[any]bool
+	unreadExprs  []sqlplan.Expr
+	unreadTables []*sqlplan.TableRef
 }
 
 // unit is one statement of a text.
@@ -130,10 +134,15 @@ func (p *translator) script() (*sqlplan.Script, error) {
 			continue
 		}
 		p.out = append(p.out, units[i].before...)
-		p.out = append(p.out, p.statement(stmts[0], p.unit.start, p.unit.end))
+		s := p.statement(stmts[0], p.unit.start, p.unit.end)
+		p.out = append(p.out, s)
+		if u, ok := s.(*sqlplan.Utility); !ok || u.Kind != sqlplan.UtilityHarmless && u.Kind != sqlplan.UtilityUnknown {
+			p.unread(stmts[0])
+		}
 		stmts = stmts[1:]
 	}
-	return &sqlplan.Script{Text: p.src, Statements: p.out, Params: p.paramSites(), NumParams: len(p.params)}, nil
+	return &sqlplan.Script{Text: p.src, Statements: p.out, Params: p.paramSites(), NumParams: len(p.params),
+		Unread: p.unreadExprs, UnreadTables: p.unreadTables}, nil
 }
 
 func (p *translator) paramSites() []sqlplan.ParamSite {

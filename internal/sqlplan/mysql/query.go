@@ -14,6 +14,7 @@ var afterTargets = []string{"FROM", "INTO", "WHERE", "GROUP", "HAVING", "ORDER",
 
 // query translates a query in any form.
 func (p *translator) query(n ast.Node) *sqlplan.Query {
+	p.read[n] = true
 	switch n := n.(type) {
 	case *ast.SelectStmt:
 		return p.selectQuery(n)
@@ -107,6 +108,8 @@ func (p *translator) selectQuery(n *ast.SelectStmt) *sqlplan.Query {
 		Locking: n.LockInfo != nil,
 		Parens:  n.IsInBraces,
 	}
+	p.read[n] = true
+	p.locks(n)
 	switch n.Kind {
 	case ast.SelectStmtKindValues:
 		v := &sqlplan.Values{}
@@ -128,6 +131,18 @@ func (p *translator) selectQuery(n *ast.SelectStmt) *sqlplan.Query {
 		s.Into = true
 	}
 	return q
+}
+
+// locks passes over FOR UPDATE OF: the names are those of FROM.
+func (p *translator) locks(n *ast.SelectStmt) {
+	for _, l := range append(n.MoreLockInfos[:len(n.MoreLockInfos):len(n.MoreLockInfos)], n.LockInfo) {
+		if l == nil {
+			continue
+		}
+		for _, t := range l.Tables {
+			p.read[t] = true
+		}
+	}
 }
 
 // constructorRow translates one ROW(…) of VALUES.
@@ -268,6 +283,7 @@ func (p *translator) limits(l *ast.Limit) []sqlplan.Expr {
 		switch n := n.(type) {
 		case nil:
 		case *ast.ValueExprBase:
+			p.read[n] = true
 			out = append(out, p.unplaced(fmt.Sprint(n.GetValue())))
 		default:
 			out = append(out, p.expr(n))
@@ -290,6 +306,7 @@ func (p *translator) with(w *ast.WithClause) *sqlplan.With {
 	}
 	out := &sqlplan.With{Recursive: w.IsRecursive}
 	for _, c := range w.CTEs {
+		p.read[c.Query] = true
 		i := p.first(c.Query) // the parenthesis before the query
 		cte := &sqlplan.CTE{Span: p.span(i, i+1), Name: c.Name.O, Body: p.query(c.Query.Query)}
 		if len(c.ColNameList) > 0 {
@@ -338,6 +355,7 @@ func (p *translator) join(n *ast.Join) sqlplan.TableExpr {
 		j.Kind = sqlplan.JoinRight
 	}
 	for _, c := range n.Using {
+		p.read[c] = true
 		j.Using = append(j.Using, c.Name.O)
 	}
 	if n.On != nil {
@@ -413,6 +431,7 @@ func jsonColumns(list []*ast.JSONTableColumn) []string {
 // tableRef translates a table's name. The parser records no offset for the
 // name in TABLE name.
 func (p *translator) tableRef(n *ast.TableName, alias string) *sqlplan.TableRef {
+	p.read[n] = true
 	r := &sqlplan.TableRef{Schema: n.Schema.O, Name: n.Name.O, Alias: alias}
 	r.Span = p.span(p.unit.start, p.unit.start+1)
 	if n.OriginTextPosition() > 0 {
