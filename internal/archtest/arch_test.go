@@ -98,7 +98,7 @@ var allowed = map[string][]string{
 	"internal/sqlplan": {},
 
 	"internal/sqlplan/mysql": {
-		"internal/sqlplan",
+		"internal/sqlplan", "internal/sqlplan/treewalk",
 		"github.com/sqlc-dev/marino/ast",
 		"github.com/sqlc-dev/marino/charset",
 		"github.com/sqlc-dev/marino/format",
@@ -114,11 +114,12 @@ var allowed = map[string][]string{
 	},
 
 	"internal/sqlplan/postgres": {
-		"internal/sqlplan",
+		"internal/sqlplan", "internal/sqlplan/treewalk",
 		"github.com/sqlc-dev/oliphant",
 		"github.com/sqlc-dev/oliphant/ast",
 		"google.golang.org/protobuf/reflect/protoreflect",
 	},
+	"internal/sqlplan/treewalk": {},
 
 	"internal/testing/barecrypto": {},
 
