@@ -66,11 +66,11 @@ func New(c Config) (*Codec, error) {
 	info := c.Suite.info()
 	switch {
 	case info == nil:
-		return nil, &Error{Kind: ErrUnsupportedSuite, What: "suite " + c.Suite.String(), Offset: -1}
+		return nil, &Error{Kind: ErrUnsupportedSuite, What: "suite " + c.Suite.String()}
 	case c.Commitment > CommitmentRequireEncryptRequireDecrypt:
 		return nil, errors.New("codec: the commitment policy is unknown")
 	case !c.Commitment.writes(c.Suite):
-		return nil, &Error{Kind: ErrCommitmentPolicy, Op: "encrypt", What: "suite " + c.Suite.String(), Offset: -1}
+		return nil, &Error{Kind: ErrCommitmentPolicy, Op: "encrypt", What: "suite " + c.Suite.String()}
 	case c.MaxWrappedKeys < 0 || c.MaxMessage < 0:
 		return nil, errors.New("codec: a limit is negative")
 	case slices.Contains(c.RequiredKeys, publicKeyContextKey):
@@ -101,7 +101,7 @@ func (c *Codec) Encrypt(ctx context.Context, dst, plaintext []byte, ec Context) 
 		return dst, err
 	}
 	if len(plaintext) > c.c.MaxMessage {
-		return dst, &Error{Kind: ErrLimit, Op: "encrypt", What: fmt.Sprintf("the plaintext is longer than %d bytes", c.c.MaxMessage), Offset: -1}
+		return dst, &Error{Kind: ErrLimit, Op: "encrypt", What: fmt.Sprintf("the plaintext is longer than %d bytes", c.c.MaxMessage)}
 	}
 	for _, k := range c.c.RequiredKeys {
 		if _, ok := ec[k]; !ok {
@@ -117,11 +117,11 @@ func (c *Codec) Encrypt(ctx context.Context, dst, plaintext []byte, ec Context) 
 	}
 	defer c.done(m.DataKey)
 	if len(m.WrappedKeys) > c.c.MaxWrappedKeys {
-		return dst, &Error{Kind: ErrLimit, Op: "encrypt", What: "the keyring made more wrapped keys than the limit", Offset: -1}
+		return dst, &Error{Kind: ErrLimit, Op: "encrypt", What: "the keyring made more wrapped keys than the limit"}
 	}
 	for _, k := range m.WrappedKeys {
 		if max(len(k.ProviderID), len(k.ProviderInfo), len(k.Ciphertext)) > maxField {
-			return dst, &Error{Kind: ErrLimit, Op: "encrypt", What: "the keyring made a wrapped key that is longer than the format takes", Offset: -1}
+			return dst, &Error{Kind: ErrLimit, Op: "encrypt", What: "the keyring made a wrapped key that is longer than the format takes"}
 		}
 	}
 	if c.materials != nil || c.info.curve != nil { // its context may be another

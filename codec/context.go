@@ -111,7 +111,7 @@ func split(pairs []pair, required []string) (stored, left []pair) {
 }
 
 func invalidContext(what string) error {
-	return &Error{Kind: ErrInvalidContext, Op: "encrypt", What: what, Offset: -1}
+	return &Error{Kind: ErrInvalidContext, Op: "encrypt", What: what}
 }
 
 // checkContext checks a serialized context. Unsorted pairs are accepted, as the

@@ -28,10 +28,10 @@ func (c *Codec) DecryptOnce(ctx context.Context, dst []byte, m *Message, expecte
 
 func (c *Codec) decrypt(ctx context.Context, dst []byte, m *Message, expected Context, keeper ContentKeeper) ([]byte, error) {
 	if !c.c.Commitment.reads(m.suite) {
-		return dst, &Error{Kind: ErrCommitmentPolicy, Op: "decrypt", What: "suite " + m.suite.String() + " has no key commitment", Offset: -1}
+		return dst, &Error{Kind: ErrCommitmentPolicy, Op: "decrypt", What: "suite " + m.suite.String() + " has no key commitment"}
 	}
 	if len(m.keys) > c.c.MaxWrappedKeys || len(m.raw) > c.c.MaxMessage+(1<<20) {
-		return dst, &Error{Kind: ErrLimit, Op: "decrypt", What: "the message has more wrapped keys, or is longer, than the limit", Offset: -1}
+		return dst, &Error{Kind: ErrLimit, Op: "decrypt", What: "the message has more wrapped keys, or is longer, than the limit"}
 	}
 	full, required, err := m.fullContext(expected)
 	if err != nil {
@@ -88,7 +88,7 @@ func (m *Message) fullContext(expected Context) (full Context, required []string
 		k, v, b, _ = nextPair(b)
 		want, ok := expected[string(k)]
 		if ok && want != string(v) {
-			return nil, nil, &Error{Kind: ErrContextMismatch, Op: "decrypt", What: fmt.Sprintf("the value of %q differs", k), Offset: -1}
+			return nil, nil, &Error{Kind: ErrContextMismatch, Op: "decrypt", What: fmt.Sprintf("the value of %q differs", k)}
 		}
 		if ok {
 			same++

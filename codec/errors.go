@@ -56,7 +56,9 @@ type Error struct {
 	Op string
 	// What failed, in words.
 	What string
-	// Offset is the position in the message in bytes, -1 if there is none.
+	// Offset is the position in the message, in bytes, at which reading failed.
+	// It is zero if there is none: nothing fails at the first byte except what is
+	// not a message ([ErrNotMessage]).
 	Offset int
 	// Region and KeyARN name the wrapping key concerned; empty if none is.
 	Region, KeyARN string

@@ -108,7 +108,7 @@ type Keyring interface {
 // concurrent use.
 type Materials interface {
 	// Encryption returns materials for a message of the given request. The
-	// caller calls Release on them when it is done.
+	// caller passes their data key to Done afterwards.
 	Encryption(ctx context.Context, r EncryptionRequest) (*EncryptionMaterials, error)
 	// Decryption returns materials for a message with the given wrapped keys.
 	Decryption(ctx context.Context, r DecryptionRequest) (*DecryptionMaterials, error)

@@ -46,7 +46,7 @@ func (d defaultMaterials) encryption(ctx context.Context, r EncryptionRequest, s
 	}
 	if m.DataKey.Len() != r.Suite.KeyLength() || len(m.WrappedKeys) == 0 {
 		m.DataKey.Zero()
-		return nil, &Error{Kind: ErrKeyUnavailable, Op: "encrypt", What: "the keyring made no data key of the suite's length", Offset: -1}
+		return nil, &Error{Kind: ErrKeyUnavailable, Op: "encrypt", What: "the keyring made no data key of the suite's length"}
 	}
 	return m, nil
 }
@@ -68,10 +68,10 @@ func (d defaultMaterials) decryption(ctx context.Context, r DecryptionRequest, s
 	if info := r.Suite.info(); info.curve != nil {
 		var ok bool
 		if m.VerificationKey, ok = parsePublicKey(info.curve, public); !ok {
-			return nil, &Error{Kind: ErrTampered, Op: "decrypt", What: "the public key of the signature is missing or not a point of the curve", Offset: -1}
+			return nil, &Error{Kind: ErrTampered, Op: "decrypt", What: "the public key of the signature is missing or not a point of the curve"}
 		}
 	} else if has {
-		return nil, &Error{Kind: ErrTampered, Op: "decrypt", What: "a message without a signature names a public key", Offset: -1}
+		return nil, &Error{Kind: ErrTampered, Op: "decrypt", What: "a message without a signature names a public key"}
 	}
 	if err := d.keyring.OnDecrypt(ctx, m, r.WrappedKeys); err != nil {
 		m.DataKey.Zero()
@@ -79,7 +79,7 @@ func (d defaultMaterials) decryption(ctx context.Context, r DecryptionRequest, s
 	}
 	if m.DataKey.Len() != r.Suite.KeyLength() {
 		m.DataKey.Zero()
-		return nil, &Error{Kind: ErrUnwrap, Op: "decrypt", What: "the data key has another length than the suite's", Offset: -1}
+		return nil, &Error{Kind: ErrUnwrap, Op: "decrypt", What: "the data key has another length than the suite's"}
 	}
 	return m, nil
 }
@@ -106,11 +106,11 @@ func Multi(generator Keyring, children ...Keyring) (Keyring, error) {
 // OnEncrypt implements [Keyring].
 func (k *multi) OnEncrypt(ctx context.Context, m *EncryptionMaterials) error {
 	if k.generator == nil && m.DataKey.Len() == 0 {
-		return &Error{Kind: ErrKeyUnavailable, Op: "encrypt", What: "the multi-keyring has no generator", Offset: -1}
+		return &Error{Kind: ErrKeyUnavailable, Op: "encrypt", What: "the multi-keyring has no generator"}
 	}
 	if k.generator != nil {
 		if m.DataKey.Len() != 0 {
-			return &Error{Kind: ErrLimit, Op: "encrypt", What: "the data key was made before the generator was asked", Offset: -1}
+			return &Error{Kind: ErrLimit, Op: "encrypt", What: "the data key was made before the generator was asked"}
 		}
 		if err := k.generator.OnEncrypt(ctx, m); err != nil {
 			return err

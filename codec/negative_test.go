@@ -236,3 +236,20 @@ func TestAWrappedKeyThatTheFormatCannotHold(t *testing.T) {
 		}
 	}
 }
+
+// TestOffsetSaysWhereReadingFailed: an error that is about no byte of a message
+// has none, the zero value.
+func TestOffsetSaysWhereReadingFailed(t *testing.T) {
+	_, cut := Parse([]byte{2, 4, 0x78, 1})
+	_, foreign := Parse([]byte("plain text"))
+	_, unset := New(Config{Keyring: zeroKeyring{}, Suite: 1})
+	for name, c := range map[string]struct {
+		err    error
+		offset int
+	}{"a message that is cut short": {cut, 3}, "bytes of another format": {foreign, 0}, "a suite that does not exist": {unset, 0}} {
+		e, ok := errors.AsType[*Error](c.err)
+		if !ok || e.Offset != c.offset {
+			t.Errorf("%s: offset %d, want %d (%v)", name, e.Offset, c.offset, c.err)
+		}
+	}
+}

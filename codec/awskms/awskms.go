@@ -281,7 +281,7 @@ func (k *Keyring) candidates(keys []codec.WrappedKey) ([]candidate, error) {
 			}
 			arn, err := ParseARN(string(w.ProviderInfo))
 			if err != nil {
-				return nil, &codec.Error{Kind: codec.ErrTampered, Op: "decrypt", What: "a wrapped key names no KMS key", Offset: -1}
+				return nil, &codec.Error{Kind: codec.ErrTampered, Op: "decrypt", What: "a wrapped key names no KMS key"}
 			}
 			if own.Matches(arn) {
 				list = append(list, candidate{own, w.Ciphertext})
@@ -289,7 +289,7 @@ func (k *Keyring) candidates(keys []codec.WrappedKey) ([]candidate, error) {
 		}
 	}
 	if len(list) == 0 {
-		return nil, &codec.Error{Kind: codec.ErrUnknownKey, Op: "decrypt", Offset: -1}
+		return nil, &codec.Error{Kind: codec.ErrUnknownKey, Op: "decrypt"}
 	}
 	return list, nil
 }

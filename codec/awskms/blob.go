@@ -38,7 +38,7 @@ func IsBlob(b []byte) bool {
 // another context, or what kept a key from being used. The caller zeroes the plaintext.
 func (k *Keyring) DecryptBlob(ctx context.Context, blob []byte, ec codec.Context) ([]byte, error) {
 	if len(blob) > maxBlob {
-		return nil, &codec.Error{Kind: codec.ErrLimit, Op: "Decrypt", What: "the ciphertext is longer than KMS takes", Offset: -1}
+		return nil, &codec.Error{Kind: codec.ErrLimit, Op: "Decrypt", What: "the ciphertext is longer than KMS takes"}
 	}
 	var errs []error
 	var denied error

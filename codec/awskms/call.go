@@ -227,7 +227,7 @@ func gaveUp(ctx context.Context, operation string, key ARN) error {
 }
 
 func failed(kind error, operation string, key ARN, what string, cause error) error {
-	return &codec.Error{Kind: kind, Op: operation, What: what, Offset: -1, Region: key.Region, KeyARN: key.String(), Cause: cause}
+	return &codec.Error{Kind: kind, Op: operation, What: what, Region: key.Region, KeyARN: key.String(), Cause: cause}
 }
 
 // classify says what an error of an operation of KMS means.

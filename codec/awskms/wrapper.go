@@ -77,7 +77,7 @@ func (w *Wrapper) Rank(key string) (int, bool) {
 func (w *Wrapper) own(key string) (ARN, error) {
 	i, ok := w.Rank(key)
 	if !ok {
-		return ARN{}, &codec.Error{Kind: codec.ErrUnknownKey, What: "the branch key is wrapped under another key", Offset: -1, KeyARN: key}
+		return ARN{}, &codec.Error{Kind: codec.ErrUnknownKey, What: "the branch key is wrapped under another key", KeyARN: key}
 	}
 	return w.reads[i], nil
 }

@@ -183,7 +183,7 @@ func (c *Cache) find(ctx context.Context, key slotKey) (*secret, *flight, error)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return nil, nil, &codec.Error{Kind: codec.ErrClosed, What: "the cache of branch keys", Offset: -1}
+		return nil, nil, &codec.Error{Kind: codec.ErrClosed, What: "the cache of branch keys"}
 	}
 	if s := c.inForce(ctx, key); s != nil {
 		s.secret.refs.Add(1)
@@ -193,7 +193,7 @@ func (c *Cache) find(ctx context.Context, key slotKey) (*secret, *flight, error)
 	now := c.config.Now()
 	if until, ok := c.negative[key]; ok {
 		if now.Before(until) {
-			return nil, nil, &codec.Error{Kind: codec.ErrKeyDeleted, Op: "decrypt", What: deletedKey, Offset: -1}
+			return nil, nil, &codec.Error{Kind: codec.ErrKeyDeleted, Op: "decrypt", What: deletedKey}
 		}
 		delete(c.negative, key)
 	}
@@ -300,7 +300,7 @@ func (c *Cache) land(key slotKey, f *flight, s *secret, err error, began time.Ti
 	switch {
 	case s != nil && c.closed:
 		s.key.Zero()
-		s, err = nil, &codec.Error{Kind: codec.ErrClosed, What: "the cache of branch keys", Offset: -1}
+		s, err = nil, &codec.Error{Kind: codec.ErrClosed, What: "the cache of branch keys"}
 	case s != nil:
 		s.refs.Store(int32(f.waiters))
 		c.keep(key, s, began)
@@ -391,5 +391,5 @@ func (c *Cache) touch(s *slot) {
 }
 
 func gaveUp(cause error) error {
-	return &codec.Error{Kind: codec.ErrKeyUnavailable, What: "the caller's deadline passed or the caller gave up while the branch key was looked up", Offset: -1, Cause: cause}
+	return &codec.Error{Kind: codec.ErrKeyUnavailable, What: "the caller's deadline passed or the caller gave up while the branch key was looked up", Cause: cause}
 }

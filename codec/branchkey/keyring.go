@@ -88,7 +88,7 @@ func (k *Keyring) named(err error) error {
 func (k *Keyring) OnEncrypt(ctx context.Context, m *codec.EncryptionMaterials) error {
 	id, err := k.branch(m.Context)
 	if err != nil {
-		return &codec.Error{Kind: codec.ErrInvalidContext, Op: "encrypt", What: "the context names no branch key", Offset: -1, Cause: err}
+		return &codec.Error{Kind: codec.ErrInvalidContext, Op: "encrypt", What: "the context names no branch key", Cause: err}
 	}
 	s, err := k.cache.get(ctx, slotKey{id: id, active: true})
 	if err != nil {
@@ -127,7 +127,7 @@ func (k *Keyring) OnDecrypt(ctx context.Context, m *codec.DecryptionMaterials, k
 	}
 	id, err := k.branch(m.Context)
 	if err != nil {
-		return &codec.Error{Kind: codec.ErrUnknownKey, Op: "decrypt", What: "the context names no branch key", Offset: -1, Cause: err}
+		return &codec.Error{Kind: codec.ErrUnknownKey, Op: "decrypt", What: "the context names no branch key", Cause: err}
 	}
 	others, errs := false, error(nil)
 	for _, w := range keys {
@@ -150,15 +150,15 @@ func (k *Keyring) OnDecrypt(ctx context.Context, m *codec.DecryptionMaterials, k
 	case errs != nil:
 		return errs
 	case others && k.supplier != nil:
-		return &codec.Error{Kind: codec.ErrContextMismatch, Op: "decrypt", What: "the data key is wrapped under another branch key than the context names", Offset: -1}
+		return &codec.Error{Kind: codec.ErrContextMismatch, Op: "decrypt", What: "the data key is wrapped under another branch key than the context names"}
 	}
-	return &codec.Error{Kind: codec.ErrUnknownKey, Op: "decrypt", Offset: -1}
+	return &codec.Error{Kind: codec.ErrUnknownKey, Op: "decrypt"}
 }
 
 func (k *Keyring) open(ctx context.Context, m *codec.DecryptionMaterials, id string, wrapped []byte) error {
 	length := m.Suite.KeyLength()
 	if len(wrapped) != prefixLength+length+tagLength {
-		return &codec.Error{Kind: codec.ErrTampered, Op: "decrypt", What: "a data key wrapped under a branch key has the wrong length", Offset: -1}
+		return &codec.Error{Kind: codec.ErrTampered, Op: "decrypt", What: "a data key wrapped under a branch key has the wrong length"}
 	}
 	v, _ := versionIn(wrapped)
 	s, err := k.cache.get(ctx, slotKey{id: id, version: v})
@@ -178,7 +178,7 @@ func (k *Keyring) open(ctx context.Context, m *codec.DecryptionMaterials, id str
 	}
 	key := m.MakeDataKey()
 	if _, err := aead.Open(key.Bytes()[:0], wrapped[saltLength:saltLength+ivLength], wrapped[prefixLength:], aad); err != nil {
-		return &codec.Error{Kind: codec.ErrUnwrap, Op: "decrypt", Offset: -1}
+		return &codec.Error{Kind: codec.ErrUnwrap, Op: "decrypt"}
 	}
 	m.DataKey = key
 	return nil

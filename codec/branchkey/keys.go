@@ -216,7 +216,7 @@ func describe(items []Item) Info {
 func (k *Keys) active(ctx context.Context, id string) (codec.DataKey, version, error) {
 	items, err := k.store.Items(ctx, id, typeActive)
 	if errors.Is(err, ErrNotFound) {
-		return codec.DataKey{}, version{}, &codec.Error{Kind: codec.ErrNoBranchKey, Op: "encrypt", Offset: -1,
+		return codec.DataKey{}, version{}, &codec.Error{Kind: codec.ErrNoBranchKey, Op: "encrypt",
 			What: "the key store has no branch key of that id; create it, as with sealsql keys create"}
 	}
 	if err != nil {
@@ -256,11 +256,11 @@ func (k *Keys) gone(ctx context.Context, id string) error {
 	_, err := k.store.Items(ctx, id, typeActive)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return &codec.Error{Kind: codec.ErrKeyDeleted, Op: "decrypt", Offset: -1, What: deletedKey}
+		return &codec.Error{Kind: codec.ErrKeyDeleted, Op: "decrypt", What: deletedKey}
 	case err != nil:
 		return storeError(err)
 	}
-	return &codec.Error{Kind: codec.ErrUnwrap, Op: "decrypt", Offset: -1, What: "the branch key has no version of that number"}
+	return &codec.Error{Kind: codec.ErrUnwrap, Op: "decrypt", What: "the branch key has no version of that number"}
 }
 
 // unwrap unwraps one of the items of a key, the nearest wrapping key first.
@@ -282,7 +282,7 @@ func (k *Keys) unwrap(ctx context.Context, id, typ string, items []Item) (codec.
 		key, err := k.kms.Unwrap(ctx, i.KeyARN, i.Wrapped, i.kmsContext(k.store.Name()))
 		if err == nil && key.Len() != branchKeyLength {
 			key.Zero()
-			err = &codec.Error{Kind: codec.ErrUnwrap, Op: "Decrypt", What: "a branch key has another length", Offset: -1}
+			err = &codec.Error{Kind: codec.ErrUnwrap, Op: "Decrypt", What: "a branch key has another length"}
 		}
 		if err == nil {
 			return key, i.Item, nil
@@ -293,7 +293,7 @@ func (k *Keys) unwrap(ctx context.Context, id, typ string, items []Item) (codec.
 		}
 	}
 	if len(errs) == 0 {
-		return codec.DataKey{}, Item{}, &codec.Error{Kind: codec.ErrUnknownKey, Op: "decrypt", What: "the branch key is wrapped under another key", Offset: -1}
+		return codec.DataKey{}, Item{}, &codec.Error{Kind: codec.ErrUnknownKey, Op: "decrypt", What: "the branch key is wrapped under another key"}
 	}
 	for _, err := range errs {
 		if !errors.Is(err, codec.ErrKeyUnavailable) {
@@ -306,11 +306,11 @@ func (k *Keys) unwrap(ctx context.Context, id, typ string, items []Item) (codec.
 // itemError says of an item that KMS does not unwrap that the store was changed.
 func itemError(err error) error {
 	if errors.Is(err, codec.ErrUnwrap) {
-		return &codec.Error{Kind: codec.ErrTampered, Op: "decrypt", What: "the branch key's item in the key store was changed", Offset: -1, Cause: err}
+		return &codec.Error{Kind: codec.ErrTampered, Op: "decrypt", What: "the branch key's item in the key store was changed", Cause: err}
 	}
 	return err
 }
 
 func storeError(err error) error {
-	return &codec.Error{Kind: codec.ErrKeyUnavailable, What: "the branch key store cannot be used", Offset: -1, Cause: err}
+	return &codec.Error{Kind: codec.ErrKeyUnavailable, What: "the branch key store cannot be used", Cause: err}
 }

@@ -480,7 +480,7 @@ func TestErrorsAreNotKept(t *testing.T) {
 	ring := newCounting(t)
 	m := newCache(t, cache.Config{Keyring: ring})
 	c := newCodec(t, codec.Config{Materials: m})
-	ring.fail = &codec.Error{Kind: codec.ErrKeyDenied, Op: "encrypt", Offset: -1}
+	ring.fail = &codec.Error{Kind: codec.ErrKeyDenied, Op: "encrypt"}
 	if _, err := c.Encrypt(t.Context(), nil, nil, tenant(1)); !errors.Is(err, codec.ErrKeyDenied) {
 		t.Errorf("got %v", err)
 	}

@@ -74,7 +74,7 @@ func (s *store) init(maxAge time.Duration, capacity int) {
 }
 
 func failed(kind error, op, what string, cause error) error {
-	return &codec.Error{Kind: kind, Op: op, What: what, Offset: -1, Cause: cause}
+	return &codec.Error{Kind: kind, Op: op, What: what, Cause: cause}
 }
 
 func closedError(op string) error {

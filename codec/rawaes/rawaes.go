@@ -123,7 +123,7 @@ func (k *Keyring) OnDecrypt(ctx context.Context, m *codec.DecryptionMaterials, k
 			return nil
 		}
 	}
-	e := &codec.Error{Kind: codec.ErrUnknownKey, Op: "decrypt", Offset: -1}
+	e := &codec.Error{Kind: codec.ErrUnknownKey, Op: "decrypt"}
 	if known {
 		e.Kind = codec.ErrUnwrap
 	}

@@ -72,7 +72,7 @@ func (w *Wrapper) Unwrap(ctx context.Context, key string, wrapped []byte, ec cod
 	if err != nil {
 		return codec.DataKey{}, err
 	}
-	bad := &codec.Error{Kind: codec.ErrUnwrap, Op: "decrypt", Offset: -1}
+	bad := &codec.Error{Kind: codec.ErrUnwrap, Op: "decrypt"}
 	if len(wrapped) < ivLength+tagLength {
 		return codec.DataKey{}, bad
 	}
@@ -85,10 +85,10 @@ func (w *Wrapper) Unwrap(ctx context.Context, key string, wrapped []byte, ec cod
 
 func (w *Wrapper) check(ctx context.Context, key string) error {
 	if err := ctx.Err(); err != nil {
-		return &codec.Error{Kind: codec.ErrKeyUnavailable, Offset: -1, Cause: err}
+		return &codec.Error{Kind: codec.ErrKeyUnavailable, Cause: err}
 	}
 	if key != w.name {
-		return &codec.Error{Kind: codec.ErrUnknownKey, What: "the branch key is wrapped under another key", Offset: -1}
+		return &codec.Error{Kind: codec.ErrUnknownKey, What: "the branch key is wrapped under another key"}
 	}
 	return nil
 }

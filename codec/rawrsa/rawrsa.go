@@ -82,7 +82,7 @@ func (k *Keyring) OnEncrypt(ctx context.Context, m *codec.EncryptionMaterials) e
 		return err
 	}
 	if k.public == nil {
-		return &codec.Error{Kind: codec.ErrKeyUnavailable, Op: "encrypt", What: "the raw RSA keyring has no public key", Offset: -1}
+		return &codec.Error{Kind: codec.ErrKeyUnavailable, Op: "encrypt", What: "the raw RSA keyring has no public key"}
 	}
 	if m.DataKey.Len() == 0 {
 		m.DataKey = m.MakeDataKey()
@@ -90,7 +90,7 @@ func (k *Keyring) OnEncrypt(ctx context.Context, m *codec.EncryptionMaterials) e
 	}
 	wrapped, err := k.wrap(m.DataKey.Bytes())
 	if err != nil {
-		return &codec.Error{Kind: codec.ErrKeyUnavailable, Op: "encrypt", What: "the RSA key is too short for the data key and the padding", Offset: -1, Cause: err}
+		return &codec.Error{Kind: codec.ErrKeyUnavailable, Op: "encrypt", What: "the RSA key is too short for the data key and the padding", Cause: err}
 	}
 	m.WrappedKeys = append(m.WrappedKeys, codec.WrappedKey{ProviderID: k.namespace, ProviderInfo: []byte(k.name), Ciphertext: wrapped})
 	return nil
@@ -121,9 +121,9 @@ func (k *Keyring) OnDecrypt(ctx context.Context, m *codec.DecryptionMaterials, k
 		return errors.New("rawrsa: the materials hold a data key already")
 	}
 	if k.private == nil {
-		return &codec.Error{Kind: codec.ErrKeyUnavailable, Op: "decrypt", What: "the raw RSA keyring has no private key", Offset: -1}
+		return &codec.Error{Kind: codec.ErrKeyUnavailable, Op: "decrypt", What: "the raw RSA keyring has no private key"}
 	}
-	e := &codec.Error{Kind: codec.ErrUnknownKey, Op: "decrypt", Offset: -1}
+	e := &codec.Error{Kind: codec.ErrUnknownKey, Op: "decrypt"}
 	for _, w := range keys {
 		if w.ProviderID != k.namespace || string(w.ProviderInfo) != k.name {
 			continue
