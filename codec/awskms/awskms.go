@@ -17,10 +17,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/kms"
-
 	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/internal/keyservice"
 )
 
 // ProviderID is the provider id of data keys that are wrapped by KMS.
@@ -181,7 +179,7 @@ func (k *Keyring) generate(ctx context.Context, m *codec.EncryptionMaterials, mi
 				continue
 			}
 			// Whoever is asked last has to answer.
-			out, err := k.generateUnder(ctx, key, m, round == 1 && k.config.Degrade && len(k.keys)-i-1 >= k.config.MinWrappings)
+			out, err := k.shield.generate(ctx, key, m.Suite.KeyLength(), m.Context, k.config.GrantTokens, round == 1 && k.config.Degrade && len(k.keys)-i-1 >= k.config.MinWrappings)
 			if err == nil {
 				m.DataKey, missing[i] = codec.NewDataKey(out.Plaintext), nil
 				m.WrappedKeys = append(m.WrappedKeys, codec.WrappedKey{ProviderID: ProviderID, ProviderInfo: []byte(*out.KeyId), Ciphertext: out.CiphertextBlob})
@@ -198,56 +196,12 @@ func (k *Keyring) generate(ctx context.Context, m *codec.EncryptionMaterials, mi
 	return 0, missing[0]
 }
 
-func (k *Keyring) generateUnder(ctx context.Context, key ARN, m *codec.EncryptionMaterials, alternative bool) (*kms.GenerateDataKeyOutput, error) {
-	length, ec, grants := m.Suite.KeyLength(), m.Context, k.config.GrantTokens
-	ask := func(ctx context.Context, c Client) (*kms.GenerateDataKeyOutput, error) {
-		return c.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: aws.String(key.String()),
-			NumberOfBytes: aws.Int32(int32(length)), EncryptionContext: ec, GrantTokens: grants})
-	}
-	out, err := send(ctx, k.shield, request[*kms.GenerateDataKeyOutput]{key: key, operation: "GenerateDataKey",
-		alternative: alternative, slow: k.shield.config.SlowWrite, run: ask,
-		discard: func(o *kms.GenerateDataKeyOutput) { clear(o.Plaintext) }})
-	if err != nil {
-		return nil, err
-	}
-	if len(out.Plaintext) != length || !names(key, out.KeyId) || !wraps(out.CiphertextBlob) {
-		clear(out.Plaintext)
-		return nil, failed(codec.ErrKeyUnavailable, "GenerateDataKey", key, "the answer is not one of the key asked for", nil)
-	}
-	return out, nil
-}
-
 func (k *Keyring) wrap(ctx context.Context, key ARN, m *codec.EncryptionMaterials, alternative bool) (*codec.WrappedKey, error) {
 	out, err := k.shield.encrypt(ctx, key, m.DataKey, m.Context, k.config.GrantTokens, alternative)
 	if err != nil {
 		return nil, err
 	}
 	return &codec.WrappedKey{ProviderID: ProviderID, ProviderInfo: []byte(key.String()), Ciphertext: out}, nil
-}
-
-// encrypt wraps a key under another.
-func (s *Shield) encrypt(ctx context.Context, key ARN, plain codec.DataKey, ec codec.Context, grants []string, alternative bool) ([]byte, error) {
-	// The call may outlive its caller, who zeroes the key: it has its own copy.
-	own := &lease{b: slices.Clone(plain.Bytes())}
-	own.hold()
-	defer own.release()
-	ask := func(ctx context.Context, c Client, plaintext []byte) (*kms.EncryptOutput, error) {
-		return c.Encrypt(ctx, &kms.EncryptInput{KeyId: aws.String(key.String()), Plaintext: plaintext, EncryptionContext: ec, GrantTokens: grants})
-	}
-	out, err := send(ctx, s, request[*kms.EncryptOutput]{key: key, operation: "Encrypt", alternative: alternative, slow: s.config.SlowWrite,
-		secret: own,
-		run:    func(ctx context.Context, c Client) (*kms.EncryptOutput, error) { return ask(ctx, c, own.b) },
-		probe: func(ctx context.Context, c Client) error {
-			_, err := ask(ctx, c, []byte("sealsql probe"))
-			return err
-		}})
-	switch {
-	case err != nil:
-		return nil, err
-	case !names(key, out.KeyId) || !wraps(out.CiphertextBlob):
-		return nil, failed(codec.ErrKeyUnavailable, "Encrypt", key, "the answer is not one of the key asked for", nil)
-	}
-	return out.CiphertextBlob, nil
 }
 
 // judge decides whether the wrappings that were made are enough.
@@ -330,57 +284,18 @@ func (k *Keyring) OnDecrypt(ctx context.Context, m *codec.DecryptionMaterials, k
 // unwrapHedged asks the Regions one after the other: the next one when one has
 // failed or is slow. The first key counts.
 func (k *Keyring) unwrapHedged(ctx context.Context, list []candidate, m *codec.DecryptionMaterials, errs []error) (codec.DataKey, error) {
-	type reply struct {
-		key codec.DataKey
-		err error
-	}
-	within, cancel := context.WithCancel(ctx)
-	replies, asked, pending := make(chan reply, len(list)), 0, 0
-	defer func() {
-		cancel()
-		go func() { // the keys of those that were too late
-			for range pending {
-				(<-replies).key.Zero()
-			}
-		}()
-	}()
 	// A little after the Region's strike, so that it counts as slow before its
 	// call is given up.
-	patience := k.shield.config.SlowRead + k.shield.config.SlowRead/10
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	ask := func() {
-		c, last := list[asked], asked == len(list)-1
-		asked, pending = asked+1, pending+1
-		go func() {
-			key, err := k.unwrap(within, c, m, !last)
-			replies <- reply{key, err}
-		}()
-		timer.Reset(patience)
+	patience := k.shield.service.Config().SlowRead * 11 / 10
+	ask := func(ctx context.Context, i int, more bool) (codec.DataKey, error) {
+		return k.unwrap(ctx, list[i], m, more)
 	}
-	for {
-		if pending == 0 {
-			if asked == len(list) {
-				return codec.DataKey{}, worst(errs)
-			}
-			ask()
-		}
-		select {
-		case r := <-replies:
-			pending--
-			if r.err == nil {
-				return r.key, nil
-			}
-			errs = append(errs, r.err)
-			if ctx.Err() != nil || errors.Is(r.err, codec.ErrUnwrap) {
-				return codec.DataKey{}, worst(errs) // another Region cannot know better
-			}
-		case <-timer.C:
-			if asked < len(list) {
-				ask()
-			}
-		}
+	final := func(err error) bool { return errors.Is(err, codec.ErrUnwrap) } // another Region cannot know better
+	key, more := keyservice.Hedge(ctx, len(list), patience, ask, codec.DataKey.Zero, final)
+	if len(more) > 0 {
+		return codec.DataKey{}, worst(append(errs, more...))
 	}
+	return key, nil
 }
 
 // worst picks the error that says most.
@@ -399,7 +314,7 @@ func (k *Keyring) unwrap(ctx context.Context, c candidate, m *codec.DecryptionMa
 	key, err := k.shield.unwrap(ctx, c.key, c.blob, m.Context, k.config.GrantTokens, alternative)
 	if err == nil && key.Len() != m.Suite.KeyLength() {
 		key.Zero()
-		return codec.DataKey{}, failed(codec.ErrUnwrap, "Decrypt", c.key, "the answer is not one of the key asked for", nil)
+		return codec.DataKey{}, wrongAnswer(codec.ErrUnwrap, "Decrypt", c.key)
 	}
 	return key, err
 }

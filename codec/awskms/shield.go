@@ -2,9 +2,10 @@ package awskms
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
-	"slices"
-	"strings"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,20 +14,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/internal/keyservice"
 )
 
 // Defaults of [ShieldConfig].
 const (
-	DefaultAttemptTimeout = 2 * time.Second
-	DefaultMaxAttempts    = 4
-	DefaultMaxInFlight    = 128
-	DefaultSlowRead       = 300 * time.Millisecond
-	DefaultSlowWrite      = time.Second
-	DefaultProbeEvery     = time.Second
+	DefaultAttemptTimeout = keyservice.DefaultAttemptTimeout
+	DefaultMaxAttempts    = keyservice.DefaultMaxAttempts
+	DefaultMaxInFlight    = keyservice.DefaultMaxInFlight
+	DefaultSlowRead       = keyservice.DefaultSlowRead
+	DefaultSlowWrite      = keyservice.DefaultSlowWrite
+	DefaultProbeEvery     = keyservice.DefaultProbeEvery
 )
-
-// idleProbes is how long a Region that nobody asks for is probed.
-const idleProbes = time.Minute
 
 // ShieldConfig describes a [Shield]. Only Client is required.
 type ShieldConfig struct {
@@ -61,18 +60,30 @@ type ShieldConfig struct {
 	OnBreaker func(region string, heldBack bool)
 }
 
+// Call describes one call of KMS, for metrics. Each attempt is a call.
+type Call struct {
+	Region, Operation string
+	// Outcome is "ok", "denied", "throttled", "invalid_ciphertext", "canceled",
+	// "unusable" (the key: disabled, deleted, pending deletion) or
+	// "unavailable" (the Region: no answer, or an internal error).
+	Outcome string
+	// Duration is the call's own. Waited is the time before it: for the rate limit
+	// and for the bound on calls in flight.
+	Duration, Waited time.Duration
+	// Attempt counts from 1; it is 0 for a probe of a Region that is held back.
+	Attempt int
+	KeyARN  string
+}
+
 // Shield stands between all keyrings of a process and KMS, so that neither
 // brings the other down: one call in flight for each distinct wrapped key, a rate
 // that gives way when KMS throttles, retries with random pauses, a circuit breaker and
 // a bound on concurrency in each Region. It is safe for concurrent use.
 type Shield struct {
-	config ShieldConfig
-	life   context.Context
-	end    context.CancelFunc
+	service *keyservice.Service[Client]
 
 	mu      sync.Mutex
-	regions map[string]*region
-	flights map[flightKey]*flight
+	flights *keyservice.Flights[flightKey, codec.DataKey, codec.DataKey]
 	shared  atomic.Uint64
 }
 
@@ -81,25 +92,30 @@ func NewShield(c ShieldConfig) (*Shield, error) {
 	if c.Client == nil {
 		return nil, errors.New("awskms: a shield needs Client")
 	}
-	if c.CallsPerSecond < 0 || c.MaxInFlight < 0 || c.MaxAttempts < 0 {
-		return nil, errors.New("awskms: a limit of the shield is negative")
+	service, err := keyservice.New(keyservice.Config[Client]{
+		Name: "KMS in this Region", Client: c.Client, Classify: classify, Trim: shorn,
+		AttemptTimeout: c.AttemptTimeout, MaxAttempts: c.MaxAttempts, CallsPerSecond: c.CallsPerSecond, MaxInFlight: c.MaxInFlight,
+		SlowRead: c.SlowRead, SlowWrite: c.SlowWrite, ProbeEvery: c.ProbeEvery,
+		OnCall: told(c.OnCall), OnProbe: told(c.OnProbe), OnBreaker: c.OnBreaker,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("awskms: the shield's configuration: %w", err)
 	}
-	c.AttemptTimeout = or(c.AttemptTimeout, DefaultAttemptTimeout)
-	c.MaxAttempts = or(c.MaxAttempts, DefaultMaxAttempts)
-	c.MaxInFlight = or(c.MaxInFlight, DefaultMaxInFlight)
-	c.SlowRead = or(c.SlowRead, DefaultSlowRead)
-	c.SlowWrite = or(c.SlowWrite, DefaultSlowWrite)
-	c.ProbeEvery = or(c.ProbeEvery, DefaultProbeEvery)
-	s := &Shield{config: c, regions: map[string]*region{}, flights: map[flightKey]*flight{}}
-	s.life, s.end = context.WithCancel(context.Background())
+	s := &Shield{service: service}
+	s.flights = keyservice.NewFlights(&s.mu, keyservice.Hooks[flightKey, codec.DataKey, codec.DataKey]{
+		Done: codec.DataKey.Zero, Return: codec.DataKey.Zero,
+	})
 	return s, nil
 }
 
-func or[T int | time.Duration](v, otherwise T) T {
-	if v <= 0 {
-		return otherwise
+// told returns a hook that tells f of calls in KMS's words; nil for nil.
+func told(f func(Call)) func(keyservice.Call) {
+	if f == nil {
+		return nil
 	}
-	return v
+	return func(c keyservice.Call) {
+		f(Call{c.Endpoint, c.Operation, string(c.Outcome), c.Duration, c.Waited, c.Attempt, c.Key})
+	}
 }
 
 // Clients returns a [ShieldConfig.Client] that makes the SDK's clients from cfg.
@@ -117,12 +133,12 @@ func Clients(cfg aws.Config) func(region string) Client {
 }
 
 // Close ends the probes. Calls go on working.
-func (s *Shield) Close() { s.end() }
+func (s *Shield) Close() { s.service.Close() }
 
 // Down reports whether calls to the Region are held back because they failed.
-func (s *Shield) Down(region string) bool { return s.region(region).breaker.now() != closed }
+func (s *Shield) Down(region string) bool { return s.service.Down(region) }
 
-// RegionStats says how a Region does.
+// RegionStats describes a Region.
 type RegionStats struct {
 	Region string
 	// HeldBack is true while calls go on without the Region.
@@ -135,177 +151,59 @@ type RegionStats struct {
 
 // Regions lists the Regions that were used.
 func (s *Shield) Regions() []RegionStats {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var out []RegionStats
-	for name, r := range s.regions {
-		out = append(out, RegionStats{name, r.breaker.now() != closed, len(r.places), r.limiter.now()})
+	for _, e := range s.service.Stats() {
+		out = append(out, RegionStats{e.Endpoint, e.HeldBack, e.InFlight, e.CallsPerSecond})
 	}
-	slices.SortFunc(out, func(a, b RegionStats) int { return strings.Compare(a.Region, b.Region) })
 	return out
 }
 
-// Shared is how many unwrappings were answered by a call that another had
-// under way.
+// Shared is how many unwrappings were answered by the call of another caller.
 func (s *Shield) Shared() uint64 { return s.shared.Load() }
 
-func (s *Shield) region(name string) *region {
+// flightKey identifies a wrapped key: a digest of the wrapping key, the blob,
+// the context and the grants.
+type flightKey [sha256.Size]byte
+
+func keyOf(key ARN, blob []byte, ec codec.Context, grants []string) (flightKey, error) {
+	b := binary.BigEndian.AppendUint32(make([]byte, 0, 512), uint32(len(blob)))
+	b = append(append(b, blob...), key.String()...)
+	b = append(b, 0)
+	for _, g := range grants {
+		b = append(append(b, g...), 0)
+	}
+	b = append(b, 0)
+	b, err := codec.AppendContext(b, ec)
+	return sha256.Sum256(b), err
+}
+
+// unwrap unwraps a blob under a key. Callers that ask for the same at the same
+// time share one call. Each of them gets a copy of the key, which it zeroes.
+func (s *Shield) unwrap(ctx context.Context, key ARN, blob []byte, ec codec.Context, grants []string, alternative bool) (codec.DataKey, error) {
+	const operation = "Decrypt"
+	gaveUp := func(cause error) error {
+		return failed(codec.ErrKeyUnavailable, operation, key, "the caller's deadline passed or the caller gave up", cause)
+	}
+	if err := ctx.Err(); err != nil {
+		return codec.DataKey{}, gaveUp(err)
+	}
+	id, err := keyOf(key, blob, ec, grants)
+	if err != nil {
+		return codec.DataKey{}, err
+	}
+	ask := func(ctx context.Context) (codec.DataKey, error) {
+		plaintext, err := s.decrypt(ctx, key, blob, ec, grants, alternative)
+		return codec.NewDataKey(plaintext), err
+	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := s.regions[name]
-	if r == nil {
-		r = &region{shield: s, name: name, client: s.config.Client(name), breaker: newBreaker(),
-			limiter: newLimiter(s.config.CallsPerSecond), places: make(chan struct{}, s.config.MaxInFlight)}
-		s.regions[name] = r
+	if s.flights.Underway(id) {
+		s.shared.Add(1)
 	}
-	return r
-}
-
-// region is KMS in one Region.
-type region struct {
-	shield  *Shield
-	name    string
-	client  Client
-	breaker *breaker
-	limiter *limiter
-	places  chan struct{} // one for each call in flight
-
-	mu      sync.Mutex
-	probe   probe
-	probing bool
-	wanted  time.Time // when a call was last refused
-}
-
-// probe is a call that shows whether a Region is back.
-type probe struct {
-	key       ARN
-	operation string
-	run       func(context.Context, Client) error
-}
-
-func (r *region) canProbe(key ARN, operation string, run func(context.Context, Client) error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.probe = probe{key, operation, run}
-}
-
-// enter waits until a call may be made. The channel it returns is closed when
-// the caller had better go elsewhere.
-func (r *region) enter(ctx context.Context, key ARN, operation string, alternative bool) (<-chan struct{}, error) {
-	refused := func() error {
-		r.watch()
-		return failed(codec.ErrKeyUnavailable, operation, key, "KMS in this Region failed before; it is used again once a probe is answered", nil)
+	w := s.flights.Join(ctx, id, ask, func(plaintext codec.DataKey, _ bool) codec.DataKey { return plaintext.Clone() })
+	s.mu.Unlock()
+	plaintext, answered, err := w.Wait(ctx)
+	if !answered {
+		return codec.DataKey{}, gaveUp(err)
 	}
-	if _, ok := r.breaker.allows(alternative); !ok {
-		return nil, refused()
-	}
-	if !r.limiter.wait(ctx, alternative) {
-		if ctx.Err() != nil {
-			return nil, gaveUp(ctx, operation, key)
-		}
-		return nil, failed(codec.ErrKeyThrottled, operation, key, "KMS throttles in this Region, and the calls before this one use up what it takes", nil)
-	}
-	avoid, ok := r.breaker.allows(alternative)
-	if !ok {
-		return nil, refused()
-	}
-	select {
-	case r.places <- struct{}{}:
-		return avoid, nil
-	default:
-	}
-	select {
-	case r.places <- struct{}{}:
-		return avoid, nil
-	case <-avoid:
-		return nil, refused()
-	case <-ctx.Done():
-		return nil, gaveUp(ctx, operation, key)
-	}
-}
-
-func (r *region) leave() { <-r.places }
-
-func (r *region) strike(began time.Time) {
-	if r.breaker.strike(began) {
-		r.heldBack()
-	}
-}
-
-func (r *region) done(outcome string, avoided bool) {
-	switch outcome {
-	case "throttled":
-		r.limiter.throttled(time.Now())
-	case "ok":
-		r.limiter.passed(time.Now())
-	}
-	if r.breaker.done(outcome, avoided) {
-		r.heldBack()
-	}
-}
-
-func (r *region) heldBack() {
-	if f := r.shield.config.OnBreaker; f != nil {
-		f(r.name, true)
-	}
-	r.watch()
-}
-
-// watch probes the Region in the background until it answers, or nobody has
-// asked for it for a while.
-func (r *region) watch() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.wanted = time.Now()
-	if r.probing || r.breaker.now() == closed {
-		return
-	}
-	r.probing = true
-	go r.probes()
-}
-
-func (r *region) probes() {
-	every := r.shield.config.ProbeEvery
-	for pause := every / 16; ; pause = min(2*pause, every) {
-		select {
-		case <-r.shield.life.Done():
-		case <-time.After(pause):
-		}
-		r.mu.Lock()
-		p := r.probe
-		if r.shield.life.Err() != nil || time.Since(r.wanted) > idleProbes {
-			r.probing = false
-			r.mu.Unlock()
-			return
-		}
-		r.mu.Unlock()
-		if !r.answers(p) {
-			continue
-		}
-		r.mu.Lock()
-		r.probing = false
-		r.breaker.probed(true)
-		r.mu.Unlock()
-		if f := r.shield.config.OnBreaker; f != nil {
-			f(r.name, false)
-		}
-		return
-	}
-}
-
-// answers makes a probe. A Region that was slow must answer fast enough.
-func (r *region) answers(p probe) bool {
-	within := r.shield.config.AttemptTimeout
-	if r.breaker.now() == slow {
-		within = min(within, r.shield.config.SlowWrite)
-	}
-	ctx, cancel := context.WithTimeout(r.shield.life, within)
-	defer cancel()
-	began := time.Now()
-	err := p.run(ctx, r.client)
-	outcome, _ := classify(p.operation, err)
-	if f := r.shield.config.OnProbe; f != nil {
-		f(Call{r.name, p.operation, outcome, time.Since(began), 0, 0, p.key.String()})
-	}
-	return outcome != "unavailable"
+	return plaintext, err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/internal/keyservice"
 )
 
 // Wrapper wraps branch keys under KMS keys; it is package branchkey's KMS. It
@@ -93,7 +94,7 @@ func (w *Wrapper) Generate(ctx context.Context, key string, n int, ec codec.Cont
 			NumberOfBytes: aws.Int32(int32(n)), EncryptionContext: ec, GrantTokens: w.grants})
 	}
 	const operation = "GenerateDataKeyWithoutPlaintext"
-	out, err := send(ctx, w.shield, request[*kms.GenerateDataKeyWithoutPlaintextOutput]{key: arn, operation: operation, run: ask})
+	out, err := keyservice.Send(ctx, w.shield.service, request(arn, operation, ask))
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +112,7 @@ func (w *Wrapper) ReEncrypt(ctx context.Context, key string, wrapped []byte, fro
 		return c.ReEncrypt(ctx, &kms.ReEncryptInput{CiphertextBlob: wrapped, SourceKeyId: id, SourceEncryptionContext: from,
 			DestinationKeyId: id, DestinationEncryptionContext: to, GrantTokens: w.grants})
 	}
-	out, err := send(ctx, w.shield, request[*kms.ReEncryptOutput]{key: arn, operation: "ReEncrypt", run: ask})
+	out, err := keyservice.Send(ctx, w.shield.service, request(arn, "ReEncrypt", ask))
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +121,7 @@ func (w *Wrapper) ReEncrypt(ctx context.Context, key string, wrapped []byte, fro
 
 func answerOf(key ARN, operation string, id *string, blob []byte) ([]byte, error) {
 	if !names(key, id) || !wraps(blob) {
-		return nil, failed(codec.ErrKeyUnavailable, operation, key, "the answer is not one of the key asked for", nil)
+		return nil, wrongAnswer(codec.ErrKeyUnavailable, operation, key)
 	}
 	return blob, nil
 }

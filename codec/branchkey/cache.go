@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/internal/keyservice"
 )
 
 // DefaultCapacity is how many branch keys and versions a [Cache] keeps unless
@@ -56,7 +57,7 @@ type Cache struct {
 	closed   bool
 	slots    map[slotKey]*slot
 	ring     slot // the list's head: next is the most recently used
-	flights  map[slotKey]*flight
+	flights  *keyservice.Flights[slotKey, lookup, *secret]
 	negative map[slotKey]time.Time
 	sweep    *time.Timer
 }
@@ -85,20 +86,22 @@ type secret struct {
 	refs    atomic.Int32
 }
 
+func (s *secret) hold() *secret {
+	s.refs.Add(1)
+	return s
+}
+
 func (s *secret) release() {
 	if s.refs.Add(-1) == 0 {
 		s.key.Zero()
 	}
 }
 
-// flight is a look-up under way.
-type flight struct {
-	cancel  context.CancelFunc
-	done    chan struct{}
-	waiters int
-	// Set before done is closed. Every waiter has a reference to the secret.
+// lookup is what a look-up of the store and KMS gave. It holds a reference to
+// the secret until every caller has one.
+type lookup struct {
 	secret *secret
-	err    error
+	began  time.Time
 }
 
 // NewCache checks the configuration and returns an empty cache. Whoever made
@@ -118,10 +121,15 @@ func NewCache(c CacheConfig) (*Cache, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	cache := &Cache{config: c, slots: map[slotKey]*slot{}, flights: map[slotKey]*flight{}, negative: map[slotKey]time.Time{}}
+	cache := &Cache{config: c, slots: map[slotKey]*slot{}, negative: map[slotKey]time.Time{}}
 	if c.ContentKeys > 0 {
 		cache.content = &contentKeys{limit: c.ContentKeys, kept: map[messageID]kept{}}
 	}
+	cache.flights = keyservice.NewFlights(&cache.mu, keyservice.Hooks[slotKey, lookup, *secret]{
+		Land:   cache.land,
+		Done:   func(l lookup) { l.secret.release() },
+		Return: (*secret).release,
+	})
 	cache.ring.next, cache.ring.prev = &cache.ring, &cache.ring
 	return cache, nil
 }
@@ -135,9 +143,7 @@ func (c *Cache) Close() {
 	for _, s := range c.slots {
 		c.drop(s)
 	}
-	for _, f := range c.flights {
-		f.cancel()
-	}
+	c.flights.Abort(errClosed())
 	if c.sweep != nil {
 		c.sweep.Stop()
 	}
@@ -165,30 +171,27 @@ func (c *Cache) get(ctx context.Context, key slotKey) (*secret, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, gaveUp(err)
 	}
-	s, f, err := c.find(ctx, key)
+	s, w, err := c.find(ctx, key)
 	if s != nil || err != nil {
 		return s, err
 	}
-	select {
-	case <-f.done:
-		return f.secret, f.err
-	case <-ctx.Done():
-		c.leave(key, f)
-		return nil, gaveUp(ctx.Err())
+	s, answered, err := w.Wait(ctx)
+	if !answered {
+		return nil, gaveUp(err)
 	}
+	return s, err
 }
 
-// find returns the key, or a flight that the caller waits for.
-func (c *Cache) find(ctx context.Context, key slotKey) (*secret, *flight, error) {
+// find returns the key, or the caller's place in a look-up of it.
+func (c *Cache) find(ctx context.Context, key slotKey) (*secret, *keyservice.Waiter[lookup, *secret], error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return nil, nil, &codec.Error{Kind: codec.ErrClosed, What: "the cache of branch keys"}
+		return nil, nil, errClosed()
 	}
 	if s := c.inForce(ctx, key); s != nil {
-		s.secret.refs.Add(1)
 		c.told(true)
-		return s.secret, nil, nil
+		return s.secret.hold(), nil, nil
 	}
 	now := c.config.Now()
 	if until, ok := c.negative[key]; ok {
@@ -198,9 +201,8 @@ func (c *Cache) find(ctx context.Context, key slotKey) (*secret, *flight, error)
 		delete(c.negative, key)
 	}
 	c.told(false)
-	f := c.fetch(ctx, key)
-	f.waiters++
-	return nil, f, nil
+	w := c.flights.Join(ctx, key, c.lookUp(key), func(l lookup, _ bool) *secret { return l.secret.hold() })
+	return nil, w, nil
 }
 
 // inForce returns the slot of a key that may be used, and has it looked up
@@ -219,7 +221,7 @@ func (c *Cache) inForce(ctx context.Context, key slotKey) *slot {
 	if !now.Before(s.refresh) {
 		// Once for each third of what is left, whether it works or not.
 		s.refresh = now.Add(max(s.expires.Sub(now)/3, time.Millisecond))
-		c.fetch(ctx, key)
+		c.flights.Start(ctx, key, c.lookUp(key))
 	}
 	return s
 }
@@ -230,86 +232,34 @@ func (c *Cache) told(hit bool) {
 	}
 }
 
-// leave gives up waiting for a flight; with its last waiter it ends, and who
-// asks again starts another.
-func (c *Cache) leave(key slotKey, f *flight) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	select {
-	case <-f.done:
-		if f.secret != nil {
-			f.secret.release()
-		}
-		return
-	default:
-	}
-	if f.waiters--; f.waiters == 0 {
-		f.cancel()
-		if c.flights[key] == f {
-			delete(c.flights, key)
-		}
-	}
-}
-
-// fetch joins or starts a look-up. It outlives the caller that started it: the
-// others still wait.
-func (c *Cache) fetch(ctx context.Context, key slotKey) *flight {
-	if f := c.flights[key]; f != nil {
-		return f
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
-	f := &flight{cancel: cancel, done: make(chan struct{})}
-	c.flights[key] = f
-	go func() {
+// lookUp returns the look-up of a key, which may outlive the caller that
+// started it: others may wait for it.
+func (c *Cache) lookUp(key slotKey) func(context.Context) (lookup, error) {
+	return func(ctx context.Context) (lookup, error) {
+		ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 		defer cancel()
 		// A look-up is as old as its beginning: what the store lost since then
 		// must not open for longer than the TTL.
-		began := c.config.Now()
-		s, err := c.lookUp(ctx, key)
-		c.land(key, f, s, err, began)
-	}()
-	return f
-}
-
-func (c *Cache) lookUp(ctx context.Context, key slotKey) (*secret, error) {
-	s := &secret{version: key.version}
-	var err error
-	if key.active {
-		s.key, s.version, err = c.config.Keys.active(ctx, key.id)
-	} else {
-		s.key, err = c.config.Keys.version(ctx, key.id, key.version)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-// land keeps what a flight brought and hands it to those who wait.
-func (c *Cache) land(key slotKey, f *flight, s *secret, err error, began time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.flights[key] != f { // everybody left
-		if s != nil {
-			s.key.Zero()
+		l := lookup{secret: &secret{version: key.version}, began: c.config.Now()}
+		l.secret.refs.Store(1)
+		var err error
+		if key.active {
+			l.secret.key, l.secret.version, err = c.config.Keys.active(ctx, key.id)
+		} else {
+			l.secret.key, err = c.config.Keys.version(ctx, key.id, key.version)
 		}
-		close(f.done)
-		return
+		return l, err
 	}
-	delete(c.flights, key)
+}
+
+// land keeps what a look-up gave.
+func (c *Cache) land(key slotKey, l lookup, err error) {
 	switch {
-	case s != nil && c.closed:
-		s.key.Zero()
-		s, err = nil, &codec.Error{Kind: codec.ErrClosed, What: "the cache of branch keys"}
-	case s != nil:
-		s.refs.Store(int32(f.waiters))
-		c.keep(key, s, began)
+	case err == nil:
+		c.keep(key, l.secret, l.began)
 		if key.active {
 			// The active version is that version, too.
-			c.keep(slotKey{id: key.id, version: s.version}, s, began)
-		}
-		if s.refs.Load() == 0 {
-			s.key.Zero()
+			c.keep(slotKey{id: key.id, version: l.secret.version}, l.secret, l.began)
 		}
 	case errors.Is(err, codec.ErrKeyDeleted):
 		c.forget(key.id)
@@ -320,8 +270,6 @@ func (c *Cache) land(key slotKey, f *flight, s *secret, err error, began time.Ti
 	case errors.Is(err, codec.ErrNoBranchKey):
 		c.forget(key.id)
 	}
-	f.secret, f.err = s, err
-	close(f.done)
 }
 
 // forget drops what the cache has of a branch key that was deleted.
@@ -345,8 +293,7 @@ func (c *Cache) keep(key slotKey, s *secret, began time.Time) {
 	for len(c.slots) >= c.config.Capacity {
 		c.drop(c.ring.prev)
 	}
-	s.refs.Add(1)
-	n := &slot{key: key, secret: s, expires: expires, refresh: began.Add(c.config.TTL * 2 / 3)}
+	n := &slot{key: key, secret: s.hold(), expires: expires, refresh: began.Add(c.config.TTL * 2 / 3)}
 	c.slots[key] = n
 	c.insert(n)
 	if c.sweep == nil {
@@ -388,6 +335,10 @@ func (c *Cache) touch(s *slot) {
 		s.prev.next, s.next.prev = s.next, s.prev
 		c.insert(s)
 	}
+}
+
+func errClosed() error {
+	return &codec.Error{Kind: codec.ErrClosed, What: "the cache of branch keys"}
 }
 
 func gaveUp(cause error) error {

@@ -4,11 +4,11 @@ import (
 	"container/list"
 	"context"
 	"math"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/internal/keyservice"
 )
 
 // entry is what is kept. Only the store touches its key and counts, under its
@@ -36,22 +36,10 @@ var unlimited = usage{maxMessages: math.MaxInt64, maxBytes: math.MaxInt64}
 type grant struct {
 	entry *entry
 	key   codec.DataKey
-	err   error
 }
 
 // fetch asks the keyring for an entry.
 type fetch func(context.Context) (*entry, error)
-
-// flight is a call of the keyring and who waits for it.
-type flight struct {
-	waiters []*waiter
-	cancel  context.CancelFunc
-}
-
-type waiter struct {
-	use   usage
-	ready chan grant // of one; a grant without entry and error means: ask again
-}
 
 // store keeps entries by age and by use.
 type store struct {
@@ -62,7 +50,7 @@ type store struct {
 	entries map[id]*entry
 	byUse   list.List // of *entry, the last used in front
 	byAge   list.List // of *entry, the oldest in front
-	flights map[id]*flight
+	flights *keyservice.Flights[id, *entry, grant]
 	sweeper *time.Timer // runs while there are entries
 	closed  bool
 	stats   Stats
@@ -70,7 +58,12 @@ type store struct {
 
 func (s *store) init(maxAge time.Duration, capacity int) {
 	s.maxAge, s.capacity = maxAge, capacity
-	s.entries, s.flights = make(map[id]*entry), make(map[id]*flight)
+	s.entries = make(map[id]*entry)
+	s.flights = keyservice.NewFlights(&s.mu, keyservice.Hooks[id, *entry, grant]{
+		Land:   s.land,
+		Done:   (*entry).unlessKept,
+		Return: func(g grant) { g.key.Zero() },
+	})
 }
 
 func failed(kind error, op, what string, cause error) error {
@@ -154,83 +147,44 @@ func (s *store) wait(ctx context.Context, op string, id id, use usage, f fetch) 
 		}
 		w := s.join(ctx, id, use, f)
 		s.mu.Unlock()
-		select {
-		case g := <-w.ready:
-			if g.entry != nil || g.err != nil {
-				return g, g.err
-			}
-		case <-ctx.Done():
-			s.leave(id, w)
-			return grant{}, failed(codec.ErrKeyUnavailable, op, "the caller's deadline passed or the caller gave up", ctx.Err())
+		g, answered, err := w.Wait(ctx)
+		switch {
+		case !answered:
+			return grant{}, failed(codec.ErrKeyUnavailable, op, "the caller's deadline passed or the caller gave up", err)
+		case err != nil:
+			return grant{}, err
+		case g.entry != nil:
+			return g, nil
 		}
 	}
 }
 
-// join adds a waiter to the entry's flight, which it starts if there is none.
-func (s *store) join(ctx context.Context, id id, use usage, f fetch) *waiter {
-	w := &waiter{use, make(chan grant, 1)}
-	fl := s.flights[id]
-	if fl == nil {
-		within, cancel := context.WithCancel(context.WithoutCancel(ctx))
-		fl = &flight{cancel: cancel}
-		s.flights[id] = fl
+// join joins the flight of an entry. The share is a grant; an empty grant means
+// that callers before this one used the entry up.
+func (s *store) join(ctx context.Context, id id, use usage, f fetch) *keyservice.Waiter[*entry, grant] {
+	if !s.flights.Underway(id) {
 		s.stats.Misses++
-		go s.fly(within, id, fl, f)
 	}
-	fl.waiters = append(fl.waiters, w)
-	return w
+	return s.flights.Join(ctx, id, f, func(e *entry, first bool) grant {
+		g, ok := s.grant(e, use)
+		if ok && !first {
+			s.stats.Hits++
+		}
+		return g
+	})
 }
 
-// fly makes the call, keeps what it gives and answers who waits, in the order
-// they came.
-func (s *store) fly(ctx context.Context, id id, fl *flight, f fetch) {
-	defer fl.cancel()
-	e, err := f(ctx)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.flights[id] != fl { // everyone left, or the cache was closed
-		if err == nil {
-			e.key.Zero()
-		}
-		return
-	}
-	delete(s.flights, id)
+// land keeps what the keyring gave.
+func (s *store) land(id id, e *entry, err error) {
 	if err == nil {
 		s.keep(id, e)
 	}
-	for i, w := range fl.waiters {
-		g := grant{err: err}
-		if err == nil {
-			var ok bool
-			if g, ok = s.grant(e, w.use); ok && i > 0 {
-				s.stats.Hits++
-			}
-		}
-		w.ready <- g
-	}
 }
 
-// leave ends the wait of one that gave up. The last one to leave ends the call.
-func (s *store) leave(id id, w *waiter) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	fl := s.flights[id]
-	at := -1
-	if fl != nil {
-		at = slices.Index(fl.waiters, w)
-	}
-	if at < 0 { // it was answered all the same
-		select {
-		case g := <-w.ready:
-			g.key.Zero()
-		default:
-		}
-		return
-	}
-	fl.waiters = slices.Delete(fl.waiters, at, at+1)
-	if len(fl.waiters) == 0 {
-		delete(s.flights, id)
-		fl.cancel()
+// unlessKept zeroes the key of an entry that nobody waited for.
+func (e *entry) unlessKept() {
+	if e.byUse == nil {
+		e.key.Zero()
 	}
 }
 
@@ -293,13 +247,7 @@ func (s *store) close() {
 	for _, e := range s.entries {
 		s.drop(e)
 	}
-	for id, fl := range s.flights {
-		delete(s.flights, id)
-		fl.cancel()
-		for _, w := range fl.waiters {
-			w.ready <- grant{err: closedError("")}
-		}
-	}
+	s.flights.Abort(closedError(""))
 }
 
 func (s *store) snapshot() Stats {

@@ -43,6 +43,7 @@ var allowed = map[string][]string{
 
 	"codec/awskms": {
 		"codec",
+		"internal/keyservice",
 		"github.com/aws/aws-sdk-go-v2/aws",
 		"github.com/aws/aws-sdk-go-v2/service/kms",
 		"github.com/aws/aws-sdk-go-v2/service/kms/types",
@@ -51,10 +52,12 @@ var allowed = map[string][]string{
 
 	"codec/branchkey": {
 		"codec",
+		"internal/keyservice",
 	},
 
 	"codec/cache": {
 		"codec",
+		"internal/keyservice",
 	},
 
 	"codec/rawaes": {
@@ -93,6 +96,10 @@ var allowed = map[string][]string{
 	"internal/seal/equality": {
 		"golang.org/x/text/cases",
 		"golang.org/x/text/unicode/norm",
+	},
+
+	"internal/keyservice": {
+		"codec",
 	},
 
 	"internal/sqlplan": {},

@@ -1,4 +1,4 @@
-package awskms
+package keyservice
 
 import (
 	"context"
@@ -8,17 +8,17 @@ import (
 )
 
 const (
-	firstPause = 25 * time.Millisecond
-	longestOne = 400 * time.Millisecond
+	firstPause   = 25 * time.Millisecond
+	longestPause = 400 * time.Millisecond
 
-	cutTo      = 0.7         // what throttling leaves of the rate
+	cutTo      = 0.7         // the share of the rate that throttling leaves
 	cutPause   = time.Second // throttling within it is one event
 	raise      = 0.05        // of the rate that was throttled, a second
 	leastRaise = 5.0         // calls a second, each second
-	// smallRate is one that is no quota of KMS's but a Region in trouble: it is
-	// doubled and more each second, so that a Region that is back is soon used as before.
-	smallRate  = 1000.0
-	slowestOne = 1.0 // calls a second
+	// smallRate is too low for a quota: the endpoint is in trouble. Such a rate more
+	// than doubles each second, so that an endpoint that recovers is soon used as before.
+	smallRate = 1000.0
+	leastRate = 1.0 // calls a second
 
 	// turnPatience is how long a call that has an alternative waits for its turn.
 	turnPatience = 2 * time.Millisecond
@@ -27,12 +27,12 @@ const (
 // jitter is the pause after the given attempt: up to a limit that doubles
 // ("full jitter").
 func jitter(attempt int) time.Duration {
-	return rand.N(min(firstPause<<(attempt-1), longestOne))
+	return rand.N(min(firstPause<<(attempt-1), longestPause))
 }
 
-// limiter is a token bucket. Without a configured rate it lets everything pass
-// until KMS throttles; then the rate is cut to less than what was being sent, and
-// raised again step by step.
+// limiter is a token bucket. Without a configured rate it lets every call pass
+// until the service throttles. Then it cuts the rate below the rate of the calls that
+// were sent, and raises it again step by step.
 type limiter struct {
 	configured float64 // calls a second; 0: no limit
 
@@ -87,8 +87,8 @@ func (l *limiter) giveBack() {
 }
 
 // wait waits for the call's turn. It reports false at once if the turn comes after
-// the caller's deadline, and false when the context ends.
-// A call that has an alternative does not wait for long either.
+// the caller's deadline, or if the call has an alternative and would wait long. It
+// reports false when the context ends.
 func (l *limiter) wait(ctx context.Context, alternative bool) bool {
 	d := l.reserve(time.Now())
 	if d <= 0 {
@@ -125,8 +125,8 @@ func (l *limiter) throttled(now time.Time) {
 		from = max(l.sent[0], l.sent[1])
 		l.tokens, l.filled = 0, now
 	}
-	l.peak = max(from, slowestOne)
-	l.rate = max(from*cutTo, slowestOne)
+	l.peak = max(from, leastRate)
+	l.rate = max(from*cutTo, leastRate)
 	l.cut, l.raised = now, now
 }
 

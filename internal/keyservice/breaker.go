@@ -1,14 +1,14 @@
-package awskms
+package keyservice
 
 import (
 	"sync"
 	"time"
 )
 
-// breaker says whether a Region is to be used. It has three states: a Region
-// in which failures come in a row is open (nobody calls it), one in which nothing is
-// answered any more is slow (who can do without it does). A probe in the
-// background closes it; no user's call is spent on that.
+// breaker is an endpoint's circuit breaker. It is open after failures in a row:
+// nobody calls the endpoint. It is slow when calls stay unanswered: callers with an
+// alternative avoid the endpoint. A probe in the background closes the breaker; no
+// user's call is spent on that.
 type breaker struct {
 	mu       sync.Mutex
 	state    state
@@ -30,8 +30,8 @@ const breakAfter = 3
 
 func newBreaker() *breaker { return &breaker{avoid: make(chan struct{})} }
 
-// allows reports whether a call may be made, and returns a channel that is closed
-// when the Region becomes one to avoid; nil for a call that has no alternative.
+// allows reports whether a call may be made. A call that has an alternative also
+// gets a channel that is closed when the endpoint turns slow or open.
 func (b *breaker) allows(alternative bool) (avoid <-chan struct{}, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -50,8 +50,8 @@ func (b *breaker) now() state {
 	return b.state
 }
 
-// patience is how long a call waits before the Region counts as slow: longer
-// while nothing was answered yet, since the first call looks up and connects.
+// patience is how long a call waits before it counts against the endpoint. It is
+// longer until the first answer, since the first call looks up and connects.
 func (b *breaker) patience(d time.Duration) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -61,28 +61,28 @@ func (b *breaker) patience(d time.Duration) time.Duration {
 	return d
 }
 
-// strike notes that a call which began then is still without an answer, and
-// reports whether that changed the state.
+// strike notes that a call that began at the given time still has no answer. It
+// reports whether the state changed.
 func (b *breaker) strike(began time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.answered.After(began) {
-		return false // others are answered: it is this call's bad luck
+		return false // other calls are answered: the endpoint is not slow
 	}
 	b.strikes++
 	return b.strikes >= breakAfter && b.become(slow)
 }
 
-// done notes how a call ended, and reports whether that changed the state. A
-// call that its caller gave up says nothing, nor does one that ended because the
-// Region had become one to avoid.
-func (b *breaker) done(outcome string, avoided bool) bool {
+// done notes how a call ended and reports whether the state changed. A call says
+// nothing about the endpoint if its caller gave up, or if it was given up because
+// callers avoid the endpoint.
+func (b *breaker) done(outcome Outcome, avoided bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case outcome == "canceled" || avoided:
+	case outcome == Canceled || avoided:
 		return false
-	case outcome == "unavailable":
+	case outcome == Unavailable:
 		b.failures++
 		return b.failures >= breakAfter && b.become(open)
 	}
@@ -102,16 +102,12 @@ func (b *breaker) become(s state) bool {
 	return true
 }
 
-// probed notes a probe's answer and reports whether the Region may be used again.
-func (b *breaker) probed(answered bool) bool {
+// answeredProbe closes the breaker.
+func (b *breaker) answeredProbe() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !answered {
-		return false
-	}
 	b.failures, b.strikes, b.answered = 0, 0, time.Now()
 	if b.state != closed {
 		b.state, b.avoid = closed, make(chan struct{})
 	}
-	return true
 }
