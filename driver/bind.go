@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -19,6 +20,7 @@ const sealLimit = 64
 // what was read from the server for it.
 type binding struct {
 	engine *engine
+	values server.Values
 	text   string // the user's, for events
 	params []sqldriver.NamedValue
 	// server holds the values that the server made, a row for each row of the
@@ -26,6 +28,11 @@ type binding struct {
 	server [][]any
 	// groups holds the rows of each table that is written row by row.
 	groups []group
+}
+
+// newBinding binds the arguments of a statement that runs on base.
+func newBinding(e *engine, base sqldriver.Conn, a *server.Arguments) *binding {
+	return &binding{engine: e, values: e.server.Values(e.session, base, a.Options), text: a.Text, params: a.Params}
 }
 
 // group is the rows of one table: their keys, as they were read, and what was
@@ -166,7 +173,7 @@ func (b *binding) seal(ctx context.Context, col *column, plaintext []byte, sourc
 	if err != nil {
 		return nil, err
 	}
-	if n, ok := known.rooms[col.name]; ok && size > n {
+	if n, ok := known.capacity[col.name]; ok && size > n {
 		return nil, col.valueError(ErrValue, "", "make the column wider",
 			fmt.Errorf("the ciphertext takes %d bytes, and the column holds %d", size, n))
 	}
@@ -198,26 +205,24 @@ func (b *binding) sources(ctx context.Context, s *sqlplan.Seal, stored []any) ([
 	if err != nil {
 		return nil, err
 	}
-	types := keys.types
 	out := make([]string, len(s.Table.Sources))
 	for _, i := range s.Column.Context {
 		var v any
-		err = nil
+		var err error
 		switch o := s.Sources[i]; o.Kind {
 		case sqlplan.OperandStored:
 			v = stored[o.Param]
+			out[i], err = b.values.Shown(&keys.columns[i], v)
 		case sqlplan.OperandServer:
 			v = b.server[o.Row][o.Param]
+			out[i], err = b.values.Shown(&keys.columns[i], v)
 		default:
-			if v, err = b.value(o); err == nil && types[i] == KeyTimestampTZ {
-				err = zoned(v)
+			if v, err = b.value(o); err == nil {
+				out[i], err = b.values.Given(&keys.columns[i], v)
 			}
 		}
-		if err == nil {
-			out[i], err = canonical(types[i], v, b.engine.session.Location)
-		}
 		if err == nil && s.Sources[i].Kept {
-			err = kept(keys.columns[i], types[i], v, out[i], b.engine.session.Location)
+			err = b.values.Keeps(&keys.columns[i], v, out[i])
 		}
 		if err == nil && s.Sources[i].NotZero && out[i] == "0" {
 			err = errors.New("the server makes a key of its own in place of 0; leave the column out or give another value")
@@ -257,7 +262,7 @@ func (b *binding) bind(t *sqlplan.Template, options []sqldriver.NamedValue, seal
 // inline writes the sealed values into the text, for a statement that its
 // user sent without arguments: several statements in one text, and base
 // drivers that prepare whatever has an argument, then stay as they were.
-func inline(d Dialect, t *sqlplan.Template, sealed []any) (string, bool) {
+func inline(d server.Server, t *sqlplan.Template, sealed []any) (string, bool) {
 	n := 0
 	for _, p := range t.Pieces {
 		if p.Arg != nil && (!p.Literal || p.Arg.Kind != sqlplan.ArgSeal) {
@@ -276,9 +281,9 @@ func inline(d Dialect, t *sqlplan.Template, sealed []any) (string, bool) {
 		case nil:
 			s.WriteString("NULL")
 		case []byte:
-			s.WriteString(d.Bytes(v))
+			s.WriteString(d.BytesLiteral(v))
 		case string:
-			s.WriteString(d.Text(v))
+			s.WriteString(d.TextLiteral(v))
 		}
 	}
 	return s.String(), true

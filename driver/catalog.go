@@ -4,21 +4,21 @@ import (
 	"context"
 	"database/sql"
 	sqldriver "database/sql/driver"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
 // catalog reads the live catalog, lazily and on connections of its own, and
 // keeps what it read. It implements sqlplan.Catalog.
 type catalog struct {
-	dialect Dialect
-	db      *sql.DB // nil if static
+	server server.Server
+	db     *sql.DB // nil if static
 	// borrowed is true for a db that is not the catalog's to close.
 	borrowed bool
 	static   map[string]*sqlplan.Relation
@@ -37,23 +37,23 @@ const readersTTL = time.Minute
 
 // newCatalog opens no connection yet. Connections go through base itself, so
 // that they carry its credentials and its settings.
-func newCatalog(d Dialect, base sqldriver.Connector) *catalog {
+func newCatalog(d server.Server, base sqldriver.Connector) *catalog {
 	db := sql.OpenDB(base)
 	db.SetMaxOpenConns(2)
 	db.SetMaxIdleConns(1)
 	db.SetConnMaxIdleTime(30 * time.Second)
-	return &catalog{dialect: d, db: db, relations: make(map[string]*sqlplan.Relation)}
+	return &catalog{server: d, db: db, relations: make(map[string]*sqlplan.Relation)}
 }
 
 // borrowedCatalog reads through a sql.DB of the base driver that stays its owner's.
-func borrowedCatalog(d Dialect, db *sql.DB) *catalog {
-	return &catalog{dialect: d, db: db, borrowed: true, relations: make(map[string]*sqlplan.Relation)}
+func borrowedCatalog(d server.Server, db *sql.DB) *catalog {
+	return &catalog{server: d, db: db, borrowed: true, relations: make(map[string]*sqlplan.Relation)}
 }
 
 // fork returns a catalog of the same database that knows nothing yet: each
 // policy has its own, since what views read depends on what is protected.
 func (c *catalog) fork() *catalog {
-	return &catalog{dialect: c.dialect, db: c.db, static: c.static, relations: make(map[string]*sqlplan.Relation)}
+	return &catalog{server: c.server, db: c.db, static: c.static, relations: make(map[string]*sqlplan.Relation)}
 }
 
 func relationKey(schema, name string) string {
@@ -80,7 +80,7 @@ func (c *catalog) Relation(ctx context.Context, schema, name string) (*sqlplan.R
 		return c.static[relationKey("", name)], nil
 	}
 	version := c.version.Load()
-	r, err := c.dialect.Relation(ctx, c.db, schema, name)
+	r, err := c.server.Relation(ctx, c.db, schema, name)
 	if err != nil {
 		return nil, fmt.Errorf("%w: reading relation %s: %w", ErrCatalog, name, err)
 	}
@@ -102,18 +102,14 @@ func (c *catalog) anywhere(ctx context.Context, name string) (*sqlplan.Relation,
 	if c.db == nil {
 		return nil, nil
 	}
-	text := "SELECT table_schema FROM information_schema.tables WHERE table_name = $1 ORDER BY table_schema LIMIT 1"
-	if c.dialect.Name() == "mysql" {
-		text = strings.Replace(text, "$1", "?", 1)
-	}
-	var schema string
-	switch err := c.db.QueryRowContext(ctx, text, name).Scan(&schema); {
-	case errors.Is(err, sql.ErrNoRows):
-		return nil, nil
+	schemas, err := c.server.SchemasOf(ctx, c.db, name)
+	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w: looking for table %s: %w", ErrCatalog, name, err)
+	case len(schemas) == 0:
+		return nil, nil
 	}
-	return c.Relation(ctx, schema, name)
+	return c.Relation(ctx, schemas[0], name)
 }
 
 // Readers lists the views that read protected columns, as last loaded.
@@ -129,7 +125,7 @@ func (c *catalog) Readers() []*sqlplan.Relation {
 
 // load reads the list of views through db. It reports whether the list changed.
 func (c *catalog) load(ctx context.Context, db *sql.DB, rules *sqlplan.Rules) (changed bool, err error) {
-	views, err := c.dialect.Readers(ctx, db, rules)
+	views, err := c.server.Readers(ctx, db, rules)
 	if err != nil {
 		return false, fmt.Errorf("%w: listing the views that read protected columns: %w", ErrCatalog, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sealsql/sealsql/alert"
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/policy"
 )
 
@@ -23,7 +24,7 @@ import (
 type Connector struct {
 	base     hidden
 	driver   sqldriver.Driver
-	dialect  Dialect
+	server   server.Server
 	settings settings
 	catalog  *catalog
 	keys     *keys
@@ -78,14 +79,15 @@ func newSettings(opts []Option) settings {
 }
 
 // recognise finds the dialect of a sql.DB's or a connector's driver, unless it is set.
-func (s *settings) recognise(of interface{ Driver() sqldriver.Driver }) error {
-	if s.dialect != nil {
-		return nil
+func (s *settings) recognise(of interface{ Driver() sqldriver.Driver }) (server.Server, error) {
+	if s.dialect != "" {
+		return server.Named(string(s.dialect))
 	}
-	if s.dialect = recognise(of.Driver()); s.dialect == nil {
-		return fmt.Errorf("sealsql: the driver %T is not one that sealsql recognises; import driver/postgres or driver/mysql, or name the dialect with driver.WithDialect", of.Driver())
+	known := server.Recognise(of.Driver())
+	if known == nil {
+		return nil, fmt.Errorf("sealsql: the driver %T is not one that sealsql recognises; import driver/postgres or driver/mysql, or name the dialect with driver.WithDialect", of.Driver())
 	}
-	return nil
+	return known, nil
 }
 
 func newConnector(base sqldriver.Connector, s settings) (*Connector, error) {
@@ -93,15 +95,16 @@ func newConnector(base sqldriver.Connector, s settings) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.recognise(base); err != nil {
+	srv, err := s.recognise(base)
+	if err != nil {
 		return nil, err
 	}
-	c := &Connector{base: hide(base), dialect: s.dialect, settings: s, stats: alert.NewCounters()}
+	c := &Connector{base: hide(base), server: srv, settings: s, stats: alert.NewCounters()}
 	c.driver = wrapDriver(c, base.Driver())
 	if s.static {
-		c.catalog = &catalog{dialect: s.dialect, static: s.schema, relations: nil}
+		c.catalog = &catalog{server: srv, static: s.schema, relations: nil}
 	} else {
-		c.catalog = newCatalog(s.dialect, base)
+		c.catalog = newCatalog(srv, base)
 	}
 	c.keys = newKeys(&c.settings, c.stats, c.catalog)
 	sinks, err := s.policySinks(p, c.keys.awsSettings)
@@ -123,7 +126,7 @@ func newConnector(base sqldriver.Connector, s settings) (*Connector, error) {
 }
 
 func (c *Connector) compile(p *policy.Policy) (*engine, error) {
-	return newEngine(p, c.dialect, c.catalog.fork(), c.keys, c.alerts, c.stats)
+	return newEngine(p, c.server, c.catalog.fork(), c.keys, c.alerts, c.stats)
 }
 
 // load finds the policy. content is the file's, nil if it is not from one.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/policy"
 )
@@ -21,7 +22,7 @@ import (
 // engine. Everything but the caches is immutable.
 type engine struct {
 	policy  *policy.Policy
-	dialect Dialect
+	server  server.Server
 	rules   *sqlplan.Rules
 	columns map[*sqlplan.Column]*column
 	keys    *keys
@@ -35,8 +36,8 @@ type engine struct {
 	// Set by start, before any statement.
 	starting chan struct{} // holds a token while start runs
 	ready    atomic.Bool
-	session  Session
-	planner  Planner
+	session  server.Session
+	planner  server.Planner
 
 	reread atomic.Int64 // when, by the clock, the catalog was read again for a column not found
 
@@ -45,10 +46,10 @@ type engine struct {
 
 type tableTypes struct {
 	version uint64
-	types   []KeyType
-	columns []sqlplan.RelationColumn
-	// rooms are the bytes that columns of MySQL hold.
-	rooms map[string]int
+	// columns are the table's context sources, in the order of Table.Sources.
+	columns []server.Column
+	// capacity is how many bytes columns hold: see [server.Server].
+	capacity map[string]int
 }
 
 // column is a protected column at work.
@@ -90,8 +91,8 @@ const (
 )
 
 // newEngine compiles a policy. It reads nothing from the database or from KMS.
-func newEngine(p *policy.Policy, d Dialect, cat *catalog, ks *keys, alerts *alert.Dispatcher, stats *alert.Counters) (*engine, error) {
-	e := &engine{policy: p, dialect: d, catalog: cat, keys: ks, alerts: alerts, stats: stats,
+func newEngine(p *policy.Policy, d server.Server, cat *catalog, ks *keys, alerts *alert.Dispatcher, stats *alert.Counters) (*engine, error) {
+	e := &engine{policy: p, server: d, catalog: cat, keys: ks, alerts: alerts, stats: stats,
 		rules: &sqlplan.Rules{MaxText: p.Limits().MaxStatementBytes, MaxDepth: p.Limits().MaxNesting}, columns: make(map[*sqlplan.Column]*column),
 		plans: newPlanCache(cachedTexts, cachedTextBytes), starting: make(chan struct{}, 1)}
 	ahead := p.ReadAhead()
@@ -189,7 +190,7 @@ func (e *engine) startOn(ctx context.Context, db *sql.DB) error {
 	}
 	if e.catalog.db != nil {
 		var err error
-		if e.session, err = e.dialect.Session(ctx, db); err != nil {
+		if e.session, err = e.server.Session(ctx, db); err != nil {
 			return err
 		}
 		if _, err := e.catalog.load(ctx, db, e.rules); err != nil {
@@ -197,7 +198,7 @@ func (e *engine) startOn(ctx context.Context, db *sql.DB) error {
 		}
 	}
 	e.catalog.settled()
-	e.planner = e.dialect.Planner(e.rules, e.catalog, e.session)
+	e.planner = e.server.Planner(e.rules, e.catalog, e.session)
 	e.ready.Store(true)
 	return nil
 }
@@ -265,7 +266,7 @@ func (e *engine) reordered(ctx context.Context, list []*sqlplan.Relation) (bool,
 		return false, nil
 	}
 	for _, r := range list {
-		now, err := e.dialect.Relation(ctx, e.catalog.db, r.Schema, r.Name)
+		now, err := e.server.Relation(ctx, e.catalog.db, r.Schema, r.Name)
 		if err != nil {
 			return false, fmt.Errorf("%w: reading relation %s: %w", ErrCatalog, r.Name, err)
 		}
@@ -345,14 +346,10 @@ func (e *engine) verifiable(plan *sqlplan.Plan) error {
 	return nil
 }
 
-// keyTypes returns the key types of a table's context sources, in the order of
-// Table.Sources.
-func (e *engine) keyTypes(ctx context.Context, t *sqlplan.Table) ([]KeyType, error) {
-	k, err := e.keyColumns(ctx, t)
-	return k.types, err
-}
+// values are the rules for values that are read, or that no connection carries.
+func (e *engine) values() server.Values { return e.server.Values(e.session, nil, nil) }
 
-// keyColumns is keyTypes with the catalog's description of each column.
+// keyColumns describes a table's context sources as the live catalog shows them.
 func (e *engine) keyColumns(ctx context.Context, t *sqlplan.Table) (tableTypes, error) {
 	version := e.catalog.Version()
 	if v, ok := e.types.Load(t); ok {
@@ -372,17 +369,17 @@ func (e *engine) keyColumns(ctx context.Context, t *sqlplan.Table) (tableTypes, 
 	if rel == nil {
 		return tableTypes{}, catalogLacks("table " + tableName(t.Schema, t.Name) + " of the policy")
 	}
-	k := tableTypes{version, make([]KeyType, len(t.Sources)), make([]sqlplan.RelationColumn, len(t.Sources)), make(map[string]int)}
+	k := tableTypes{version, make([]server.Column, len(t.Sources)), make(map[string]int)}
 	for _, c := range rel.Columns {
-		if n, ok := room(c); ok && e.session.Location != nil {
-			k.rooms[c.Name] = n
+		if n, limited := e.server.Capacity(c); limited {
+			k.capacity[c.Name] = n
 		}
 	}
 	for i, s := range t.Sources {
 		found := false
 		for _, c := range rel.Columns {
 			if c.Name == s {
-				k.types[i], k.columns[i], found = e.dialect.KeyType(c), c, true
+				k.columns[i], found = server.Column{RelationColumn: c, Key: e.server.KeyType(c)}, true
 			}
 		}
 		if !found {

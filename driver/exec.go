@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -23,7 +24,7 @@ func (c *conn) exec(ctx context.Context, send execFunc, query string, args []sql
 		return nil, err
 	}
 	if !plan.Protected {
-		return send(ctx, a.Text, a.all(args))
+		return send(ctx, a.Text, passOn(&a, args))
 	}
 	if c.ctor.skips.Load() && len(args) > 0 {
 		return nil, sqldriver.ErrSkip
@@ -37,7 +38,7 @@ func (c *conn) query(ctx context.Context, send queryFunc, query string, args []s
 		return nil, err
 	}
 	if !plan.Protected {
-		return send(ctx, a.Text, a.all(args))
+		return send(ctx, a.Text, passOn(&a, args))
 	}
 	if c.ctor.skips.Load() && len(args) > 0 {
 		return nil, sqldriver.ErrSkip
@@ -46,11 +47,11 @@ func (c *conn) query(ctx context.Context, send queryFunc, query string, args []s
 }
 
 // look finds the plan for a text under the policy in force.
-func (c *conn) look(ctx context.Context, query string, args []sqldriver.NamedValue) (*engine, *sqlplan.Plan, Arguments, error) {
-	a := Arguments{Text: query, Params: args}
+func (c *conn) look(ctx context.Context, query string, args []sqldriver.NamedValue) (*engine, *sqlplan.Plan, server.Arguments, error) {
+	a := server.Arguments{Text: query, Params: args}
 	if len(args) > 0 {
 		var err error
-		if a, err = c.ctor.dialect.Arguments(ctx, query, args); err != nil {
+		if a, err = c.ctor.server.Arguments(ctx, query, args); err != nil {
 			return nil, nil, a, err
 		}
 	}
@@ -58,9 +59,9 @@ func (c *conn) look(ctx context.Context, query string, args []sqldriver.NamedVal
 	return e, plan, a, err
 }
 
-// all returns the arguments to pass on for an unprotected statement: the
+// passOn returns the arguments to pass on for an unprotected statement: the
 // user's own slice unless the text was rewritten.
-func (a *Arguments) all(args []sqldriver.NamedValue) []sqldriver.NamedValue {
+func passOn(a *server.Arguments, args []sqldriver.NamedValue) []sqldriver.NamedValue {
 	if len(a.Options)+len(a.Params) == len(args) {
 		return args
 	}
@@ -68,19 +69,19 @@ func (a *Arguments) all(args []sqldriver.NamedValue) []sqldriver.NamedValue {
 }
 
 // count checks the number of arguments, since the plan's indexes rely on it.
-func count(plan *sqlplan.Plan, a *Arguments) error {
+func count(plan *sqlplan.Plan, a *server.Arguments) error {
 	if plan.UserParams >= 0 && len(a.Params) != plan.UserParams {
 		return fmt.Errorf("sealsql: expected %d arguments, got %d", plan.UserParams, len(a.Params))
 	}
 	return nil
 }
 
-func (c *conn) execPlan(ctx context.Context, e *engine, plan *sqlplan.Plan, send execFunc, a Arguments) (sqldriver.Result, error) {
+func (c *conn) execPlan(ctx context.Context, e *engine, plan *sqlplan.Plan, send execFunc, a server.Arguments) (sqldriver.Result, error) {
 	if err := count(plan, &a); err != nil {
 		return nil, err
 	}
 	if stepwise(plan) {
-		return c.execSteps(ctx, &binding{engine: e, text: a.Text, params: a.Params}, plan, a)
+		return c.execSteps(ctx, newBinding(e, c.base, &a), plan, a)
 	}
 	text, args, err := c.bindMain(ctx, e, plan, a)
 	if err != nil {
@@ -90,12 +91,12 @@ func (c *conn) execPlan(ctx context.Context, e *engine, plan *sqlplan.Plan, send
 	return res, c.noteSkip(err)
 }
 
-func (c *conn) queryPlan(ctx context.Context, e *engine, plan *sqlplan.Plan, send queryFunc, a Arguments) (sqldriver.Rows, error) {
+func (c *conn) queryPlan(ctx context.Context, e *engine, plan *sqlplan.Plan, send queryFunc, a server.Arguments) (sqldriver.Rows, error) {
 	if err := count(plan, &a); err != nil {
 		return nil, err
 	}
 	if stepwise(plan) {
-		return c.querySteps(ctx, &binding{engine: e, text: a.Text, params: a.Params}, plan, a)
+		return c.querySteps(ctx, newBinding(e, c.base, &a), plan, a)
 	}
 	text, args, err := c.bindMain(ctx, e, plan, a)
 	if err != nil {
@@ -117,7 +118,7 @@ func (c *conn) queryPlan(ctx context.Context, e *engine, plan *sqlplan.Plan, sen
 
 // queryStale deals with a result that does not have the columns that the plan
 // expects: a table changed since the catalog was read. Nothing of it is handed out.
-func (c *conn) queryStale(ctx context.Context, base sqldriver.Rows, plan *sqlplan.Plan, send queryFunc, a Arguments) (sqldriver.Rows, error) {
+func (c *conn) queryStale(ctx context.Context, base sqldriver.Rows, plan *sqlplan.Plan, send queryFunc, a server.Arguments) (sqldriver.Rows, error) {
 	if err := base.Close(); err != nil {
 		return nil, err
 	}
@@ -130,7 +131,7 @@ func (c *conn) queryStale(ctx context.Context, base sqldriver.Rows, plan *sqlpla
 	if err != nil {
 		return nil, err
 	}
-	if !fresh.Protected || stepwise(fresh) || a.prepared && fresh.Main.Text != plan.Main.Text {
+	if !fresh.Protected || stepwise(fresh) || a.Prepared && fresh.Main.Text != plan.Main.Text {
 		return nil, fmt.Errorf("%w: run the statement again", ErrTableChanged)
 	}
 	text, args, err := c.bindMain(ctx, e, fresh, a)
@@ -158,17 +159,17 @@ func (e *engine) noteStale(err error) {
 }
 
 // bindMain seals what the plan says and fills its main text.
-func (c *conn) bindMain(ctx context.Context, e *engine, plan *sqlplan.Plan, a Arguments) (string, []sqldriver.NamedValue, error) {
+func (c *conn) bindMain(ctx context.Context, e *engine, plan *sqlplan.Plan, a server.Arguments) (string, []sqldriver.NamedValue, error) {
 	if len(plan.Seals) == 0 && len(a.Options) == 0 && userArguments(&plan.Main, len(a.Params)) {
 		return plan.Main.Text, a.Params, nil
 	}
-	b := &binding{engine: e, text: a.Text, params: a.Params}
+	b := newBinding(e, c.base, &a)
 	sealed, err := b.sealAll(ctx, plan.Seals, nil)
 	if err != nil {
 		return "", nil, err
 	}
-	if !a.prepared && len(a.Params) == 0 && len(plan.Main.Args) > 0 {
-		if text, ok := inline(b.engine.dialect, &plan.Main, sealed); ok {
+	if !a.Prepared && len(a.Params) == 0 && len(plan.Main.Args) > 0 {
+		if text, ok := inline(b.engine.server, &plan.Main, sealed); ok {
 			return text, a.Options, nil
 		}
 	}

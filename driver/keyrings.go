@@ -43,7 +43,7 @@ type keys struct {
 }
 
 func newKeys(s *settings, c *alert.Counters, cat *catalog) *keys {
-	return &keys{settings: s, counters: c, dialect: s.dialect.Name(), db: cat.db, rings: map[string]*ring{}}
+	return &keys{settings: s, counters: c, dialect: cat.server.Name(), db: cat.db, rings: map[string]*ring{}}
 }
 
 // close zeroes the keys that are kept and ends what runs in the background.

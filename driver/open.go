@@ -40,10 +40,11 @@ func (r *sourceRoom) take(n int) (sources []string, known []bool) {
 func (e *engine) openShown(ctx context.Context, s *shown, row []sqldriver.Value, room *sourceRoom, text string, first bool) (any, error) {
 	col := s.col
 	sources, known := room.take(len(s.from.Sources))
-	types, err := e.keyTypes(ctx, s.from.Table)
+	keys, err := e.keyColumns(ctx, s.from.Table)
 	if err != nil {
 		return nil, err
 	}
+	values := e.values()
 	for _, i := range col.plan.Context {
 		at := s.from.Sources[i]
 		if at < 0 {
@@ -51,13 +52,13 @@ func (e *engine) openShown(ctx context.Context, s *shown, row []sqldriver.Value,
 		}
 		// A NULL or unreadable row key is no row: nothing was written for it.
 		known[i] = true
-		if sources[i], err = canonical(types[i], row[at], e.session.Location); err != nil {
+		if sources[i], err = values.Shown(&keys.columns[i], row[at]); err != nil {
 			return e.failed(ctx, finding{col: col, text: text, kind: alert.Mismatch, cause: err})
 		}
 	}
 	for _, i := range col.plan.Legacy { // messages open without them
 		if at := s.from.Sources[i]; at >= 0 {
-			sources[i], err = canonical(types[i], row[at], e.session.Location)
+			sources[i], err = values.Shown(&keys.columns[i], row[at])
 			known[i] = err == nil
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/policy"
 )
@@ -21,7 +22,7 @@ func encodePlaintext(t policy.ValueType, v any) (b []byte, null bool, err error)
 	if t == policy.TypeJSON {
 		return encodeJSON(v)
 	}
-	if v, err = plain(v); err != nil {
+	if v, err = server.Plain(v); err != nil {
 		return nil, false, err
 	}
 	if v == nil {
@@ -29,7 +30,7 @@ func encodePlaintext(t policy.ValueType, v any) (b []byte, null bool, err error)
 	}
 	switch t {
 	case policy.TypeString:
-		s, err := canonicalText(v)
+		s, err := server.Text(v)
 		return []byte(s), false, err
 	case policy.TypeBytes:
 		switch v := v.(type) {
@@ -40,7 +41,7 @@ func encodePlaintext(t policy.ValueType, v any) (b []byte, null bool, err error)
 		case [16]byte:
 			return append([]byte(nil), v[:]...), false, nil
 		}
-		return nil, false, unfit(v, "a bytes column")
+		return nil, false, server.Unfit(v, "a bytes column")
 	}
 	s, err := encodeScalar(t, v)
 	return []byte(s), false, err
@@ -49,7 +50,7 @@ func encodePlaintext(t policy.ValueType, v any) (b []byte, null bool, err error)
 func encodeScalar(t policy.ValueType, v any) (string, error) {
 	switch t {
 	case policy.TypeInt64:
-		s, err := canonicalInteger(v)
+		s, err := server.Integer(v)
 		if err != nil {
 			return "", err
 		}
@@ -60,16 +61,16 @@ func encodeScalar(t policy.ValueType, v any) (string, error) {
 	case policy.TypeFloat64:
 		return encodeFloat(v)
 	case policy.TypeBool:
-		b, err := toBool(v)
+		b, err := server.Bool(v)
 		return strconv.FormatBool(b), err
 	case policy.TypeTimestamp:
 		return encodeTime(v)
 	case policy.TypeDate:
-		return canonicalTime(KeyDate, v, nil)
+		return encodeDate(v)
 	case policy.TypeDecimal:
 		return encodeDecimal(v)
 	case policy.TypeUUID:
-		return canonicalUUID(v)
+		return server.UUID(v)
 	}
 	return "", errors.New("the column's type is not known")
 }
@@ -83,13 +84,13 @@ func encodeFloat(v any) (string, error) {
 	case uint64:
 		return strconv.FormatFloat(float64(v), 'g', -1, 64), nil
 	case string, []byte:
-		f, err := strconv.ParseFloat(textOf(v), 64)
+		f, err := strconv.ParseFloat(server.TextOf(v), 64)
 		if err != nil {
 			return "", errors.New("it is not a number")
 		}
 		return strconv.FormatFloat(f, 'g', -1, 64), nil
 	}
-	return "", unfit(v, "a float64 column")
+	return "", server.Unfit(v, "a float64 column")
 }
 
 func encodeTime(v any) (string, error) {
@@ -97,13 +98,24 @@ func encodeTime(v any) (string, error) {
 	case time.Time:
 		return checkedTime(v)
 	case string, []byte:
-		at, err := parseTime(textOf(v), time.UTC)
+		at, err := server.ParseTime(server.TextOf(v), time.UTC)
 		if err != nil {
 			return "", err
 		}
 		return checkedTime(at)
 	}
-	return "", unfit(v, "a timestamp column")
+	return "", server.Unfit(v, "a timestamp column")
+}
+
+func encodeDate(v any) (string, error) {
+	switch v := v.(type) {
+	case time.Time:
+		return v.Format(server.LayoutDate), nil
+	case string, []byte:
+		at, err := server.ParseTime(server.TextOf(v), time.UTC)
+		return at.Format(server.LayoutDate), err
+	}
+	return "", server.Unfit(v, "a date column")
 }
 
 func checkedTime(at time.Time) (string, error) {
@@ -118,8 +130,8 @@ func checkedTime(at time.Time) (string, error) {
 func encodeDecimal(v any) (string, error) {
 	switch v := v.(type) {
 	case string, []byte:
-		s := textOf(v)
-		if _, err := canonicalDecimal(s); err != nil {
+		s := server.TextOf(v)
+		if _, err := server.Decimal(s); err != nil {
 			return "", err
 		}
 		return s, nil
@@ -129,9 +141,9 @@ func encodeDecimal(v any) (string, error) {
 		}
 		return strconv.FormatFloat(v, 'f', -1, 64), nil
 	case int64, uint64:
-		return canonicalInteger(v)
+		return server.Integer(v)
 	}
-	return "", unfit(v, "a decimal column")
+	return "", server.Unfit(v, "a decimal column")
 }
 
 func encodeJSON(v any) ([]byte, bool, error) {
@@ -139,7 +151,7 @@ func encodeJSON(v any) ([]byte, bool, error) {
 	if raw, ok := v.(json.RawMessage); ok {
 		v = []byte(raw)
 	}
-	p, err := plain(v)
+	p, err := server.Plain(v)
 	switch p := p.(type) {
 	case string:
 		b = []byte(p)
@@ -197,13 +209,13 @@ func decodePlaintext(t policy.ValueType, b []byte) (any, error) {
 		f, err := strconv.ParseFloat(s, 64)
 		return f, hideCause(err)
 	case policy.TypeBool:
-		v, err := toBool(s)
+		v, err := server.Bool(s)
 		return v, hideCause(err)
 	case policy.TypeTimestamp:
 		at, err := time.Parse(time.RFC3339Nano, s)
 		return at, hideCause(err)
 	case policy.TypeDate:
-		at, err := time.Parse(layoutDate, s)
+		at, err := time.Parse(server.LayoutDate, s)
 		return at, hideCause(err)
 	}
 	return nil, errors.New("the column's type is not known")

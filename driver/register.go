@@ -5,13 +5,17 @@ import (
 	"database/sql"
 	sqldriver "database/sql/driver"
 	"fmt"
-	"sync"
 )
+
+// Dialect names the family of servers that connections reach. The packages driver/postgres
+// and driver/mysql have a constant each; an unknown name is an error of [NewConnector].
+// The zero value stands for the dialect that the base driver is known to speak.
+type Dialect string
 
 // Opener is the sealsql driver for one base driver: what is registered with
 // database/sql under the names sealsql-pgx and sealsql-mysql.
 type Opener struct {
-	// Dialect is the base driver's.
+	// Dialect is the one that the base driver's connections speak.
 	Dialect Dialect
 	// Base opens the base driver's connector for a DSN.
 	Base func(dsn string) (sqldriver.Connector, error)
@@ -63,30 +67,6 @@ func (o *Opener) Open(dsn string) (sqldriver.Conn, error) {
 	return c.Connect(context.Background())
 }
 
-var (
-	dialectsMu sync.Mutex
-	dialects   []Dialect
-)
-
-// Register makes a driver known under a name to database/sql, and its dialect
-// to [NewConnector]. The packages driver/postgres and driver/mysql call it when
-// they are imported. It panics if the name is taken, as [sql.Register] does.
-func Register(name string, o *Opener) {
-	dialectsMu.Lock()
-	defer dialectsMu.Unlock()
-	sql.Register(name, o)
-	dialects = append(dialects, o.Dialect)
-}
-
-// recognise returns the dialect of the registered packages that knows the
-// driver, or nil.
-func recognise(d sqldriver.Driver) Dialect {
-	dialectsMu.Lock()
-	defer dialectsMu.Unlock()
-	for _, x := range dialects {
-		if x.Recognises(d) {
-			return x
-		}
-	}
-	return nil
-}
+// Register makes a driver known under a name to database/sql. It panics if the name
+// is taken, as [sql.Register] does.
+func Register(name string, o *Opener) { sql.Register(name, o) }

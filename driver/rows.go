@@ -236,7 +236,7 @@ func (r *rowsScanType) ColumnTypeScanType(i int) reflect.Type {
 
 func (r *rowsTypeName) ColumnTypeDatabaseTypeName(i int) string {
 	if c := (*rows)(r).protected(i); c != nil {
-		return r.reader.engine.dialect.TypeName(string(c.typ))
+		return r.reader.engine.server.TypeName(string(c.typ))
 	}
 	return r.base.(sqldriver.RowsColumnTypeDatabaseTypeName).ColumnTypeDatabaseTypeName((*rows)(r).server(i))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/policy"
 )
@@ -52,15 +53,16 @@ func NewSealer(db *sql.DB, opts ...Option) (*ValueSealer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if db == nil && (s.dialect == nil || !s.static) {
+	if db == nil && (s.dialect == "" || !s.static) {
 		return nil, errors.New("sealsql: the sql.DB is nil; pass one, or both WithSchema and WithDialect")
 	}
-	if err := s.recognise(db); err != nil {
+	srv, err := s.recognise(db)
+	if err != nil {
 		return nil, err
 	}
-	c := &Connector{dialect: s.dialect, settings: s, stats: alert.NewCounters(), catalog: borrowedCatalog(s.dialect, db)}
+	c := &Connector{server: srv, settings: s, stats: alert.NewCounters(), catalog: borrowedCatalog(srv, db)}
 	if s.static {
-		c.catalog = &catalog{dialect: s.dialect, static: s.schema}
+		c.catalog = &catalog{server: srv, static: s.schema}
 	}
 	c.keys = newKeys(&c.settings, c.stats, c.catalog)
 	c.alerts = alert.NewDispatcher(s.codeSinks())
@@ -87,11 +89,11 @@ func (s *ValueSealer) Close() error {
 func (s *ValueSealer) Policy() *policy.Policy { return s.c.Policy() }
 
 // Dialect is the database's.
-func (s *ValueSealer) Dialect() Dialect { return s.c.dialect }
+func (s *ValueSealer) Dialect() Dialect { return Dialect(s.c.server.Name()) }
 
 // Relation describes a table of the policy as the live catalog shows it, and
 // the key types of its columns, in their order. For tools of this module.
-func (s *ValueSealer) Relation(ctx context.Context, table string) (*sqlplan.Relation, []KeyType, error) {
+func (s *ValueSealer) Relation(ctx context.Context, table string) (*sqlplan.Relation, []server.KeyType, error) {
 	e := s.c.engine.Load()
 	t, err := e.table(table)
 	if err != nil {
@@ -104,9 +106,9 @@ func (s *ValueSealer) Relation(ctx context.Context, table string) (*sqlplan.Rela
 	if rel == nil {
 		return nil, nil, catalogLacks("table " + table + " of the policy")
 	}
-	types := make([]KeyType, len(rel.Columns))
+	types := make([]server.KeyType, len(rel.Columns))
 	for i, c := range rel.Columns {
-		types[i] = s.c.dialect.KeyType(c)
+		types[i] = s.c.server.KeyType(c)
 	}
 	return rel, types, nil
 }
@@ -119,13 +121,13 @@ func (s *ValueSealer) RowDigest(ctx context.Context, table string, row Row) stri
 	if err != nil {
 		return ""
 	}
-	types, err := e.keyTypes(ctx, t)
+	keys, err := e.keyColumns(ctx, t)
 	if err != nil {
 		return ""
 	}
 	key := make([]string, len(t.RowKey))
 	for i, name := range t.RowKey {
-		if key[i], err = canonical(types[i], row[name], e.session.Location); err != nil {
+		if key[i], err = e.values().Given(&keys.columns[i], row[name]); err != nil {
 			return ""
 		}
 	}
@@ -318,7 +320,7 @@ func (e *engine) find(table, name string) (*column, error) {
 // messages open without those of legacy values alone.
 func (e *engine) rowSources(ctx context.Context, col *column, row Row) (sources []string, known []bool, err error) {
 	t := col.plan.Table
-	types, err := e.keyTypes(ctx, t)
+	keys, err := e.keyColumns(ctx, t)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -326,7 +328,7 @@ func (e *engine) rowSources(ctx context.Context, col *column, row Row) (sources 
 	for _, i := range col.plan.Context {
 		v, ok := row[t.Sources[i]]
 		if ok {
-			sources[i], err = canonical(types[i], v, e.session.Location)
+			sources[i], err = e.values().Given(&keys.columns[i], v)
 		} else {
 			err = errors.New("the row given lacks it")
 		}
@@ -337,7 +339,7 @@ func (e *engine) rowSources(ctx context.Context, col *column, row Row) (sources 
 	}
 	for _, i := range col.plan.Legacy {
 		if v, ok := row[t.Sources[i]]; ok {
-			sources[i], err = canonical(types[i], v, e.session.Location)
+			sources[i], err = e.values().Given(&keys.columns[i], v)
 			known[i] = err == nil
 		}
 	}
@@ -352,7 +354,7 @@ func (e *engine) rowKept(ctx context.Context, col *column, row Row, sources []st
 		return err
 	}
 	for _, i := range col.plan.Context {
-		if err := kept(keys.columns[i], keys.types[i], row[t.Sources[i]], sources[i], e.session.Location); err != nil {
+		if err := e.values().Keeps(&keys.columns[i], row[t.Sources[i]], sources[i]); err != nil {
 			return fmt.Errorf("%s.%s, which the value is bound to, cannot be used: %w", t.Name, t.Sources[i], err)
 		}
 	}

@@ -44,18 +44,18 @@ func (e *engine) forSession(ctx context.Context, c *conn) (*engine, error) {
 		c.borrowed = sql.OpenDB(borrower{c.base, c.ctor.driver})
 		c.borrowed.SetMaxOpenConns(1)
 	}
-	s, err := e.dialect.Session(ctx, c.borrowed)
+	s, err := e.server.Session(ctx, c.borrowed)
 	if err != nil {
 		return nil, err
 	}
 	if s == e.session {
 		return e, nil
 	}
-	own := &engine{policy: e.policy, dialect: e.dialect, rules: e.rules, columns: e.columns, keys: e.keys, alerts: e.alerts, stats: e.stats,
+	own := &engine{policy: e.policy, server: e.server, rules: e.rules, columns: e.columns, keys: e.keys, alerts: e.alerts, stats: e.stats,
 		plans: newPlanCache(1, cachedTextBytes), starting: make(chan struct{}, 1), session: s}
 	own.readAhead = e.readAhead
 	own.catalog = e.catalog.of(c.borrowed)
-	own.planner = e.dialect.Planner(e.rules, own.catalog, s)
+	own.planner = e.server.Planner(e.rules, own.catalog, s)
 	own.ready.Store(true)
 	return own, nil
 }
@@ -64,7 +64,7 @@ func (e *engine) forSession(ctx context.Context, c *conn) (*engine, error) {
 func (c *catalog) of(db *sql.DB) *catalog {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	own := &catalog{dialect: c.dialect, db: db, relations: make(map[string]*sqlplan.Relation), readers: c.readers}
+	own := &catalog{server: c.server, db: db, relations: make(map[string]*sqlplan.Relation), readers: c.readers}
 	own.version.Store(c.version.Load())
 	return own
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -22,7 +23,7 @@ func stepwise(plan *sqlplan.Plan) bool {
 // finish sends the statement that a stepwise plan ends in.
 type finish func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) error
 
-func (c *conn) execSteps(ctx context.Context, b *binding, plan *sqlplan.Plan, a Arguments) (sqldriver.Result, error) {
+func (c *conn) execSteps(ctx context.Context, b *binding, plan *sqlplan.Plan, a server.Arguments) (sqldriver.Result, error) {
 	after := sealsAfter(plan)
 	if after != nil && after.Returning {
 		_, _, err := c.insertReturning(ctx, b, plan, after, a)
@@ -57,7 +58,7 @@ func sealsAfter(plan *sqlplan.Plan) *sqlplan.ServerKey {
 
 // insertReturning carries out an INSERT whose RETURNING clause shows the keys
 // that the server made, and returns its rows as if the values had been there.
-func (c *conn) insertReturning(ctx context.Context, b *binding, plan *sqlplan.Plan, k *sqlplan.ServerKey, a Arguments) (rows [][]any, base sqldriver.Rows, err error) {
+func (c *conn) insertReturning(ctx context.Context, b *binding, plan *sqlplan.Plan, k *sqlplan.ServerKey, a server.Arguments) (rows [][]any, base sqldriver.Rows, err error) {
 	err = c.steps(ctx, b, plan, a, func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) error {
 		var err error
 		if rows, base, err = c.baseQuery(ctx, text, args, k.Rows); err != nil {
@@ -89,7 +90,7 @@ func (c *conn) insertReturning(ctx context.Context, b *binding, plan *sqlplan.Pl
 	return rows, base, err
 }
 
-func (c *conn) querySteps(ctx context.Context, b *binding, plan *sqlplan.Plan, a Arguments) (sqldriver.Rows, error) {
+func (c *conn) querySteps(ctx context.Context, b *binding, plan *sqlplan.Plan, a server.Arguments) (sqldriver.Rows, error) {
 	after := sealsAfter(plan)
 	if after != nil && after.Returning {
 		all, base, err := c.insertReturning(ctx, b, plan, after, a)
@@ -126,7 +127,7 @@ func (c *conn) querySteps(ctx context.Context, b *binding, plan *sqlplan.Plan, a
 
 // steps carries out what comes before the last statement, in a transaction
 // where the rows that were read must not change meanwhile.
-func (c *conn) steps(ctx context.Context, b *binding, plan *sqlplan.Plan, a Arguments, end finish) error {
+func (c *conn) steps(ctx context.Context, b *binding, plan *sqlplan.Plan, a server.Arguments, end finish) error {
 	switch r := plan.Route.(type) {
 	case *sqlplan.RowByRow:
 		return c.inTransaction(ctx, func(ctx context.Context) error { return c.rowByRow(ctx, b, plan, r, a, end) })
@@ -150,7 +151,7 @@ func (c *conn) inTransaction(ctx context.Context, f func(ctx context.Context) er
 	open := c.inTx
 	if !open {
 		var err error
-		if open, err = c.ctor.dialect.InTransaction(ctx, c.base); err != nil {
+		if open, err = c.ctor.server.InTransaction(ctx, c.base); err != nil {
 			return err
 		}
 	}
@@ -192,7 +193,7 @@ func (c *conn) beginBase(ctx context.Context) (sqldriver.Tx, error) {
 
 // rowByRow locks and reads the rows that an UPDATE will write, seals a value
 // for each, and writes them in one statement.
-func (c *conn) rowByRow(ctx context.Context, b *binding, plan *sqlplan.Plan, r *sqlplan.RowByRow, a Arguments, end finish) error {
+func (c *conn) rowByRow(ctx context.Context, b *binding, plan *sqlplan.Plan, r *sqlplan.RowByRow, a server.Arguments, end finish) error {
 	counts, found := make([]int, len(r.Tables)), 0
 	b.groups = make([]group, len(r.Tables))
 	for i, p := range r.Tables {
@@ -218,7 +219,7 @@ func (c *conn) rowByRow(ctx context.Context, b *binding, plan *sqlplan.Plan, r *
 }
 
 // lockRows locks and reads the rows of one table.
-func (c *conn) lockRows(ctx context.Context, b *binding, r *sqlplan.LockedTable, a Arguments) ([][]any, error) {
+func (c *conn) lockRows(ctx context.Context, b *binding, r *sqlplan.LockedTable, a server.Arguments) ([][]any, error) {
 	text, args := b.bind(&r.Lock, a.Options, nil)
 	rows, _, err := c.baseQuery(ctx, text, args, lockedMost(r))
 	if err == nil {
@@ -337,7 +338,7 @@ func (b *binding) storedSources(ctx context.Context, s *sqlplan.Seal, stored []a
 	if err != nil || len(s.Column.Legacy) == 0 {
 		return out, nil, err
 	}
-	types, err := b.engine.keyTypes(ctx, s.Table)
+	keys, err := b.engine.keyColumns(ctx, s.Table)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -346,7 +347,7 @@ func (b *binding) storedSources(ctx context.Context, s *sqlplan.Seal, stored []a
 		known[i] = true
 	}
 	for _, i := range s.Column.Legacy {
-		out[i], err = canonical(types[i], stored[i], b.engine.session.Location)
+		out[i], err = b.values.Shown(&keys.columns[i], stored[i])
 		known[i] = err == nil
 	}
 	return out, known, nil
@@ -354,7 +355,7 @@ func (b *binding) storedSources(ctx context.Context, s *sqlplan.Seal, stored []a
 
 // evaluateThenInsert asks the server for the row keys that it would make, and
 // inserts them as given values.
-func (c *conn) evaluateThenInsert(ctx context.Context, b *binding, plan *sqlplan.Plan, k *sqlplan.ServerKey, a Arguments, end finish) error {
+func (c *conn) evaluateThenInsert(ctx context.Context, b *binding, plan *sqlplan.Plan, k *sqlplan.ServerKey, a server.Arguments, end finish) error {
 	text, args := b.bind(&k.Evaluate, a.Options, nil)
 	var err error
 	if b.server, _, err = c.baseQuery(ctx, text, args, k.Rows); err != nil {
@@ -416,7 +417,7 @@ func (c *conn) sealKeys(ctx context.Context, b *binding, plan *sqlplan.Plan, k *
 
 // checkKeys reads the rows that the statement's row keys compare equal to, and
 // binds the values to what those rows hold.
-func (c *conn) checkKeys(ctx context.Context, b *binding, plan *sqlplan.Plan, checks *sqlplan.KeyChecks, a Arguments, end finish) error {
+func (c *conn) checkKeys(ctx context.Context, b *binding, plan *sqlplan.Plan, checks *sqlplan.KeyChecks, a server.Arguments, end finish) error {
 	seals := append([]sqlplan.Seal(nil), plan.Seals...)
 	stored := make([][]any, len(seals))
 	for i := range checks.Rows {

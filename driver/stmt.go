@@ -6,6 +6,7 @@ import (
 	"context"
 	sqldriver "database/sql/driver"
 
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -116,7 +117,7 @@ func (s *stmt) Exec(args []sqldriver.Value) (sqldriver.Result, error) {
 	if !s.plan.Protected {
 		return s.base.Exec(args)
 	}
-	return s.conn.execPlan(ctx, s.engine, s.plan, s.execBase, Arguments{Text: s.text, Params: named(args), prepared: true})
+	return s.conn.execPlan(ctx, s.engine, s.plan, s.execBase, server.Arguments{Text: s.text, Params: named(args), Prepared: true})
 }
 
 func (s *stmt) Query(args []sqldriver.Value) (sqldriver.Rows, error) {
@@ -127,7 +128,7 @@ func (s *stmt) Query(args []sqldriver.Value) (sqldriver.Rows, error) {
 	if !s.plan.Protected {
 		return s.base.Query(args)
 	}
-	return s.conn.queryPlan(ctx, s.engine, s.plan, s.queryBase, Arguments{Text: s.text, Params: named(args), prepared: true})
+	return s.conn.queryPlan(ctx, s.engine, s.plan, s.queryBase, server.Arguments{Text: s.text, Params: named(args), Prepared: true})
 }
 
 func (s *stmtExecer) ExecContext(ctx context.Context, args []sqldriver.NamedValue) (sqldriver.Result, error) {
@@ -138,7 +139,7 @@ func (s *stmtExecer) ExecContext(ctx context.Context, args []sqldriver.NamedValu
 	if !s.plan.Protected {
 		return s.base.(sqldriver.StmtExecContext).ExecContext(ctx, args)
 	}
-	return s.conn.execPlan(ctx, s.engine, s.plan, st.execBase, Arguments{Text: s.text, Params: args, prepared: true})
+	return s.conn.execPlan(ctx, s.engine, s.plan, st.execBase, server.Arguments{Text: s.text, Params: args, Prepared: true})
 }
 
 func (s *stmtQueryer) QueryContext(ctx context.Context, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
@@ -149,7 +150,7 @@ func (s *stmtQueryer) QueryContext(ctx context.Context, args []sqldriver.NamedVa
 	if !s.plan.Protected {
 		return s.base.(sqldriver.StmtQueryContext).QueryContext(ctx, args)
 	}
-	return s.conn.queryPlan(ctx, s.engine, s.plan, st.queryBase, Arguments{Text: s.text, Params: args, prepared: true})
+	return s.conn.queryPlan(ctx, s.engine, s.plan, st.queryBase, server.Arguments{Text: s.text, Params: args, Prepared: true})
 }
 
 // CheckNamedValue leaves a plaintext alone, since the base statement would

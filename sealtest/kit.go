@@ -65,12 +65,12 @@ type Kit struct {
 // New makes a kit, or ends the test and says what is wrong with c.
 func New(t testing.TB, c Config) *Kit {
 	t.Helper()
-	if c.Dialect == nil {
+	if c.Dialect == "" {
 		t.Fatal("sealtest: Config.Dialect is missing; set it to postgres.Dialect or mysql.Dialect")
 	}
-	k := &Kit{t: t, policy: Policy(t, c.Policy), dialect: c.Dialect.Name()}
+	k := &Kit{t: t, policy: Policy(t, c.Policy), dialect: string(c.Dialect)}
 	if c.Tables == nil {
-		c.Tables = tablesOf(k.policy, c.Dialect.Name())
+		c.Tables = tablesOf(k.policy, string(c.Dialect))
 	}
 	k.options = []driver.Option{driver.WithPolicy(k.policy), driver.WithDialect(c.Dialect), driver.WithSchema(c.Tables)}
 	known := map[string]bool{}

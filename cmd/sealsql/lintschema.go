@@ -12,6 +12,7 @@ import (
 	"github.com/sealsql/sealsql/codec/awskms"
 	"github.com/sealsql/sealsql/codec/branchkey"
 	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/policy"
 )
@@ -79,18 +80,18 @@ type tableCheck struct {
 	t       policy.Table
 	name    string
 	rel     *sqlplan.Relation
-	types   []driver.KeyType
+	types   []server.KeyType
 	dialect string
 	longest int
 }
 
-func (c *tableCheck) column(name string) (*sqlplan.RelationColumn, driver.KeyType) {
+func (c *tableCheck) column(name string) (*sqlplan.RelationColumn, server.KeyType) {
 	for i := range c.rel.Columns {
 		if c.rel.Columns[i].Name == name {
 			return &c.rel.Columns[i], c.types[i]
 		}
 	}
-	return nil, driver.KeyUnsupported
+	return nil, server.KeyUnsupported
 }
 
 // rowKey asks whether the row key tells rows apart.
@@ -101,7 +102,7 @@ func (c *tableCheck) rowKey() {
 		case rc == nil:
 			c.add(lintError, c.t.Line, "column-missing", c.name+"."+name, "the table has no such column, which the row key names", "mend the name")
 			return
-		case typ == driver.KeyUnsupported:
+		case typ == server.KeyUnsupported:
 			c.add(lintError, c.t.Line, "row-key-type", c.name+"."+name, "a column of type "+rc.Type+" cannot be part of the row key", "choose a key of integers, text, UUIDs, dates or bytes")
 		case !rc.NotNull:
 			c.add(lintError, c.t.Line, "row-key-null", c.name+"."+name, "the row key's column may be NULL, and a row without a key cannot hold a sealed value", "make it NOT NULL")
@@ -156,7 +157,7 @@ func (c *tableCheck) sources(pc policy.Column) {
 		switch rc, typ := c.column(pair.Source); {
 		case rc == nil:
 			c.add(lintError, pc.Line, "column-missing", object, "the table has no such column, which the context of "+pc.Name+" draws on", "mend the name")
-		case typ == driver.KeyUnsupported:
+		case typ == server.KeyUnsupported:
 			c.add(lintError, pc.Line, "context-type", object, "a column of type "+rc.Type+" cannot be part of an encryption context", "use another column")
 		case !rc.NotNull && !slices.Contains(c.t.RowKey, pair.Source):
 			c.add(lintWarning, pc.Line, "context-null", object, "the column may be NULL, and then a value cannot be sealed for the row", "make it NOT NULL")
@@ -289,22 +290,22 @@ func (c *tableCheck) size(pc policy.Column) (n int, exact bool) {
 }
 
 // keyBytes is the greatest length of a column's canonical text.
-func keyBytes(rc *sqlplan.RelationColumn, typ driver.KeyType) (n int, known bool) {
+func keyBytes(rc *sqlplan.RelationColumn, typ server.KeyType) (n int, known bool) {
 	switch typ {
-	case driver.KeyInteger:
+	case server.KeyInteger:
 		return 20, true
-	case driver.KeyUUID:
+	case server.KeyUUID:
 		return 36, true
-	case driver.KeyBool:
+	case server.KeyBool:
 		return 5, true
-	case driver.KeyDate:
+	case server.KeyDate:
 		return 10, true
-	case driver.KeyTimestamp, driver.KeyTimestampTZ:
+	case server.KeyTimestamp, server.KeyTimestampTZ:
 		return 27, true
 	}
 	if rc != nil {
 		if _, width := storageOf(rc.Type); width > 0 {
-			if typ == driver.KeyBytes {
+			if typ == server.KeyBytes {
 				return 2 * width, true
 			}
 			return 4 * width, false // characters of up to four bytes

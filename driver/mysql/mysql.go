@@ -11,7 +11,6 @@
 package mysql
 
 import (
-	"context"
 	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
@@ -23,17 +22,18 @@ import (
 	_ "github.com/sealsql/sealsql/alert/cloudwatch" // alerts: [cloudwatch]
 	_ "github.com/sealsql/sealsql/alert/otel"       // alerts: [otel]
 	"github.com/sealsql/sealsql/driver"
-	"github.com/sealsql/sealsql/internal/sqlplan"
-	planner "github.com/sealsql/sealsql/internal/sqlplan/mysql"
+	"github.com/sealsql/sealsql/internal/server"
+	servermysql "github.com/sealsql/sealsql/internal/server/mysql"
 )
 
 // DriverName is the name registered with database/sql.
 const DriverName = "sealsql-mysql"
 
 // Dialect is MySQL's and MariaDB's, for [driver.WithDialect].
-var Dialect driver.Dialect = dialect{}
+const Dialect driver.Dialect = "mysql"
 
 func init() {
+	server.Register(servermysql.Server{})
 	driver.Register(DriverName, &driver.Opener{Dialect: Dialect, Base: openBase, Split: splitDSN})
 }
 
@@ -82,72 +82,3 @@ func splitDSN(dsn string) (string, map[string]string, error) {
 	}
 	return base, params, nil
 }
-
-type dialect struct{}
-
-func (dialect) Name() string { return "mysql" }
-
-func (dialect) Recognises(d sqldriver.Driver) bool {
-	switch d.(type) {
-	case mysql.MySQLDriver, *mysql.MySQLDriver:
-		return true
-	}
-	return false
-}
-
-func (dialect) Planner(rules *sqlplan.Rules, catalog sqlplan.Catalog, s driver.Session) driver.Planner {
-	return planner.New(rules, catalog, planner.Options{SQLMode: s.SQLMode})
-}
-
-// TypeName follows go-sql-driver, which reports MySQL's type names in upper case.
-func (dialect) TypeName(policyType string) string {
-	switch policyType {
-	case "bytes":
-		return "BLOB"
-	case "int64":
-		return "BIGINT"
-	case "float64":
-		return "DOUBLE"
-	case "bool":
-		return "TINYINT"
-	case "timestamp":
-		return "DATETIME"
-	case "date":
-		return "DATE"
-	case "decimal":
-		return "DECIMAL"
-	case "json":
-		return "JSON"
-	}
-	return "TEXT"
-}
-
-// Arguments returns its input: go-sql-driver has no options among arguments.
-func (dialect) Arguments(_ context.Context, text string, args []sqldriver.NamedValue) (driver.Arguments, error) {
-	return driver.Arguments{Text: text, Params: args}, nil
-}
-
-// errNoSavepoint is ER_SP_DOES_NOT_EXIST.
-const errNoSavepoint = 1305
-
-// InTransaction sets a savepoint: outside a transaction the server forgets it
-// at once, which releasing it then shows. That works on every MySQL and MariaDB,
-// for transactions begun in any way, and needs no privilege.
-func (dialect) InTransaction(ctx context.Context, c sqldriver.Conn) (bool, error) {
-	x, ok := driver.Unwrap(c).(sqldriver.ExecerContext)
-	if !ok {
-		return false, nil
-	}
-	if _, err := x.ExecContext(ctx, "SAVEPOINT sealsql_probe", nil); err != nil {
-		return false, err
-	}
-	_, err := x.ExecContext(ctx, "RELEASE SAVEPOINT sealsql_probe", nil)
-	if me, ok := errors.AsType[*mysql.MySQLError](err); ok && me.Number == errNoSavepoint {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-func (dialect) Bytes(b []byte) string { return fmt.Sprintf("x'%x'", b) }
-
-func (dialect) Text(s string) string { return "'" + s + "'" }

@@ -18,24 +18,24 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	_ "github.com/sealsql/sealsql/alert/cloudwatch" // alerts: [cloudwatch]
 	_ "github.com/sealsql/sealsql/alert/otel"       // alerts: [otel]
 	"github.com/sealsql/sealsql/driver"
-	"github.com/sealsql/sealsql/internal/sqlplan"
-	planner "github.com/sealsql/sealsql/internal/sqlplan/postgres"
+	"github.com/sealsql/sealsql/internal/server"
+	serverpostgres "github.com/sealsql/sealsql/internal/server/postgres"
 )
 
 // DriverName is the name registered with database/sql.
 const DriverName = "sealsql-pgx"
 
 // Dialect is Postgres's, for [driver.WithDialect].
-var Dialect driver.Dialect = dialect{}
+const Dialect driver.Dialect = "postgres"
 
 func init() {
+	server.Register(serverpostgres.Server{})
 	driver.Register(DriverName, &driver.Opener{Dialect: Dialect, Base: openBase, Split: splitDSN})
 }
 
@@ -177,92 +177,3 @@ func keywordValue(dsn string, i int) (value string, end int, ok bool) {
 	}
 	return b.String(), i, !quoted
 }
-
-type dialect struct{}
-
-func (dialect) Name() string { return "postgres" }
-
-func (dialect) Recognises(d sqldriver.Driver) bool {
-	_, ok := d.(*stdlib.Driver)
-	return ok
-}
-
-func (dialect) Planner(rules *sqlplan.Rules, catalog sqlplan.Catalog, _ driver.Session) driver.Planner {
-	return planner.New(rules, catalog)
-}
-
-// TypeName follows pgx, which reports the upper-case names of Postgres's types.
-func (dialect) TypeName(policyType string) string {
-	switch policyType {
-	case "bytes":
-		return "BYTEA"
-	case "int64":
-		return "INT8"
-	case "float64":
-		return "FLOAT8"
-	case "bool":
-		return "BOOL"
-	case "timestamp":
-		return "TIMESTAMPTZ"
-	case "date":
-		return "DATE"
-	case "decimal":
-		return "NUMERIC"
-	case "uuid":
-		return "UUID"
-	case "json":
-		return "JSON"
-	}
-	return "TEXT"
-}
-
-// Arguments takes out pgx's own options, which come before the parameters, and
-// lets a QueryRewriter such as pgx.NamedArgs rewrite the text now, so that what
-// is planned is what is sent.
-func (dialect) Arguments(ctx context.Context, text string, args []sqldriver.NamedValue) (driver.Arguments, error) {
-	a := driver.Arguments{Text: text, Params: args}
-	n := 0
-	for n < len(args) {
-		switch v := args[n].Value.(type) {
-		case pgx.QueryExecMode, pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
-			n++
-			continue
-		case pgx.QueryRewriter:
-			return rewrite(ctx, v, text, args, n)
-		}
-		break
-	}
-	a.Options, a.Params = args[:n:n], args[n:]
-	return a, nil
-}
-
-func rewrite(ctx context.Context, r pgx.QueryRewriter, text string, args []sqldriver.NamedValue, at int) (driver.Arguments, error) {
-	rest := make([]any, 0, len(args))
-	for _, nv := range args[at+1:] {
-		rest = append(rest, nv.Value)
-	}
-	text, params, err := r.RewriteQuery(ctx, nil, text, rest)
-	if err != nil {
-		return driver.Arguments{}, fmt.Errorf("sealsql: the QueryRewriter failed: %w", err)
-	}
-	a := driver.Arguments{Text: text, Options: args[:at:at], Params: make([]sqldriver.NamedValue, len(params))}
-	for i, v := range params {
-		a.Params[i] = sqldriver.NamedValue{Ordinal: i + 1, Value: v}
-	}
-	return a, nil
-}
-
-// InTransaction asks the connection's own state, which the server reports
-// with every answer.
-func (dialect) InTransaction(_ context.Context, c sqldriver.Conn) (bool, error) {
-	if x, ok := driver.Unwrap(c).(interface{ Conn() *pgx.Conn }); ok {
-		return x.Conn().PgConn().TxStatus() != 'I', nil
-	}
-	return false, nil
-}
-
-// Bytes spells a literal that reads the same whatever standard_conforming_strings,
-// which a function of the server may have changed.
-func (dialect) Bytes(b []byte) string { return fmt.Sprintf(`E'\\x%x'::bytea`, b) }
-
-func (dialect) Text(s string) string { return "'" + s + "'" }

@@ -37,7 +37,7 @@ func stores(t *testing.T, test func(t *testing.T, kit *sealtest.Kit, s *Store, m
 		{postgres.Dialect, "INSERT INTO accounts (account_number, name, ssn) VALUES ($1, $2, $3)", "SELECT name, ssn FROM accounts WHERE account_number = $1"},
 		{mysql.Dialect, "INSERT INTO accounts (account_number, name, ssn) VALUES (?, ?, ?)", "SELECT name, ssn FROM accounts WHERE account_number = ?"},
 	} {
-		t.Run(c.dialect.Name(), func(t *testing.T) {
+		t.Run(string(c.dialect), func(t *testing.T) {
 			kit := sealtest.New(t, sealtest.Config{Dialect: c.dialect, Policy: policyText})
 			// Expectations are the store's own texts, not what sealsql makes of them.
 			mockDB, mock, err := sqlmock.New(sqlmock.QueryMatcherOption(kit.QueryMatcher()))

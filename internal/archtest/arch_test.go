@@ -69,19 +69,18 @@ var allowed = map[string][]string{
 	},
 
 	"driver": {
-		"alert", "codec", "codec/awskms", "codec/branchkey", "codec/cache", "codec/rawaes", "fault", "internal/sqlplan", "policy",
+		"alert", "codec", "codec/awskms", "codec/branchkey", "codec/cache", "codec/rawaes", "fault", "internal/server", "internal/sqlplan", "policy",
 		"github.com/aws/aws-sdk-go-v2/aws",
 		"github.com/aws/aws-sdk-go-v2/config",
 	},
 
 	"driver/mysql": {
-		"alert/cloudwatch", "alert/otel", "driver", "internal/sqlplan", "internal/sqlplan/mysql",
+		"alert/cloudwatch", "alert/otel", "driver", "internal/server", "internal/server/mysql",
 		"github.com/go-sql-driver/mysql",
 	},
 
 	"driver/postgres": {
-		"alert/cloudwatch", "alert/otel", "driver", "internal/sqlplan", "internal/sqlplan/postgres",
-		"github.com/jackc/pgx/v5",
+		"alert/cloudwatch", "alert/otel", "driver", "internal/server", "internal/server/postgres",
 		"github.com/jackc/pgx/v5/pgconn",
 		"github.com/jackc/pgx/v5/stdlib",
 	},
@@ -89,7 +88,7 @@ var allowed = map[string][]string{
 	"fault": {},
 
 	"internal/rekey": {
-		"alert", "codec", "codec/awskms", "driver", "internal/sqlplan", "policy",
+		"alert", "codec", "codec/awskms", "driver", "internal/server", "internal/sqlplan", "policy",
 		"github.com/go-sql-driver/mysql",
 	},
 
@@ -100,6 +99,21 @@ var allowed = map[string][]string{
 
 	"internal/keyservice": {
 		"codec",
+	},
+
+	"internal/server": {
+		"internal/sqlplan",
+	},
+
+	"internal/server/mysql": {
+		"fault", "internal/server", "internal/sqlplan", "internal/sqlplan/mysql",
+		"github.com/go-sql-driver/mysql",
+	},
+
+	"internal/server/postgres": {
+		"fault", "internal/server", "internal/sqlplan", "internal/sqlplan/postgres",
+		"github.com/jackc/pgx/v5",
+		"github.com/jackc/pgx/v5/stdlib",
 	},
 
 	"internal/sqlplan": {},

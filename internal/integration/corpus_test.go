@@ -21,8 +21,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/sealsql/sealsql/driver"
-	"github.com/sealsql/sealsql/driver/mysql"
-	"github.com/sealsql/sealsql/driver/postgres"
+
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/internal/testing/corpus"
 	"github.com/sealsql/sealsql/internal/testing/testdb"
@@ -504,10 +504,13 @@ func (w *world) refused(c *corpus.Case, got answer) {
 
 // catalog compares what the servers say of the schema with the corpus's file.
 func (w *world) catalog() {
-	d := driver.Dialect(postgres.Dialect)
 	schemas := []string{"", "crm"}
 	if w.server.Name == "mysql" {
-		d, schemas = mysql.Dialect, []string{""}
+		schemas = []string{""}
+	}
+	d, err := server.Named(w.server.Name)
+	if err != nil {
+		w.t.Fatal(err)
 	}
 	ctx := context.Background()
 	cat := &corpus.Catalog{}
@@ -529,7 +532,6 @@ func (w *world) catalog() {
 			}
 		}
 	}
-	var err error
 	if cat.Views, err = d.Readers(ctx, w.admin[0], corpus.Rules(w.policy)); err != nil {
 		w.t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -17,7 +17,7 @@ type dialect interface {
 	// placeholder writes the n-th argument, from 1.
 	placeholder(n int) string
 	// describe fills in how a column's value travels as text.
-	describe(k *keyColumn, c sqlplan.RelationColumn, t driver.KeyType) error
+	describe(k *keyColumn, c sqlplan.RelationColumn, t server.KeyType) error
 	// plain is the SQL that yields a column in clear as bytes or text.
 	plain(quoted string, bytes bool) string
 	// shard is a condition that is true for the rows of one shard of n.

@@ -13,7 +13,7 @@ import (
 
 	mysqldriver "github.com/go-sql-driver/mysql"
 
-	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -26,32 +26,32 @@ func (mysql) placeholder(int) string { return "?" }
 
 // describe gives every comparison a value of the column's own type: MySQL
 // compares a number with a text as floats, which takes different large numbers for equal.
-func (mysql) describe(k *keyColumn, c sqlplan.RelationColumn, t driver.KeyType) error {
+func (mysql) describe(k *keyColumn, c sqlplan.RelationColumn, t server.KeyType) error {
 	typ, _, _ := strings.Cut(c.Type, " ")
 	k.text, k.param = "CAST("+k.quoted+" AS CHAR)", "%s"
 	k.stable = k.text
 	switch t {
-	case driver.KeyText, driver.KeyPaddedText:
+	case server.KeyText, server.KeyPaddedText:
 		if strings.HasPrefix(c.Type, "enum") || strings.HasPrefix(c.Type, "set") {
 			return errors.New("a row key of type ENUM or SET cannot be paged through: its order is not its text's")
 		}
 		k.text = k.quoted
 		k.stable = "CAST(CONVERT(" + k.quoted + " USING utf8mb4) AS BINARY)" // the column's character set may be another
-	case driver.KeyInteger:
+	case server.KeyInteger:
 		k.param = "CAST(%s AS SIGNED)"
 		if strings.Contains(c.Type, "unsigned") {
 			k.param = "CAST(%s AS UNSIGNED)"
 		}
-	case driver.KeyNumeric:
+	case server.KeyNumeric:
 		k.param = "CAST(%s AS " + typ + ")"
-	case driver.KeyBytes:
+	case server.KeyBytes:
 		k.text, k.param = "HEX("+k.quoted+")", "UNHEX(%s)"
 		k.stable = k.text
-	case driver.KeyTimestamp:
+	case server.KeyTimestamp:
 		k.param = "CAST(%s AS DATETIME(6))"
-	case driver.KeyDate:
+	case server.KeyDate:
 		k.param = "CAST(%s AS DATE)"
-	case driver.KeyUUID:
+	case server.KeyUUID:
 		k.param = "CAST(%s AS UUID)"
 	default:
 		return errors.New("a column of this type cannot be part of an encryption context")

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -19,7 +19,7 @@ func (postgres) quote(name string) string { return `"` + strings.ReplaceAll(name
 
 func (postgres) placeholder(n int) string { return fmt.Sprintf("$%d", n) }
 
-func (postgres) describe(k *keyColumn, c sqlplan.RelationColumn, t driver.KeyType) error {
+func (postgres) describe(k *keyColumn, c sqlplan.RelationColumn, t server.KeyType) error {
 	typ := c.Type
 	if typ == "character" {
 		typ = "bpchar" // character means character(1) in a cast
@@ -27,14 +27,14 @@ func (postgres) describe(k *keyColumn, c sqlplan.RelationColumn, t driver.KeyTyp
 	k.text, k.param = k.quoted+"::text", "%s::text::"+typ
 	k.stable = k.text
 	switch t {
-	case driver.KeyUnsupported:
+	case server.KeyUnsupported:
 		return errors.New("a column of this type cannot be part of an encryption context")
-	case driver.KeyBytes:
+	case server.KeyBytes:
 		k.text, k.param = "encode("+k.quoted+", 'hex')", "decode(%s::text, 'hex')"
 		k.stable = k.text
-	case driver.KeyTimestampTZ, driver.KeyTimestamp, driver.KeyDate:
+	case server.KeyTimestampTZ, server.KeyTimestamp, server.KeyDate:
 		k.stable = "extract(epoch FROM " + k.quoted + ")::text" // no session setting changes it
-	case driver.KeyText, driver.KeyPaddedText:
+	case server.KeyText, server.KeyPaddedText:
 		k.stable = k.text + ` COLLATE "C"`
 	}
 	return nil

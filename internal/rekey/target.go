@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/policy"
 )
@@ -49,7 +50,7 @@ type row struct {
 
 func newTarget(ctx context.Context, c *Config, s *driver.ValueSealer) (*target, error) {
 	t := &target{table: c.Table, column: c.Column, shard: c.Shard, shards: c.Shards}
-	switch s.Dialect().Name() {
+	switch string(s.Dialect()) {
 	case "postgres":
 		t.dialect = postgres{}
 	default:
@@ -147,12 +148,12 @@ func uniqueKey(rel *sqlplan.Relation, rowKey []string) bool {
 	return false
 }
 
-func (t *target) keyColumn(rel *sqlplan.Relation, types []driver.KeyType, name string) (keyColumn, error) {
+func (t *target) keyColumn(rel *sqlplan.Relation, types []server.KeyType, name string) (keyColumn, error) {
 	at := slices.IndexFunc(rel.Columns, func(c sqlplan.RelationColumn) bool { return c.Name == name })
 	if at < 0 {
 		return keyColumn{}, fmt.Errorf("%w: the database has no column %s.%s, which the policy names", ErrConfig, t.table, name)
 	}
-	k := keyColumn{name: name, quoted: t.dialect.quote(name), inexact: rel.Columns[at].Inexact, hex: types[at] == driver.KeyBytes}
+	k := keyColumn{name: name, quoted: t.dialect.quote(name), inexact: rel.Columns[at].Inexact, hex: types[at] == server.KeyBytes}
 	if err := t.dialect.describe(&k, rel.Columns[at], types[at]); err != nil {
 		return k, fmt.Errorf("%w: %s.%s: %w", ErrConfig, t.table, name, err)
 	}
@@ -161,13 +162,13 @@ func (t *target) keyColumn(rel *sqlplan.Relation, types []driver.KeyType, name s
 
 // setFrom chooses how the column in clear is read: bytes as they are, every
 // other type as the server's text of it.
-func (t *target) setFrom(rel *sqlplan.Relation, types []driver.KeyType, name string) error {
+func (t *target) setFrom(rel *sqlplan.Relation, types []server.KeyType, name string) error {
 	at := slices.IndexFunc(rel.Columns, func(c sqlplan.RelationColumn) bool { return c.Name == name })
 	if at < 0 || name == t.column {
 		return fmt.Errorf("%w: the database has no other column %s.%s", ErrConfig, t.table, name)
 	}
 	t.from = t.dialect.quote(name)
-	t.fromExpr = t.dialect.plain(t.from, types[at] == driver.KeyBytes)
+	t.fromExpr = t.dialect.plain(t.from, types[at] == server.KeyBytes)
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package driver
+package server
 
 import (
 	sqldriver "database/sql/driver"
@@ -8,77 +8,67 @@ import (
 	"math"
 	"math/big"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 )
 
-// errNull is returned for a context source that is NULL.
-var errNull = errors.New("it is NULL")
-
-const (
-	layoutTimestampTZ = "2006-01-02T15:04:05.999999999Z"
-	layoutTimestamp   = "2006-01-02T15:04:05.999999999"
-	layoutDate        = "2006-01-02"
+// Errors of values, which hold no value.
+var (
+	// ErrNull is returned for a context source that is NULL.
+	ErrNull = errors.New("it is NULL")
+	// ErrUnsupported is returned for a column whose type has no canonical text.
+	ErrUnsupported = errors.New("its column type cannot be part of an encryption context")
+	// ErrNotKept is returned for a value that its column would not hold as it
+	// is: a ciphertext bound to it would not open in the row.
+	ErrNotKept = errors.New("the server would store another value in its place; round, cut or pad it to the column's type first")
 )
 
-// canonical returns the one text that stands for a context value. loc is the
-// zone in which the base driver writes times into columns that have none.
-// Errors hold no value.
-func canonical(t KeyType, v any, loc *time.Location) (string, error) {
-	v, err := plain(v)
-	if err != nil {
-		return "", err
-	}
-	if v == nil {
-		return "", errNull
-	}
+// Layouts of canonical points in time.
+const (
+	LayoutTimestampTZ = "2006-01-02T15:04:05.999999999Z"
+	LayoutTimestamp   = "2006-01-02T15:04:05.999999999"
+	LayoutDate        = "2006-01-02"
+)
+
+// Scalar returns the canonical text of a value that [Plain] reduced, for the key
+// types that mean the same on every server. Points in time are none of them.
+func Scalar(t KeyType, v any) (string, error) {
 	switch t {
-	case KeyText, KeyPaddedText:
-		s, err := canonicalText(v)
-		if err == nil && t == KeyPaddedText {
-			s = strings.TrimRight(s, " ")
-		}
-		return s, err
+	case KeyText:
+		return Text(v)
+	case KeyPaddedText:
+		s, err := Text(v)
+		return strings.TrimRight(s, " "), err
 	case KeyInteger:
-		if b, ok := v.(bool); ok && loc != nil { // MySQL's bool is a number
-			v = map[bool]int64{true: 1}[b]
-		}
-		return canonicalInteger(v)
+		return Integer(v)
 	case KeyNumeric:
-		return canonicalNumeric(v)
+		return Numeric(v)
 	case KeyBool:
-		b, err := toBool(v)
+		b, err := Bool(v)
 		return strconv.FormatBool(b), err
 	case KeyUUID:
-		return canonicalUUID(v)
+		return UUID(v)
 	case KeyBytes:
-		switch v := v.(type) {
-		case []byte:
-			return hex.EncodeToString(v), nil
-		case string:
-			if loc == nil { // Postgres reads a string as text of a bytea
-				return canonicalBytea(v)
-			}
-			return hex.EncodeToString([]byte(v)), nil
+		if b, ok := v.([]byte); ok {
+			return hex.EncodeToString(b), nil
 		}
-	case KeyTimestampTZ, KeyTimestamp, KeyDate:
-		return canonicalTime(t, v, loc)
 	case KeyUnsupported:
-		return "", errors.New("its column type cannot be part of an encryption context")
+		return "", ErrUnsupported
 	}
-	return "", unfit(v, "the column's type")
+	return "", Unfit(v, "the column's type")
 }
 
-// unfit names the Go type only: the value stays out of errors.
-func unfit(v any, what string) error {
+// Unfit names the Go type only: the value stays out of errors.
+func Unfit(v any, what string) error {
 	return fmt.Errorf("a Go %T does not fit %s", v, what)
 }
 
-// plain reduces a value to one of nil, int64, uint64, float64, bool, string,
+// Plain reduces a value to one of nil, int64, uint64, float64, bool, string,
 // []byte, time.Time, [16]byte. It calls a Valuer as database/sql would.
-func plain(v any) (any, error) {
+func Plain(v any) (any, error) {
 	switch v := v.(type) {
 	case nil, int64, uint64, float64, bool, string, time.Time, [16]byte:
 		return v, nil
@@ -97,9 +87,9 @@ func plain(v any) (any, error) {
 			return nil, fmt.Errorf("its Valuer (%T) failed", v)
 		}
 		if _, again := x.(sqldriver.Valuer); again {
-			return nil, unfit(x, "a driver.Value")
+			return nil, Unfit(x, "a driver.Value")
 		}
-		return plain(x)
+		return Plain(x)
 	}
 	rv := reflect.ValueOf(v)
 	switch rv.Kind() {
@@ -107,7 +97,7 @@ func plain(v any) (any, error) {
 		if rv.IsNil() {
 			return nil, nil
 		}
-		return plain(rv.Elem().Interface())
+		return Plain(rv.Elem().Interface())
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return rv.Int(), nil
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
@@ -120,7 +110,7 @@ func plain(v any) (any, error) {
 		return rv.String(), nil
 	case reflect.Slice:
 		if rv.Type().Elem().Kind() == reflect.Uint8 {
-			return plain(rv.Bytes())
+			return Plain(rv.Bytes())
 		}
 	case reflect.Array:
 		if rv.Type().Elem().Kind() == reflect.Uint8 && rv.Len() == 16 {
@@ -129,10 +119,11 @@ func plain(v any) (any, error) {
 			return u, nil
 		}
 	}
-	return nil, unfit(v, "a database value")
+	return nil, Unfit(v, "a database value")
 }
 
-func canonicalText(v any) (string, error) {
+// Text is the canonical form of texts.
+func Text(v any) (string, error) {
 	var s string
 	switch v := v.(type) {
 	case string:
@@ -144,9 +135,9 @@ func canonicalText(v any) (string, error) {
 	case uint64:
 		return strconv.FormatUint(v, 10), nil
 	case [16]byte:
-		return formatUUID(v), nil
+		return FormatUUID(v), nil
 	default:
-		return "", unfit(v, "a text column")
+		return "", Unfit(v, "a text column")
 	}
 	if !utf8.ValidString(s) {
 		return "", errors.New("it is not valid UTF-8")
@@ -154,7 +145,8 @@ func canonicalText(v any) (string, error) {
 	return s, nil
 }
 
-func canonicalInteger(v any) (string, error) {
+// Integer is the canonical form of integers of any size.
+func Integer(v any) (string, error) {
 	switch v := v.(type) {
 	case int64:
 		return strconv.FormatInt(v, 10), nil
@@ -166,41 +158,43 @@ func canonicalInteger(v any) (string, error) {
 		}
 		return "", errors.New("a float that is no whole number does not fit an integer column")
 	case string, []byte:
-		s := strings.TrimSpace(textOf(v))
+		s := strings.TrimSpace(TextOf(v))
 		n, ok := new(big.Int).SetString(strings.TrimPrefix(s, "+"), 10)
 		if !ok || len(s) > 40 || strings.HasPrefix(s, "+-") || strings.Contains(s, "_") {
 			return "", errors.New("it is not a decimal integer")
 		}
 		return n.String(), nil
 	}
-	return "", unfit(v, "an integer column")
+	return "", Unfit(v, "an integer column")
 }
 
-func textOf(v any) string {
+// TextOf returns a string or []byte as a string.
+func TextOf(v any) string {
 	if b, ok := v.([]byte); ok {
 		return string(b)
 	}
 	return v.(string)
 }
 
-func canonicalNumeric(v any) (string, error) {
+// Numeric is the canonical form of decimal numbers.
+func Numeric(v any) (string, error) {
 	switch v := v.(type) {
 	case int64, uint64:
-		return canonicalInteger(v)
+		return Integer(v)
 	case float64:
 		if math.IsInf(v, 0) || math.IsNaN(v) {
 			return "", errors.New("it is not a finite number")
 		}
-		return canonicalDecimal(strconv.FormatFloat(v, 'f', -1, 64))
+		return Decimal(strconv.FormatFloat(v, 'f', -1, 64))
 	case string, []byte:
-		return canonicalDecimal(strings.TrimSpace(textOf(v)))
+		return Decimal(strings.TrimSpace(TextOf(v)))
 	}
-	return "", unfit(v, "a numeric column")
+	return "", Unfit(v, "a numeric column")
 }
 
-// canonicalDecimal strips signs of zero, leading zeros and zeros after the
+// Decimal strips signs of zero, leading zeros and zeros after the
 // point, and writes an exponent out.
-func canonicalDecimal(s string) (string, error) {
+func Decimal(s string) (string, error) {
 	bad := errors.New("it is not a decimal number")
 	if len(s) == 0 || len(s) > 1000 {
 		return "", bad
@@ -241,7 +235,8 @@ func canonicalDecimal(s string) (string, error) {
 	return out, nil
 }
 
-func toBool(v any) (bool, error) {
+// Bool reads a boolean from the forms in which servers and users write it.
+func Bool(v any) (bool, error) {
 	switch v := v.(type) {
 	case bool:
 		return v, nil
@@ -254,36 +249,38 @@ func toBool(v any) (bool, error) {
 			return v == 1, nil
 		}
 	case string, []byte:
-		switch strings.ToLower(strings.TrimSpace(textOf(v))) {
+		switch strings.ToLower(strings.TrimSpace(TextOf(v))) {
 		case "t", "true", "1", "yes", "on", "y":
 			return true, nil
 		case "f", "false", "0", "no", "off", "n":
 			return false, nil
 		}
 	}
-	return false, unfit(v, "a boolean")
+	return false, Unfit(v, "a boolean")
 }
 
-func formatUUID(u [16]byte) string {
+// FormatUUID writes a UUID in lower case with hyphens.
+func FormatUUID(u [16]byte) string {
 	h := hex.EncodeToString(u[:])
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-func canonicalUUID(v any) (string, error) {
+// UUID is the canonical form of UUIDs.
+func UUID(v any) (string, error) {
 	bad := errors.New("it is not a UUID")
 	var s string
 	switch v := v.(type) {
 	case [16]byte:
-		return formatUUID(v), nil
+		return FormatUUID(v), nil
 	case []byte:
 		if len(v) == 16 {
-			return formatUUID([16]byte(v)), nil
+			return FormatUUID([16]byte(v)), nil
 		}
 		s = string(v)
 	case string:
 		s = v
 	default:
-		return "", unfit(v, "a UUID column")
+		return "", Unfit(v, "a UUID column")
 	}
 	s = strings.TrimSpace(s)
 	if strings.HasPrefix(s, "{") && strings.HasSuffix(s, "}") {
@@ -293,7 +290,7 @@ func canonicalUUID(v any) (string, error) {
 	if err != nil || len(raw) != 16 {
 		return "", bad
 	}
-	return formatUUID([16]byte(raw)), nil
+	return FormatUUID([16]byte(raw)), nil
 }
 
 // timeLayouts are the texts in which servers and users write points in time.
@@ -306,10 +303,11 @@ var timeLayouts = []string{
 	"2006-01-02T15:04:05.999999999",
 	"2006-01-02 15:04:05.999999999",
 	"2006-01-02 15:04",
-	layoutDate,
+	LayoutDate,
 }
 
-func parseTime(s string, loc *time.Location) (time.Time, error) {
+// ParseTime reads a point in time; a text without a zone is read in loc.
+func ParseTime(s string, loc *time.Location) (time.Time, error) {
 	s = strings.TrimSpace(s)
 	for _, layout := range timeLayouts {
 		if t, err := time.ParseInLocation(layout, s, loc); err == nil {
@@ -319,41 +317,27 @@ func parseTime(s string, loc *time.Location) (time.Time, error) {
 	return time.Time{}, errors.New("it is not a time in a form like 2006-01-02T15:04:05Z")
 }
 
-// canonicalTime rounds to microseconds, as both servers store at the most. A
-// column without a zone holds the wall clock: go-sql-driver/mysql brings it into
-// its loc first, pgx (for which loc is nil) takes it as it is, and cuts a time.Time
-// off at microseconds.
-func canonicalTime(t KeyType, v any, inLoc *time.Location) (string, error) {
-	loc := inLoc
-	if loc == nil {
-		loc = time.UTC
+// Modifiers returns the numbers between the parentheses of a type's full name, as in
+// varchar(20), numeric(10,-2), datetime(6): -1 and 0 if they are missing.
+func Modifiers(full string) (first, second int) {
+	first = -1
+	if m := modifiers.FindStringSubmatch(full); m != nil {
+		first, _ = strconv.Atoi(m[1])
+		second, _ = strconv.Atoi(m[2]) // 0 if it is missing
 	}
-	var at time.Time
-	switch v := v.(type) {
-	case time.Time:
-		if at = v; inLoc == nil {
-			at = at.Truncate(time.Microsecond)
-		}
-	case string, []byte:
-		var err error
-		if at, err = parseTime(textOf(v), loc); err != nil {
-			return "", err
-		}
-	default:
-		return "", unfit(v, "a time column")
-	}
-	switch t {
-	case KeyTimestampTZ:
-		return at.UTC().Round(time.Microsecond).Format(layoutTimestampTZ), nil
-	case KeyTimestamp:
-		if inLoc != nil {
-			at = at.In(inLoc)
-		}
-		return at.Round(time.Microsecond).Format(layoutTimestamp), nil
-	default:
-		if inLoc != nil {
-			at = at.In(inLoc)
-		}
-		return at.Format(layoutDate), nil
-	}
+	return first, second
+}
+
+var modifiers = regexp.MustCompile(`\((\d+)(?:,(-?\d+))?\)`)
+
+// FractionDigits counts the digits after the point of a canonical text.
+func FractionDigits(text string) int {
+	_, after, _ := strings.Cut(strings.TrimSuffix(text, "Z"), ".")
+	return len(after)
+}
+
+// WholeDigits counts the digits before the point of a canonical number.
+func WholeDigits(text string) int {
+	before, _, _ := strings.Cut(strings.TrimPrefix(text, "-"), ".")
+	return len(strings.TrimLeft(before, "0"))
 }

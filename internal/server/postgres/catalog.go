@@ -7,21 +7,22 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
 // Session fails under standard_conforming_strings = off: string literals
 // would then read otherwise than the parser reads them.
-func (dialect) Session(ctx context.Context, db *sql.DB) (driver.Session, error) {
+func (Server) Session(ctx context.Context, db *sql.DB) (server.Session, error) {
 	var conforming, path string
 	if err := db.QueryRowContext(ctx, "SELECT current_setting('standard_conforming_strings'), concat_ws(' ', current_setting('search_path'), current_user, NULLIF(pg_my_temp_schema(), 0))").Scan(&conforming, &path); err != nil {
-		return driver.Session{}, fmt.Errorf("%w: reading the session's settings: %w", driver.ErrCatalog, err)
+		return server.Session{}, fmt.Errorf("%w: reading the session's settings: %w", fault.ErrCatalog, err)
 	}
 	if conforming != "on" {
-		return driver.Session{}, errors.New("sealsql: the server's standard_conforming_strings is off, under which sealsql cannot read string literals; set it to on for the role or in the DSN's options")
+		return server.Session{}, errors.New("sealsql: the server's standard_conforming_strings is off, under which sealsql cannot read string literals; set it to on for the role or in the DSN's options")
 	}
-	return driver.Session{Path: path}, nil
+	return server.Session{Path: path}, nil
 }
 
 const relationSQL = `
@@ -56,7 +57,7 @@ FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid
 WHERE i.indrelid = $1::bigint::oid AND (i.indisunique OR i.indisexclusion) AND i.indisvalid
 ORDER BY NOT i.indisprimary, ic.relname`
 
-func (dialect) Relation(ctx context.Context, db *sql.DB, schema, name string) (*sqlplan.Relation, error) {
+func (Server) Relation(ctx context.Context, db *sql.DB, schema, name string) (*sqlplan.Relation, error) {
 	r := &sqlplan.Relation{}
 	var oid int64
 	err := db.QueryRowContext(ctx, relationSQL, name, schema).Scan(&r.Schema, &r.Name, &r.View, &oid)
@@ -85,6 +86,18 @@ func (dialect) Relation(ctx context.Context, db *sql.DB, schema, name string) (*
 		r.UniqueKeys = append(r.UniqueKeys, k)
 		return err
 	})
+}
+
+// SchemasOf implements [server.Server].
+func (Server) SchemasOf(ctx context.Context, db *sql.DB, name string) ([]string, error) {
+	var schemas []string
+	err := scan(ctx, db, "SELECT table_schema FROM information_schema.tables WHERE table_name = $1 ORDER BY table_schema", name, func(rows *sql.Rows) error {
+		var schema string
+		err := rows.Scan(&schema)
+		schemas = append(schemas, schema)
+		return err
+	})
+	return schemas, err
 }
 
 func scan(ctx context.Context, db *sql.DB, text string, arg any, row func(*sql.Rows) error) error {
@@ -135,7 +148,7 @@ FROM found f JOIN pg_catalog.pg_class c ON c.oid = f.rel JOIN pg_catalog.pg_name
 WHERE NOT f.view OR c.relkind IN ('v', 'm')
 GROUP BY 1, 2, 3`
 
-func (dialect) Readers(ctx context.Context, db *sql.DB, rules *sqlplan.Rules) ([]*sqlplan.Relation, error) {
+func (Server) Readers(ctx context.Context, db *sql.DB, rules *sqlplan.Rules) ([]*sqlplan.Relation, error) {
 	var schemas, tables, columns []string
 	for _, t := range rules.Tables {
 		for _, c := range t.Columns {
@@ -156,32 +169,4 @@ func (dialect) Readers(ctx context.Context, db *sql.DB, rules *sqlplan.Rules) ([
 		out = append(out, r)
 	}
 	return out, rows.Err()
-}
-
-// KeyType takes the names that format_type gives, and the shorter ones that
-// people write in a driver.Schema.
-func (dialect) KeyType(c sqlplan.RelationColumn) driver.KeyType {
-	switch c.Type {
-	case "text", "character varying", "varchar", "citext", "name", `"char"`:
-		return driver.KeyText
-	case "character", "char", "bpchar":
-		return driver.KeyPaddedText
-	case "smallint", "integer", "bigint", "oid", "int", "int2", "int4", "int8", "serial", "bigserial":
-		return driver.KeyInteger
-	case "numeric", "decimal":
-		return driver.KeyNumeric
-	case "boolean", "bool":
-		return driver.KeyBool
-	case "uuid":
-		return driver.KeyUUID
-	case "bytea":
-		return driver.KeyBytes
-	case "timestamp with time zone", "timestamptz":
-		return driver.KeyTimestampTZ
-	case "timestamp without time zone", "timestamp":
-		return driver.KeyTimestamp
-	case "date":
-		return driver.KeyDate
-	}
-	return driver.KeyUnsupported
 }

@@ -1,0 +1,108 @@
+// Package postgres is all that sealsql knows of Postgres beside its SQL, which
+// package sqlplan/postgres reads.
+package postgres
+
+import (
+	"context"
+	sqldriver "database/sql/driver"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/sealsql/sealsql/internal/server"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+	planner "github.com/sealsql/sealsql/internal/sqlplan/postgres"
+)
+
+// Server is Postgres. It implements [server.Server].
+type Server struct{}
+
+var _ server.Server = Server{}
+
+func (Server) Name() string { return "postgres" }
+
+func (Server) Recognises(d sqldriver.Driver) bool {
+	_, ok := d.(*stdlib.Driver)
+	return ok
+}
+
+func (Server) Planner(rules *sqlplan.Rules, catalog sqlplan.Catalog, _ server.Session) server.Planner {
+	return planner.New(rules, catalog)
+}
+
+// TypeName follows pgx, which reports the upper-case names of Postgres's types.
+func (Server) TypeName(policyType string) string {
+	switch policyType {
+	case "bytes":
+		return "BYTEA"
+	case "int64":
+		return "INT8"
+	case "float64":
+		return "FLOAT8"
+	case "bool":
+		return "BOOL"
+	case "timestamp":
+		return "TIMESTAMPTZ"
+	case "date":
+		return "DATE"
+	case "decimal":
+		return "NUMERIC"
+	case "uuid":
+		return "UUID"
+	case "json":
+		return "JSON"
+	}
+	return "TEXT"
+}
+
+// Arguments takes out pgx's own options, which come before the parameters, and
+// lets a QueryRewriter such as pgx.NamedArgs rewrite the text now, so that what
+// is planned is what is sent.
+func (Server) Arguments(ctx context.Context, text string, args []sqldriver.NamedValue) (server.Arguments, error) {
+	a := server.Arguments{Text: text, Params: args}
+	n := 0
+	for n < len(args) {
+		switch v := args[n].Value.(type) {
+		case pgx.QueryExecMode, pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
+			n++
+			continue
+		case pgx.QueryRewriter:
+			return rewrite(ctx, v, text, args, n)
+		}
+		break
+	}
+	a.Options, a.Params = args[:n:n], args[n:]
+	return a, nil
+}
+
+func rewrite(ctx context.Context, r pgx.QueryRewriter, text string, args []sqldriver.NamedValue, at int) (server.Arguments, error) {
+	rest := make([]any, 0, len(args))
+	for _, nv := range args[at+1:] {
+		rest = append(rest, nv.Value)
+	}
+	text, params, err := r.RewriteQuery(ctx, nil, text, rest)
+	if err != nil {
+		return server.Arguments{}, fmt.Errorf("sealsql: the QueryRewriter failed: %w", err)
+	}
+	a := server.Arguments{Text: text, Options: args[:at:at], Params: make([]sqldriver.NamedValue, len(params))}
+	for i, v := range params {
+		a.Params[i] = sqldriver.NamedValue{Ordinal: i + 1, Value: v}
+	}
+	return a, nil
+}
+
+// InTransaction asks the connection's own state, which the server reports
+// with every answer.
+func (Server) InTransaction(_ context.Context, c sqldriver.Conn) (bool, error) {
+	if x, ok := server.Unwrap(c).(interface{ Conn() *pgx.Conn }); ok {
+		return x.Conn().PgConn().TxStatus() != 'I', nil
+	}
+	return false, nil
+}
+
+// Bytes spells a literal that reads the same whatever standard_conforming_strings,
+// which a function of the server may have changed.
+func (Server) BytesLiteral(b []byte) string { return fmt.Sprintf(`E'\\x%x'::bytea`, b) }
+
+func (Server) TextLiteral(s string) string { return "'" + s + "'" }

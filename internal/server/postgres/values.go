@@ -1,0 +1,190 @@
+package postgres
+
+import (
+	sqldriver "database/sql/driver"
+	"encoding/hex"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/sealsql/sealsql/internal/server"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+// KeyType takes the names that format_type gives, and the shorter ones that
+// people write in a driver.Schema.
+func (Server) KeyType(c sqlplan.RelationColumn) server.KeyType {
+	switch c.Type {
+	case "text", "character varying", "varchar", "citext", "name", `"char"`:
+		return server.KeyText
+	case "character", "char", "bpchar":
+		return server.KeyPaddedText
+	case "smallint", "integer", "bigint", "oid", "int", "int2", "int4", "int8", "serial", "bigserial":
+		return server.KeyInteger
+	case "numeric", "decimal":
+		return server.KeyNumeric
+	case "boolean", "bool":
+		return server.KeyBool
+	case "uuid":
+		return server.KeyUUID
+	case "bytea":
+		return server.KeyBytes
+	case "timestamp with time zone", "timestamptz":
+		return server.KeyTimestampTZ
+	case "timestamp without time zone", "timestamp":
+		return server.KeyTimestamp
+	case "date":
+		return server.KeyDate
+	}
+	return server.KeyUnsupported
+}
+
+// Capacity implements [server.Server]: Postgres rejects a value that is too long.
+func (Server) Capacity(sqlplan.RelationColumn) (int, bool) { return 0, false }
+
+// Values implements [server.Server].
+func (Server) Values(server.Session, sqldriver.Conn, []sqldriver.NamedValue) server.Values {
+	return values{}
+}
+
+// values are the rules of pgx in the modes that describe parameters first.
+type values struct{}
+
+func (values) Given(c *server.Column, v any) (string, error) {
+	v, err := server.Plain(v)
+	if err == nil && c.Key == server.KeyTimestampTZ {
+		err = zoned(v)
+	}
+	if err != nil {
+		return "", err
+	}
+	return canonical(c.Key, v)
+}
+
+func (values) Shown(c *server.Column, v any) (string, error) {
+	v, err := server.Plain(v)
+	if err != nil {
+		return "", err
+	}
+	return canonical(c.Key, v)
+}
+
+func canonical(t server.KeyType, v any) (string, error) {
+	switch {
+	case v == nil:
+		return "", server.ErrNull
+	case t == server.KeyTimestampTZ || t == server.KeyTimestamp || t == server.KeyDate:
+		return canonicalTime(t, v)
+	case t == server.KeyBytes:
+		if s, ok := v.(string); ok {
+			return canonicalBytea(s)
+		}
+	}
+	return server.Scalar(t, v)
+}
+
+// canonicalTime takes the wall clock of a time.Time as it is, as pgx does, and
+// cuts it off at microseconds. The server rounds texts to microseconds.
+func canonicalTime(t server.KeyType, v any) (string, error) {
+	var at time.Time
+	switch v := v.(type) {
+	case time.Time:
+		at = v.Truncate(time.Microsecond)
+	case string, []byte:
+		var err error
+		if at, err = server.ParseTime(server.TextOf(v), time.UTC); err != nil {
+			return "", err
+		}
+	default:
+		return "", server.Unfit(v, "a time column")
+	}
+	switch t {
+	case server.KeyTimestampTZ:
+		return at.UTC().Round(time.Microsecond).Format(server.LayoutTimestampTZ), nil
+	case server.KeyTimestamp:
+		return at.Round(time.Microsecond).Format(server.LayoutTimestamp), nil
+	default:
+		return at.Format(server.LayoutDate), nil
+	}
+}
+
+// Keeps implements [server.Values]: Postgres rounds times and numbers and cuts
+// names off; it takes members of an enumeration as they are.
+func (values) Keeps(c *server.Column, v any, text string) error {
+	full := strings.ToLower(c.Full)
+	limit, digits := server.Modifiers(full)
+	ok := true
+	switch {
+	case full == "":
+	case full == "name":
+		ok = len(text) < 64
+	case full == `"char"`:
+		ok = len(text) <= 1
+	case c.Key == server.KeyText || c.Key == server.KeyPaddedText:
+		ok = limit < 0 || utf8.RuneCountInString(text) <= limit
+	case limit >= 0 && c.Key == server.KeyNumeric && digits >= 0:
+		ok = server.FractionDigits(text) <= digits
+	case c.Key == server.KeyTimestamp || c.Key == server.KeyTimestampTZ:
+		if limit < 0 {
+			limit = 6
+		}
+		ok = server.FractionDigits(text) <= limit
+	}
+	if !ok {
+		return server.ErrNotKept
+	}
+	return nil
+}
+
+// zoned fails for a text that gives a point in time without its zone: the server
+// would read it in the session's.
+func zoned(v any) error {
+	s, ok := v.(string)
+	if b, isBytes := v.([]byte); isBytes {
+		s, ok = string(b), true
+	}
+	if !ok {
+		return nil
+	}
+	here, err := server.ParseTime(s, time.UTC)
+	there, _ := server.ParseTime(s, time.FixedZone("", 3600))
+	if err == nil && !here.Equal(there) {
+		return errors.New("what point in time it is depends on the session's zone; write its own, such as Z or +01:00")
+	}
+	return nil
+}
+
+// canonicalBytea reads the text of a bytea, in its hexadecimal or its escape form.
+func canonicalBytea(s string) (string, error) {
+	bad := errors.New("it is not the text of a bytea")
+	if digits, ok := strings.CutPrefix(s, `\x`); ok {
+		raw, err := hex.DecodeString(strings.Join(strings.Fields(digits), ""))
+		if err != nil {
+			return "", bad
+		}
+		return hex.EncodeToString(raw), nil
+	}
+	var raw []byte
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] != '\\':
+			raw = append(raw, s[i])
+		case strings.HasPrefix(s[i:], `\\`):
+			raw = append(raw, '\\')
+			i++
+		default:
+			if len(s) < i+4 {
+				return "", bad
+			}
+			n, err := strconv.ParseUint(s[i+1:i+4], 8, 8)
+			if err != nil {
+				return "", bad
+			}
+			raw = append(raw, byte(n))
+			i += 3
+		}
+	}
+	return hex.EncodeToString(raw), nil
+}

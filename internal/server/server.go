@@ -1,0 +1,186 @@
+// Package server holds all that sealsql knows of one family of servers, in one
+// place for each: package postgres and package mysql below it implement [Server].
+//
+// Canonical text is the form in which the values of row-key columns enter
+// encryption contexts. A column's canonical texts are one to one with the values
+// that the column can hold, whatever Go type, wire format, driver setting or session
+// setting a value arrives in. A value whose canonical text is uncertain is an error.
+package server
+
+import (
+	"context"
+	"database/sql"
+	sqldriver "database/sql/driver"
+	"fmt"
+	"sync"
+
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+// Server is one family of servers. Implementations are safe for concurrent use.
+type Server interface {
+	// Name is the name under which the server is registered.
+	Name() string
+	// Recognises reports whether connections of the driver reach such a server.
+	Recognises(base sqldriver.Driver) bool
+
+	// Session reads the settings of a connection that change how texts are
+	// read. It fails if sealsql cannot work under them.
+	Session(ctx context.Context, db *sql.DB) (Session, error)
+	// InTransaction reports whether the connection is in a transaction that
+	// database/sql does not know of (BEGIN sent as text).
+	InTransaction(ctx context.Context, base sqldriver.Conn) (bool, error)
+
+	// Relation describes a relation, or returns nil if there is none.
+	Relation(ctx context.Context, db *sql.DB, schema, name string) (*sqlplan.Relation, error)
+	// SchemasOf lists the schemas that have a relation of the name.
+	SchemasOf(ctx context.Context, db *sql.DB, name string) ([]string, error)
+	// Readers lists the views that read protected columns, directly or
+	// through other views.
+	Readers(ctx context.Context, db *sql.DB, rules *sqlplan.Rules) ([]*sqlplan.Relation, error)
+
+	// Planner returns a planner for the session's settings.
+	Planner(rules *sqlplan.Rules, catalog sqlplan.Catalog, s Session) Planner
+	// Arguments takes the driver's own options out of args: what is not a
+	// parameter of the statement. It may rewrite the text, as pgx's
+	// QueryRewriter does. It returns its input where there is nothing to do.
+	Arguments(ctx context.Context, text string, args []sqldriver.NamedValue) (Arguments, error)
+
+	// KeyType is the canonical form of a column's values.
+	KeyType(c sqlplan.RelationColumn) KeyType
+	// Values returns the rules for values that one statement carries. base is
+	// the connection that the statement runs on, nil if there is none; options are
+	// those that Arguments took out.
+	Values(s Session, base sqldriver.Conn, options []sqldriver.NamedValue) Values
+	// Capacity is how many bytes of a ciphertext a column holds, if the server
+	// may cut off the rest.
+	Capacity(c sqlplan.RelationColumn) (bytes int, limited bool)
+
+	// TypeName is the DatabaseTypeName that a column of plaintexts of the given
+	// policy type reports.
+	TypeName(policyType string) string
+	// BytesLiteral spells bytes, TextLiteral a base64 text, as a literal.
+	BytesLiteral(b []byte) string
+	TextLiteral(s string) string
+}
+
+// Planner plans one SQL text. Implementations are safe for concurrent use.
+type Planner interface {
+	Plan(ctx context.Context, text string) (*sqlplan.Plan, error)
+}
+
+// Values are the rules by which values of context columns become canonical text.
+// Errors hold no value.
+type Values interface {
+	// Given returns the canonical text of what the column holds after the base
+	// driver sent v to it: an argument, or the value of a literal.
+	Given(c *Column, v any) (string, error)
+	// Shown returns the canonical text of a value that the base driver read
+	// from the column.
+	Shown(c *Column, v any) (string, error)
+	// Keeps fails with [ErrNotKept] if the column would hold another value than
+	// v, whose canonical text is text. A column whose full type is unknown is not checked.
+	Keeps(c *Column, v any, text string) error
+}
+
+// Session holds the settings of a server session that sealsql depends on.
+// Sessions with equal settings are equal.
+type Session struct {
+	// SQLMode is MySQL's sql_mode.
+	SQLMode string
+	// AutoIncrementIncrement is MySQL's auto_increment_increment, at least 1.
+	AutoIncrementIncrement int64
+	// Path is what decides which relation an unqualified name means: the
+	// search path, the role and temporary tables, or the database in use.
+	Path string
+}
+
+// Arguments is a statement's text and arguments, sorted apart.
+type Arguments struct {
+	Text string
+	// Options are passed to the base driver before the parameters, as they are.
+	Options []sqldriver.NamedValue
+	// Params are the statement's parameters, in their order.
+	Params []sqldriver.NamedValue
+	// Prepared is true if the base driver prepared the plan's text, whose holes
+	// must then all be arguments.
+	Prepared bool
+}
+
+// Column is a column whose values enter encryption contexts.
+type Column struct {
+	sqlplan.RelationColumn
+	Key KeyType
+}
+
+// KeyType is the canonical form of a context column's values.
+type KeyType uint8
+
+// The key types. The zero value rejects every value.
+const (
+	KeyUnsupported KeyType = iota
+	KeyText                // as it is, UTF-8
+	KeyPaddedText          // trailing spaces removed (char(n))
+	KeyInteger             // decimal digits, no leading zeros
+	KeyNumeric             // decimal, no exponent, no trailing zeros after the point
+	KeyBool                // true, false
+	KeyUUID                // 8-4-4-4-12, lower case
+	KeyBytes               // hexadecimal, lower case
+	KeyTimestampTZ         // RFC 3339 in UTC, up to nanoseconds
+	KeyTimestamp           // the same without a zone: wall clock
+	KeyDate                // YYYY-MM-DD
+)
+
+var registry struct {
+	sync.Mutex
+	servers []Server
+}
+
+// Register makes a server known by its name. A second registration of a name
+// does nothing.
+func Register(s Server) {
+	registry.Lock()
+	defer registry.Unlock()
+	for _, known := range registry.servers {
+		if known.Name() == s.Name() {
+			return
+		}
+	}
+	registry.servers = append(registry.servers, s)
+}
+
+// Named returns the registered server of the name. An unknown name is an error.
+func Named(name string) (Server, error) {
+	registry.Lock()
+	defer registry.Unlock()
+	for _, s := range registry.servers {
+		if s.Name() == name {
+			return s, nil
+		}
+	}
+	return nil, fmt.Errorf("sealsql: unknown dialect %q; import driver/postgres or driver/mysql and use its Dialect", name)
+}
+
+// Recognise returns the registered server that the driver's connections reach,
+// or nil.
+func Recognise(d sqldriver.Driver) Server {
+	registry.Lock()
+	defer registry.Unlock()
+	for _, s := range registry.servers {
+		if s.Recognises(d) {
+			return s
+		}
+	}
+	return nil
+}
+
+// Unwrap returns the object beneath wrappers that have a method Unwrap.
+func Unwrap(x any) any {
+	for {
+		u, ok := x.(interface{ Unwrap() any })
+		if !ok {
+			return x
+		}
+		x = u.Unwrap()
+	}
+}
