@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sealsql/sealsql/alert"
+	"github.com/sealsql/sealsql/internal/keyrings"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/policy"
 )
@@ -27,7 +28,7 @@ type Connector struct {
 	server   server.Server
 	settings settings
 	catalog  *catalog
-	keys     *keys
+	keys     *keyrings.Set
 	alerts   *alert.Dispatcher
 	stats    *alert.Counters
 	engine   atomic.Pointer[engine]
@@ -106,13 +107,12 @@ func newConnector(base sqldriver.Connector, s settings) (*Connector, error) {
 	} else {
 		c.catalog = newCatalog(srv, base)
 	}
-	c.keys = newKeys(&c.settings, c.stats, c.catalog)
-	sinks, err := s.policySinks(p, c.keys.awsSettings)
+	c.keys = c.newKeyrings()
+	sinks, err := s.policySinks(p, c.keys.AWS)
 	if err != nil {
 		return nil, errors.Join(err, c.catalog.close())
 	}
 	c.alerts = alert.NewDispatcher(sinks)
-	c.keys.alerts = c.alerts
 	c.alerts.Start(c.Stats)
 	e, err := c.compile(p)
 	if err != nil {
@@ -196,7 +196,7 @@ func (c *Connector) Close() error {
 	c.watcher.stop()
 	err := c.catalog.close()
 	c.alerts.Close(c.settings.closeIn)
-	c.keys.close()
+	c.keys.Close()
 	if c.base != nil {
 		if x, ok := c.base().(io.Closer); ok {
 			err = errors.Join(err, x.Close())

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/internal/keyrings"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/policy"
@@ -25,7 +26,7 @@ type engine struct {
 	server  server.Server
 	rules   *sqlplan.Rules
 	columns map[*sqlplan.Column]*column
-	keys    *keys
+	keys    *keyrings.Set
 	catalog *catalog
 	alerts  *alert.Dispatcher
 	stats   *alert.Counters
@@ -91,7 +92,7 @@ const (
 )
 
 // newEngine compiles a policy. It reads nothing from the database or from KMS.
-func newEngine(p *policy.Policy, d server.Server, cat *catalog, ks *keys, alerts *alert.Dispatcher, stats *alert.Counters) (*engine, error) {
+func newEngine(p *policy.Policy, d server.Server, cat *catalog, ks *keyrings.Set, alerts *alert.Dispatcher, stats *alert.Counters) (*engine, error) {
 	e := &engine{policy: p, server: d, catalog: cat, keys: ks, alerts: alerts, stats: stats,
 		rules: &sqlplan.Rules{MaxText: p.Limits().MaxStatementBytes, MaxDepth: p.Limits().MaxNesting}, columns: make(map[*sqlplan.Column]*column),
 		plans: newPlanCache(cachedTexts, cachedTextBytes), starting: make(chan struct{}, 1)}
@@ -144,14 +145,14 @@ func (e *engine) addTable(t policy.Table) error {
 			col.static[contextTable], col.static[contextColumn] = col.table, c.Name
 		}
 		var err error
-		col.keyring, col.required, col.suite = c.Keyring, required, suiteOf(e.policy, c.Keyring)
-		if col.codec, err = e.keys.codec(e.policy, c, required); err != nil {
+		col.keyring, col.required, col.suite = c.Keyring, required, keyrings.Suite(e.policy, c.Keyring)
+		if col.codec, err = e.keys.Codec(e.policy, c, required); err != nil {
 			return err
 		}
 		if err = e.addLegacy(col, c); err != nil {
 			return err
 		}
-		col.local = col.legacy == nil && e.keys.local(e.policy, c.Keyring)
+		col.local = col.legacy == nil && e.keys.Local(e.policy, c.Keyring)
 		table.Columns = append(table.Columns, col.plan)
 		e.columns[col.plan] = col
 	}

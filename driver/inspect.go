@@ -195,7 +195,7 @@ func (i *Inspection) compare(e *engine, col *column, m *codec.Message, sources [
 	i.OtherSuite = m.Suite() != col.suite
 	i.OtherContext = !col.writes(i.Context, sources)
 	ring, ok := e.policy.Keyring(col.keyring)
-	if _, own := e.keys.settings.keyrings[col.keyring]; own || !ok {
+	if e.keys.SetInCode(col.keyring) || !ok {
 		return // one set in code: what it wraps under is not known
 	}
 	var wanted []func(Wrapping) bool

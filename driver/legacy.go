@@ -5,24 +5,19 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"slices"
 	"unicode/utf8"
 
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/awskms"
+	"github.com/sealsql/sealsql/internal/keyrings"
 	"github.com/sealsql/sealsql/policy"
 )
 
-// blobOpener decrypts a bare ciphertext of KMS's Encrypt; awskms.Keyring does.
-type blobOpener interface {
-	DecryptBlob(ctx context.Context, blob []byte, ec codec.Context) ([]byte, error)
-}
-
 // legacy is how a column's values from before sealsql are read.
 type legacy struct {
-	keys   blobOpener
+	keys   keyrings.BlobOpener
 	static codec.Context
 	pairs  []pair
 	// bound says that the context names the row, or that the policy does not ask
@@ -35,7 +30,7 @@ func (e *engine) addLegacy(col *column, c policy.Column) error {
 	if c.Legacy == "" {
 		return nil
 	}
-	ring, err := e.keys.blobs(e.policy, c.Keyring)
+	ring, err := e.keys.Blobs(e.policy, c.Keyring)
 	if err != nil {
 		return err
 	}
@@ -67,30 +62,6 @@ func (c *column) draw(source int) {
 	if !slices.Contains(c.plan.Context, source) && !slices.Contains(c.plan.Legacy, source) {
 		c.plan.Legacy = append(c.plan.Legacy, source)
 	}
-}
-
-// blobs returns what decrypts bare ciphertexts under a keyring's KMS keys.
-func (k *keys) blobs(p *policy.Policy, name string) (blobOpener, error) {
-	if own, ok := k.settings.keyrings[name]; ok {
-		if b, ok := own.(blobOpener); ok {
-			return b, nil
-		}
-		return nil, fmt.Errorf("%w: legacy: kms_blob needs KMS keys, and the keyring %s that was set in code has none", ErrPolicy, name)
-	}
-	d, ok := p.Keyring(name)
-	if !ok || d.KMS == nil {
-		return nil, fmt.Errorf("%w: legacy: kms_blob needs a keyring with kms keys, and %s has none", ErrPolicy, name)
-	}
-	if k.settings.readKeys != nil {
-		d = readingKeyring(d, k.settings.readKeys)
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	ring, err := k.makePlain(p, d)
-	if err != nil {
-		return nil, fmt.Errorf("%w: keyring %s: %w", ErrPolicy, name, err)
-	}
-	return ring.(*awskms.Keyring), nil
 }
 
 // blob returns the bare ciphertext that a value is, if it is one. Scripts store

@@ -33,7 +33,7 @@ type settings struct {
 	closeIn    time.Duration
 
 	olderSuites bool
-	recall      bool
+	selfCheck   bool
 	readKeys    []string
 }
 
@@ -96,6 +96,12 @@ func WithCloseTimeout(d time.Duration) Option { return func(s *settings) { s.clo
 // WithOlderSuites reads messages of suites without key commitment whatever the
 // keyrings' commitment says: for tools that re-encrypt them. Nothing is written so.
 func WithOlderSuites() Option { return func(s *settings) { s.olderSuites = true } }
+
+// WithSelfCheck makes a sealer open what it has just sealed with the data key that it
+// still holds, once for each value, instead of asking KMS. The opening verifies the
+// message's form, context, commitment and tags. It does not verify that KMS unwraps
+// the data key. For tools that check each value before they store it.
+func WithSelfCheck() Option { return func(s *settings) { s.selfCheck = true } }
 
 // WithReadKeys puts the KMS keys of the given ARNs in the place of every
 // keyring's own, for tools that read values of the policy's columns that are still

@@ -64,9 +64,8 @@ func NewSealer(db *sql.DB, opts ...Option) (*ValueSealer, error) {
 	if s.static {
 		c.catalog = &catalog{server: srv, static: s.schema}
 	}
-	c.keys = newKeys(&c.settings, c.stats, c.catalog)
+	c.keys = c.newKeyrings()
 	c.alerts = alert.NewDispatcher(s.codeSinks())
-	c.keys.alerts = c.alerts
 	c.alerts.Start(c.Stats)
 	e, err := c.compile(p)
 	if err != nil {
@@ -359,10 +358,4 @@ func (e *engine) rowKept(ctx context.Context, col *column, row Row, sources []st
 		}
 	}
 	return nil
-}
-
-// readingKeyring is a keyring of other KMS keys, for [WithReadKeys].
-func readingKeyring(d policy.Keyring, arns []string) policy.Keyring {
-	kms := &policy.KMS{ARNs: arns, MinWrappings: 1, CrossRegionReads: policy.Allow}
-	return policy.Keyring{Name: d.Name, KMS: kms, DataKey: policy.DataKey{Per: "value"}, MaxWrappedKeys: d.MaxWrappedKeys, Suite: d.Suite, Commitment: d.Commitment}
 }

@@ -23,7 +23,7 @@ func (c *Connector) Stats() alert.Snapshot {
 	s := alert.Snapshot{Caches: map[string]alert.CacheStats{}}
 	c.alerts.Report(&s)
 	c.stats.Report(&s)
-	c.keys.report(&s)
+	c.keys.Report(&s)
 	e := c.engine.Load()
 	if e == nil {
 		return s // a sink asked while the connector was being made

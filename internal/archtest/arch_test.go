@@ -69,9 +69,8 @@ var allowed = map[string][]string{
 	},
 
 	"driver": {
-		"alert", "codec", "codec/awskms", "codec/branchkey", "codec/cache", "codec/rawaes", "fault", "internal/server", "internal/sqlplan", "policy",
+		"alert", "codec", "codec/awskms", "codec/branchkey", "fault", "internal/keyrings", "internal/server", "internal/sqlplan", "policy",
 		"github.com/aws/aws-sdk-go-v2/aws",
-		"github.com/aws/aws-sdk-go-v2/config",
 	},
 
 	"driver/mysql": {
@@ -86,6 +85,12 @@ var allowed = map[string][]string{
 	},
 
 	"fault": {},
+
+	"internal/keyrings": {
+		"alert", "codec", "codec/awskms", "codec/branchkey", "codec/cache", "codec/rawaes", "fault", "policy",
+		"github.com/aws/aws-sdk-go-v2/aws",
+		"github.com/aws/aws-sdk-go-v2/config",
+	},
 
 	"internal/rekey": {
 		"alert", "codec", "codec/awskms", "driver", "internal/server", "internal/sqlplan", "policy",

@@ -45,7 +45,7 @@ func Run(ctx context.Context, c Config) (Report, error) {
 	}
 	plain := opts
 	if !c.CheckAll {
-		opts = append(opts[:len(opts):len(opts)], driver.WithRecall())
+		opts = append(opts[:len(opts):len(opts)], driver.WithSelfCheck())
 	}
 	sealer, err := driver.NewSealer(c.DB, opts...)
 	if err != nil {

@@ -1,0 +1,90 @@
+package keyrings
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"github.com/sealsql/sealsql/alert"
+	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/codec/branchkey"
+	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/policy"
+)
+
+// branchKeyring is a keyring of branch keys: one store and one cache for all of
+// its columns.
+type branchKeyring struct {
+	keys         *branchkey.Keys
+	cache        *branchkey.Cache
+	id, from     string // one of them is set
+	hits, misses atomic.Uint64
+}
+
+func (b *branchKeyring) stats() alert.CacheStats {
+	return alert.CacheStats{Hits: b.hits.Load(), Misses: b.misses.Load(), Entries: b.cache.Len()}
+}
+
+// keyring returns the keyring of a column. A branch key that a column of the
+// row names is found by the context pair that draws on it: reader and writer
+// both know that, and the value is bound to it.
+func (b *branchKeyring) keyring(c policy.Column) (*branchkey.Keyring, error) {
+	if b.from == "" {
+		return branchkey.New(b.cache, b.id)
+	}
+	for _, p := range c.Context {
+		if p.Source == b.from {
+			key := p.Key
+			return branchkey.NewSupplied(b.cache, func(ec codec.Context) (string, error) {
+				id, ok := ec[key]
+				if !ok {
+					return "", errors.New("the context lacks " + key + ", which names the branch key")
+				}
+				return id, nil
+			})
+		}
+	}
+	return nil, fmt.Errorf("%w: column %s: its context does not draw on %s, which names the branch key", fault.ErrPolicy, c.Name, b.from)
+}
+
+func (s *Set) makeBranch(from provider, p *policy.Policy, d policy.Keyring) (*branchKeyring, error) {
+	store, err := s.branchStore(d.DataKey.Store)
+	if err != nil {
+		return nil, err
+	}
+	wrapping, err := from.wrapper(s, p, d)
+	if err != nil {
+		return nil, err
+	}
+	b := &branchKeyring{keys: branchkey.NewKeys(store, wrapping), id: d.DataKey.BranchKey, from: d.DataKey.BranchKeyFrom}
+	b.cache, err = branchkey.NewCache(branchkey.CacheConfig{Keys: b.keys, TTL: d.DataKey.TTL, Capacity: int(d.DataKey.Capacity),
+		ContentKeys: int(d.DataKey.ContentKeys), OnLookup: func(hit bool) {
+			if hit {
+				b.hits.Add(1)
+			} else {
+				b.misses.Add(1)
+			}
+		}})
+	return b, err
+}
+
+// branchStore returns the store that a policy names. The SQL store's
+// statements go to the base driver on connections that sealsql opens for itself: never
+// inside a transaction of the user's, and never through the analysis.
+func (s *Set) branchStore(name string) (branchkey.Store, error) {
+	kind, rest, _ := strings.Cut(name, ":")
+	switch kind {
+	case "sql":
+		if s.config.DB == nil {
+			return nil, errors.New("store: sql needs a live database, and this connector was given its schema by WithSchema; use a file, or driver.WithBranchKeyStore")
+		}
+		return branchkey.NewSQLStore(s.config.DB, s.config.Server, rest)
+	case "file":
+		return branchkey.NewFileStore(rest)
+	}
+	if store := s.config.Stores[rest]; kind == "code" && store != nil {
+		return store, nil
+	}
+	return nil, fmt.Errorf("there is no branch key store %q; write sql, sql:TABLE or file:PATH, or set it with driver.WithBranchKeyStore", name)
+}
