@@ -149,11 +149,10 @@ func (d *drill) once() {
 //
 //	SEALSQL_KILLS=50 SEALSQL_KILL_ROWS=3000 go test -run KilledAtAnyMoment -v .
 func TestKilledAtAnyMoment(t *testing.T) {
-	for _, start := range []func(testing.TB) *testdb.Server{testdb.Postgres, testdb.MariaDB} {
-		server := start(t)
+	for _, server := range testdb.Each(t) {
 		for _, where := range []string{"table", filepath.Join(t.TempDir(), server.Name+".json")} {
 			kind := map[bool]string{true: "table", false: "file"}[where == "table"]
-			t.Run(server.Name+"/"+kind, func(t *testing.T) {
+			t.Run(server.String()+"/"+kind, func(t *testing.T) {
 				d := newDrill(t, server, scale(t, "SEALSQL_KILL_ROWS", 300))
 				d.kill(scale(t, "SEALSQL_KILLS", 4), where)
 			})
@@ -213,9 +212,8 @@ func (d *drill) again(where string) {
 // TestShardsOfSeveralProcesses: five processes at the same time, told apart as
 // Kubernetes does it, cover the table and never meet.
 func TestShardsOfSeveralProcesses(t *testing.T) {
-	for _, start := range []func(testing.TB) *testdb.Server{testdb.Postgres, testdb.MariaDB} {
-		server := start(t)
-		t.Run(server.Name, func(t *testing.T) {
+	for _, server := range testdb.Each(t) {
+		t.Run(server.String(), func(t *testing.T) {
 			const n = 5
 			d := newDrill(t, server, scale(t, "SEALSQL_SHARD_ROWS", 400))
 			var wg sync.WaitGroup

@@ -53,9 +53,8 @@ func TestScripts(t *testing.T) {
 	if err != nil || len(files) != scripts {
 		t.Fatalf("there are %d scripts, want %d: %v", len(files), scripts, err)
 	}
-	for _, start := range []func(testing.TB) *testdb.Server{testdb.Postgres, testdb.MariaDB} {
-		server := start(t)
-		t.Run(server.Name, func(t *testing.T) {
+	for _, server := range testdb.Each(t) {
+		t.Run(server.String(), func(t *testing.T) {
 			testscript.Run(t, testscript.Params{Dir: "testdata/script", UpdateScripts: update, RequireExplicitExec: true,
 				Setup: func(e *testscript.Env) error { return setUp(t, server, e) },
 				Cmds:  map[string]func(*testscript.TestScript, bool, []string){"sql": sqlCommand, "kms": kmsCommand, "seal": sealCommand, "same": sameCommand},

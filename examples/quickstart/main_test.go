@@ -25,8 +25,7 @@ func TestQuickstart(t *testing.T) {
 		}
 	}
 	check("in-process", options{})
-	for _, start := range []func(testing.TB) *testdb.Server{testdb.Postgres, testdb.MariaDB} {
-		s := start(t)
+	for _, s := range testdb.Each(t) {
 		_, dsn := s.DSN(s.Addr(), s.NewDatabase(t))
 		check(s.Name, options{dsn: dsn, policy: path, fakeKMS: true})
 	}

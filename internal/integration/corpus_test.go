@@ -370,9 +370,8 @@ func (w *world) state(db *sql.DB, c *corpus.Case) []string {
 
 // TestCorpusOnServers runs the corpus through sealsql and bare on the twin.
 func TestCorpusOnServers(t *testing.T) {
-	for _, start := range []func(testing.TB) *testdb.Server{testdb.Postgres, testdb.MariaDB} {
-		server := start(t)
-		t.Run(server.Name, func(t *testing.T) {
+	for _, server := range testdb.Each(t) {
+		t.Run(server.String(), func(t *testing.T) {
 			w := newWorld(t, server)
 			w.catalog()
 			files, err := corpus.Read(filepath.Join(corpusDir, server.Name))

@@ -110,9 +110,8 @@ func (g *statementsOf) query() string {
 // unprotected twin: the results and the rows afterwards are equal, or the
 // statement is refused.
 func TestDifferential(t *testing.T) {
-	for _, start := range []func(testing.TB) *testdb.Server{testdb.Postgres, testdb.MariaDB} {
-		server := start(t)
-		t.Run(server.Name, func(t *testing.T) {
+	for _, server := range testdb.Each(t) {
+		t.Run(server.String(), func(t *testing.T) {
 			w := newWorld(t, server)
 			n, refused, failed := 0, 0, 0
 			seed := *fuzzSeed

@@ -106,7 +106,7 @@ func TestKeysThatTheColumnDoesNotHold(t *testing.T) {
 		{"varchar(9) CHARACTER SET utf8mb3", []any{"😀"}, []any{"中"}},
 		{"varchar(9) CHARACTER SET utf8mb4", nil, []any{"😀"}},
 	}
-	s := newSite(t, testdb.MariaDB(t))
+	s := newSite(t, testdb.MySQL(t))
 	tables := ""
 	for i, c := range columns {
 		s.set(fmt.Sprintf("CREATE TABLE held%d (id %s PRIMARY KEY, ssn blob)", i, c.typ))
@@ -131,7 +131,7 @@ func TestKeysThatTheColumnDoesNotHold(t *testing.T) {
 // TestColumnsTooSmallForTheirCiphertexts: the server would cut them off where it is not
 // strict.
 func TestColumnsTooSmallForTheirCiphertexts(t *testing.T) {
-	s := newSite(t, testdb.MariaDB(t))
+	s := newSite(t, testdb.MySQL(t))
 	s.set("CREATE TABLE small (id int PRIMARY KEY, a tinyblob, b varbinary(300), c varchar(500), d blob)")
 	s.protect("  small: {row_key: [id], columns: {a: {keyring: pii, type: string}, b: {keyring: pii, type: string}, c: {keyring: pii, type: string, storage: base64}, d: {keyring: pii, type: string}}}\n")
 	s.exec("INSERT INTO small (id, d) VALUES (1, ?)", ssn1)

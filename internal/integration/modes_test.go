@@ -21,48 +21,42 @@ func TestEveryQueryMode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ran := 0
-	for _, mode := range []struct {
-		start func(testing.TB) *testdb.Server
-		param string
-	}{
-		{testdb.Postgres, "default_query_exec_mode=cache_statement"},
-		{testdb.Postgres, "default_query_exec_mode=cache_describe"},
-		{testdb.Postgres, "default_query_exec_mode=describe_exec"},
-		{testdb.Postgres, "default_query_exec_mode=exec"},
-		{testdb.Postgres, "default_query_exec_mode=simple_protocol"},
-		{testdb.MariaDB, "interpolateParams=true"},
-		{testdb.MariaDB, "interpolateParams=false"},
-		{testdb.MariaDB, "clientFoundRows=true&multiStatements=true"},
-	} {
-		server := mode.start(t)
-		t.Run(mode.param, func(t *testing.T) {
-			ran++
-			s := &site{t: t, server: server, proxy: server.Proxy(t)}
-			name := server.NewDatabase(t)
-			s.bare = server.Open(t, name)
-			for _, ddl := range schema[server.Name] {
-				if _, err := s.bare.Exec(ddl); err != nil {
+	modes := map[string][]string{
+		"postgres": {"default_query_exec_mode=cache_statement", "default_query_exec_mode=cache_describe", "default_query_exec_mode=describe_exec",
+			"default_query_exec_mode=exec", "default_query_exec_mode=simple_protocol"},
+		"mysql": {"interpolateParams=true", "interpolateParams=false", "clientFoundRows=true&multiStatements=true"},
+	}
+	for _, server := range testdb.Each(t) {
+		ran := 0
+		for _, param := range modes[server.Name] {
+			t.Run(server.String()+"/"+param, func(t *testing.T) {
+				ran++
+				s := &site{t: t, server: server, proxy: server.Proxy(t)}
+				name := server.NewDatabase(t)
+				s.bare = server.Open(t, name)
+				for _, ddl := range schema[server.Name] {
+					if _, err := s.bare.Exec(ddl); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := s.proxy.Watch(ssn1, ssn2, ssn3); err != nil {
 					t.Fatal(err)
 				}
-			}
-			if err := s.proxy.Watch(ssn1, ssn2, ssn3); err != nil {
-				t.Fatal(err)
-			}
-			bareName, dsn := server.DSN(s.proxy.Addr(), name)
-			s.sealed = open(t, bareName, dsn+"&"+mode.param, driver.WithPolicy(p), driver.WithAWSConfig(k.AWSConfig("us-east-1")))
-			s.exec("INSERT INTO accounts (account_number, name, ssn, note) VALUES (?, ?, ?, ?)", "a1", "n", ssn1, ssn2)
-			s.exec("INSERT INTO accounts (account_number, ssn) VALUES ('a2', '" + ssn2 + "')")
-			s.exec("INSERT INTO people (name, ssn) VALUES (?, ?)", "p", ssn3)
-			s.affected(1, "UPDATE accounts SET ssn = ? WHERE account_number = ?", ssn3, "a1")
-			s.affected(2, "UPDATE accounts SET note = ? WHERE account_number LIKE 'a%'", ssn1)
-			s.affected(1, "UPDATE accounts SET account_number = ? WHERE account_number = ?", "a3", "a2")
-			s.want("a1|"+ssn3+"|"+ssn1+"\na3|"+ssn2+"|"+ssn1, "SELECT account_number, ssn, note FROM accounts ORDER BY 1")
-			s.want(ssn3, "SELECT ssn FROM people WHERE name = ?", "p")
-		})
-	}
-	if ran != 8 {
-		t.Errorf("ran %d modes", ran)
+				bareName, dsn := server.DSN(s.proxy.Addr(), name)
+				s.sealed = open(t, bareName, dsn+"&"+param, driver.WithPolicy(p), driver.WithAWSConfig(k.AWSConfig("us-east-1")))
+				s.exec("INSERT INTO accounts (account_number, name, ssn, note) VALUES (?, ?, ?, ?)", "a1", "n", ssn1, ssn2)
+				s.exec("INSERT INTO accounts (account_number, ssn) VALUES ('a2', '" + ssn2 + "')")
+				s.exec("INSERT INTO people (name, ssn) VALUES (?, ?)", "p", ssn3)
+				s.affected(1, "UPDATE accounts SET ssn = ? WHERE account_number = ?", ssn3, "a1")
+				s.affected(2, "UPDATE accounts SET note = ? WHERE account_number LIKE 'a%'", ssn1)
+				s.affected(1, "UPDATE accounts SET account_number = ? WHERE account_number = ?", "a3", "a2")
+				s.want("a1|"+ssn3+"|"+ssn1+"\na3|"+ssn2+"|"+ssn1, "SELECT account_number, ssn, note FROM accounts ORDER BY 1")
+				s.want(ssn3, "SELECT ssn FROM people WHERE name = ?", "p")
+			})
+		}
+		if want := map[string]int{"postgres": 5, "mysql": 3}[server.Name]; ran != want {
+			t.Errorf("%s: ran %d modes, want %d", server, ran, want)
+		}
 	}
 }
 

@@ -33,8 +33,7 @@ func TestOpenByName(t *testing.T) {
 	if err := os.WriteFile(path, []byte(policyText), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, start := range []func(testing.TB) *testdb.Server{testdb.Postgres, testdb.MariaDB} {
-		s := start(t)
+	for _, s := range testdb.Each(t) {
 		database := s.NewDatabase(t)
 		bare := s.Open(t, database)
 		for _, ddl := range schema[s.Name] {

@@ -294,7 +294,7 @@ func TestBuffersOfTheBaseDriverAreCopied(t *testing.T) {
 }
 
 func TestReadAheadStaysInItsResultSet(t *testing.T) {
-	s := newSite(t, testdb.MariaDB(t))
+	s := newSite(t, testdb.MySQL(t))
 	a := newAhead(t, s, 60, "&multiStatements=true")
 	rows := a.query(t.Context(), numbered+"; SELECT 7; "+numbered+" LIMIT 3")
 	defer rows.Close()

@@ -61,7 +61,7 @@ func TestNoErrorHoldsThePassword(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("version: 7\nx: y"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p, m := testdb.Postgres(t), testdb.MariaDB(t)
+	p, m := testdb.Postgres(t), testdb.MySQL(t)
 	policyAt := func(path string) string { return "sealsql_policy=" + url.QueryEscape(path) }
 	with := policyAt(good)
 	dsns := map[string][]string{

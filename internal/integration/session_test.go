@@ -12,7 +12,7 @@ import (
 // TestEveryWayToUseAnotherDatabase is followed: the table of the same name there may
 // have other protected columns.
 func TestEveryWayToUseAnotherDatabase(t *testing.T) {
-	server := testdb.MariaDB(t)
+	server := testdb.MySQL(t)
 	for _, use := range [][]string{
 		{"USE %"}, {"/* a tag */ USE %"}, {"# a tag\nUSE`%`"}, {"/*!50000 USE % */"}, {"EXECUTE IMMEDIATE 'USE %'"}, {"PREPARE p FROM 'USE %'", "EXECUTE p"},
 		{"SET STATEMENT max_statement_time=5 FOR USE %"}, {"BEGIN NOT ATOMIC EXECUTE IMMEDIATE 'USE %'; END"},
@@ -92,7 +92,7 @@ func TestEveryWayToUseAnotherSchema(t *testing.T) {
 // TestCharacterSetsUnderWhichTheServerConvertsArguments: what it converts is no ciphertext
 // any more.
 func TestCharacterSetsUnderWhichTheServerConvertsArguments(t *testing.T) {
-	s := newSite(t, testdb.MariaDB(t))
+	s := newSite(t, testdb.MySQL(t))
 	s.exec("INSERT INTO accounts (account_number, ssn) VALUES ('a1', ?)", ssn1)
 	for _, set := range []string{"SET collation_connection = 'latin1_swedish_ci'", "SET character_set_connection = latin1", "SET @@character_set_client = latin1",
 		"EXECUTE IMMEDIATE 'SET collation_connection = latin1_bin'", "BEGIN NOT ATOMIC SET character_set_connection = latin1; END"} {

@@ -26,9 +26,8 @@ tables:
 //	SEALSQL_SCALE_ROWS=1000000 go test ./internal/rekey -run TestScale -v -timeout 60m
 func TestScale(t *testing.T) {
 	t.Setenv("SEALSQL_SCALE_KEY", base64.StdEncoding.EncodeToString(make([]byte, 32)))
-	for _, start := range []func(testing.TB) *testdb.Server{testdb.Postgres, testdb.MariaDB} {
-		server := start(t)
-		t.Run(server.Name, func(t *testing.T) {
+	for _, server := range testdb.Each(t) {
+		t.Run(server.String(), func(t *testing.T) {
 			large := scale(t, "SEALSQL_SCALE_ROWS", 20_000)
 			var cost [2]time.Duration
 			var heap [2]uint64

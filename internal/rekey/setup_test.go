@@ -49,9 +49,8 @@ func newSite(t testing.TB, server *testdb.Server) *site {
 }
 
 func onBoth(t *testing.T, f func(t *testing.T, s *site)) {
-	for _, start := range []func(testing.TB) *testdb.Server{testdb.Postgres, testdb.MariaDB} {
-		server := start(t)
-		t.Run(server.Name, func(t *testing.T) { f(t, newSite(t, server)) })
+	for _, server := range testdb.Each(t) {
+		t.Run(server.String(), func(t *testing.T) { f(t, newSite(t, server)) })
 	}
 }
 

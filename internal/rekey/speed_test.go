@@ -22,9 +22,8 @@ import (
 //
 //	SEALSQL_SPEED_ROWS=50000 go test ./internal/rekey -run '^$' -bench Reencrypt -benchtime 1x
 func BenchmarkReencrypt(b *testing.B) {
-	for _, start := range []func(testing.TB) *testdb.Server{testdb.Postgres, testdb.MariaDB} {
-		server := start(b)
-		b.Run(server.Name, func(b *testing.B) {
+	for _, server := range testdb.Each(b) {
+		b.Run(server.String(), func(b *testing.B) {
 			rows := scale(b, "SEALSQL_SPEED_ROWS", 2000)
 			s := newSite(b, server)
 			s.exec("CREATE TABLE people (id bigint PRIMARY KEY, ssn text)")

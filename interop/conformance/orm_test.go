@@ -101,7 +101,7 @@ func ormEnv(postgresVar, mysqlVar, only string, more ...string) func(*testing.T)
 			env = append(env, postgresVar+"="+dsn+setting(more, "PGX_PARAMS"))
 		}
 		if only == "" || only == "mysql" {
-			server := testdb.MariaDB(t)
+			server := testdb.MySQL(t)
 			_, dsn := server.DSN(server.Addr(), server.NewDatabase(t))
 			env = append(env, mysqlVar+"="+dsn)
 		}
@@ -116,7 +116,7 @@ func popEnv(dialect string) func(*testing.T) []string {
 		if dialect == "postgres" {
 			return append(env, ormEnv("POSTGRESQL_URL", "", dialect)(t)...)
 		}
-		server := testdb.MariaDB(t)
+		server := testdb.MySQL(t)
 		db := server.Open(t, "")
 		for _, text := range []string{
 			"DROP DATABASE IF EXISTS pop_test", "CREATE DATABASE pop_test",

@@ -21,12 +21,12 @@ func pgxEnv(t *testing.T) []string {
 }
 
 func mysqlEnv(t *testing.T) []string {
-	server := testdb.MariaDB(t)
+	server := testdb.MySQL(t)
 	return []string{"MYSQL_TEST_ADDR=" + server.Addr(), "MYSQL_TEST_DBNAME=" + server.NewDatabase(t)}
 }
 
 func sqlxEnv(t *testing.T) []string {
-	postgres, maria := testdb.Postgres(t), testdb.MariaDB(t)
+	postgres, maria := testdb.Postgres(t), testdb.MySQL(t)
 	_, pg := postgres.DSN(postgres.Addr(), postgres.NewDatabase(t))
 	_, my := maria.DSN(maria.Addr(), maria.NewDatabase(t))
 	return []string{"SQLX_POSTGRES_DSN=" + pg, "SQLX_MYSQL_DSN=" + my, "SQLX_SQLITE_DSN=skip"}

@@ -35,7 +35,7 @@ func boilerServer(t *testing.T, dialect string) *testdb.Server {
 	if dialect == "psql" {
 		return testdb.Postgres(t)
 	}
-	return testdb.MariaDB(t)
+	return testdb.MySQL(t)
 }
 
 // boilerSchema makes the tables of sqlboiler's schema in a database of their own.

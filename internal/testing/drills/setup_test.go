@@ -74,9 +74,8 @@ func newBase(t testing.TB, server *testdb.Server, ddl ...string) *base {
 
 // onBoth runs a drill on both servers.
 func onBoth(t *testing.T, f func(t *testing.T, server *testdb.Server)) {
-	for _, start := range []func(testing.TB) *testdb.Server{testdb.Postgres, testdb.MariaDB} {
-		server := start(t)
-		t.Run(server.Name, func(t *testing.T) { f(t, server) })
+	for _, server := range testdb.Each(t) {
+		t.Run(server.String(), func(t *testing.T) { f(t, server) })
 	}
 }
 

@@ -1,7 +1,6 @@
 package testdb
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +19,7 @@ type PgBouncer struct {
 	Addr string
 	dir  string
 	cmd  *exec.Cmd
-	log  bytes.Buffer
+	log  journal
 }
 
 // pgbouncerConfig has two connections to the server: statements of one client
@@ -41,7 +40,7 @@ ignore_startup_parameters = extra_float_digits
 // StartPgBouncer starts a PgBouncer before the Postgres server at addr. The
 // caller stops it.
 func StartPgBouncer(addr, user string) (*PgBouncer, error) {
-	program, err := binary("pgbouncer", "pgbouncer")
+	bouncer, err := installed("pgbouncer", "pgbouncer")
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +49,7 @@ func StartPgBouncer(addr, user string) (*PgBouncer, error) {
 		return nil, err
 	}
 	s := &Server{Name: "pgbouncer"}
-	attr, err := s.prepare("postgres") // it does not run as root
+	attr, err := s.prepare("postgres", "nobody") // it does not run as root
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +59,7 @@ func StartPgBouncer(addr, user string) (*PgBouncer, error) {
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(p.dir))
 	}
-	p.cmd = exec.Command(program, path)
+	p.cmd = bouncer.command(path)
 	p.cmd.SysProcAttr, p.cmd.Dir = attr, s.dir
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
 	if err := p.cmd.Start(); err != nil {

@@ -15,7 +15,7 @@ func Test(t *testing.T, servers string, example Example) {
 		t.Run(name, func(t *testing.T) {
 			start := testdb.Postgres
 			if name == "mysql" {
-				start = testdb.MariaDB
+				start = testdb.MySQL
 			}
 			s := start(t)
 			proxy := s.Proxy(t)
