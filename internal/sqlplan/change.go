@@ -16,16 +16,64 @@ func (a *analysis) targetItem(t *TableRef) *item {
 }
 
 // returningOutput analyses RETURNING.
-func (a *analysis) returningOutput(r *Returning, sc *scope) output {
+func (a *analysis) returningOutput(r *Returning, target *item, sc *scope) output {
 	if r == nil {
 		return nil
 	}
-	if r.Unsupported && a.inReach(sc) {
-		a.refuse(Span{r.TargetsEnd, r.TargetsEnd}, "", "RETURNING with options on a protected table", "leave the options out")
+	for _, name := range []string{r.Old, r.New} {
+		if name != "" && target != nil {
+			sc.versions = append(sc.versions, target.version(name))
+		}
 	}
 	out := &selectOutput{a: a, end: r.TargetsEnd, first: len(r.Targets) == 0}
 	a.targets(out, r.Targets, sc)
 	return out
+}
+
+// version is the target's row as RETURNING's old and new name it.
+func (it *item) version(name string) *item {
+	v := &item{a: it.a, name: name, span: it.span, ref: it.ref, rel: it.rel, asked: it.asked, table: it.table, excluded: true}
+	if it.table != nil {
+		v.row = &row{table: it.table, item: v}
+	}
+	if it.asked {
+		v.fill()
+	}
+	return v
+}
+
+// checkSubscripts checks the subscripts of assigned columns.
+func (a *analysis) checkSubscripts(set []Assignment, sc *scope) {
+	for _, s := range set {
+		for _, c := range s.Columns {
+			a.checkAll(c.Subscripts, sc, "a subscript")
+		}
+	}
+}
+
+// namedAlike notes the values that a source of rows gives under the name of a
+// protected column: each is to be sealed.
+func (a *analysis) namedAlike(t *Table, source node) {
+	if t == nil {
+		return
+	}
+	list, _ := source.columns()
+	for _, c := range list {
+		if c.value.kind != valueGiven {
+			continue
+		}
+		for _, p := range t.Columns {
+			if !a.d.SameColumn(p.Name, c.name) {
+				continue
+			}
+			for _, e := range c.value.cells {
+				if isNull(e) {
+					continue
+				}
+				a.alike = append(a.alike, alike{e.At(), p})
+			}
+		}
+	}
 }
 
 // plainValue checks a value that is written to a column that the policy does
@@ -214,7 +262,11 @@ func (a *analysis) delete(s *Delete, parent *scope) output {
 	a.check(s.Where, sc, "a WHERE clause")
 	a.checkAll(s.OrderBy, sc, "ORDER BY on a protected column")
 	a.checkAll(s.Limits, sc, "LIMIT")
-	return a.returningOutput(s.Returning, sc)
+	var target *item
+	if !s.TargetsInFrom && len(s.Targets) == 1 {
+		target, _ = sc.nodes[0].(*item)
+	}
+	return a.returningOutput(s.Returning, target, sc)
 }
 
 func qualifier(t *TableRef) []string {

@@ -5,7 +5,7 @@ package sqlplan
 // for the proposal fits it only if both have the same context sources.
 func (in *insertion) conflict() {
 	a, c := in.a, in.s.Conflict
-	sc := a.conflictScope(in.s, in.t.item, in.t.scope)
+	sc := a.conflictScope(in.s, in.t.item, in.t.scope, in.names)
 	if len(sc.nodes) > 1 {
 		in.t.proposed = sc.nodes[1].(*item)
 	}

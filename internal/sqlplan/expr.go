@@ -79,14 +79,6 @@ func (a *analysis) checkUse(e Expr, s *scope, u use) {
 	case *ValuesRef:
 		a.useValue(a.lookup(&ColumnRef{Span: e.Span, Name: e.Column}, s), e.Span, u)
 		return
-	case *Op:
-		if e.What != OpAnd && e.What != OpOr && e.What != OpNot {
-			for _, x := range e.Operands {
-				if c, ok := x.(*ColumnRef); ok && a.absent(c, s) {
-					a.refuseAbsent(c.Span, "")
-				}
-			}
-		}
 	case *Unknown:
 		if a.inReach(s) {
 			a.refuse(e.Span, "", e.What+" next to a protected table", "leave it out, or put it in a statement of its own")
@@ -134,7 +126,12 @@ func (a *analysis) checkColumn(c *ColumnRef, s *scope, u use) {
 		}
 		return
 	}
-	a.useValue(a.lookup(c, s), c.Span, u)
+	v := a.lookup(c, s)
+	if v.kind == valuePlain && a.absent(c, s) {
+		a.refuseAbsent(c.Span, "")
+		return
+	}
+	a.useValue(v, c.Span, u)
 }
 
 // useValue refuses a use of a protected value or of a whole protected row.

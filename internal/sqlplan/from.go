@@ -1,5 +1,7 @@
 package sqlplan
 
+import "strings"
+
 // from builds the node for an entry of FROM. lat is the level being built:
 // what LATERAL sees.
 func (a *analysis) from(t TableExpr, lat *scope) node {
@@ -114,11 +116,14 @@ func (a *analysis) tableFunction(t *TableFunction, lat *scope) node {
 	for _, e := range t.Args {
 		a.check(e, lat, "an argument of a function")
 	}
-	it := &item{a: a, name: t.Alias, span: t.Span, asked: true}
+	it := &item{a: a, name: t.Alias, span: t.Span, asked: true, function: true}
 	if it.name == "" {
 		it.name = t.Name
 	}
 	names := t.ColumnAliases
+	if len(names) == 0 && len(t.Columns) == 0 {
+		names = functionColumns[strings.ToLower(t.Name)]
+	}
 	if len(t.Columns) > 0 {
 		it.closed = true
 		names = append(append([]string(nil), names...), t.Columns[min(len(names), len(t.Columns)):]...)
@@ -127,6 +132,14 @@ func (a *analysis) tableFunction(t *TableFunction, lat *scope) node {
 		it.cols = append(it.cols, &column{name: name})
 	}
 	return it
+}
+
+// functionColumns are the names that functions of the servers give to their
+// columns. A function that is not listed has a column of its own name.
+var functionColumns = map[string][]string{
+	"json_each": {"key", "value"}, "jsonb_each": {"key", "value"}, "json_each_text": {"key", "value"}, "jsonb_each_text": {"key", "value"},
+	"json_array_elements": {"value"}, "jsonb_array_elements": {"value"}, "json_array_elements_text": {"value"}, "jsonb_array_elements_text": {"value"},
+	"pg_options_to_table": {"option_name", "option_value"},
 }
 
 // with puts the CTEs of a WITH clause in sight.

@@ -27,13 +27,19 @@ func (a *analysis) insert(s *Insert, parent *scope, alone bool) output {
 	sc := &scope{parent: parent, ctes: a.with(s.With, parent)}
 	it := a.targetItem(s.Target)
 	within := &scope{parent: parent, ctes: sc.ctes, nodes: []node{it}}
+	for _, c := range s.Columns {
+		a.checkAll(c.Subscripts, sc, "a subscript")
+	}
+	if s.Conflict != nil {
+		a.checkSubscripts(s.Conflict.Set, within)
+	}
 	if it.table == nil {
 		a.insertPlain(s, it, sc, within)
-		return a.returningOutput(s.Returning, within)
+		return a.returningOutput(s.Returning, it, within)
 	}
 	in := &insertion{a: a, s: s, t: a.newTarget(it, within), alone: alone, rowSeals: map[int][]int{}}
 	in.run(sc)
-	out := a.returningOutput(s.Returning, within)
+	out := a.returningOutput(s.Returning, it, within)
 	if in.server != nil && out != nil {
 		in.server.returned(out)
 	}
@@ -53,7 +59,7 @@ func (a *analysis) insertPlain(s *Insert, it *item, sc, within *scope) {
 	if s.Conflict == nil {
 		return
 	}
-	conflict := a.conflictScope(s, it, within)
+	conflict := a.conflictScope(s, it, within, nil)
 	for _, x := range s.Conflict.Set {
 		a.plainValue(x.Value, conflict)
 	}
@@ -63,7 +69,8 @@ func (a *analysis) insertPlain(s *Insert, it *item, sc, within *scope) {
 
 // conflictScope is what the SET of an upsert sees: the target, and the row
 // that was proposed.
-func (a *analysis) conflictScope(s *Insert, it *item, within *scope) *scope {
+// names are the columns that the INSERT writes, if they are known.
+func (a *analysis) conflictScope(s *Insert, it *item, within *scope, names []string) *scope {
 	sc := &scope{parent: within.parent, ctes: within.ctes, nodes: []node{it}}
 	name := s.RowAlias
 	if s.Conflict.Kind == ConflictDoUpdate {
@@ -72,19 +79,38 @@ func (a *analysis) conflictScope(s *Insert, it *item, within *scope) *scope {
 	if name == "" {
 		return sc
 	}
-	sc.nodes = append(sc.nodes, a.proposedItem(s, it, name))
+	sc.nodes = append(sc.nodes, a.proposedItem(s, it, name, names))
 	return sc
 }
 
 // proposedItem is EXCLUDED or MySQL's row alias.
-func (a *analysis) proposedItem(s *Insert, it *item, name string) *item {
+func (a *analysis) proposedItem(s *Insert, it *item, name string, names []string) *item {
 	p := &item{a: a, name: name, span: s.Conflict.Span, ref: s.Target, rel: it.rel, asked: it.asked, excluded: true}
 	if it.table != nil {
 		p.table = it.table
 		p.row = &row{table: it.table, item: p}
 		p.fill()
 	}
+	if len(s.RowColumns) > 0 {
+		p.aliased(s, names)
+	}
 	return p
+}
+
+// aliased gives the proposed row the columns that the statement writes, under
+// the names that its list of aliases gives them, and no others.
+func (p *item) aliased(s *Insert, names []string) {
+	if p.table != nil && len(names) != len(s.RowColumns) {
+		p.a.refuse(s.Conflict.Span, p.table.Name, "a list of column aliases for another number of columns than the row has", "name each column")
+	}
+	p.cols, p.closed, p.asked = nil, true, true
+	for j, alias := range s.RowColumns {
+		c := &column{name: alias}
+		if j < len(names) {
+			c.value = p.relationColumn(names[j]).value
+		}
+		p.cols = append(p.cols, c)
+	}
 }
 
 func (in *insertion) run(sc *scope) {
@@ -249,7 +275,7 @@ func (in *insertion) rows(sc *scope) {
 // row's other columns.
 func (in *insertion) valueScope(sc *scope) *scope {
 	if in.a.d.NumberedPlaceholders() {
-		return sc
+		return &scope{parent: sc.parent, ctes: sc.ctes, nodes: sc.nodes, writes: true}
 	}
 	return in.t.scope
 }

@@ -410,8 +410,10 @@ type Insert struct {
 type InsertColumn struct {
 	Span
 	Name string
-	// Plain is false if a field or an element of the column is meant.
-	Plain bool
+	// Plain is false if a field or an element of the column is meant; Subscripts
+	// are the expressions that say which element.
+	Plain      bool
+	Subscripts []Expr
 }
 
 // ConflictKind says what an INSERT does when a unique key is taken.
@@ -457,8 +459,10 @@ type AssignTarget struct {
 	Span
 	Qualifier []string
 	Name      string
-	// Plain is false if a field or an element of the column is meant.
-	Plain bool
+	// Plain is false if a field or an element of the column is meant; Subscripts
+	// are the expressions that say which element.
+	Plain      bool
+	Subscripts []Expr
 }
 
 // Returning is RETURNING.
@@ -467,8 +471,9 @@ type Returning struct {
 	Targets []Target
 	// TargetsEnd is the offset just after the last target.
 	TargetsEnd int
-	// Unsupported is true for options that the rules know nothing about.
-	Unsupported bool
+	// Old and New name the row as it was and as it becomes (Postgres 18); empty
+	// where the dialect has no such names.
+	Old, New string
 }
 
 // Update is UPDATE.
@@ -580,11 +585,16 @@ const (
 	// UtilityBody has program text in Strings (DO, CREATE FUNCTION, triggers,
 	// PREPARE FROM 'text'): refused if a protected name occurs in it.
 	UtilityBody
+	// UtilityGroup runs Inner, one after another (CREATE SCHEMA with elements).
+	UtilityGroup
 	// UtilityDefine is DDL on Relations (CREATE TABLE, ALTER TABLE, CREATE
 	// INDEX): refused if Exprs or Columns touch a protected column, or if
 	// What says so.
 	UtilityDefine
 )
+
+// Attachment makes Child a partition or a child of Parent.
+type Attachment struct{ Child, Parent *TableRef }
 
 // Utility is any other statement.
 type Utility struct {
@@ -596,8 +606,11 @@ type Utility struct {
 	// Columns are the columns of Relations[0] that the statement names; nil
 	// for every column where that makes sense.
 	Columns []string
-	// Defaults are the DEFAULT, generated and check expressions, by column.
+	// Exprs are the expressions in the statement: defaults, checks, conditions.
 	Exprs []Expr
+	// Attaches are relations that hold rows of another from now on: partitions
+	// and inheritance children.
+	Attaches []Attachment
 	// Strings are string constants that hold program text.
 	Strings  []string
 	Inner    []Statement

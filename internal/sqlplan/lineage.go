@@ -81,6 +81,7 @@ type item struct {
 	cols     []*column
 	closed   bool // cols lists every column
 	excluded bool // EXCLUDED or MySQL's row alias
+	function bool // a function: names of its columns must be qualified, unless cols has them
 	// For a derived table, a CTE or a join with an alias:
 	out   output
 	inner node // the join behind out

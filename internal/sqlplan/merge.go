@@ -8,17 +8,20 @@ func (a *analysis) merge(s *Merge, parent *scope) output {
 	it := a.targetItem(s.Target)
 	around := &scope{parent: parent, ctes: sc.ctes}
 	source := a.from(s.Source, around)
+	a.namedAlike(it.table, source)
 	both := &scope{parent: parent, ctes: sc.ctes, nodes: []node{it, source}}
 	a.check(s.On, both, "the condition of MERGE")
 	for _, w := range s.Whens {
 		a.check(w.Cond, both, "the condition of a MERGE branch")
+		a.checkSubscripts(w.Set, both)
 		if it.table == nil {
 			a.mergePlain(w, both)
 			continue
 		}
 		a.mergeBranch(s, w, a.newTarget(it, both))
 	}
-	return a.returningOutput(s.Returning, both)
+	// RETURNING * shows the source's columns before the target's.
+	return a.returningOutput(s.Returning, it, &scope{parent: parent, ctes: sc.ctes, nodes: []node{source, it}})
 }
 
 func (a *analysis) mergePlain(w MergeWhen, sc *scope) {
@@ -52,7 +55,10 @@ func (a *analysis) mergeUpdate(s *Merge, w MergeWhen, t *target) {
 		a.refuse(x.Span, t.table.Name+"."+t.table.Sources[i], "MERGE changes a column that protected values are bound to", "UPDATE it by a statement of its own")
 	}
 	a.plainAssignments(w.Set, t.scope, func(x Assignment) bool { return special[x.Span] })
-	given := a.pinsOf(t, s.On).with(a.pinsOf(t, w.Cond))
+	given := a.pinsOf(t, w.Cond)
+	if !w.BySource { // else the rows are those for which ON did not hold
+		given = a.pinsOf(t, s.On).with(given)
+	}
 	for _, c := range t.table.Columns {
 		x, ok := set.protected[c]
 		if !ok {
@@ -61,7 +67,7 @@ func (a *analysis) mergeUpdate(s *Merge, w MergeWhen, t *target) {
 		a.leaves(t, c, x.Value, func(l written) {
 			switch l.kind {
 			case leafGiven, leafCells:
-				a.mergeSeal(t, c, l, given.with(l.guards))
+				a.mergeSeal(t, c, l, given.with(l.guards), false)
 			case leafExcluded:
 				a.refuse(x.Span, c.object(), "a reference to a proposed row outside an upsert", "")
 			}
@@ -69,7 +75,9 @@ func (a *analysis) mergeUpdate(s *Merge, w MergeWhen, t *target) {
 	}
 }
 
-func (a *analysis) mergeSeal(t *target, c *Column, l written, given pins) {
+// mergeSeal seals what a branch writes; inserts is true if the branch also writes
+// the columns that the value is bound to.
+func (a *analysis) mergeSeal(t *target, c *Column, l written, given pins, inserts bool) {
 	for _, cell := range l.cells() {
 		if isNull(cell.expr) {
 			continue
@@ -83,6 +91,9 @@ func (a *analysis) mergeSeal(t *target, c *Column, l written, given pins) {
 			a.refuse(l.expr.At(), c.object(), "MERGE writes a protected value without naming "+t.table.Name+"."+t.table.Sources[missing]+" by equality",
 				"compare it with the source's column in ON, or UPDATE by a statement of its own")
 			return
+		}
+		for _, i := range c.Context {
+			operands[i].Kept = inserts
 		}
 		a.sealCell(cell.expr, Seal{Table: t.table, Column: c, Value: v, Sources: operands}, false)
 	}
@@ -127,7 +138,7 @@ func (a *analysis) mergeInsert(s *Merge, w MergeWhen, t *target) {
 func (a *analysis) mergeInserted(t *target, c *Column, l written, given pins) {
 	switch l.kind {
 	case leafGiven, leafCells:
-		a.mergeSeal(t, c, l, given)
+		a.mergeSeal(t, c, l, given, true)
 	case leafSame, leafExcluded:
 		a.refuse(l.expr.At(), c.object(), "MERGE inserts a protected value of another row", "set it to a parameter, a literal or NULL")
 	}

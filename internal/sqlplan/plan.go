@@ -54,6 +54,10 @@ type Plan struct {
 	// alone: it means what the plan says only if that order still holds.
 	Implied []*Relation
 
+	// Attaches are relations that hold rows of a protected table once the text was
+	// carried out: partitions and inheritance children that it makes.
+	Attaches []*Relation
+
 	// ReadOnly is true if the text consists of plain SELECTs, so that it may
 	// be sent again after the catalog was found stale.
 	ReadOnly bool

@@ -195,6 +195,7 @@ type analysis struct {
 	edits  []edit
 	claims map[int]claim // by the start of the value's span
 	plain  []plainUse
+	alike  []alike
 	seals  []Seal
 	// withheld are values for protected columns that are not sent at all, in
 	// a statement that is only explained.
@@ -209,6 +210,7 @@ type analysis struct {
 	opaque    bool // a statement returns rows of which nothing is known
 	relations map[string]*Relation
 	implied   []*Relation
+	attached  []*Relation
 }
 
 // refuse records why the text is not sent; the first refusal stands.
@@ -251,6 +253,7 @@ func (a *analysis) run() (*Plan, error) {
 		Seals:      a.seals,
 		Route:      Direct{},
 		Implied:    a.implied,
+		Attaches:   a.attached,
 		ReadOnly:   readOnly && !a.writes,
 	}
 	if a.returning {

@@ -13,6 +13,7 @@ func (a *analysis) result(out output) {
 	list, _ := out.columns()
 	var values []shown
 	for _, c := range list {
+		a.usePlainly(c.value, Span{})
 		if c.value.protected() {
 			values = append(values, shown{c, a.exposeSources(out, c.value)})
 		}

@@ -10,6 +10,12 @@ type scope struct {
 	ctes   *cteEnv
 	// aliases name the columns of the level's select list.
 	aliases []string
+	// versions are names of the written row that a qualifier alone means: old and
+	// new in RETURNING.
+	versions []*item
+	// writes is true where a value for a protected table is computed, even if
+	// the expression does not see the table.
+	writes bool
 }
 
 // cteEnv is a linked list of the CTEs in sight, innermost first.
@@ -59,7 +65,7 @@ func (s *scope) each(yield func(*item) bool) {
 // a construct that is not understood may read it.
 func (a *analysis) inReach(s *scope) bool {
 	for ; s != nil; s = s.parent {
-		found := false
+		found := s.writes
 		s.each(func(it *item) bool {
 			found = it.sensitive()
 			return !found
@@ -96,8 +102,21 @@ func (a *analysis) itemNamed(s *scope, qualifier []string) *item {
 			}
 			return found == nil
 		})
+		if found == nil {
+			found = a.versionNamed(s, name, len(qualifier))
+		}
 		if found != nil {
 			return found
+		}
+	}
+	return nil
+}
+
+// versionNamed finds old or new.
+func (a *analysis) versionNamed(s *scope, name string, parts int) *item {
+	for _, it := range s.versions {
+		if parts == 1 && a.d.SameTable(it.name, name) {
+			return it
 		}
 	}
 	return nil
@@ -145,6 +164,9 @@ func (a *analysis) lookup(c *ColumnRef, s *scope) value {
 			}
 			return whole == nil
 		})
+		if whole == nil {
+			whole = a.versionNamed(level, c.Name, 1)
+		}
 		if whole != nil {
 			return value{kind: valueWhole, item: whole}
 		}
@@ -204,13 +226,17 @@ func (a *analysis) absent(c *ColumnRef, s *scope) bool {
 		return it != nil && it.out == nil && it.table != nil && it.closed && len(it.find(c.Name, nil)) == 0
 	}
 	for level := s; level != nil; level = level.parent {
+		if len(level.find(c.Name)) > 0 {
+			return false
+		}
 		open := slices.ContainsFunc(level.aliases, func(name string) bool { return a.d.SameColumn(name, c.Name) })
 		level.each(func(it *item) bool {
 			it.load()
 			_, known := it.columns()
-			open = open || !known || it.name != "" && a.d.SameTable(it.name, c.Name)
+			open = open || !known && !it.function || it.name != "" && a.d.SameTable(it.name, c.Name)
 			return !open
 		})
+		open = open || a.versionNamed(level, c.Name, 1) != nil
 		if open || len(level.find(c.Name)) > 0 {
 			return false
 		}

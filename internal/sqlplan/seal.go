@@ -11,6 +11,12 @@ type claim struct {
 // plainUse is a use of a given value where it is not sealed.
 type plainUse struct{ cell, at Span }
 
+// alike is a given value that the text names like a protected column.
+type alike struct {
+	cell   Span
+	column *Column
+}
+
 // operand converts a parameter or literal. Casts are looked through if they
 // cannot change the value: for columnType "" every plain one, else those that
 // keep a value of that type what it is.
@@ -86,6 +92,11 @@ func (a *analysis) claimSpan(span Span, seal int, c *Column) bool {
 // checkParams refuses a text in which a value that is sealed also stands where
 // it would be sent as it is.
 func (a *analysis) checkParams() {
+	for _, x := range a.alike {
+		if c, ok := a.claims[x.cell.Start]; !ok || c.span != x.cell {
+			a.refuse(x.cell, x.column.object(), "a value that is named like a protected column is not written to that column", "leave it out, or give it another name")
+		}
+	}
 	for _, u := range a.plain {
 		if c, ok := a.claims[u.cell.Start]; ok && c.span == u.cell {
 			a.refuse(u.at, a.sealed(c.seal).object(), "a value for a protected column is also used elsewhere", "pass it twice")

@@ -18,7 +18,18 @@ func (a *analysis) update(s *Update, parent *scope, alone bool) output {
 	a.check(s.Where, sc, "a WHERE clause")
 	a.checkAll(s.OrderBy, sc, "ORDER BY on a protected column")
 	a.checkAll(s.Limits, sc, "LIMIT")
-	out := a.returningOutput(s.Returning, sc)
+	var target *item
+	if len(sc.nodes) > 0 {
+		target, _ = sc.nodes[0].(*item)
+	}
+	for _, t := range targets {
+		for _, n := range sc.nodes {
+			a.namedAlike(t.table, n)
+		}
+	}
+	// What RETURNING sees, SET does not.
+	out := a.returningOutput(s.Returning, target, &scope{parent: sc.parent, ctes: sc.ctes, nodes: sc.nodes})
+	a.checkSubscripts(s.Set, sc)
 	a.assign(s, sc, targets, alone)
 	return out
 }

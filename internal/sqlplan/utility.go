@@ -39,6 +39,12 @@ func (a *analysis) utility(u *Utility) {
 		a.body(u)
 	case UtilityDefine:
 		a.defined(u, tables)
+	case UtilityGroup:
+		for _, s := range u.Inner {
+			a.nested++
+			a.statement(s)
+			a.nested--
+		}
 	default:
 		a.unknown(u)
 	}
@@ -161,6 +167,12 @@ func (a *analysis) defined(u *Utility, tables []*Table) {
 				}
 				return true
 			})
+		}
+	}
+	a.checkAll(u.Exprs, nil, u.What)
+	for _, x := range u.Attaches {
+		if kind, t := a.relation(x.Parent); kind == relationProtected {
+			a.attached = append(a.attached, &Relation{Schema: x.Child.Schema, Name: x.Child.Name, ReadsProtected: t.Columns[0].object()})
 		}
 	}
 	for _, s := range u.Inner {

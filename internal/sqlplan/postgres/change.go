@@ -10,16 +10,33 @@ func (p *translator) returning(r *pg.ReturningClause) *sqlplan.Returning {
 	if r == nil || len(r.Exprs) == 0 {
 		return nil
 	}
-	return &sqlplan.Returning{Targets: p.targets(r.Exprs), TargetsEnd: p.targetsEnd(r.Exprs), Unsupported: len(r.Options) > 0}
+	out := &sqlplan.Returning{Targets: p.targets(r.Exprs), TargetsEnd: p.targetsEnd(r.Exprs), Old: "old", New: "new"}
+	for _, n := range r.Options {
+		switch o := n.GetReturningOption(); o.GetOption() {
+		case pg.ReturningOptionKind_RETURNING_OPTION_OLD:
+			out.Old = o.Value
+		case pg.ReturningOptionKind_RETURNING_OPTION_NEW:
+			out.New = o.Value
+		default:
+			p.fail()
+		}
+	}
+	return out
 }
 
-func plain(indirection []*pg.Node) bool { return len(indirection) == 0 }
+// subscripts are the expressions in a[1] as a target.
+func (p *translator) subscripts(indirection []*pg.Node) (out []sqlplan.Expr) {
+	for _, n := range indirection {
+		out = append(out, p.childrenOf(n)...)
+	}
+	return out
+}
 
 func (p *translator) columns(list []*pg.Node) []sqlplan.InsertColumn {
 	var out []sqlplan.InsertColumn
 	for _, n := range list {
 		r := n.GetResTarget()
-		out = append(out, sqlplan.InsertColumn{Span: near(r.Location), Name: r.Name, Plain: plain(r.Indirection)})
+		out = append(out, sqlplan.InsertColumn{Span: near(r.Location), Name: r.Name, Plain: len(r.Indirection) == 0, Subscripts: p.subscripts(r.Indirection)})
 	}
 	return out
 }
@@ -128,7 +145,7 @@ func (p *translator) assignments(list []*pg.Node) []sqlplan.Assignment {
 }
 
 func (p *translator) assigned(r *pg.ResTarget) sqlplan.AssignTarget {
-	return sqlplan.AssignTarget{Span: near(r.Location), Name: r.Name, Plain: plain(r.Indirection)}
+	return sqlplan.AssignTarget{Span: near(r.Location), Name: r.Name, Plain: len(r.Indirection) == 0, Subscripts: p.subscripts(r.Indirection)}
 }
 
 // grouped translates (a, b) = …, as single assignments where it can.
@@ -211,6 +228,12 @@ func (p *translator) merge(s *pg.MergeStmt) *sqlplan.Merge {
 		c := n.GetMergeWhenClause()
 		w := sqlplan.MergeWhen{Matched: c.MatchKind == pg.MergeMatchKind_MERGE_WHEN_MATCHED,
 			BySource: c.MatchKind == pg.MergeMatchKind_MERGE_WHEN_NOT_MATCHED_BY_SOURCE, Cond: p.optional(c.Condition), Action: sqlplan.MergeNothing}
+		switch c.Override {
+		case pg.OverridingKind_OVERRIDING_USER_VALUE:
+			w.Overriding = "user"
+		case pg.OverridingKind_OVERRIDING_SYSTEM_VALUE:
+			w.Overriding = "system"
+		}
 		switch c.CommandType {
 		case pg.CmdType_CMD_UPDATE:
 			w.Action, w.Set = sqlplan.MergeUpdate, p.assignments(c.TargetList)

@@ -54,6 +54,11 @@ func (p *translator) utility(n *pg.Node) sqlplan.Statement {
 		u.Kind, u.Inner = sqlplan.UtilityPrepare, []sqlplan.Statement{p.statement(x.DeclareCursorStmt.Query)}
 	case *pg.Node_CopyStmt:
 		p.copyStmt(u, x.CopyStmt)
+	case *pg.Node_CreateSchemaStmt:
+		u.Kind = sqlplan.UtilityHarmless
+		for _, e := range x.CreateSchemaStmt.SchemaElts {
+			u.Kind, u.Inner = sqlplan.UtilityGroup, append(u.Inner, p.statement(e))
+		}
 	case *pg.Node_DoStmt, *pg.Node_CreateFunctionStmt:
 		u.Kind = sqlplan.UtilityBody
 		stringsIn(n.ProtoReflect(), &u.Strings)
@@ -79,7 +84,7 @@ func harmless(n *pg.Node) bool {
 	case *pg.Node_TransactionStmt, *pg.Node_VariableShowStmt, *pg.Node_TruncateStmt, *pg.Node_DropStmt, *pg.Node_LockStmt,
 		*pg.Node_GrantStmt, *pg.Node_GrantRoleStmt, *pg.Node_VacuumStmt, *pg.Node_ListenStmt, *pg.Node_NotifyStmt, *pg.Node_UnlistenStmt, *pg.Node_DiscardStmt,
 		*pg.Node_CheckPointStmt, *pg.Node_ReindexStmt, *pg.Node_ClusterStmt, *pg.Node_CommentStmt, *pg.Node_DeallocateStmt,
-		*pg.Node_ClosePortalStmt, *pg.Node_FetchStmt, *pg.Node_CreateSeqStmt, *pg.Node_AlterSeqStmt, *pg.Node_CreateSchemaStmt,
+		*pg.Node_ClosePortalStmt, *pg.Node_FetchStmt, *pg.Node_CreateSeqStmt, *pg.Node_AlterSeqStmt,
 		*pg.Node_RefreshMatViewStmt, *pg.Node_AlterOwnerStmt, *pg.Node_ConstraintsSetStmt:
 		return true
 	}
@@ -105,8 +110,7 @@ func (p *translator) define(u *sqlplan.Utility, n *pg.Node) {
 	u.Columns = []string{}
 	switch x := n.GetNode().(type) {
 	case *pg.Node_CreateStmt:
-		u.Relations = []*sqlplan.TableRef{p.bareRef(x.CreateStmt.Relation)}
-		u.Temporary = x.CreateStmt.Relation.GetRelpersistence() == "t"
+		p.createTable(u, x.CreateStmt)
 		u.Columns = append(u.Columns, defaults(x.CreateStmt.TableElts)...)
 	case *pg.Node_AlterTableStmt:
 		u.Relations = []*sqlplan.TableRef{p.bareRef(x.AlterTableStmt.Relation)}
@@ -119,6 +123,7 @@ func (p *translator) define(u *sqlplan.Utility, n *pg.Node) {
 				u.Columns = append(u.Columns, c.Name) // USING
 			}
 			u.Columns = append(u.Columns, defaults(list(c.GetDef()))...)
+			p.attach(u, c)
 		}
 	case *pg.Node_RenameStmt:
 		if x.RenameStmt.Relation == nil {
@@ -146,6 +151,40 @@ func (p *translator) define(u *sqlplan.Utility, n *pg.Node) {
 		return
 	}
 	u.Exprs = p.childrenOf(n)
+}
+
+// createTable translates CREATE TABLE. The tables that it takes its columns from
+// are among the relations: a default or a check of it may be for theirs.
+func (p *translator) createTable(u *sqlplan.Utility, c *pg.CreateStmt) {
+	made := p.bareRef(c.Relation)
+	u.Relations = []*sqlplan.TableRef{made}
+	u.Temporary = c.Relation.GetRelpersistence() == "t"
+	for _, n := range c.InhRelations {
+		parent := p.bareRef(n.GetRangeVar())
+		u.Attaches = append(u.Attaches, sqlplan.Attachment{Child: made, Parent: parent})
+		u.Relations = append(u.Relations, parent)
+	}
+	for _, n := range c.TableElts {
+		if l := n.GetTableLikeClause(); l != nil {
+			u.Relations = append(u.Relations, p.bareRef(l.Relation))
+		}
+	}
+	if len(u.Relations) > 1 {
+		u.Temporary = false // the other relations are looked at too
+	}
+}
+
+// attach notes ATTACH PARTITION and INHERIT.
+func (p *translator) attach(u *sqlplan.Utility, c *pg.AlterTableCmd) {
+	switch c.GetSubtype() {
+	case pg.AlterTableType_AT_AttachPartition:
+		child := p.bareRef(c.Def.GetPartitionCmd().GetName())
+		u.Attaches = append(u.Attaches, sqlplan.Attachment{Child: child, Parent: u.Relations[0]})
+	case pg.AlterTableType_AT_AddInherit:
+		parent := p.bareRef(c.Def.GetRangeVar())
+		u.Attaches = append(u.Attaches, sqlplan.Attachment{Child: u.Relations[0], Parent: parent})
+		u.Relations = append(u.Relations, parent)
+	}
 }
 
 // defaults lists the columns whose definition has a default that is not NULL,
