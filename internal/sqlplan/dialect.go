@@ -31,9 +31,10 @@ type Dialect interface {
 	// repeated ($1), false if each stands for itself in order (?).
 	NumberedPlaceholders() bool
 
-	// SealCast is what is written after a placeholder that carries a sealed
-	// value of the column where the server cannot infer the type ("::bytea").
-	SealCast(c *Column) string
+	// SealCast is what is written before and after a placeholder that carries a
+	// sealed value of the column, where the server would infer its type from
+	// what is around it ("" and "::bytea").
+	SealCast(c *Column) (before, after string)
 
 	// KeyCast is what is written after a placeholder in a select list that
 	// carries a value of the column ("::bigint").

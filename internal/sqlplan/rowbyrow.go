@@ -96,9 +96,8 @@ func (u *updating) explained() {
 				continue
 			}
 			p := argPart(Arg{Kind: ArgSeal, Index: len(a.seals) - 1})
-			if p.cast = a.d.SealCast(w.column); v.Kind == OperandLiteral {
-				p.literal = true
-			}
+			p.open, p.cast = a.d.SealCast(w.column)
+			p.literal = v.Kind == OperandLiteral
 			a.replace(cell.expr.At(), p)
 		}
 	}
@@ -250,13 +249,13 @@ func (u *updating) rekeys() bool {
 
 // choose writes the CASE that picks a row's sealed value.
 func (u *updating) choose(seal int, c *Column) part {
-	cast := u.a.d.SealCast(c)
+	open, cast := u.a.d.SealCast(c)
 	return part{expand: func(counts []int) []part {
 		rows := counts[u.group]
-		first := part{arg: &Arg{Kind: ArgRowSeal, Index: seal, Group: u.group}, cast: cast, added: true}
+		first := part{arg: &Arg{Kind: ArgRowSeal, Index: seal, Group: u.group}, open: open, cast: cast, added: true}
 		switch rows {
 		case 0:
-			return []part{textPart("NULL" + cast)}
+			return []part{textPart(open + "NULL" + cast)}
 		case 1:
 			return []part{first}
 		}
@@ -269,7 +268,7 @@ func (u *updating) choose(seal int, c *Column) part {
 		for n := range rows {
 			parts = append(parts, textPart(" WHEN "))
 			parts = append(parts, u.keyIs(n, keys)...)
-			parts = append(parts, textPart(" THEN "), part{arg: &Arg{Kind: ArgRowSeal, Index: seal, Row: n, Group: u.group}, cast: cast})
+			parts = append(parts, textPart(" THEN "), part{arg: &Arg{Kind: ArgRowSeal, Index: seal, Row: n, Group: u.group}, open: open, cast: cast})
 		}
 		return append(parts, textPart(" END"))
 	}}
@@ -359,15 +358,13 @@ func (a *analysis) narrow(all []*updating) {
 			a.replace(span, textPart(""))
 		}
 	}
-	_, single := s.Targets[0].(*TableRef)
 	switch {
 	case s.Where == nil:
 		a.edits = append(a.edits, edit{span: Span{s.WhereAt, s.WhereAt}, parts: []part{textPart(" WHERE "), keys}})
-	case len(s.From) == 0 && single && !a.d.SetsInOrder():
-		// MySQL is given the condition again: what it says of it (a value
-		// that is cut, the table in a sub-select) depends on the statement.
-		a.replaceAll(s.WhereSpan, keys)
 	default:
+		// The condition stays: the row key may not be unique among the rows that
+		// the statement sees, and what the server says of a condition (a value
+		// that is cut, the table in a sub-select) depends on the statement.
 		a.edits = append(a.edits,
 			edit{span: Span{s.WhereSpan.Start, s.WhereSpan.Start}, parts: []part{textPart("(")}},
 			edit{span: Span{s.WhereSpan.End, s.WhereSpan.End}, parts: []part{textPart(") AND "), keys}})
@@ -402,16 +399,4 @@ func (u *updating) locked(rows int) []part {
 func outerJoin(t TableExpr) bool {
 	j, ok := t.(*Join)
 	return ok && (j.Kind != JoinInner || outerJoin(j.Left) || outerJoin(j.Right))
-}
-
-// replaceAll replaces a span and drops the edits within it.
-func (a *analysis) replaceAll(span Span, parts ...part) {
-	kept := a.edits[:0]
-	for _, e := range a.edits {
-		if e.span.Start < span.Start || e.span.End > span.End {
-			kept = append(kept, e)
-		}
-	}
-	a.edits = kept
-	a.replace(span, parts...)
 }

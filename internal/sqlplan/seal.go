@@ -63,7 +63,7 @@ func (a *analysis) sealCell(e Expr, s Seal, direct bool) int {
 	}
 	p := argPart(Arg{Kind: ArgSeal, Index: index})
 	if !direct {
-		p.cast = a.d.SealCast(s.Column)
+		p.open, p.cast = a.d.SealCast(s.Column)
 	}
 	p.literal = s.Value.Kind == OperandLiteral
 	if s.Value.Kind == OperandParam {

@@ -16,7 +16,8 @@ type edit struct {
 type part struct {
 	text string
 	arg  *Arg
-	cast string
+	// open and cast stand before and after the placeholder.
+	open, cast string
 	// literal: the hole was a literal. added: the hole stands where the
 	// original text had something else, so that it may need space around it.
 	literal, added bool
@@ -118,7 +119,7 @@ func finish(d Dialect, script *Script, parts []part) Template {
 			b.WriteByte(' ')
 			t.addText(" ")
 		}
-		placeholder := d.Placeholder(n) + p.cast
+		placeholder := p.open + d.Placeholder(n) + p.cast
 		b.WriteString(placeholder)
 		t.Pieces = append(t.Pieces, Piece{Arg: p.arg, Placeholder: placeholder, Literal: p.literal})
 		if p.added && i+1 < len(parts) && startsWithWord(parts[i+1]) {

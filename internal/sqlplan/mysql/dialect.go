@@ -100,9 +100,14 @@ func (d *dialect) Placeholder(int) string { return "?" }
 // NumberedPlaceholders implements [sqlplan.Dialect].
 func (d *dialect) NumberedPlaceholders() bool { return false }
 
-// SealCast implements [sqlplan.Dialect]: a parameter has the type that the
-// driver gives it.
-func (d *dialect) SealCast(*sqlplan.Column) string { return "" }
+// SealCast implements [sqlplan.Dialect]. In a select list a parameter is text in
+// the session's character set, in which a ciphertext does not survive.
+func (d *dialect) SealCast(c *sqlplan.Column) (before, after string) {
+	if c.Base64 {
+		return "", ""
+	}
+	return "CAST(", " AS BINARY)"
+}
 
 // KeyCast implements [sqlplan.Dialect].
 func (d *dialect) KeyCast(sqlplan.RelationColumn) string { return "" }

@@ -81,8 +81,33 @@ func (g *guard) segment(t *text, i, end int) *sqlplan.Refusal {
 		if r := g.setting(t, i, k, end); r != nil {
 			return r
 		}
+		if r := g.inProgram(t, i, k, end); r != nil {
+			return r
+		}
 	}
 	return nil
+}
+
+// inProgram checks PREPARE and EXECUTE IMMEDIATE at token k of a compound
+// statement, which begins at token i.
+func (g *guard) inProgram(t *text, i, k, end int) *sqlplan.Refusal {
+	if !runsAtOnce(t, t.labelled(i)) {
+		return nil
+	}
+	stop := t.seek(k, end, func(n int) bool { return t.op(n, ";") })
+	switch {
+	case t.word(k, "EXECUTE") && t.word(k+1, "IMMEDIATE"):
+		return g.program(t, k, k+2, stop)
+	case t.word(k, "PREPARE") && t.word(k+2, "FROM"):
+		return g.program(t, k, k+3, stop)
+	}
+	return nil
+}
+
+// runsAtOnce reports whether the statement at token i is a program that is run
+// when it is sent. A segment of one begins like any statement.
+func runsAtOnce(t *text, i int) bool {
+	return t.anyWord(i, "BEGIN", "IF", "LOOP", "REPEAT", "WHILE", "CASE", "FOR", "DECLARE", "THEN", "ELSE", "ELSEIF", "DO", "END") != ""
 }
 
 // program checks the SQL text that PREPARE and EXECUTE IMMEDIATE take. Only one

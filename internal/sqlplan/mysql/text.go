@@ -146,6 +146,14 @@ func (t *text) anyWord(i int, keywords ...string) string {
 	return ""
 }
 
+// labelled skips the label of a compound statement.
+func (t *text) labelled(i int) int {
+	if k := t.tokens[i].kind; (k == kindWord || k == kindQuoted) && t.op(i+1, ":") {
+		return i + 2
+	}
+	return i
+}
+
 // op reports whether token i is the operator.
 func (t *text) op(i int, operator string) bool {
 	return i >= 0 && i < len(t.tokens) && t.tokens[i].kind == kindOp && t.tokens[i].text == operator

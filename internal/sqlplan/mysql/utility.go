@@ -45,7 +45,7 @@ func (p *translator) newUnit(i, end int) unit {
 		u.done = p.plainStatement(verb, i, end)
 	case p.word(i, "ANALYZE"):
 		if p.anyWord(i+1, "TABLE", "LOCAL", "NO_WRITE_TO_BINLOG") != "" {
-			u.done = p.utility(i, end, sqlplan.UtilityHarmless, "ANALYZE TABLE")
+			u.done = p.analyzeTable(i, end)
 		}
 	case p.word(i, "CREATE"), p.word(i, "ALTER"):
 		u = p.define(i, end)
@@ -59,6 +59,23 @@ func (p *translator) newUnit(i, end int) unit {
 		u.done = p.utility(i, end, sqlplan.UtilityUnknown, p.verb(i))
 	}
 	return u
+}
+
+// analyzeTable translates ANALYZE TABLE. A histogram keeps values of its columns,
+// and USING DATA takes them from the text.
+func (p *translator) analyzeTable(i, end int) []sqlplan.Statement {
+	at := p.seekWord(i, end, "HISTOGRAM")
+	if at == end || !p.word(at-1, "UPDATE") {
+		return p.utility(i, end, sqlplan.UtilityHarmless, "ANALYZE TABLE")
+	}
+	table := p.seekWord(i, end, "TABLE") + 1
+	if table > at {
+		fail("a histogram without its table")
+	}
+	return []sqlplan.Statement{&sqlplan.Utility{
+		Span: p.span(i, end), Kind: sqlplan.UtilityDefine, What: "UPDATE HISTOGRAM",
+		Relations: []*sqlplan.TableRef{p.refAt(table)}, Columns: p.namesIn(at+1, end),
+	}}
 }
 
 // verb names a statement for messages.
@@ -139,7 +156,7 @@ func (p *translator) stringsOf(i, end int, what string) []sqlplan.Statement {
 
 // compound reports whether the statement at token i may hold semicolons.
 func (p *translator) compound(i int) bool {
-	if p.word(i, "BEGIN") {
+	if i = p.labelled(i); p.word(i, "BEGIN") {
 		return p.word(i+1, "NOT")
 	}
 	if p.anyWord(i, "IF", "LOOP", "REPEAT", "WHILE", "CASE", "FOR", "DECLARE") != "" {
@@ -231,15 +248,14 @@ func (p *translator) load(i, end int) []sqlplan.Statement {
 		if !p.op(k, "(") {
 			continue
 		}
-		if !p.word(k-1, "PARTITION") {
+		if !p.word(k-1, "PARTITION") && p.tokens[k].mate > k+1 {
 			u.Columns = p.namesIn(k+1, p.tokens[k].mate)
 		}
 		k = p.tokens[k].mate
 	}
-	for k := set; k < end; k++ {
-		if p.op(k, "=") && u.Columns != nil {
-			u.Columns = append(u.Columns, p.tokens[k-1].text)
-		}
+	if u.Columns != nil {
+		// What SET assigns, and what it computes with.
+		u.Columns = append(u.Columns, p.namesIn(set, end)...)
 	}
 	for k := set; k < end; k++ {
 		if p.word(k, "SELECT") {

@@ -92,11 +92,11 @@ func (d *dialect) Placeholder(n int) string { return "$" + strconv.Itoa(n) }
 func (d *dialect) NumberedPlaceholders() bool { return true }
 
 // SealCast implements [sqlplan.Dialect].
-func (d *dialect) SealCast(c *sqlplan.Column) string {
+func (d *dialect) SealCast(c *sqlplan.Column) (before, after string) {
 	if c.Base64 {
-		return "::text"
+		return "", "::text"
 	}
-	return "::bytea"
+	return "", "::bytea"
 }
 
 // KeyCast implements [sqlplan.Dialect].
