@@ -1,7 +1,5 @@
 package sqlplan
 
-import "strings"
-
 // This file holds what INSERT, UPDATE, DELETE and MERGE share.
 
 // targetItem builds the item for the relation that a statement writes to. It
@@ -207,7 +205,7 @@ func (a *analysis) computes(t *target, c AssignTarget) {
 	}
 	for _, s := range t.table.Sources {
 		rc := a.relationColumn(rel, s)
-		if rc != nil && rc.Generated && (rc.Expression == "" || mentions(rc.Expression, []string{strings.ToLower(c.Name)})) {
+		if rc != nil && rc.Generated && (rc.Expression == "" || mentions(wide(rc.Expression), []string{wide(c.Name)})) {
 			a.refuse(c.Span, t.table.Name+"."+s, "a generated column that protected values are bound to would change", "delete the row and insert it anew, or bind the values to a column that is not generated")
 		}
 	}

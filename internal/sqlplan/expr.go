@@ -127,9 +127,12 @@ func (a *analysis) checkColumn(c *ColumnRef, s *scope, u use) {
 		return
 	}
 	v := a.lookup(c, s)
-	if v.kind == valuePlain && a.absent(c, s) {
-		a.refuseAbsent(c.Span, "")
-		return
+	if v.kind == valuePlain {
+		if a.absent(c, s) {
+			a.refuseAbsent(c.Span, "")
+			return
+		}
+		a.doubtful(c, s)
 	}
 	a.useValue(v, c.Span, u)
 }
@@ -183,7 +186,7 @@ func (a *analysis) checkRunsSQL(name string, args []Expr, at Span) {
 	}
 	for _, e := range args {
 		walk(e, func(x Expr) bool {
-			if c, ok := x.(*Constant); ok && mentions(c.Value.Text, a.reach.names) {
+			if c, ok := x.(*Constant); ok && a.reach.names.in(c.Value.Text) {
 				a.touched = true
 				a.refuse(at, "", "a function that runs a SQL text which names a protected table", "run that statement itself")
 			}

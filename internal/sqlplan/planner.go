@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync/atomic"
 )
 
@@ -27,7 +26,7 @@ type Planner struct {
 type reaching struct {
 	version   uint64
 	relations []*Relation
-	names     []string // lower case, of every protected or reaching relation
+	names     nameSet // of every protected or reaching relation
 }
 
 // New returns a planner. The rules, catalog and dialect must not change.
@@ -43,7 +42,7 @@ func New(rules *Rules, catalog Catalog, dialect Dialect) *Planner {
 // what the catalog returned.
 func (p *Planner) Plan(ctx context.Context, text string) (plan *Plan, err error) {
 	reach := p.reach()
-	if !p.mayConcern(text, reach.names) {
+	if !reach.names.mayName(text, p.dialect) {
 		return unprotected(-1, false), nil
 	}
 	if len(text) > p.maxText {
@@ -51,7 +50,7 @@ func (p *Planner) Plan(ctx context.Context, text string) (plan *Plan, err error)
 	}
 	script, err := p.parse(text)
 	if err != nil {
-		return p.unreadable(text, reach.names, err)
+		return p.unreadable(text, &reach.names, err)
 	}
 	defer func() {
 		if r := recover(); r != nil {
@@ -71,26 +70,16 @@ func (p *Planner) reach() *reaching {
 	}
 	r := &reaching{version: version, relations: p.catalog.Readers()}
 	for _, t := range p.rules.Tables {
-		r.names = append(r.names, strings.ToLower(t.Name))
+		r.names.add(t.Name)
 	}
 	for _, v := range p.rules.Views {
-		r.names = append(r.names, strings.ToLower(v.Name))
+		r.names.add(v.Name)
 	}
 	for _, x := range r.relations {
-		r.names = append(r.names, strings.ToLower(x.Name))
+		r.names.add(x.Name)
 	}
 	p.reaching.Store(r)
 	return r
-}
-
-// mayConcern reports whether the text may name a relation of interest.
-func (p *Planner) mayConcern(text string, names []string) bool {
-	for _, name := range names {
-		if containsFold(text, name) {
-			return true
-		}
-	}
-	return p.dialect.Obscured(text)
 }
 
 // parse calls the dialect's parser; a panic of it is an error.
@@ -109,10 +98,10 @@ var ErrTooDeep = errors.New("nested too deeply")
 
 // unreadable decides about a text that the parser cannot read: it is passed on
 // only if no name of interest occurs in it, in any spelling.
-func (p *Planner) unreadable(text string, names []string, cause error) (*Plan, error) {
+func (p *Planner) unreadable(text string, names *nameSet, cause error) (*Plan, error) {
 	named := false
 	ok := p.dialect.Words(text, func(word string) {
-		named = named || mentions(word, names)
+		named = named || names.in(word)
 	})
 	if ok && !named {
 		return unprotected(-1, true), nil

@@ -174,6 +174,19 @@ func (a *analysis) lookup(c *ColumnRef, s *scope) value {
 	return value{}
 }
 
+// doubtful refuses a name of something else that a server may take for a
+// protected column in sight.
+func (a *analysis) doubtful(c *ColumnRef, s *scope) {
+	for level := s; level != nil; level = level.parent {
+		level.each(func(it *item) bool {
+			if it.table != nil && (len(c.Qualifier) == 0 || a.d.SameTable(it.name, c.Qualifier[len(c.Qualifier)-1])) && len(it.find(c.Name, nil)) == 0 {
+				a.protectedColumn(it.table, c.Name, c.Span)
+			}
+			return a.err == nil
+		})
+	}
+}
+
 // askAll asks the catalog about the items' relations, and reports whether
 // anything was learned.
 func (a *analysis) askAll(items []*item) bool {

@@ -1,7 +1,5 @@
 package sqlplan
 
-import "strings"
-
 // relationKind says what a name in FROM stands for.
 type relationKind uint8
 
@@ -26,6 +24,12 @@ func (a *analysis) relation(t *TableRef) (relationKind, *Table) {
 		if a.sameRelation(t, v.Schema, v.Name) {
 			a.touched = true
 			return relationView, v.Table
+		}
+	}
+	for _, v := range a.p.rules.Views {
+		if inDoubt(t.Name, v.Name) && !a.d.SameTable(t.Name, v.Name) {
+			a.refuse(t.Span, v.Name, "a view whose name differs from one of the policy's only in case", "use the policy's spelling, or correct the policy")
+			return relationPlain, nil
 		}
 	}
 	for _, r := range a.reach.relations {
@@ -58,7 +62,7 @@ func (a *analysis) policyTable(t *TableRef) *Table {
 	var elsewhere bool
 	for _, c := range a.p.rules.Tables {
 		if !a.d.SameTable(t.Name, c.Name) {
-			if strings.EqualFold(t.Name, c.Name) {
+			if inDoubt(t.Name, c.Name) {
 				a.refuse(t.Span, c.Name, "a table whose name differs from a protected table's only in case", "use the policy's spelling, or correct the policy")
 				return nil
 			}
@@ -71,7 +75,7 @@ func (a *analysis) policyTable(t *TableRef) *Table {
 			elsewhere = true
 		case a.d.SameTable(t.Schema, c.Schema):
 			exact = c
-		case strings.EqualFold(t.Schema, c.Schema):
+		case inDoubt(t.Schema, c.Schema):
 			a.refuse(t.Span, c.Name, "a schema whose name differs from a protected table's schema only in case", "use the policy's spelling, or correct the policy")
 			return nil
 		}
@@ -135,7 +139,7 @@ func (a *analysis) protectedColumn(t *Table, name string, at Span) *Column {
 		}
 	}
 	for _, c := range t.Columns {
-		if strings.EqualFold(c.Name, name) {
+		if inDoubt(c.Name, name) {
 			a.refuse(at, c.object(), "a column whose name differs from a protected column's only in case", "use the policy's spelling, or correct the policy")
 		}
 	}

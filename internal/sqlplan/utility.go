@@ -53,7 +53,7 @@ func (a *analysis) utility(u *Utility) {
 // unknown refuses a statement that the dialect does not know if it names a
 // protected relation anywhere.
 func (a *analysis) unknown(u *Utility) {
-	named := mentions(a.text[u.Start:min(max(u.End, u.Start), len(a.text))], a.reach.names) || a.d.Obscured(a.text)
+	named := a.reach.names.in(a.text[u.Start:min(max(u.End, u.Start), len(a.text))]) || a.d.Obscured(a.text)
 	if named {
 		a.touched = true
 		a.refuse(u.Span, "", u.What+" in a form that is not known names a protected table", "put it more plainly, or run it with the bare driver")
@@ -143,7 +143,7 @@ func (a *analysis) copied(u *Utility, tables []*Table) {
 // body refuses program text that names a protected relation.
 func (a *analysis) body(u *Utility) {
 	for _, s := range u.Strings {
-		if mentions(s, a.reach.names) || a.d.Obscured(s) {
+		if a.reach.names.in(s) || a.d.Obscured(s) {
 			a.touched = true
 			a.refuse(u.Span, "", u.What+" holds program text that names a protected table", "run its statements through the driver, or create it with the bare driver")
 		}

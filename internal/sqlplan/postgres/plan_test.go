@@ -50,9 +50,9 @@ func TestRowByRowTexts(t *testing.T) {
 	got := []string{r.Tables[0].Lock.Text, r.Build(1).Text, r.Build(2).Text, r.Empty.Text}
 	want := []string{
 		`SELECT "accounts"."account_number", "accounts"."account_number" FROM accounts WHERE name = $1 ORDER BY "accounts"."account_number" FOR NO KEY UPDATE OF "accounts"`,
-		`UPDATE accounts SET ssn = $1::bytea WHERE (("accounts"."account_number" = $2)) RETURNING name`,
-		`UPDATE accounts SET ssn = CASE WHEN "accounts"."account_number" = $1 THEN $2::bytea WHEN "accounts"."account_number" = $3 THEN $4::bytea END WHERE (("accounts"."account_number" = $1) OR ("accounts"."account_number" = $3)) RETURNING name`,
-		`UPDATE accounts SET ssn = NULL::bytea WHERE 1 = 0 RETURNING name`,
+		`UPDATE accounts SET ssn = $1::bytea WHERE (name = $2) AND (("accounts"."account_number" = $3)) RETURNING name`,
+		`UPDATE accounts SET ssn = CASE WHEN "accounts"."account_number" = $1 THEN $3::bytea WHEN "accounts"."account_number" = $4 THEN $5::bytea END WHERE (name = $2) AND (("accounts"."account_number" = $1) OR ("accounts"."account_number" = $4)) RETURNING name`,
+		`UPDATE accounts SET ssn = NULL::bytea WHERE (name = $1) AND 1 = 0 RETURNING name`,
 	}
 	for i := range want {
 		if got[i] != want[i] {
