@@ -98,6 +98,8 @@ fuzz:
 		go test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) ./codec || exit 1; done
 	go test -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME) ./policy
 	go test -run '^$$' -fuzz FuzzWrappedKey -fuzztime $(FUZZTIME) ./codec/branchkey
+	go test -run '^$$' -fuzz FuzzOpen -fuzztime $(FUZZTIME) ./codec/compact
+	go test -run '^$$' -fuzz FuzzSeal -fuzztime $(FUZZTIME) ./codec/compact
 	go test -run '^$$' -fuzz FuzzPlan -fuzztime $(FUZZTIME) ./internal/sqlplan/postgres
 	go test -run '^$$' -fuzz FuzzPlan -fuzztime $(FUZZTIME) ./internal/sqlplan/mysql
 

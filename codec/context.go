@@ -45,6 +45,17 @@ func AppendContext(dst []byte, c Context) ([]byte, error) {
 	return appendPairs(slices.Grow(dst, n), pairs), nil
 }
 
+// AppendCallerContext is AppendContext for a context that a value is sealed under:
+// it also fails for an empty key and for the keys that AWS reserves.
+func AppendCallerContext(dst []byte, c Context) ([]byte, error) {
+	var room [pairRoom]pair
+	pairs := collect(room[:0], c)
+	if err := checkCaller(pairs); err != nil {
+		return dst, err
+	}
+	return appendPairs(dst, pairs), nil
+}
+
 // appendPairs serializes checked pairs.
 func appendPairs(dst []byte, pairs []pair) []byte {
 	if len(pairs) == 0 {

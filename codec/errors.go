@@ -14,6 +14,12 @@ var (
 	// ErrTampered: the bytes start as a message but were truncated, extended or
 	// changed: a tag, the commitment or the signature does not fit.
 	ErrTampered = errors.New("message was changed")
+	// ErrNotCompact: the bytes are no compact value.
+	ErrNotCompact = errors.New("not a compact value")
+	// ErrUnauthentic: a compact value was changed, or it was sealed under another
+	// encryption context or for another column. Nothing in the value tells which. An
+	// error that wraps it wraps ErrTampered and ErrContextMismatch too.
+	ErrUnauthentic = errors.New("compact value is not authentic: it was changed, or moved from another row or column")
 	// ErrContextMismatch: the encryption context in the message is another than
 	// the one expected.
 	ErrContextMismatch = errors.New("encryption context is another one")
@@ -90,8 +96,11 @@ func (e *Error) Error() string {
 // Unwrap returns the sentinel and the cause.
 func (e *Error) Unwrap() []error {
 	out := []error{e.Kind}
-	if e.Kind == ErrKeyThrottled {
+	switch e.Kind {
+	case ErrKeyThrottled:
 		out = append(out, ErrKeyUnavailable)
+	case ErrUnauthentic:
+		out = append(out, ErrTampered, ErrContextMismatch)
 	}
 	if e.Cause != nil {
 		out = append(out, e.Cause)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/codec/compact"
 	"github.com/sealsql/sealsql/internal/keyservice"
 )
 
@@ -59,6 +60,8 @@ type Cache struct {
 	ring     slot // the list's head: next is the most recently used
 	flights  *keyservice.Flights[slotKey, lookup, *secret]
 	negative map[slotKey]time.Time
+	versions map[string]*versions // by branch key id
+	lists    *keyservice.Flights[string, *versions, *versions]
 	sweep    *time.Timer
 }
 
@@ -84,6 +87,9 @@ type secret struct {
 	key     codec.DataKey
 	version version
 	refs    atomic.Int32
+
+	mu      sync.Mutex
+	subkeys map[compact.Location]*compact.Key
 }
 
 func (s *secret) hold() *secret {
@@ -121,7 +127,7 @@ func NewCache(c CacheConfig) (*Cache, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	cache := &Cache{config: c, slots: map[slotKey]*slot{}, negative: map[slotKey]time.Time{}}
+	cache := &Cache{config: c, slots: map[slotKey]*slot{}, negative: map[slotKey]time.Time{}, versions: map[string]*versions{}}
 	if c.ContentKeys > 0 {
 		cache.content = &contentKeys{limit: c.ContentKeys, kept: map[messageID]kept{}}
 	}
@@ -130,6 +136,8 @@ func NewCache(c CacheConfig) (*Cache, error) {
 		Done:   func(l lookup) { l.secret.release() },
 		Return: (*secret).release,
 	})
+	none := func(*versions) {}
+	cache.lists = keyservice.NewFlights(&cache.mu, keyservice.Hooks[string, *versions, *versions]{Land: cache.landList, Done: none, Return: none})
 	cache.ring.next, cache.ring.prev = &cache.ring, &cache.ring
 	return cache, nil
 }
@@ -144,6 +152,7 @@ func (c *Cache) Close() {
 		c.drop(s)
 	}
 	c.flights.Abort(errClosed())
+	c.lists.Abort(errClosed())
 	if c.sweep != nil {
 		c.sweep.Stop()
 	}
@@ -274,6 +283,7 @@ func (c *Cache) land(key slotKey, l lookup, err error) {
 
 // forget drops what the cache has of a branch key that was deleted.
 func (c *Cache) forget(id string) {
+	delete(c.versions, id)
 	for key, s := range c.slots {
 		if key.id == id {
 			c.drop(s)

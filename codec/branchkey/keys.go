@@ -156,35 +156,24 @@ func (k *Keys) Delete(ctx context.Context, id string) error {
 
 // Get describes a branch key; an error wraps [ErrNotFound] if there is none.
 func (k *Keys) Get(ctx context.Context, id string) (Info, error) {
-	list, err := k.list(ctx, id)
-	if err == nil && len(list) == 0 {
+	items, err := k.items(ctx, id)
+	if err == nil && len(items) == 0 {
 		err = ErrNotFound
 	}
 	if err != nil {
 		return Info{}, fmt.Errorf("branchkey: get %s: %w", id, err)
 	}
-	return list[0], nil
+	return describe(items), nil
 }
 
 // List describes every branch key, in the order of their ids.
 func (k *Keys) List(ctx context.Context) ([]Info, error) {
-	list, err := k.list(ctx, "")
-	if err != nil {
-		return nil, fmt.Errorf("branchkey: list: %w", err)
-	}
-	return list, nil
-}
-
-// list describes the branch key of that id, or all.
-func (k *Keys) list(ctx context.Context, id string) ([]Info, error) {
 	groups := map[string][]Item{}
 	for item, err := range k.store.All(ctx) {
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("branchkey: list: %w", err)
 		}
-		if id == "" || item.BranchKeyID == id {
-			groups[item.BranchKeyID] = append(groups[item.BranchKeyID], item)
-		}
+		groups[item.BranchKeyID] = append(groups[item.BranchKeyID], item)
 	}
 	var out []Info
 	for _, id := range slices.Sorted(maps.Keys(groups)) {

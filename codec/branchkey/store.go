@@ -45,6 +45,14 @@ type Store interface {
 	All(ctx context.Context) iter.Seq2[Item, error]
 }
 
+// ItemsStore is a [Store] that finds the items of one branch key without reading
+// those of others. Compact values need it where there are many branch keys.
+type ItemsStore interface {
+	Store
+	// AllOf yields every item of a branch key, or none.
+	AllOf(ctx context.Context, id string) iter.Seq2[Item, error]
+}
+
 // KMS wraps branch keys. Key ARNs identify wrapping keys; errors are those of
 // package codec. Implementations are safe for concurrent use and keep to the
 // context's deadline. Package awskms has one.

@@ -52,12 +52,17 @@ var allowed = map[string][]string{
 
 	"codec/branchkey": {
 		"codec",
+		"codec/compact",
 		"internal/keyservice",
 	},
 
 	"codec/cache": {
 		"codec",
 		"internal/keyservice",
+	},
+
+	"codec/compact": {
+		"codec",
 	},
 
 	"codec/rawaes": {
