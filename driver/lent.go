@@ -47,6 +47,9 @@ type lentConn struct{ base sqldriver.Conn }
 
 func (c lentConn) Prepare(text string) (sqldriver.Stmt, error) { return c.base.Prepare(text) }
 
+// Unwrap returns the base driver's connection.
+func (c lentConn) Unwrap() any { return c.base }
+
 func (c lentConn) Close() error { return nil }
 
 func (c lentConn) Begin() (sqldriver.Tx, error) {

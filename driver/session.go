@@ -84,6 +84,9 @@ type guest struct{ sqldriver.Conn }
 
 var _ sqldriver.QueryerContext = guest{}
 
+// Unwrap returns the base driver's connection.
+func (l guest) Unwrap() any { return l.Conn }
+
 func (guest) Close() error { return nil }
 
 func (l guest) QueryContext(ctx context.Context, text string, args []sqldriver.NamedValue) (sqldriver.Rows, error) {

@@ -13,6 +13,7 @@ import (
 	sqldriver "database/sql/driver"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
@@ -93,6 +94,22 @@ type Session struct {
 	// Path is what decides which relation an unqualified name means: the
 	// search path, the role and temporary tables, or the database in use.
 	Path string
+	// Wire is how the base driver writes and reads points in time.
+	Wire Wire
+}
+
+// Wire is how a base driver writes and reads points in time that have no zone. The
+// zero value is UTC, read as text.
+type Wire struct {
+	// Location is the zone of the wall clocks that a time.Time is written as; nil
+	// is UTC.
+	Location *time.Location
+	// Unknown is true if Location is not known.
+	Unknown bool
+	// Truncate is the unit that the driver cuts a time.Time to, 0 for none.
+	Truncate time.Duration
+	// ParsesTime is true if the driver reads dates and times as time.Time.
+	ParsesTime bool
 }
 
 // Arguments is a statement's text and arguments, sorted apart.

@@ -21,6 +21,9 @@ var (
 	ErrNull = errors.New("it is NULL")
 	// ErrUnsupported is returned for a column whose type has no canonical text.
 	ErrUnsupported = errors.New("its column type cannot be part of an encryption context")
+	// ErrUncertain is returned for a value that the base driver may have read as
+	// another than the column holds.
+	ErrUncertain = errors.New("the driver beneath reads different dates and times of the column as one; select the column as text")
 	// ErrNotKept is returned for a value that its column would not hold as it
 	// is: a ciphertext bound to it would not open in the row.
 	ErrNotKept = errors.New("the server would store another value in its place; round, cut or pad it to the column's type first")

@@ -280,7 +280,7 @@ func (in *insertion) keyCheckRow(checks *KeyChecks, n int, r ValuesRow) {
 		if i > 0 {
 			parts = append(parts, textPart(", "))
 		}
-		parts = append(parts, textPart(a.d.Quote(s)))
+		parts = append(parts, textPart(a.exactText(t, s, a.d.Quote(s))))
 	}
 	name := a.text[in.s.Target.NameSpan.Start:in.s.Target.NameSpan.End]
 	parts = append(parts, textPart(" FROM "+name+" WHERE "))

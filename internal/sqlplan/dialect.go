@@ -40,6 +40,11 @@ type Dialect interface {
 	// carries a value of the column ("::bigint").
 	KeyCast(c RelationColumn) string
 
+	// ExactText is what is written before and after an expression of the type so
+	// that it is read as text which no setting of the base driver changes, both
+	// empty if the base driver reads every value of the type as it is.
+	ExactText(columnType string) (before, after string)
+
 	// LockClause is appended to a SELECT that locks the rows of the alias;
 	// rekey is true if the statement will change the row key.
 	LockClause(alias string, rekey bool) string

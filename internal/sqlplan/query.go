@@ -87,7 +87,7 @@ func (o *selectOutput) expose(r *row, source string, fresh bool) *column {
 	if text == "" {
 		return nil
 	}
-	return o.add(text, value{kind: valueStored, row: r, table: r.table, name: source})
+	return o.add(o.a.exactText(r.table, source, text), value{kind: valueStored, row: r, table: r.table, name: source})
 }
 
 func (o *selectOutput) pad(columnType string) *column {
@@ -107,6 +107,19 @@ func (o *selectOutput) add(text string, v value) *column {
 	o.a.insertText(o.end, sep+text+" AS "+o.a.d.Quote(c.name))
 	o.entries = append(o.entries, entry{single: c})
 	return c
+}
+
+// exactText is the SQL that reads a table's column, written as text, exactly.
+func (a *analysis) exactText(t *Table, name, text string) string {
+	before, after := a.d.ExactText(a.columnType(t, name))
+	return before + text + after
+}
+
+// readsInexactly reports whether the base driver may read the column as another value than
+// the one that it holds.
+func (a *analysis) readsInexactly(t *Table, name string) bool {
+	before, _ := a.d.ExactText(a.columnType(t, name))
+	return before != ""
 }
 
 // hiddenName makes a name that does not occur in the text.

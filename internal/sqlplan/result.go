@@ -12,10 +12,11 @@ func (a *analysis) result(out output) {
 	}
 	list, _ := out.columns()
 	var values []shown
+	exact := map[exposed]*column{}
 	for _, c := range list {
 		a.usePlainly(c.value, Span{})
 		if c.value.protected() {
-			values = append(values, shown{c, a.exposeSources(out, c.value)})
+			values = append(values, shown{c, a.exposeSources(out, c.value, exact)})
 		}
 	}
 	list, known := out.columns()
@@ -60,15 +61,31 @@ func (a *analysis) result(out output) {
 	a.results = append(a.results, set)
 }
 
+// exposed is a source of a row.
+type exposed struct {
+	row    *row
+	source int
+}
+
 // exposeSources makes the output show what the value's context draws on.
-// Entries are nil where it cannot.
-func (a *analysis) exposeSources(out output, v value) []*column {
+// Entries are nil where it cannot. exact holds the hidden columns that were added
+// beside columns which the base driver may not read as they are.
+func (a *analysis) exposeSources(out output, v value, exact map[exposed]*column) []*column {
 	sources := make([]*column, len(v.table.Sources))
 	if v.kind == valueLoose || v.row == nil {
 		return sources
 	}
 	for _, i := range v.column.Reads() {
-		sources[i] = out.expose(v.row, v.table.Sources[i], false)
+		name, key := v.table.Sources[i], exposed{v.row, i}
+		if a.readsInexactly(v.table, name) {
+			if exact[key] == nil {
+				exact[key] = out.expose(v.row, name, true)
+			}
+			sources[i] = exact[key]
+		}
+		if sources[i] == nil {
+			sources[i] = out.expose(v.row, name, false)
+		}
 	}
 	return sources
 }

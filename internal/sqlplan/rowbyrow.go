@@ -191,22 +191,22 @@ func (u *updating) lock() []part {
 	}
 	parts = append(parts, textPart("SELECT "))
 	sep := ""
-	add := func(name string) {
-		parts = append(parts, textPart(sep+it.text(name)))
+	add := func(text string) {
+		parts = append(parts, textPart(sep+text))
 		sep = ", "
 	}
 	for _, k := range u.t.table.RowKey {
-		add(k)
+		add(a.exactText(u.t.table, k, it.text(k)))
 	}
 	for _, k := range u.t.table.Sources {
 		if it.rel != nil && it.rel.View && a.relationColumn(it.rel, k) == nil {
 			parts = append(parts, textPart(sep+"NULL")) // nothing is bound to it: see viewShows
 			continue
 		}
-		add(k)
+		add(a.exactText(u.t.table, k, it.text(k)))
 	}
 	for _, c := range u.old {
-		add(c.Name)
+		add(it.text(c.Name))
 	}
 	parts = append(append(parts, textPart(" FROM ")), a.render(s.TargetSpan)...)
 	if len(s.From) > 0 {

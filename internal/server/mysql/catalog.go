@@ -28,6 +28,9 @@ func (Server) Session(ctx context.Context, db *sql.DB) (server.Session, error) {
 	if converts {
 		return s, errors.New("sealsql: the session's character_set_connection is not its character_set_client: the server would convert ciphertexts as if they were text; use SET NAMES, which sets both")
 	}
+	if s.Wire, err = readWire(ctx, db); err != nil {
+		return s, fmt.Errorf("%w: learning how the driver writes points in time: %w", fault.ErrCatalog, err)
+	}
 	return s, nil
 }
 

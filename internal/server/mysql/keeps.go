@@ -37,8 +37,8 @@ func (w values) Keeps(c *server.Column, v any, text string) error {
 		ok = n == limit || n < limit && !strings.HasPrefix(full, "binary")
 	case limit >= 0 && c.Key == server.KeyNumeric:
 		ok = server.FractionDigits(text) <= digits && server.WholeDigits(text) <= limit-digits && !(strings.HasPrefix(text, "-") && strings.Contains(full, "unsigned"))
-	case c.Key == server.KeyTimestamp:
-		ok = server.FractionDigits(text) <= max(limit, 0) && wholeMicros(v)
+	case wallClock(c.Key):
+		ok = w.keepsMoment(c.Key, v, limit)
 	}
 	if !ok {
 		return server.ErrNotKept
@@ -84,23 +84,22 @@ func inCharset(charset, text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r > highest && !strings.ContainsRune(more, r) })
 }
 
-// wholeMicros reports whether a time has no part below a microsecond, which
-// MySQL rounds and MariaDB cuts.
-func wholeMicros(v any) bool {
+// keepsMoment reports whether a column holds the date or time that is given.
+func (w values) keepsMoment(t server.KeyType, v any, digits int) bool {
 	v, err := server.Plain(v)
 	if err != nil {
 		return false
 	}
-	var at time.Time
+	var m moment
 	switch v := v.(type) {
 	case time.Time:
-		at = v
+		m, err = w.written(v)
 	case string, []byte:
-		at, err = server.ParseTime(server.TextOf(v), time.UTC)
+		m, err = readMoment(server.TextOf(v))
 	default:
 		return false
 	}
-	return err == nil && at.Nanosecond()%1000 == 0
+	return err == nil && m.stored(t, digits, w.mode)
 }
 
 // members lists the values of an enum or set type.

@@ -38,29 +38,67 @@ func (Server) KeyType(c sqlplan.RelationColumn) server.KeyType {
 }
 
 // Values implements [server.Server].
-func (Server) Values(server.Session, sqldriver.Conn, []sqldriver.NamedValue) server.Values {
-	return values{loc: time.UTC}
+func (Server) Values(s server.Session, base sqldriver.Conn, _ []sqldriver.NamedValue) server.Values {
+	w := values{mode: s.SQLMode, wire: s.Wire}
+	if base != nil && w.wire == (server.Wire{}) { // no session was read: the catalog is not live
+		if known, ok := wireOf(base); ok {
+			w.wire = known
+		}
+	}
+	return w
 }
 
-// values are the rules of go-sql-driver.
+// values are the rules of go-sql-driver with the settings of one connection.
 type values struct {
-	// loc is the zone in which the driver writes a time.Time.
-	loc *time.Location
+	mode string // sql_mode
+	wire server.Wire
 }
 
-func (w values) Given(c *server.Column, v any) (string, error) { return w.canonical(c.Key, v) }
-
-func (w values) Shown(c *server.Column, v any) (string, error) { return w.canonical(c.Key, v) }
-
-func (w values) canonical(t server.KeyType, v any) (string, error) {
+// Given implements [server.Values].
+func (w values) Given(c *server.Column, v any) (string, error) {
 	v, err := server.Plain(v)
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", err
+	}
+	if at, ok := v.(time.Time); ok && wallClock(c.Key) {
+		m, err := w.written(at)
+		if err != nil {
+			return "", err
+		}
+		return m.canonical(c.Key), nil
+	}
+	return canonical(c.Key, v)
+}
+
+// Shown implements [server.Values]. A time.Time that the driver read may stand for
+// several values of the column: wall clocks that the zone skips, zero dates.
+func (w values) Shown(c *server.Column, v any) (string, error) {
+	v, err := server.Plain(v)
+	if err != nil {
+		return "", err
+	}
+	if _, ok := v.(time.Time); ok && wallClock(c.Key) {
+		return "", server.ErrUncertain
+	}
+	return canonical(c.Key, v)
+}
+
+func wallClock(t server.KeyType) bool { return t == server.KeyTimestamp || t == server.KeyDate }
+
+func canonical(t server.KeyType, v any) (string, error) {
+	switch {
 	case v == nil:
 		return "", server.ErrNull
-	case t == server.KeyTimestamp || t == server.KeyDate:
-		return w.canonicalTime(t, v)
+	case wallClock(t):
+		switch v.(type) {
+		case string, []byte:
+			m, err := readMoment(server.TextOf(v))
+			if err != nil {
+				return "", err
+			}
+			return m.canonical(t), nil
+		}
+		return "", server.Unfit(v, "a time column")
 	case t == server.KeyBytes:
 		if s, ok := v.(string); ok {
 			return hex.EncodeToString([]byte(s)), nil
@@ -71,25 +109,4 @@ func (w values) canonical(t server.KeyType, v any) (string, error) {
 		}
 	}
 	return server.Scalar(t, v)
-}
-
-// canonicalTime rounds to microseconds, as the servers store at the most. A column
-// holds the wall clock: the driver brings a time.Time into its loc first.
-func (w values) canonicalTime(t server.KeyType, v any) (string, error) {
-	var at time.Time
-	switch v := v.(type) {
-	case time.Time:
-		at = v
-	case string, []byte:
-		var err error
-		if at, err = server.ParseTime(server.TextOf(v), w.loc); err != nil {
-			return "", err
-		}
-	default:
-		return "", server.Unfit(v, "a time column")
-	}
-	if at = at.In(w.loc); t == server.KeyDate {
-		return at.Format(server.LayoutDate), nil
-	}
-	return at.Round(time.Microsecond).Format(server.LayoutTimestamp), nil
 }

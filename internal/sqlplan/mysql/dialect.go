@@ -115,6 +115,16 @@ func (d *dialect) KeyCast(sqlplan.RelationColumn) string { return "" }
 // LockClause implements [sqlplan.Dialect].
 func (d *dialect) LockClause(string, bool) string { return " FOR UPDATE" }
 
+// ExactText implements [sqlplan.Dialect]. With parseTime go-sql-driver brings dates and
+// times into a zone, where some wall clocks do not exist, and turns zero dates into others.
+func (d *dialect) ExactText(columnType string) (before, after string) {
+	switch baseType(strings.ToLower(columnType)) {
+	case "date", "datetime", "timestamp":
+		return "CAST(", " AS CHAR)"
+	}
+	return "", ""
+}
+
 // Evaluate implements [sqlplan.Dialect]: AUTO_INCREMENT makes its values
 // during INSERT, and a default that names columns needs the row.
 func (d *dialect) Evaluate(_ *sqlplan.Relation, columns []sqlplan.RelationColumn, rows int) string {
@@ -124,9 +134,17 @@ func (d *dialect) Evaluate(_ *sqlplan.Relation, columns []sqlplan.RelationColumn
 			return ""
 		}
 		list[i] = c.Default
+		if before, after := d.ExactText(c.Type); before != "" {
+			list[i] = before + "CAST(" + c.Default + " AS " + strings.ToUpper(castName(c)) + ")" + after
+		}
 	}
 	row := "SELECT " + strings.Join(list, ", ")
 	return row + strings.Repeat(" UNION ALL "+row, rows-1)
+}
+
+// castName is the type of a date or time column in CAST, which knows no TIMESTAMP.
+func castName(c sqlplan.RelationColumn) string {
+	return strings.Replace(strings.ToLower(c.Full), "timestamp", "datetime", 1)
 }
 
 // SameType implements [sqlplan.Dialect]. Casts to character types keep text as

@@ -114,6 +114,9 @@ func (d *dialect) LockClause(alias string, rekey bool) string {
 	return clause
 }
 
+// ExactText implements [sqlplan.Dialect]: pgx reads every value as it is.
+func (d *dialect) ExactText(string) (before, after string) { return "", "" }
+
 // Evaluate implements [sqlplan.Dialect].
 func (d *dialect) Evaluate(r *sqlplan.Relation, columns []sqlplan.RelationColumn, rows int) string {
 	list := make([]string, len(columns))
