@@ -51,7 +51,7 @@ type wallClocks struct {
 }
 
 func newWallClocks(t *testing.T) *wallClocks {
-	server := testdb.MariaDB(t)
+	server := testdb.MySQL(t)
 	name := server.NewDatabase(t)
 	w := &wallClocks{T: t, bare: server.Open(t, name), sealed: map[string]*sql.DB{}}
 	for _, ddl := range wallClockTables {
