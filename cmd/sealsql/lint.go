@@ -109,6 +109,9 @@ func (a *app) lint(ctx context.Context, keys bool, longest int) (*linter, error)
 		if err := l.schema(ctx, db, name, longest); err != nil {
 			return nil, err
 		}
+		if err := l.guards(ctx, db, name); err != nil {
+			return nil, err
+		}
 	}
 	if keys {
 		if err := l.keys(ctx); err != nil {

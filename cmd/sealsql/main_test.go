@@ -46,7 +46,7 @@ const (
 	euKey  = "arn:aws:kms:eu-west-1:111122223333:key/99999999-8888-4777-8666-555555555555"
 )
 
-const scripts = 9
+const scripts = 10
 
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/script/*.txtar")
@@ -57,7 +57,7 @@ func TestScripts(t *testing.T) {
 		t.Run(server.String(), func(t *testing.T) {
 			testscript.Run(t, testscript.Params{Dir: "testdata/script", UpdateScripts: update, RequireExplicitExec: true,
 				Setup: func(e *testscript.Env) error { return setUp(t, server, e) },
-				Cmds:  map[string]func(*testscript.TestScript, bool, []string){"sql": sqlCommand, "kms": kmsCommand, "seal": sealCommand, "same": sameCommand},
+				Cmds:  map[string]func(*testscript.TestScript, bool, []string){"sql": sqlCommand, "kms": kmsCommand, "seal": sealCommand, "same": sameCommand, "statements": statementsCommand},
 				Condition: func(c string) (bool, error) {
 					return c == server.Name, nil
 				}})
@@ -97,6 +97,15 @@ func text(ts *testscript.TestScript, s string) string {
 		return strings.NewReplacer("bytea", "blob", "bigserial", "bigint auto_increment").Replace(s)
 	}
 	return s
+}
+
+// statementsCommand is: statements FILE. It runs each line but comments.
+func statementsCommand(ts *testscript.TestScript, neg bool, args []string) {
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		if !strings.HasPrefix(line, "--") {
+			sqlCommand(ts, neg, []string{strings.TrimSuffix(strings.TrimSpace(line), ";")})
+		}
+	}
 }
 
 // sqlCommand is: sql TEXT [WANT]. WANT is the rows' values, joined by | and newlines.

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
+	"database/sql"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealsql/sealsql/internal/server"
+	"github.com/sealsql/sealsql/policy"
 	"github.com/sealsql/sealsql/rekey"
 )
 
@@ -27,7 +31,7 @@ the policy does not name it, 4 if not. The answer covers the columns of the poli
   sealsql report --may-disable arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab && echo yes`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, db, _, err := a.both(cmd.Context())
+			p, db, dialect, err := a.both(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -44,6 +48,9 @@ the policy does not name it, 4 if not. The answer covers the columns of the poli
 				}
 				answer.add(s)
 			}
+			if answer.Guards, err = reportedGuards(cmd.Context(), p, db, dialect, list); err != nil {
+				return err
+			}
 			return a.showSurvey(answer)
 		},
 	}
@@ -57,10 +64,29 @@ the policy does not name it, 4 if not. The answer covers the columns of the poli
 
 // surveyAnswer is what report says.
 type surveyAnswer struct {
-	Columns    []*rekey.Survey `json:"columns"`
-	MayDisable string          `json:"may_disable,omitempty"`
-	Answer     *bool           `json:"answer,omitempty"`
-	Why        []string        `json:"why,omitempty"`
+	Columns []*rekey.Survey `json:"columns"`
+	// Guards are the states of the columns' guards, by table and column.
+	Guards     map[string]guardState `json:"guards"`
+	MayDisable string                `json:"may_disable,omitempty"`
+	Answer     *bool                 `json:"answer,omitempty"`
+	Why        []string              `json:"why,omitempty"`
+}
+
+// reportedGuards returns the state of each column's guard: the worst, where several
+// schemas have the table.
+func reportedGuards(ctx context.Context, p *policy.Policy, db *sql.DB, dialect string, list []place) (map[string]guardState, error) {
+	room, err := server.Named(dialect)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]guardState{}
+	err = guardStates(ctx, p, room, db, func(t policy.Table, c policy.Column, _ server.Guard, s guardState) {
+		at := place{t.FullName(), c.Name}
+		if before, ok := out[at.table+"."+at.column]; slices.Contains(list, at) && (!ok || before == guardHolds) {
+			out[at.table+"."+at.column] = s
+		}
+	})
+	return out, err
 }
 
 func (s *surveyAnswer) add(column *rekey.Survey) {
@@ -83,6 +109,9 @@ func (a *app) showSurvey(s surveyAnswer) error {
 	} else {
 		for _, c := range s.Columns {
 			a.showColumn(c)
+			if state, ok := s.Guards[c.Table+"."+c.Column]; ok {
+				a.printf("  guard against clear text: %s\n", state)
+			}
 		}
 		if s.Answer != nil {
 			a.printf("may %s be disabled? %s\n", s.MayDisable, map[bool]string{true: a.paint(green, "yes"), false: a.paint(red, "no")}[*s.Answer])

@@ -111,7 +111,7 @@ func (a *app) root() *cobra.Command {
 	f.StringVar(&a.region, "region", "", "the AWS Region to work in, where the policy names none (default $AWS_REGION)")
 	f.StringVarP(&a.output, "output", "o", "text", "text or json")
 	f.StringVar(&a.color, "color", "auto", "auto, always or never; auto means on a terminal, unless NO_COLOR is set")
-	root.AddCommand(a.lintCommand(), a.explainCommand(), a.inspectCommand(), a.reportCommand())
+	root.AddCommand(a.lintCommand(), a.planCommand(), a.explainCommand(), a.inspectCommand(), a.reportCommand())
 	root.AddCommand(a.jobCommands()...)
 	root.AddCommand(a.keysCommand())
 	return root

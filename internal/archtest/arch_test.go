@@ -112,7 +112,7 @@ var allowed = map[string][]string{
 	},
 
 	"internal/server": {
-		"internal/sqlplan",
+		"internal/sqlplan", "policy",
 	},
 
 	"internal/server/mysql": {

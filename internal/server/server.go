@@ -63,6 +63,14 @@ type Server interface {
 	// BytesLiteral spells bytes, TextLiteral a base64 text, as a literal.
 	BytesLiteral(b []byte) string
 	TextLiteral(s string) string
+
+	// AddGuard returns the statements that add a guard to its table, DropGuard
+	// the one that takes it away.
+	AddGuard(g Guard) []string
+	DropGuard(g Guard) string
+	// Guards lists the names of a table's guards. enforced is false for one that
+	// does not hold for every row.
+	Guards(ctx context.Context, db *sql.DB, schema, table string) (enforced map[string]bool, err error)
 }
 
 // Planner plans one SQL text. Implementations are safe for concurrent use.

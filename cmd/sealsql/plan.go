@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sealsql/sealsql/internal/server"
+	"github.com/sealsql/sealsql/policy"
+)
+
+func (a *app) planCommand() *cobra.Command {
+	var table, column string
+	var down bool
+	c := &cobra.Command{
+		Use: "plan", Short: "Prints the DDL that a policy asks for",
+		Long: `plan prints the SQL that prepares tables for the policy, for you to read and run. It runs nothing.
+
+Each protected column gets a guard: a CHECK constraint that takes the forms which the policy writes and
+reads, and refuses clear text, whoever writes it. The constraint's name carries a digest of what it checks:
+lint and report look for that name. A column with plaintext_reads: allow gets none, since clear text may
+lie in it; run plan again after the backfill.
+
+With --down plan prints the statements that take all of it away.`,
+		Example: `  sealsql plan --dialect postgres > guards.sql
+  sealsql plan --dsn "$SEALSQL_DSN" --table accounts
+  sealsql plan --dialect mysql --down`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, room, db, err := a.planning(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if db != nil {
+				defer func() { _ = db.Close() }()
+			}
+			list, err := columns(p, table, column)
+			if err != nil {
+				return err
+			}
+			steps, err := planSteps(cmd.Context(), p, room, db, list)
+			if err != nil {
+				return err
+			}
+			return a.showPlan(steps, down)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&table, "table", "", "only this table, named as the policy names it")
+	f.StringVar(&column, "column", "", "only this column")
+	f.BoolVar(&down, "down", false, "print the way back")
+	return c
+}
+
+// planning returns the policy, the server's room, and the database if there is one.
+func (a *app) planning(ctx context.Context) (*policy.Policy, server.Server, *sql.DB, error) {
+	if a.dsn != "" {
+		p, db, name, err := a.both(ctx)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		room, err := server.Named(name)
+		return p, room, db, err
+	}
+	p, err := a.loadPolicy()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if a.dialect == "" {
+		return nil, nil, nil, usagef("the DDL depends on the server; pass --dialect postgres, --dialect mysql or --dsn")
+	}
+	name, err := dialectOf("", a.dialect)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	room, err := server.Named(name)
+	return p, room, nil, err
+}
+
+// planStep is the DDL of one column.
+type planStep struct {
+	Table  string   `json:"table"`
+	Column string   `json:"column"`
+	Up     []string `json:"up,omitempty"`
+	Down   []string `json:"down,omitempty"`
+	// Why says why there is none.
+	Why string `json:"why,omitempty"`
+}
+
+func planSteps(ctx context.Context, p *policy.Policy, room server.Server, db *sql.DB, list []place) ([]planStep, error) {
+	var out []planStep
+	err := eachGuard(ctx, p, room, db, func(t policy.Table, c policy.Column, g server.Guard, ok bool) {
+		table := t.FullName()
+		if !slices.Contains(list, place{table, c.Name}) {
+			return
+		}
+		step := planStep{Table: table, Column: c.Name, Why: "plaintext_reads is allow, so clear text may lie in the column; plan again after the backfill"}
+		if ok {
+			step = planStep{Table: table, Column: c.Name, Up: room.AddGuard(g), Down: []string{room.DropGuard(g)}}
+		}
+		out = append(out, step)
+	})
+	return out, err
+}
+
+func (a *app) showPlan(steps []planStep, down bool) error {
+	if a.output == "json" {
+		return a.json(steps)
+	}
+	for _, s := range steps {
+		statements := s.Up
+		if down {
+			statements = s.Down
+		}
+		a.printf("-- %s.%s: %s\n", s.Table, s.Column, word(s.Why != "", s.Why)+word(s.Why == "" && !down, "clear text is refused, whoever writes it")+word(s.Why == "" && down, "the way back"))
+		for _, text := range statements {
+			a.printf("%s;\n", text)
+		}
+	}
+	return nil
+}
