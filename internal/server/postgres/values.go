@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
@@ -45,17 +47,29 @@ func (Server) KeyType(c sqlplan.RelationColumn) server.KeyType {
 func (Server) Capacity(sqlplan.RelationColumn) (int, bool) { return 0, false }
 
 // Values implements [server.Server].
-func (Server) Values(server.Session, sqldriver.Conn, []sqldriver.NamedValue) server.Values {
-	return values{}
+func (Server) Values(_ server.Session, base sqldriver.Conn, options []sqldriver.NamedValue) server.Values {
+	return values{base, options}
 }
 
-// values are the rules of pgx in the modes that describe parameters first.
-type values struct{}
+// values are the rules of pgx for one statement.
+type values struct {
+	base    sqldriver.Conn
+	options []sqldriver.NamedValue
+}
 
-func (values) Given(c *server.Column, v any) (string, error) {
+// Given implements [server.Values].
+func (w values) Given(c *server.Column, v any) (string, error) {
 	v, err := server.Plain(v)
-	if err == nil && c.Key == server.KeyTimestampTZ {
+	if err != nil {
+		return "", err
+	}
+	switch c.Key {
+	case server.KeyTimestampTZ:
 		err = zoned(v)
+	case server.KeyTimestamp, server.KeyDate:
+		if at, ok := v.(time.Time); ok && w.inUTC() {
+			v = at.UTC()
+		}
 	}
 	if err != nil {
 		return "", err
@@ -63,6 +77,27 @@ func (values) Given(c *server.Column, v any) (string, error) {
 	return canonical(c.Key, v)
 }
 
+// inUTC reports whether pgx writes a time.Time into a column without a zone as the
+// wall clock of UTC. It does so in the modes that do not ask for the parameters'
+// types; in the others the wall clock is the value's own.
+func (w values) inUTC() bool {
+	mode, known := pgx.QueryExecMode(0), false
+	for _, o := range w.options {
+		if m, ok := o.Value.(pgx.QueryExecMode); ok {
+			mode, known = m, true
+		}
+	}
+	if !known {
+		conn, ok := server.Unwrap(w.base).(interface{ Conn() *pgx.Conn })
+		if !ok {
+			return false
+		}
+		mode = conn.Conn().Config().DefaultQueryExecMode
+	}
+	return mode == pgx.QueryExecModeExec || mode == pgx.QueryExecModeSimpleProtocol
+}
+
+// Shown implements [server.Values].
 func (values) Shown(c *server.Column, v any) (string, error) {
 	v, err := server.Plain(v)
 	if err != nil {
@@ -85,8 +120,8 @@ func canonical(t server.KeyType, v any) (string, error) {
 	return server.Scalar(t, v)
 }
 
-// canonicalTime takes the wall clock of a time.Time as it is, as pgx does, and
-// cuts it off at microseconds. The server rounds texts to microseconds.
+// canonicalTime takes the wall clock of a time.Time as it is, and cuts it off at
+// microseconds, as pgx does. The server would round a text.
 func canonicalTime(t server.KeyType, v any) (string, error) {
 	var at time.Time
 	switch v := v.(type) {
@@ -97,14 +132,17 @@ func canonicalTime(t server.KeyType, v any) (string, error) {
 		if at, err = server.ParseTime(server.TextOf(v), time.UTC); err != nil {
 			return "", err
 		}
+		if at.Nanosecond()%1000 != 0 && t != server.KeyDate {
+			return "", server.ErrNotKept
+		}
 	default:
 		return "", server.Unfit(v, "a time column")
 	}
 	switch t {
 	case server.KeyTimestampTZ:
-		return at.UTC().Round(time.Microsecond).Format(server.LayoutTimestampTZ), nil
+		return at.UTC().Format(server.LayoutTimestampTZ), nil
 	case server.KeyTimestamp:
-		return at.Round(time.Microsecond).Format(server.LayoutTimestamp), nil
+		return at.Format(server.LayoutTimestamp), nil
 	default:
 		return at.Format(server.LayoutDate), nil
 	}

@@ -115,9 +115,13 @@ func (d *dialect) KeyCast(sqlplan.RelationColumn) string { return "" }
 // LockClause implements [sqlplan.Dialect].
 func (d *dialect) LockClause(string, bool) string { return " FOR UPDATE" }
 
-// ExactText implements [sqlplan.Dialect]. With parseTime go-sql-driver brings dates and
-// times into a zone, where some wall clocks do not exist, and turns zero dates into others.
-func (d *dialect) ExactText(columnType string) (before, after string) {
+// ExactText implements [sqlplan.Dialect].
+func (d *dialect) ExactText(columnType string) (before, after string) { return ExactText(columnType) }
+
+// ExactText is what is written around a column of the type to read it as text. With
+// parseTime go-sql-driver brings dates and times into a zone, where some wall clocks do
+// not exist, and turns zero dates into others.
+func ExactText(columnType string) (before, after string) {
 	switch baseType(strings.ToLower(columnType)) {
 	case "date", "datetime", "timestamp":
 		return "CAST(", " AS CHAR)"
