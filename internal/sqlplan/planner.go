@@ -25,6 +25,7 @@ type Planner struct {
 
 type reaching struct {
 	version   uint64
+	attached  int64
 	relations []*Relation
 	names     nameSet // of every protected or reaching relation
 }
@@ -64,11 +65,12 @@ func (p *Planner) Plan(ctx context.Context, text string) (plan *Plan, err error)
 // reach returns what the catalog says about further relations, and the names
 // to look for.
 func (p *Planner) reach() *reaching {
-	version := p.catalog.Version()
-	if r := p.reaching.Load(); r != nil && r.version == version {
+	version, attached := p.catalog.Version(), p.rules.attached.n.Load()
+	if r := p.reaching.Load(); r != nil && r.version == version && r.attached == attached {
 		return r
 	}
-	r := &reaching{version: version, relations: p.catalog.Readers()}
+	r := &reaching{version: version, attached: attached, relations: p.catalog.Readers()}
+	r.relations = append(r.relations[:len(r.relations):len(r.relations)], p.rules.attached.all()...)
 	for _, t := range p.rules.Tables {
 		r.names.add(t.Name)
 	}
@@ -260,6 +262,7 @@ func (a *analysis) run() (*Plan, error) {
 	if a.err != nil {
 		return nil, a.err // two changes of the text overlap
 	}
+	a.p.rules.attached.add(a.attached)
 	return plan, nil
 }
 

@@ -3,9 +3,13 @@ package sqlplan
 import (
 	"context"
 	"slices"
+	"sync"
+	"sync/atomic"
 )
 
-// Rules is what the planner needs of the policy. It is immutable.
+// Rules is what the planner needs of the policy. Its fields are immutable. The
+// planners of one policy share it, and with it what their texts attach to
+// protected tables.
 type Rules struct {
 	Tables []*Table
 	Views  []View
@@ -13,6 +17,37 @@ type Rules struct {
 	// nesting. A longer or deeper text that names a protected table is refused.
 	MaxText  int
 	MaxDepth int
+
+	attached attachments
+}
+
+// attachments are relations that planned texts make partitions or children of
+// protected tables. They count from the planning of such a text on: until it is
+// committed, no other connection can read them in the catalog.
+type attachments struct {
+	mu   sync.Mutex
+	list []*Relation
+	n    atomic.Int64 // the length of list
+}
+
+func (a *attachments) add(list []*Relation) {
+	if len(list) == 0 {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, r := range list {
+		if !slices.ContainsFunc(a.list, func(x *Relation) bool { return x.Schema == r.Schema && x.Name == r.Name }) {
+			a.list = append(a.list, r)
+		}
+	}
+	a.n.Store(int64(len(a.list)))
+}
+
+func (a *attachments) all() []*Relation {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.list)
 }
 
 // Table is a protected table.

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
@@ -62,11 +63,26 @@ func (d *dialect) Words(text string, yield func(word string)) bool {
 		switch t.kind {
 		case kindWord, kindQuoted:
 			yield(t.text)
+			if len(t.text) > maxName {
+				yield(truncated(t.text))
+			}
 		case kindString:
 			yield(strings.ReplaceAll(text[t.start:t.end], "''", "'"))
 		}
 	}
 	return !d.Obscured(text)
+}
+
+// maxName is the most bytes of a name that the server reads.
+const maxName = 63
+
+// truncated is what the server makes of a longer name, if its encoding is UTF-8.
+func truncated(name string) string {
+	n := maxName
+	for n > 0 && !utf8.RuneStart(name[n]) {
+		n--
+	}
+	return name[:n]
 }
 
 // Obscured implements [sqlplan.Dialect].
