@@ -30,6 +30,9 @@ func (p *translator) define(i, end int) unit {
 		u.done = p.utility(i, end, sqlplan.UtilityHarmless, p.verb(i)+" "+p.verb(at))
 	case name >= end:
 		fail("a definition without a name")
+	case kind != "VIEW" && p.holdsQuery(at, p.tableQuery(i, name, end)):
+		// No server takes a query there, and each writes the text to its log.
+		u.done = p.utility(i, end, sqlplan.UtilityUnknown, p.verb(i)+" "+kind)
 	case kind == "VIEW":
 		u.store = p.storeUtility(i, end, name, p.verb(i)+" VIEW")
 		p.hideDefinition(&u, name)
@@ -39,6 +42,24 @@ func (p *translator) define(i, end int) unit {
 		p.defineTable(&u, at, name)
 	}
 	return u
+}
+
+// tableQuery returns where the query of CREATE TABLE … SELECT begins, or the end.
+func (p *translator) tableQuery(i, name, end int) int {
+	if !p.word(i, "CREATE") || p.seekWord(i, name, "TABLE") == name {
+		return end
+	}
+	return p.queryStart(p.nameEnd(name), end)
+}
+
+// holdsQuery reports whether a query stands among the tokens [i, end).
+func (p *translator) holdsQuery(i, end int) bool {
+	for ; i < end; i++ {
+		if p.word(i, "SELECT") || p.op(i-1, "(") && p.anyWord(i, "TABLE", "VALUES", "WITH") != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // objectName skips IF [NOT] EXISTS.

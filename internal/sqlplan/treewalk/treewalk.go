@@ -84,36 +84,3 @@ func leads(t reflect.Type, depth int) bool {
 	}
 	return false
 }
-
-// Positions lists the fields, as "Type.Field", that a tree of the root's type
-// can have and whose type holds satisfies; types in skip are not entered.
-// Implementations of an interface are looked up in impls.
-func Positions(root reflect.Type, impls func(iface reflect.Type) []reflect.Type, holds func(reflect.Type) bool) []string {
-	var out []string
-	seen := map[reflect.Type]bool{}
-	var enter func(t reflect.Type)
-	enter = func(t reflect.Type) {
-		switch t.Kind() {
-		case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
-			enter(t.Elem())
-		case reflect.Interface:
-			for _, x := range impls(t) {
-				enter(x)
-			}
-		case reflect.Struct:
-			if seen[t] {
-				return
-			}
-			seen[t] = true
-			for _, i := range fieldsOf(t) {
-				f := t.Field(i)
-				if holds(f.Type) {
-					out = append(out, t.Name()+"."+f.Name)
-				}
-				enter(f.Type)
-			}
-		}
-	}
-	enter(root)
-	return out
-}
