@@ -304,29 +304,59 @@ type joined struct {
 
 // columns lists merged columns first, then the rest of both sides.
 func (j *joined) columns() ([]*column, bool) {
-	left, knownLeft := j.left.columns()
-	right, knownRight := j.right.columns()
+	first, knownFirst := j.left.columns()
+	second, knownSecond := j.right.columns()
+	known := knownFirst && knownSecond
 	var list []*column
-	for _, name := range j.using {
-		list = append(list, j.merge(name))
+	switch {
+	case len(j.using) == 0:
+		return append(first[:len(first):len(first)], second...), known
+	case j.a.d.KeptSideFirst():
+		if j.kind == JoinRight {
+			first, second = second, first
+		}
+		for _, c := range first {
+			if name, ok := j.mergedName(c.name); ok {
+				list = append(list, j.merge(name))
+			}
+		}
+		// MySQL swaps the sides of a RIGHT JOIN within a join with USING;
+		// MariaDB does not.
+		known = known && !swapped(j.left) && !swapped(j.right)
+	default:
+		for _, name := range j.using {
+			list = append(list, j.merge(name))
+		}
 	}
-	for _, side := range [][]*column{left, right} {
+	for _, side := range [][]*column{first, second} {
 		for _, c := range side {
 			if !j.isMerged(c.name) {
 				list = append(list, c)
 			}
 		}
 	}
-	return list, knownLeft && knownRight
+	return list, known
+}
+
+// swapped reports whether a RIGHT JOIN without shared columns is in the tree.
+func swapped(n node) bool {
+	j, ok := n.(*joined)
+	return ok && (j.kind == JoinRight && len(j.using) == 0 || swapped(j.left) || swapped(j.right))
+}
+
+// mergedName is the name, as USING writes it, of a column that is merged.
+func (j *joined) mergedName(name string) (string, bool) {
+	for _, u := range j.using {
+		if j.a.d.SameColumn(u, name) {
+			return u, true
+		}
+	}
+	return "", false
 }
 
 func (j *joined) isMerged(name string) bool {
-	for _, u := range j.using {
-		if j.a.d.SameColumn(u, name) {
-			return true
-		}
-	}
-	return false
+	_, ok := j.mergedName(name)
+	return ok
 }
 
 // merge returns the column that USING makes of two.

@@ -108,6 +108,10 @@ func (a *analysis) columnLeaf(t *target, c *Column, e *ColumnRef) (written, bool
 	if !e.Star {
 		v = a.lookup(e, t.scope)
 	}
+	if len(e.Qualifier) == 0 && t.proposed != nil && len(t.scope.find(e.Name)) > 1 {
+		a.refuse(e.Span, c.object(), "a column that the row and the proposed row both have", "qualify it")
+		return written{}, false
+	}
 	switch {
 	case v.kind == valueGiven:
 		return written{kind: leafCells, expr: e, value: v}, true
