@@ -135,6 +135,17 @@ func TestSizes(t *testing.T) {
 			t.Errorf("%s: AWS's message is not read: %v", c.name, err)
 		}
 	}
+	side := newCompactSide(t)
+	for _, ec := range []codec.Context{row, located} {
+		v, err := side.codec.Seal(ctx, nil, []byte(ssn), ec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(v) != 53+len(ssn) {
+			t.Errorf("a compact value takes %d bytes", len(v))
+		}
+	}
+	fmt.Fprintf(table, "compact\t%d\t–\t%d\t\n", 53+len(ssn), 53+len(ssn))
 	_ = table.Flush()
 }
 
