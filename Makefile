@@ -83,7 +83,7 @@ bench-overhead: servers
 profile-overhead:
 	scripts/profile-overhead.sh
 
-# bench-peers compares with AWS's SDK for Go, and with the bare cryptography,
+# bench-peers compares with AWS's SDK for Go, with Tink and with the bare cryptography,
 # in one run, and prints a table of the ratios.
 bench-peers:
 	cd interop && go test -run '^$$' -bench Peers -benchtime 2s .

@@ -174,7 +174,7 @@ func BenchmarkPeers(b *testing.B) {
 // SDK for Go with its hierarchical keyring, and a bare program of the same HMAC and
 // counter mode with crypto/hmac and cipher.NewCTR, and prints a table of the ratios.
 func BenchmarkCompactPeers(b *testing.B) {
-	ours := newCompactSide(b)
+	ctx, ours := b.Context(), newCompactSide(b)
 	ctrHMAC := ours.tink(b)
 	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
 	if err != nil {
@@ -208,9 +208,9 @@ func BenchmarkCompactPeers(b *testing.B) {
 			trip func() error
 		}{
 			{"compact", 200, func() error {
-				v, err := ours.codec.Seal(b.Context(), nil, plaintext, benchContext)
+				v, err := ours.codec.Seal(ctx, nil, plaintext, benchContext)
 				if err == nil {
-					_, err = ours.codec.Open(b.Context(), nil, v, benchContext)
+					_, err = ours.codec.Open(ctx, nil, v, benchContext)
 				}
 				return err
 			}},

@@ -51,6 +51,8 @@ type CacheConfig struct {
 // deadline.
 type Cache struct {
 	config CacheConfig
+	start  time.Time
+	age    func() time.Duration // the time since start
 
 	content *contentKeys // nil if none are kept
 
@@ -76,8 +78,8 @@ type slotKey struct {
 type slot struct {
 	key        slotKey
 	secret     *secret
-	expires    time.Time
-	refresh    time.Time
+	expires    time.Duration // these two since the cache's start
+	refresh    time.Duration
 	next, prev *slot
 }
 
@@ -124,10 +126,15 @@ func NewCache(c CacheConfig) (*Cache, error) {
 	if c.Capacity == 0 {
 		c.Capacity = DefaultCapacity
 	}
+	start := time.Now()
+	age := func() time.Duration { return time.Since(start) } // half the cost of time.Now
 	if c.Now == nil {
 		c.Now = time.Now
+	} else {
+		start = c.Now()
+		age = func() time.Duration { return c.Now().Sub(start) }
 	}
-	cache := &Cache{config: c, slots: map[slotKey]*slot{}, negative: map[slotKey]time.Time{}, versions: map[string]*versions{}}
+	cache := &Cache{config: c, start: start, age: age, slots: map[slotKey]*slot{}, negative: map[slotKey]time.Time{}, versions: map[string]*versions{}}
 	if c.ContentKeys > 0 {
 		cache.content = &contentKeys{limit: c.ContentKeys, kept: map[messageID]kept{}}
 	}
@@ -217,19 +224,21 @@ func (c *Cache) find(ctx context.Context, key slotKey) (*secret, *keyservice.Wai
 // inForce returns the slot of a key that may be used, and has it looked up
 // again in good time; nil if there is none.
 func (c *Cache) inForce(ctx context.Context, key slotKey) *slot {
-	s := c.slots[key]
-	if s == nil {
-		return nil
+	s := c.ring.next // mostly the same as before
+	if s == &c.ring || s.key != key {
+		if s = c.slots[key]; s == nil {
+			return nil
+		}
 	}
-	now := c.config.Now()
-	if !now.Before(s.expires) {
+	now := c.age()
+	if now >= s.expires {
 		c.drop(s)
 		return nil
 	}
 	c.touch(s)
-	if !now.Before(s.refresh) {
+	if now >= s.refresh {
 		// Once for each third of what is left, whether it works or not.
-		s.refresh = now.Add(max(s.expires.Sub(now)/3, time.Millisecond))
+		s.refresh = now + max((s.expires-now)/3, time.Millisecond)
 		c.flights.Start(ctx, key, c.lookUp(key))
 	}
 	return s
@@ -293,8 +302,8 @@ func (c *Cache) forget(id string) {
 
 // keep puts a key into the cache, in place of the one it has.
 func (c *Cache) keep(key slotKey, s *secret, began time.Time) {
-	expires := began.Add(c.config.TTL)
-	if !c.config.Now().Before(expires) {
+	age := began.Sub(c.start)
+	if c.age() >= age+c.config.TTL {
 		return
 	}
 	if old := c.slots[key]; old != nil {
@@ -303,7 +312,7 @@ func (c *Cache) keep(key slotKey, s *secret, began time.Time) {
 	for len(c.slots) >= c.config.Capacity {
 		c.drop(c.ring.prev)
 	}
-	n := &slot{key: key, secret: s.hold(), expires: expires, refresh: began.Add(c.config.TTL * 2 / 3)}
+	n := &slot{key: key, secret: s.hold(), expires: age + c.config.TTL, refresh: age + c.config.TTL*2/3}
 	c.slots[key] = n
 	c.insert(n)
 	if c.sweep == nil {
@@ -315,9 +324,9 @@ func (c *Cache) keep(key slotKey, s *secret, began time.Time) {
 func (c *Cache) prune() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := c.config.Now()
+	now := c.age()
 	for _, s := range c.slots {
-		if !now.Before(s.expires) {
+		if now >= s.expires {
 			c.drop(s)
 		}
 	}

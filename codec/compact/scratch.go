@@ -69,9 +69,9 @@ func (s *scratch) states(key []byte) (inner, outer []byte, err error) {
 func (s *scratch) mac(dst []byte, k *Key, aad, text []byte) {
 	_ = s.inner.UnmarshalBinary(k.inner) // never fails for what AppendBinary gave
 	_ = s.outer.UnmarshalBinary(k.outer)
-	binary.BigEndian.PutUint64(s.length[:], 8*uint64(len(aad)))
 	_, _ = s.inner.Write(aad)
 	_, _ = s.inner.Write(text)
+	binary.BigEndian.PutUint64(s.length[:], 8*uint64(len(aad)))
 	_, _ = s.inner.Write(s.length[:])
 	_, _ = s.outer.Write(s.inner.Sum(s.sum[:0]))
 	s.outer.Sum(dst)
