@@ -1,7 +1,5 @@
 package sqlplan
 
-import "strings"
-
 // insertion is the state of planning one INSERT into a protected table.
 type insertion struct {
 	a     *analysis
@@ -10,6 +8,8 @@ type insertion struct {
 	alone bool
 	// names are the columns written, in order; index finds one.
 	names []string
+	// more are the columns that were added: see writeList.
+	more []string
 	// server are the context sources that the server makes.
 	server *serverColumns
 	// rowSeals are the seals of each row of Rows, or of branches.
@@ -130,6 +130,7 @@ func (in *insertion) run(sc *scope) {
 		in.conflict()
 	}
 	in.server.finish()
+	in.writeList()
 }
 
 // columns finds the columns that are written, and writes them into the text
@@ -166,11 +167,6 @@ func (in *insertion) columns() bool {
 	}
 	a.implied = append(a.implied, rel)
 	in.names = in.names[:width]
-	quoted := make([]string, len(in.names))
-	for i, n := range in.names {
-		quoted[i] = a.d.Quote(n)
-	}
-	a.insertText(s.TargetEnd, " ("+strings.Join(quoted, ", ")+")")
 	return true
 }
 

@@ -323,21 +323,7 @@ func (u *updating) replaceOld(seal int, c *Column) bool {
 		a.refuse(s.Span, c.object(), "an UPDATE keeps a value for some rows and changes a column that it is bound to", "change the row key and the value by two statements")
 		return false
 	}
-	last := u.s.Set[len(u.s.Set)-1]
-	if last.Grouped {
-		a.refuse(last.Span, c.object(), "an UPDATE that changes the row key by a row assignment", "assign each column by itself")
-		return false
-	}
-	a.edits = append(a.edits, edit{span: Span{last.Last, last.Last}, parts: []part{textPart(", " + u.assigned(c) + " = "), u.choose(seal, c)}})
-	return true
-}
-
-// assigned writes the column as the left side of an assignment.
-func (u *updating) assigned(c *Column) string {
-	if _, single := u.s.Targets[0].(*TableRef); single {
-		return u.a.d.Quote(c.Name)
-	}
-	return u.t.item.text(c.Name)
+	return updateSite{u}.add(c.Name, func(int, bool) part { return u.choose(seal, c) })
 }
 
 // narrow restricts the statement to the locked rows.

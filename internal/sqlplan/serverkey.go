@@ -159,29 +159,20 @@ func (k *serverColumns) insertEvaluated(columns []RelationColumn) {
 	always := false
 	for at, i := range k.sources {
 		always = always || columns[at].Identity == "always"
-		listed := k.in.at(k.in.t.table.Sources[i]) >= 0
-		if !listed {
-			if len(s.Columns) > 0 {
-				a.insertText(s.ColumnsEnd, ", "+a.d.Quote(columns[at].Name))
-			} else {
-				a.insertText(s.TargetEnd, "") // the list was added and names every column
-				a.refuse(s.Span, k.in.t.table.Name, "a row key that the server makes, in an INSERT without a column list", "list the columns")
-				return
+		made := func(n int, alone bool) part {
+			p := argPart(Arg{Kind: ArgServer, Index: at, Row: n})
+			if alone {
+				p.cast = a.d.KeyCast(columns[at])
 			}
+			return p
 		}
-		for n, b := range k.in.branches {
-			arg := argPart(Arg{Kind: ArgServer, Index: at, Row: n})
-			arg.cast = a.d.KeyCast(columns[at])
-			a.edits = append(a.edits, edit{span: Span{b.TargetsEnd, b.TargetsEnd}, parts: []part{textPart(", "), arg}})
+		if k.in.at(k.in.t.table.Sources[i]) < 0 {
+			insertSite{k.in}.add(columns[at].Name, made)
+			continue
 		}
-		for n, r := range s.Rows {
-			arg := argPart(Arg{Kind: ArgServer, Index: at, Row: n})
-			if !listed {
-				a.edits = append(a.edits, edit{span: Span{r.End, r.End}, parts: []part{textPart(", "), arg}})
-				continue
-			}
-			if e, made := k.rows[[2]int{n, i}]; made {
-				a.replace(e.At(), arg)
+		for n := range s.Rows {
+			if e, ok := k.rows[[2]int{n, i}]; ok {
+				a.replace(e.At(), made(n, false))
 			}
 		}
 	}
