@@ -340,7 +340,7 @@ func (e *engine) verifiable(plan *sqlplan.Plan) error {
 			if col := e.columns[p.Column]; col.unverifiable == policy.UnverifiableError {
 				return &sqlplan.Refusal{Object: col.table + "." + col.name,
 					What: "the statement's shape hides which row a protected value belongs to",
-					Mend: "select the row key beside it without DISTINCT, GROUP BY or set operations, or set unverifiable: alert for the column"}
+					Hint: "select the row key beside it without DISTINCT, GROUP BY or set operations, or set unverifiable: alert for the column"}
 			}
 		}
 	}

@@ -11,7 +11,7 @@ import (
 // planError turns what the planner returned into what users see.
 func planError(err error) error {
 	if r, ok := errors.AsType[*sqlplan.Refusal](err); ok {
-		return &fault.RefusedError{Line: r.Line, Column: r.Column, Object: r.Object, What: r.What, Hint: r.Mend}
+		return &fault.RefusedError{Line: r.Line, Column: r.Column, Object: r.Object, What: r.What, Hint: r.Hint}
 	}
 	if errors.Is(err, ErrCatalog) {
 		return err

@@ -35,12 +35,12 @@ func isNull(e Expr) bool {
 }
 
 const (
-	mendCompute = "select the column itself and compute in the application"
-	mendCompare = "compare in the application, or keep a keyed hash of the value in another column and compare that"
+	hintCompute = "select the column itself and compute in the application"
+	hintCompare = "compare in the application, or keep a keyed hash of the value in another column and compare that"
 )
 
 // use says how an expression's value is used, for messages.
-type use struct{ what, mend string }
+type use struct{ what, hint string }
 
 func (a *analysis) checkAll(list []Expr, s *scope, where string) {
 	for _, e := range list {
@@ -51,7 +51,7 @@ func (a *analysis) checkAll(list []Expr, s *scope, where string) {
 // check refuses an expression that uses a protected value in any way but a
 // test for NULL or a count.
 func (a *analysis) check(e Expr, s *scope, where string) {
-	a.checkUse(e, s, use{where, mendCompare})
+	a.checkUse(e, s, use{where, hintCompare})
 }
 
 func (a *analysis) checkUse(e Expr, s *scope, u use) {
@@ -93,19 +93,19 @@ func (a *analysis) checkUse(e Expr, s *scope, u use) {
 func useOf(e Expr, u use) use {
 	switch e := e.(type) {
 	case *Cast:
-		return use{"a cast of a protected column", mendCompute}
+		return use{"a cast of a protected column", hintCompute}
 	case *Row:
-		return use{"a row value that holds a protected column", mendCompute}
+		return use{"a row value that holds a protected column", hintCompute}
 	case *Case:
-		return use{"CASE over a protected column", mendCompute}
+		return use{"CASE over a protected column", hintCompute}
 	case *Op:
 		switch e.What {
 		case OpAnd, OpOr, OpNot:
 			return u
 		case "||":
-			return use{"concatenation with a protected column", mendCompute}
+			return use{"concatenation with a protected column", hintCompute}
 		}
-		return use{"a comparison of a protected column, or an operator on it", mendCompare}
+		return use{"a comparison of a protected column, or an operator on it", hintCompare}
 	}
 	return u
 }
@@ -143,7 +143,7 @@ func (a *analysis) useValue(v value, at Span, u use) {
 	case v.kind == valueWhole && v.item.sensitive():
 		a.refuse(at, v.item.name, "a whole row of a protected table", "name the columns")
 	case v.protected():
-		a.refuse(at, v.column.object(), u.what, u.mend)
+		a.refuse(at, v.column.object(), u.what, u.hint)
 	default:
 		a.usePlainly(v, at)
 	}
@@ -151,14 +151,14 @@ func (a *analysis) useValue(v value, at Span, u use) {
 
 // useless refuses a protected value where rows are sorted, grouped or joined.
 func (a *analysis) useless(v value, at Span, what string) {
-	a.useValue(v, at, use{what, mendCompare})
+	a.useValue(v, at, use{what, hintCompare})
 }
 
 // checkCall checks a function's arguments; count(column) is harmless.
 func (a *analysis) checkCall(c *Call, s *scope) {
 	a.checkRunsSQL(c.Name, c.Args, c.Span)
 	for _, e := range c.Rest {
-		a.checkUse(e, s, use{"a clause of a function over a protected column", mendCompute})
+		a.checkUse(e, s, use{"a clause of a function over a protected column", hintCompute})
 	}
 	if strings.EqualFold(c.Name, "count") && !c.Distinct && len(c.Args) == 1 {
 		switch arg := c.Args[0].(type) {
@@ -174,7 +174,7 @@ func (a *analysis) checkCall(c *Call, s *scope) {
 		what = "an aggregate over a protected column"
 	}
 	for _, e := range c.Args {
-		a.checkUse(e, s, use{what, mendCompute})
+		a.checkUse(e, s, use{what, hintCompute})
 	}
 }
 
@@ -206,7 +206,7 @@ func (a *analysis) field(f *Field, s *scope) value {
 			return a.member(v.item, f.Name, f.Span)
 		}
 	}
-	a.checkUse(f.Expr, s, use{"a field of a protected value", mendCompute})
+	a.checkUse(f.Expr, s, use{"a field of a protected value", hintCompute})
 	return value{}
 }
 
@@ -234,7 +234,7 @@ func (a *analysis) sub(x *Sub, s *scope) value {
 	if x.Kind == SubArray {
 		what = "an array of protected values"
 	}
-	a.noProtected(out, x.Span, what, mendCompare)
+	a.noProtected(out, x.Span, what, hintCompare)
 	return value{}
 }
 
@@ -317,7 +317,7 @@ func (a *analysis) checkConditions(e Expr, s *scope) {
 	if !ok {
 		return
 	}
-	u := use{"CASE over a protected column", mendCompare}
+	u := use{"CASE over a protected column", hintCompare}
 	a.checkUse(c.Arg, s, u)
 	for _, w := range c.Whens {
 		a.checkUse(w.Cond, s, u)

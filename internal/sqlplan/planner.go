@@ -205,9 +205,9 @@ type analysis struct {
 }
 
 // refuse records why the text is not sent; the first refusal stands.
-func (a *analysis) refuse(at Span, object, what, mend string) {
+func (a *analysis) refuse(at Span, object, what, hint string) {
 	if a.err == nil {
-		a.err = Refuse(a.text, at.Start, object, what, mend)
+		a.err = Refuse(a.text, at.Start, object, what, hint)
 	}
 }
 

@@ -443,14 +443,14 @@ func (a *analysis) into(s *Select, out output) {
 }
 
 // noProtected refuses an output that shows a protected value.
-func (a *analysis) noProtected(out output, at Span, what, mend string) {
+func (a *analysis) noProtected(out output, at Span, what, hint string) {
 	if out == nil {
 		return
 	}
 	list, known := out.columns()
 	for _, c := range list {
 		if c.value.protected() {
-			a.refuse(at, c.value.column.object(), what, mend)
+			a.refuse(at, c.value.column.object(), what, hint)
 		}
 		a.usePlainly(c.value, at)
 	}

@@ -10,8 +10,8 @@ type Refusal struct {
 	Line, Column int
 	// Object is the protected "table.column" or "table" concerned, if known.
 	Object string
-	// What is refused, and Mend is what to do instead.
-	What, Mend string
+	// What is refused, and Hint is what to do instead.
+	What, Hint string
 	// Stale is true if the catalog may have changed since it was read: read
 	// again, it may show the column that was not found.
 	Stale bool
@@ -27,16 +27,16 @@ func (r *Refusal) Error() string {
 	if r.Object != "" {
 		of = " (" + r.Object + ")"
 	}
-	if r.Mend == "" {
+	if r.Hint == "" {
 		return fmt.Sprintf("%s%s%s", r.What, of, at)
 	}
-	return fmt.Sprintf("%s%s%s; %s", r.What, of, at, r.Mend)
+	return fmt.Sprintf("%s%s%s; %s", r.What, of, at, r.Hint)
 }
 
 // Refuse returns a refusal of what stands at the byte offset off of text; a
 // negative off concerns the text as a whole.
-func Refuse(text string, off int, object, what, mend string) *Refusal {
-	r := &Refusal{Object: object, What: what, Mend: mend}
+func Refuse(text string, off int, object, what, hint string) *Refusal {
+	r := &Refusal{Object: object, What: what, Hint: hint}
 	if off < 0 || off > len(text) {
 		return r
 	}

@@ -263,9 +263,9 @@ func (a *analysis) refuseAbsent(at Span, table string) {
 }
 
 // refuseStale refuses what may be right for the table as it is by now.
-func (a *analysis) refuseStale(at Span, object, what, mend string) {
+func (a *analysis) refuseStale(at Span, object, what, hint string) {
 	if a.err == nil {
-		a.refuse(at, object, what, mend)
+		a.refuse(at, object, what, hint)
 		a.err.(*Refusal).Stale = true
 	}
 }

@@ -90,9 +90,9 @@ func (a *analysis) leavesOf(t *target, c *Column, e Expr, guards pins, direct bo
 
 // caseLeaves takes apart CASE; a branch's condition may pin the row.
 func (a *analysis) caseLeaves(t *target, c *Column, e *Case, guards pins, yield func(written)) {
-	a.checkUse(e.Arg, t.scope, use{"CASE over a protected column", mendCompare})
+	a.checkUse(e.Arg, t.scope, use{"CASE over a protected column", hintCompare})
 	for _, w := range e.Whens {
-		a.checkUse(w.Cond, t.scope, use{"CASE over a protected column", mendCompare})
+		a.checkUse(w.Cond, t.scope, use{"CASE over a protected column", hintCompare})
 		cond := w.Cond
 		if e.Arg != nil {
 			cond = &Op{Span: w.Cond.At(), What: OpEqual, Operands: []Expr{e.Arg, w.Cond}}

@@ -77,7 +77,7 @@ func verifiable(p *policy.Policy, plan *sqlplan.Plan) error {
 				for _, col := range t.Columns {
 					if t.Name == c.Protected.Table.Name && t.Schema == c.Protected.Table.Schema && col.Name == c.Protected.Column.Name && col.Unverifiable == policy.UnverifiableError {
 						return &sqlplan.Refusal{Object: strings.TrimPrefix(t.Schema+"."+t.Name, ".") + "." + col.Name, What: "the statement's shape hides which row a protected value belongs to",
-							Mend: "select the row key beside it without DISTINCT, GROUP BY or set operations, or set unverifiable: alert for the column"}
+							Hint: "select the row key beside it without DISTINCT, GROUP BY or set operations, or set unverifiable: alert for the column"}
 					}
 				}
 			}
