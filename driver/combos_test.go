@@ -7,6 +7,7 @@ import (
 	sqldriver "database/sql/driver"
 	"testing"
 
+	"github.com/sealsql/sealsql/internal/exec"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -63,10 +64,7 @@ func TestStatementHasExactlyTheInterfacesOfTheOneBeneath(t *testing.T) {
 	for set := range uint(16) {
 		base := combineStmt(&stmt{}, set)
 		c := &conn{ctor: &Connector{}}
-		e := &engine{plans: newPlanCache(10, 1000), catalog: &catalog{}}
-		e.plans.put("x", &sqlplan.Plan{Route: sqlplan.Direct{}}, nil)
-		c.ctor.engine.Store(e)
-		got, err := c.prepare(t.Context(), "x", func(context.Context, string) (sqldriver.Stmt, error) { return base, nil })
+		got, err := c.preparePlan(t.Context(), nil, &sqlplan.Plan{Route: sqlplan.Direct{}}, "x", func(context.Context, string) (sqldriver.Stmt, error) { return base, nil })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +90,7 @@ func TestRowsHaveExactlyTheInterfacesOfTheOnesBeneath(t *testing.T) {
 	cases := 0
 	for set := range uint(64) {
 		base := combineRows(&rows{}, set)
-		got := wrapRows(t.Context(), base, &engine{}, nil, "")
+		got := wrapRows(t.Context(), &exec.Answer{Rows: base}, "")
 		if rowsInterfaces(got) != rowsInterfaces(base) {
 			t.Errorf("set %b: wrapped %06b, base %06b", set, rowsInterfaces(got), rowsInterfaces(base))
 		}

@@ -4,9 +4,10 @@ package driver
 
 import (
 	"context"
-	"database/sql"
 	sqldriver "database/sql/driver"
 	"errors"
+
+	"github.com/sealsql/sealsql/internal/exec"
 )
 
 // conn wraps one connection of the base driver. It has the mandatory methods
@@ -19,12 +20,9 @@ type conn struct {
 	ctor *Connector
 	// inTx is true while a transaction that database/sql began is open; pinned
 	// is the engine that was in force when it began.
-	inTx   bool
-	pinned *engine
-	// own is true once a text changed the session's settings; borrowed asks
-	// the session about them: see conn.plan.
-	own      bool
-	borrowed *sql.DB
+	inTx    bool
+	pinned  *exec.Engine
+	session exec.Session
 }
 
 type (
@@ -103,7 +101,7 @@ func Unwrap(x any) any {
 
 // engine is the one that a statement which starts now is planned by: a
 // transaction keeps to one policy.
-func (c *conn) engine() *engine {
+func (c *conn) engine() *exec.Engine {
 	if c.inTx {
 		return c.pinned
 	}
@@ -118,9 +116,7 @@ func (c *conn) Prepare(query string) (sqldriver.Stmt, error) {
 }
 
 func (c *conn) Close() error {
-	if c.borrowed != nil {
-		_ = c.borrowed.Close() // it holds nothing but c.base
-	}
+	c.session.Close()
 	return c.base.Close()
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sealsql/sealsql/alert"
+	"github.com/sealsql/sealsql/internal/exec"
 	"github.com/sealsql/sealsql/internal/keyrings"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/policy"
@@ -27,11 +28,11 @@ type Connector struct {
 	driver   sqldriver.Driver
 	server   server.Server
 	settings settings
-	catalog  *catalog
+	catalog  *exec.Catalog
 	keys     *keyrings.Set
 	alerts   *alert.Dispatcher
 	stats    *alert.Counters
-	engine   atomic.Pointer[engine]
+	engine   atomic.Pointer[exec.Engine]
 	reload   sync.Mutex // held while the engine is replaced
 	watcher  *watcher   // nil if the policy's file is not watched
 
@@ -103,14 +104,14 @@ func newConnector(base sqldriver.Connector, s settings) (*Connector, error) {
 	c := &Connector{base: hide(base), server: srv, settings: s, stats: alert.NewCounters()}
 	c.driver = wrapDriver(c, base.Driver())
 	if s.static {
-		c.catalog = &catalog{server: srv, static: s.schema, relations: nil}
+		c.catalog = exec.StaticCatalog(srv, s.schema)
 	} else {
-		c.catalog = newCatalog(srv, base)
+		c.catalog = exec.NewCatalog(srv, base)
 	}
 	c.keys = c.newKeyrings()
 	sinks, err := s.policySinks(p, c.keys.AWS)
 	if err != nil {
-		return nil, errors.Join(err, c.catalog.close())
+		return nil, errors.Join(err, c.catalog.Close())
 	}
 	c.alerts = alert.NewDispatcher(sinks)
 	c.alerts.Start(c.Stats)
@@ -125,8 +126,8 @@ func newConnector(base sqldriver.Connector, s settings) (*Connector, error) {
 	return c, nil
 }
 
-func (c *Connector) compile(p *policy.Policy) (*engine, error) {
-	return newEngine(p, c.server, c.catalog.fork(), c.keys, c.alerts, c.stats)
+func (c *Connector) compile(p *policy.Policy) (*exec.Engine, error) {
+	return exec.New(exec.Config{Policy: p, Server: c.server, Catalog: c.catalog.Fork(), Keys: c.keys, Alerts: c.alerts, Counters: c.stats})
 }
 
 // load finds the policy. content is the file's, nil if it is not from one.
@@ -164,9 +165,9 @@ func (c *Connector) Connect(ctx context.Context) (sqldriver.Conn, error) {
 // admit wraps a new connection, through which the first one reads the catalog.
 func (c *Connector) admit(ctx context.Context, base sqldriver.Conn) (sqldriver.Conn, error) {
 	// A reload may put another engine in force meanwhile: see swap.
-	for e := c.engine.Load(); !e.ready.Load(); e = c.engine.Load() {
-		db := lend(base, c.base().Driver())
-		err := e.startOn(ctx, db)
+	for e := c.engine.Load(); !e.Started(); e = c.engine.Load() {
+		db := exec.Lend(base, c.base().Driver())
+		err := e.StartOn(ctx, db)
 		_ = db.Close() // closes nothing but itself
 		if err != nil {
 			_ = base.Close() // err says what went wrong
@@ -187,14 +188,14 @@ func (c *Connector) Driver() sqldriver.Driver { return c.driver }
 func (c *Connector) Unwrap() any { return c.base() }
 
 // Policy returns the policy in force.
-func (c *Connector) Policy() *policy.Policy { return c.engine.Load().policy }
+func (c *Connector) Policy() *policy.Policy { return c.engine.Load().Policy() }
 
 // Close ends the watch of the policy's file, closes the connections that sealsql opened for itself, delivers queued
 // events for at most the close timeout, zeroes the data keys it holds, and closes the base
 // connector if it can be closed. database/sql calls it when the sql.DB is closed.
 func (c *Connector) Close() error {
 	c.watcher.stop()
-	err := c.catalog.close()
+	err := c.catalog.Close()
 	c.alerts.Close(c.settings.closeIn)
 	c.keys.Close()
 	if c.base != nil {
@@ -250,10 +251,6 @@ func (d *wrappedDriver) Open(name string) (sqldriver.Conn, error) {
 
 // Unwrap returns the base driver.
 func (d *wrappedDriver) Unwrap() any { return d.base }
-
-func catalogLacks(what string) error {
-	return fmt.Errorf("%w: the database has no %s; mend the policy or the schema", ErrCatalog, what)
-}
 
 func splitTable(name string) (schema, table string) {
 	if s, t, ok := strings.Cut(name, "."); ok {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sealsql/sealsql/internal/exec"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -70,10 +71,10 @@ type ExplainedColumn struct {
 // statement needs it.
 func (c *Connector) Explain(ctx context.Context, text string) (*Explanation, error) {
 	e := c.engine.Load()
-	if err := e.start(ctx); err != nil {
+	if err := e.Start(ctx); err != nil {
 		return nil, err
 	}
-	plan, err := e.plan(ctx, text)
+	plan, err := e.Plan(ctx, text)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +89,7 @@ func (s *ValueSealer) Explain(ctx context.Context, text string) (*Explanation, e
 }
 
 type explainer struct {
-	engine *engine
+	engine *exec.Engine
 	text   string
 	out    *Explanation
 }
@@ -194,4 +195,11 @@ func explainColumns(set sqlplan.ResultSet) []ExplainedColumn {
 		}
 	}
 	return out
+}
+
+func tableName(schema, name string) string {
+	if schema == "" {
+		return name
+	}
+	return schema + "." + name
 }

@@ -28,7 +28,7 @@ type settings struct {
 	stores     map[string]branchkey.Store
 	sinks      []alert.Sink
 	logger     *slog.Logger
-	schema     map[string]*sqlplan.Relation
+	schema     []*sqlplan.Relation
 	static     bool
 	closeIn    time.Duration
 
@@ -131,7 +131,7 @@ type SchemaColumn struct {
 func WithSchema(tables Schema) Option {
 	return func(s *settings) {
 		s.static = true
-		s.schema = make(map[string]*sqlplan.Relation, len(tables))
+		s.schema = nil
 		for name, columns := range tables {
 			rel := &sqlplan.Relation{}
 			rel.Schema, rel.Name = splitTable(name)
@@ -145,7 +145,7 @@ func WithSchema(tables Schema) Option {
 					rel.UniqueKeys = append(rel.UniqueKeys, sqlplan.UniqueKey{Name: c.Name, Columns: []string{c.Name}})
 				}
 			}
-			s.schema[relationKey(rel.Schema, rel.Name)] = rel
+			s.schema = append(s.schema, rel)
 		}
 	}
 }

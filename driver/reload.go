@@ -69,7 +69,7 @@ func (c *Connector) swap(ctx context.Context, p *policy.Policy) error {
 	c.reload.Lock()
 	defer c.reload.Unlock()
 	old := c.engine.Load()
-	if !reflect.DeepEqual(old.policy.Alerts(), p.Alerts()) {
+	if !reflect.DeepEqual(old.Policy().Alerts(), p.Alerts()) {
 		return fmt.Errorf("%w: the old policy stays in force: the new one's alerts differ, which takes a restart", ErrPolicy)
 	}
 	e, err := c.compile(p)
@@ -78,14 +78,13 @@ func (c *Connector) swap(ctx context.Context, p *policy.Policy) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, reloadLimit)
 	defer cancel()
-	select {
-	case old.starting <- struct{}{}:
-		defer func() { <-old.starting }()
-	case <-ctx.Done():
-		return ctx.Err()
+	release, err := old.Hold(ctx)
+	if err != nil {
+		return err
 	}
-	if old.ready.Load() {
-		if err := e.start(ctx); err != nil {
+	defer release()
+	if old.Started() {
+		if err := e.Start(ctx); err != nil {
 			return unusable(err)
 		}
 	}

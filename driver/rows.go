@@ -3,10 +3,11 @@ package driver
 import (
 	"context"
 	sqldriver "database/sql/driver"
-	"io"
 	"reflect"
 	"slices"
 
+	"github.com/sealsql/sealsql/internal/exec"
+	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -17,24 +18,22 @@ import (
 // Go 1.27's driver.RowsColumnScanner hands values to Scan without Next; rows
 // never has it, whatever the base has, so that no ciphertext passes by that way.
 type rows struct {
-	base   sqldriver.Rows
-	reader reader
-	sets   []sqlplan.ResultSet
-	at     int // the result set in hand
+	base    sqldriver.Rows
+	reader  exec.Reader
+	sets    []sqlplan.ResultSet
+	current int // index into sets of the result set in hand
 
 	names   []string
 	visible []int // by visible column, the server's column
 	room    rowsRoom
 }
 
-// rowsRoom is where a narrow result's columns lie. What is opened in the background,
-// and the caller, may go on referring to it: it serves the first set that needs it.
+// rowsRoom is where a narrow result's columns lie. The caller may go on referring to
+// it: it serves the first set that needs it.
 type rowsRoom struct {
 	used    bool
-	names   [narrow]string
-	visible [narrow]int
-	shown   [1]shown
-	at      [narrow]int
+	names   [exec.Narrow]string
+	visible [exec.Narrow]int
 }
 
 type (
@@ -74,22 +73,13 @@ var (
 	}{}
 )
 
-func wrapRows(ctx context.Context, base sqldriver.Rows, e *engine, sets []sqlplan.ResultSet, text string) sqldriver.Rows {
-	return wrapBuffered(ctx, base, nil, e, sets, text)
-}
-
-// wrapBuffered wraps rows that were read already; base, which is closed,
-// serves their metadata. With no buffer it reads from base.
-func wrapBuffered(ctx context.Context, base sqldriver.Rows, buffer [][]any, e *engine, sets []sqlplan.ResultSet, text string) sqldriver.Rows {
-	r := &rows{base: base, sets: sets}
-	r.reader = reader{ctx: ctx, engine: e, text: text, base: base}
-	if buffer != nil {
-		r.reader.next = fromBuffer(buffer)
-	}
+// wrapRows wraps the rows of an answer. If they were read already, the base rows are
+// closed and serve their columns' metadata.
+func wrapRows(ctx context.Context, a *exec.Answer, text string) sqldriver.Rows {
+	r := &rows{base: a.Rows, sets: a.Sets}
+	r.reader.Init(ctx, a, text)
 	r.enter()
-	if f, ok := base.(*frozenRows); ok {
-		base = f.base // its interfaces are what counts
-	}
+	base := a.Offers()
 	_, nextSet := base.(sqldriver.RowsNextResultSet)
 	_, scanType := base.(sqldriver.RowsColumnTypeScanType)
 	_, typeName := base.(sqldriver.RowsColumnTypeDatabaseTypeName)
@@ -99,44 +89,13 @@ func wrapBuffered(ctx context.Context, base sqldriver.Rows, buffer [][]any, e *e
 	return combineRows(r, bits(nextSet, scanType, typeName, length, nullable, precision))
 }
 
-func fromBuffer(buffer [][]any) func([]sqldriver.Value) error {
-	i := 0
-	return func(dest []sqldriver.Value) error {
-		if i == len(buffer) {
-			return io.EOF
-		}
-		for j, v := range buffer[i] {
-			dest[j] = v
-		}
-		i++
-		return nil
-	}
-}
-
-// fits reports whether the result has the columns that the plan expects.
-func fits(base sqldriver.Rows, set *sqlplan.ResultSet) bool {
-	if len(set.Columns) == 0 {
-		return true
-	}
-	names := base.Columns()
-	if len(names) != len(set.Columns) {
-		return false
-	}
-	for i, c := range set.Columns {
-		if c.Name != "" && c.Name != names[i] {
-			return false
-		}
-	}
-	return true
-}
-
 // set returns the description of the result set in hand, or nil if nothing in
 // it is protected.
 func (r *rows) set() *sqlplan.ResultSet {
-	if r.at >= len(r.sets) || !r.sets[r.at].Protected {
+	if r.current >= len(r.sets) || !r.sets[r.current].Protected {
 		return nil
 	}
-	return &r.sets[r.at]
+	return &r.sets[r.current]
 }
 
 // enter sets up the columns of the result set in hand.
@@ -148,7 +107,7 @@ func (r *rows) enter() {
 		room = &r.room
 		room.used = true
 	}
-	r.reader.reset(set, len(names), room)
+	r.reader.Enter(set, len(names))
 	if r.names, r.visible = names, nil; set == nil {
 		return
 	}
@@ -171,15 +130,15 @@ func (r *rows) Unwrap() any { return r.base }
 func (r *rows) Columns() []string { return slices.Clip(r.names) }
 
 func (r *rows) Close() error {
-	r.reader.stop()
+	r.reader.Stop()
 	return r.base.Close()
 }
 
 func (r *rows) Next(dest []sqldriver.Value) error {
 	if r.visible == nil {
-		return r.reader.fetch(dest)
+		return r.reader.Fetch(dest)
 	}
-	row, err := r.reader.row()
+	row, err := r.reader.Row()
 	if err != nil {
 		return err
 	}
@@ -198,13 +157,13 @@ func (r *rows) server(i int) int {
 }
 
 // protected returns the protected column that a visible column shows, or nil.
-func (r *rows) protected(i int) *column {
+func (r *rows) protected(i int) *seal.Column {
 	set := r.set()
 	if set == nil {
 		return nil
 	}
 	if p := set.Columns[r.visible[i]].Protected; p != nil {
-		return r.reader.engine.columns[p.Column]
+		return r.reader.Column(p.Column)
 	}
 	return nil
 }
@@ -217,11 +176,11 @@ func (r *rowsNextSet) NextResultSet() error {
 	if err := r.base.(sqldriver.RowsNextResultSet).NextResultSet(); err != nil {
 		return err
 	}
-	r.at++
-	if rs := (*rows)(r); rs.set() != nil && !fits(r.base, rs.set()) {
-		r.reader.engine.tablesChanged()
-		r.reader.next = func([]sqldriver.Value) error { return ErrTableChanged }
-		r.at = len(r.sets)
+	r.current++
+	if rs := (*rows)(r); rs.set() != nil && !exec.Fits(r.base, rs.set()) {
+		r.reader.Engine().TablesChanged()
+		r.reader.Fail(ErrTableChanged)
+		r.current = len(r.sets)
 	}
 	(*rows)(r).enter()
 	return nil
@@ -229,14 +188,14 @@ func (r *rowsNextSet) NextResultSet() error {
 
 func (r *rowsScanType) ColumnTypeScanType(i int) reflect.Type {
 	if c := (*rows)(r).protected(i); c != nil {
-		return scanType(c.typ)
+		return c.ScanType()
 	}
 	return r.base.(sqldriver.RowsColumnTypeScanType).ColumnTypeScanType((*rows)(r).server(i))
 }
 
 func (r *rowsTypeName) ColumnTypeDatabaseTypeName(i int) string {
 	if c := (*rows)(r).protected(i); c != nil {
-		return r.reader.engine.server.TypeName(string(c.typ))
+		return r.reader.Engine().TypeName(c)
 	}
 	return r.base.(sqldriver.RowsColumnTypeDatabaseTypeName).ColumnTypeDatabaseTypeName((*rows)(r).server(i))
 }
@@ -258,10 +217,3 @@ func (r *rowsPrecision) ColumnTypePrecisionScale(i int) (precision, scale int64,
 	}
 	return r.base.(sqldriver.RowsColumnTypePrecisionScale).ColumnTypePrecisionScale((*rows)(r).server(i))
 }
-
-// noRows is what a query that returns no result set yields.
-type noRows struct{}
-
-func (noRows) Columns() []string            { return nil }
-func (noRows) Close() error                 { return nil }
-func (noRows) Next([]sqldriver.Value) error { return io.EOF }

@@ -24,16 +24,8 @@ func (c *Connector) Stats() alert.Snapshot {
 	c.alerts.Report(&s)
 	c.stats.Report(&s)
 	c.keys.Report(&s)
-	e := c.engine.Load()
-	if e == nil {
-		return s // a sink asked while the connector was being made
-	}
-	s.PlansCached, s.PlanHits, s.PlanMisses = e.plans.len(), e.plans.hits.Load(), e.plans.misses.Load()
-	for _, t := range e.rules.Tables {
-		for _, pc := range t.Columns {
-			col := e.columns[pc]
-			s.Columns = append(s.Columns, col.Stats(col.table, col.name))
-		}
+	if e := c.engine.Load(); e != nil { // else a sink asked while the connector was being made
+		e.Report(&s)
 	}
 	return s
 }

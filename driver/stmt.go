@@ -6,6 +6,7 @@ import (
 	"context"
 	sqldriver "database/sql/driver"
 
+	"github.com/sealsql/sealsql/internal/exec"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
@@ -19,7 +20,7 @@ type stmt struct {
 	// again prepares another text as the user's call did, for when the policy
 	// or a table changed since.
 	again  prepareFunc
-	engine *engine
+	engine *exec.Engine
 	plan   *sqlplan.Plan
 }
 
@@ -47,6 +48,10 @@ func (c *conn) prepare(ctx context.Context, query string, send prepareFunc) (sql
 	if err != nil {
 		return nil, err
 	}
+	return c.preparePlan(ctx, e, plan, query, send)
+}
+
+func (c *conn) preparePlan(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, query string, send prepareFunc) (sqldriver.Stmt, error) {
 	base, err := send(ctx, preparedText(plan, query))
 	if err != nil {
 		return nil, err
@@ -74,10 +79,8 @@ func preparedText(plan *sqlplan.Plan, query string) string {
 
 // current makes sure that the statement follows the policy in force.
 func (s *stmt) current(ctx context.Context) error {
-	if s.plan.Session {
-		s.conn.own = true
-	}
-	if s.conn.engine() == s.engine && !s.conn.own {
+	s.conn.session.Note(s.plan)
+	if s.conn.engine() == s.engine && !s.conn.session.Changed() {
 		return nil
 	}
 	e, plan, err := s.conn.plan(ctx, s.text)

@@ -74,7 +74,7 @@ var allowed = map[string][]string{
 	},
 
 	"driver": {
-		"alert", "codec", "codec/awskms", "codec/branchkey", "fault", "internal/keyrings", "internal/server", "internal/sqlplan", "policy",
+		"alert", "codec", "codec/branchkey", "fault", "internal/exec", "internal/keyrings", "internal/seal", "internal/server", "internal/sqlplan", "policy",
 		"github.com/aws/aws-sdk-go-v2/aws",
 	},
 
@@ -91,6 +91,10 @@ var allowed = map[string][]string{
 
 	"fault": {},
 
+	"internal/exec": {
+		"alert", "fault", "internal/keyrings", "internal/seal", "internal/server", "internal/sqlplan", "policy",
+	},
+
 	"internal/keyrings": {
 		"alert", "codec", "codec/awskms", "codec/branchkey", "codec/cache", "codec/rawaes", "fault", "policy",
 		"github.com/aws/aws-sdk-go-v2/aws",
@@ -100,6 +104,10 @@ var allowed = map[string][]string{
 	"internal/rekey": {
 		"alert", "codec", "codec/awskms", "driver", "internal/server", "internal/sqlplan", "policy",
 		"github.com/go-sql-driver/mysql",
+	},
+
+	"internal/seal": {
+		"alert", "codec", "codec/awskms", "codec/branchkey", "fault", "internal/keyrings", "internal/server", "policy",
 	},
 
 	"internal/seal/equality": {

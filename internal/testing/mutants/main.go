@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// mutant is one mistake: in file, the text old becomes new.
+// mutant is one mistake: in file, a path from package driver, the text old becomes new.
 type mutant struct{ what, file, old, new string }
 
 var mutants = []mutant{
@@ -31,12 +31,12 @@ var mutants = []mutant{
 	{"DriverContext is faked", "connector.go", "base.(sqldriver.DriverContext); ok {\n\t\treturn wrapped", "base.(sqldriver.DriverContext); ok || true {\n\t\treturn wrapped"},
 	{"RowsNextResultSet is hidden", "rows.go", "bits(nextSet, scanType", "bits(nextSet && false, scanType"},
 	{"ScanType is hidden", "rows.go", "bits(nextSet, scanType,", "bits(nextSet, scanType && false,"},
-	{"the ciphertext's type is told of a protected column", "rows.go", "return scanType(c.typ)", "_ = scanType"},
-	{"rows share the base driver's buffer", "reader.go", "s.cells[i] = owned(v)", "s.cells[i] = v"},
-	{"ErrSkip is wrapped", "exec.go", "\tif err == sqldriver.ErrSkip {\n", "\tif err != nil {\n\t\terr = fmt.Errorf(\"sealsql: %w\", err)\n\t}\n\tif err == sqldriver.ErrSkip {\n"},
-	{"unprotected results are wrapped", "exec.go", "\t\treturn send(ctx, a.Text, a.all(args))\n\t}\n\tif c.ctor.skips.Load() && len(args) > 0 {\n\t\treturn nil, sqldriver.ErrSkip\n\t}\n\treturn c.execPlan",
-		"\t\tres, err := send(ctx, a.Text, a.all(args))\n\t\tif err != nil {\n\t\t\treturn nil, err\n\t\t}\n\t\treturn struct{ sqldriver.Result }{res}, nil\n\t}\n\tif c.ctor.skips.Load() && len(args) > 0 {\n\t\treturn nil, sqldriver.ErrSkip\n\t}\n\treturn c.execPlan"},
-	{"the base's rows are not closed", "rows.go", "\tr.reader.stop()\n\treturn r.base.Close()", "\tr.reader.stop()\n\treturn nil"},
+	{"the ciphertext's type is told of a protected column", "rows.go", "return c.ScanType()", "_ = c"},
+	{"rows share the base driver's buffer", "../internal/exec/reader.go", "s.cells[i] = copied(v)", "s.cells[i] = v"},
+	{"ErrSkip is wrapped", "run.go", "\tif err == sqldriver.ErrSkip {\n", "\tif err != nil {\n\t\terr = struct{ error }{err}\n\t}\n\tif err == sqldriver.ErrSkip {\n"},
+	{"unprotected results are wrapped", "run.go", "\t\treturn send(ctx, a.Text, passOn(&a, args))\n\t}\n\tif c.ctor.skips.Load() && len(args) > 0 {\n\t\treturn nil, sqldriver.ErrSkip\n\t}\n\treturn c.execPlan",
+		"\t\tres, err := send(ctx, a.Text, passOn(&a, args))\n\t\tif err != nil {\n\t\t\treturn nil, err\n\t\t}\n\t\treturn struct{ sqldriver.Result }{res}, nil\n\t}\n\tif c.ctor.skips.Load() && len(args) > 0 {\n\t\treturn nil, sqldriver.ErrSkip\n\t}\n\treturn c.execPlan"},
+	{"the base's rows are not closed", "rows.go", "\tr.reader.Stop()\n\treturn r.base.Close()", "\tr.reader.Stop()\n\treturn nil"},
 	{"a prepared statement keeps to the policy it was prepared under", "stmt.go", "if s.conn.engine() == s.engine && ", "if s.conn.engine() != nil && "},
 	{"a transaction follows a reload", "conn.go", "\tif c.inTx {\n\t\treturn c.pinned", "\tif false {\n\t\treturn c.pinned"},
 	{"a policy is taken up half-written", "watch.go", "if state != before {", "if false && state != before {"},
@@ -89,7 +89,7 @@ func (m mutant) run(ctx context.Context, dir string) (string, error) {
 	if n := strings.Count(string(src), m.old); n == 0 {
 		return "", fmt.Errorf("%s no longer has the text to change", m.file)
 	}
-	changed := filepath.Join(dir, m.file)
+	changed := filepath.Join(dir, filepath.Base(m.file))
 	if err := os.WriteFile(changed, []byte(strings.Replace(string(src), m.old, m.new, 1)), 0o600); err != nil {
 		return "", err
 	}

@@ -1,4 +1,4 @@
-package driver
+package exec
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package driver
+package exec
 
 import (
 	"context"
@@ -25,7 +25,7 @@ const (
 // than the value.
 type openers struct {
 	ctx    context.Context
-	engine *engine
+	engine *Engine
 	text   string
 
 	mu      sync.Mutex
@@ -40,7 +40,7 @@ type openers struct {
 
 // newOpeners returns openers; local says that the values' keys are at hand,
 // mostly.
-func newOpeners(ctx context.Context, e *engine, text string, local bool) *openers {
+func newOpeners(ctx context.Context, e *Engine, text string, local bool) *openers {
 	p := &openers{ctx: ctx, engine: e, text: text, fast: local}
 	p.wake.L = &p.mu
 	return p

@@ -1,4 +1,4 @@
-package driver
+package exec
 
 import (
 	"testing"
@@ -10,12 +10,13 @@ import (
 // path that every statement takes: at most 300 ns, and no allocation.
 func BenchmarkPlanCached(b *testing.B) {
 	const protected, other = "SELECT ssn FROM accounts WHERE account_number = $1", "SELECT id FROM other WHERE id = $1"
-	c := cachedConn(protected, other)
+	e := cachedEngine(protected, other)
 	for name, text := range map[string]string{"protected": protected, "other": other} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
+			var s Session
 			for b.Loop() {
-				if _, _, err := c.plan(b.Context(), text); err != nil {
+				if _, _, err := s.Plan(b.Context(), e, nil, nil, text); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -23,19 +24,18 @@ func BenchmarkPlanCached(b *testing.B) {
 	}
 }
 
-func cachedConn(protected, other string) *conn {
-	e := &engine{plans: newPlanCache(10, 100000), catalog: &catalog{}}
+func cachedEngine(protected, other string) *Engine {
+	e := &Engine{plans: newPlanCache(10, 100000), config: Config{Catalog: &Catalog{}}}
 	e.plans.put(protected, &sqlplan.Plan{Protected: true, Named: true, Route: sqlplan.Direct{}}, nil)
 	e.plans.put(other, &sqlplan.Plan{Route: sqlplan.Direct{}}, nil)
-	c := &conn{ctor: &Connector{}}
-	c.ctor.engine.Store(e)
-	return c
+	return e
 }
 
 func TestACachedPlanAllocatesNothing(t *testing.T) {
-	c := cachedConn("a", "b")
+	e := cachedEngine("a", "b")
+	var s Session
 	for _, text := range []string{"a", "b"} {
-		if n := testing.AllocsPerRun(100, func() { _, _, _ = c.plan(t.Context(), text) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { _, _, _ = s.Plan(t.Context(), e, nil, nil, text) }); n != 0 {
 			t.Errorf("%q: %v allocations", text, n)
 		}
 	}

@@ -1,4 +1,4 @@
-package driver
+package exec
 
 import (
 	"context"
@@ -10,13 +10,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
-// catalog reads the live catalog, lazily and on connections of its own, and
+// Catalog reads the live catalog, lazily and on connections of its own, and
 // keeps what it read. It implements sqlplan.Catalog.
-type catalog struct {
+type Catalog struct {
 	server server.Server
 	db     *sql.DB // nil if static
 	// borrowed is true for a db that is not the catalog's to close.
@@ -35,25 +36,37 @@ type catalog struct {
 // get before it is read again, in the background.
 const readersTTL = time.Minute
 
-// newCatalog opens no connection yet. Connections go through base itself, so
+// NewCatalog opens no connection yet. Connections go through base itself, so
 // that they carry its credentials and its settings.
-func newCatalog(d server.Server, base sqldriver.Connector) *catalog {
+func NewCatalog(d server.Server, base sqldriver.Connector) *Catalog {
 	db := sql.OpenDB(base)
 	db.SetMaxOpenConns(2)
 	db.SetMaxIdleConns(1)
 	db.SetConnMaxIdleTime(30 * time.Second)
-	return &catalog{server: d, db: db, relations: make(map[string]*sqlplan.Relation)}
+	return &Catalog{server: d, db: db, relations: make(map[string]*sqlplan.Relation)}
 }
 
-// borrowedCatalog reads through a sql.DB of the base driver that stays its owner's.
-func borrowedCatalog(d server.Server, db *sql.DB) *catalog {
-	return &catalog{server: d, db: db, borrowed: true, relations: make(map[string]*sqlplan.Relation)}
+// BorrowedCatalog reads through a sql.DB of the base driver that stays its owner's.
+func BorrowedCatalog(d server.Server, db *sql.DB) *Catalog {
+	return &Catalog{server: d, db: db, borrowed: true, relations: make(map[string]*sqlplan.Relation)}
 }
 
-// fork returns a catalog of the same database that knows nothing yet: each
+// StaticCatalog describes the relations given and reads nothing.
+func StaticCatalog(d server.Server, relations []*sqlplan.Relation) *Catalog {
+	c := &Catalog{server: d, static: make(map[string]*sqlplan.Relation, len(relations))}
+	for _, r := range relations {
+		c.static[relationKey(r.Schema, r.Name)] = r
+	}
+	return c
+}
+
+// DB reaches the base driver; nil for a static catalog.
+func (c *Catalog) DB() *sql.DB { return c.db }
+
+// Fork returns a catalog of the same database that knows nothing yet: each
 // policy has its own, since what views read depends on what is protected.
-func (c *catalog) fork() *catalog {
-	return &catalog{server: c.server, db: c.db, static: c.static, relations: make(map[string]*sqlplan.Relation)}
+func (c *Catalog) Fork() *Catalog {
+	return &Catalog{server: c.server, db: c.db, static: c.static, relations: make(map[string]*sqlplan.Relation)}
 }
 
 func relationKey(schema, name string) string {
@@ -61,10 +74,10 @@ func relationKey(schema, name string) string {
 }
 
 // Version implements sqlplan.Catalog.
-func (c *catalog) Version() uint64 { return c.version.Load() }
+func (c *Catalog) Version() uint64 { return c.version.Load() }
 
 // Relation implements sqlplan.Catalog.
-func (c *catalog) Relation(ctx context.Context, schema, name string) (*sqlplan.Relation, error) {
+func (c *Catalog) Relation(ctx context.Context, schema, name string) (*sqlplan.Relation, error) {
 	// Names that differ in case alone may be two relations: the key keeps it.
 	key := schema + "\x00" + name
 	c.mu.Lock()
@@ -82,7 +95,7 @@ func (c *catalog) Relation(ctx context.Context, schema, name string) (*sqlplan.R
 	version := c.version.Load()
 	r, err := c.server.Relation(ctx, c.db, schema, name)
 	if err != nil {
-		return nil, fmt.Errorf("%w: reading relation %s: %w", ErrCatalog, name, err)
+		return nil, fmt.Errorf("%w: reading relation %s: %w", fault.ErrCatalog, name, err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -98,14 +111,14 @@ func (c *catalog) Relation(ctx context.Context, schema, name string) (*sqlplan.R
 
 // anywhere finds a table of that name in whatever schema has it, for a table that
 // the policy means in every schema and that the session's own does not have.
-func (c *catalog) anywhere(ctx context.Context, name string) (*sqlplan.Relation, error) {
+func (c *Catalog) anywhere(ctx context.Context, name string) (*sqlplan.Relation, error) {
 	if c.db == nil {
 		return nil, nil
 	}
 	schemas, err := c.server.SchemasOf(ctx, c.db, name)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%w: looking for table %s: %w", ErrCatalog, name, err)
+		return nil, fmt.Errorf("%w: looking for table %s: %w", fault.ErrCatalog, name, err)
 	case len(schemas) == 0:
 		return nil, nil
 	}
@@ -113,7 +126,7 @@ func (c *catalog) anywhere(ctx context.Context, name string) (*sqlplan.Relation,
 }
 
 // Readers lists the views that read protected columns, as last loaded.
-func (c *catalog) Readers() []*sqlplan.Relation {
+func (c *Catalog) Readers() []*sqlplan.Relation {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := make([]*sqlplan.Relation, 0, len(c.readers))
@@ -124,10 +137,10 @@ func (c *catalog) Readers() []*sqlplan.Relation {
 }
 
 // load reads the list of views through db. It reports whether the list changed.
-func (c *catalog) load(ctx context.Context, db *sql.DB, rules *sqlplan.Rules) (changed bool, err error) {
+func (c *Catalog) load(ctx context.Context, db *sql.DB, rules *sqlplan.Rules) (changed bool, err error) {
 	views, err := c.server.Readers(ctx, db, rules)
 	if err != nil {
-		return false, fmt.Errorf("%w: listing the views that read protected columns: %w", ErrCatalog, err)
+		return false, fmt.Errorf("%w: listing the views that read protected columns: %w", fault.ErrCatalog, err)
 	}
 	readers := make(map[string]*sqlplan.Relation, len(views))
 	for _, v := range views {
@@ -146,28 +159,38 @@ func (c *catalog) load(ctx context.Context, db *sql.DB, rules *sqlplan.Rules) (c
 // stale reports whether the list of views should be read again, and claims the
 // work for the caller, who ends it with settled. It is asked before each
 // statement: it takes no lock and no look at the clock.
-func (c *catalog) stale() bool {
+func (c *Catalog) stale() bool {
 	return c.due.Load() && c.due.CompareAndSwap(true, false)
 }
 
 // settled has the list read again in readersTTL.
-func (c *catalog) settled() {
+func (c *Catalog) settled() {
 	if c.db != nil {
 		time.AfterFunc(readersTTL, func() { c.due.Store(true) })
 	}
 }
 
 // forget drops what is known of every relation.
-func (c *catalog) forget() {
+func (c *Catalog) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.version.Add(1)
 	clear(c.relations)
 }
 
-func (c *catalog) close() error {
+// Close closes the connections that the catalog opened.
+func (c *Catalog) Close() error {
 	if c.db == nil || c.borrowed {
 		return nil
 	}
 	return c.db.Close()
+}
+
+// of is a catalog that asks db, and takes over the list of views.
+func (c *Catalog) of(db *sql.DB) *Catalog {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	forked := &Catalog{server: c.server, db: db, relations: make(map[string]*sqlplan.Relation), readers: c.readers}
+	forked.version.Store(c.version.Load())
+	return forked
 }

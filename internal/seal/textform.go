@@ -1,4 +1,4 @@
-package driver
+package seal
 
 import (
 	"encoding/json"
@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/sealsql/sealsql/internal/server"
-	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/policy"
 )
 
@@ -169,19 +168,6 @@ func encodeJSON(v any) ([]byte, bool, error) {
 		return nil, false, errors.New("it is not JSON")
 	}
 	return b, false, nil
-}
-
-// literalValue returns what a literal of the text stands for.
-func literalValue(l sqlplan.Literal) (any, error) {
-	switch l.Kind {
-	case sqlplan.LiteralString, sqlplan.LiteralInteger, sqlplan.LiteralDecimal, sqlplan.LiteralFloat:
-		return l.Text, nil
-	case sqlplan.LiteralBytes:
-		return []byte(l.Text), nil
-	case sqlplan.LiteralBool:
-		return l.Text == "true", nil
-	}
-	return nil, errors.New("the literal's kind is not known")
 }
 
 // decodePlaintext is the inverse of encodePlaintext: string, decimal, uuid and

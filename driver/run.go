@@ -1,0 +1,96 @@
+package driver
+
+import (
+	"context"
+	sqldriver "database/sql/driver"
+
+	"github.com/sealsql/sealsql/internal/exec"
+	"github.com/sealsql/sealsql/internal/server"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+// exec carries out a text that returns no rows.
+func (c *conn) exec(ctx context.Context, send exec.ExecFunc, query string, args []sqldriver.NamedValue) (sqldriver.Result, error) {
+	e, plan, a, err := c.planCall(ctx, query, args)
+	if err != nil {
+		return nil, err
+	}
+	if !plan.Protected {
+		return send(ctx, a.Text, passOn(&a, args))
+	}
+	if c.ctor.skips.Load() && len(args) > 0 {
+		return nil, sqldriver.ErrSkip
+	}
+	return c.execPlan(ctx, e, plan, send, a)
+}
+
+// query carries out a text that returns rows.
+func (c *conn) query(ctx context.Context, send exec.QueryFunc, query string, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
+	e, plan, a, err := c.planCall(ctx, query, args)
+	if err != nil {
+		return nil, err
+	}
+	if !plan.Protected {
+		return send(ctx, a.Text, passOn(&a, args))
+	}
+	if c.ctor.skips.Load() && len(args) > 0 {
+		return nil, sqldriver.ErrSkip
+	}
+	return c.queryPlan(ctx, e, plan, send, a)
+}
+
+// planCall finds the plan for a call under the policy in force.
+func (c *conn) planCall(ctx context.Context, query string, args []sqldriver.NamedValue) (*exec.Engine, *sqlplan.Plan, server.Arguments, error) {
+	a := server.Arguments{Text: query, Params: args}
+	if len(args) > 0 {
+		var err error
+		if a, err = c.ctor.server.Arguments(ctx, query, args); err != nil {
+			return nil, nil, a, err
+		}
+	}
+	e, plan, err := c.plan(ctx, a.Text)
+	return e, plan, a, err
+}
+
+// plan returns the plan for a text on this connection, and the engine that made it.
+func (c *conn) plan(ctx context.Context, text string) (*exec.Engine, *sqlplan.Plan, error) {
+	return c.session.Plan(ctx, c.engine(), c.base, c.ctor.driver, text)
+}
+
+// passOn returns the arguments to pass on for an unprotected statement: the
+// user's own slice unless the text was rewritten.
+func passOn(a *server.Arguments, args []sqldriver.NamedValue) []sqldriver.NamedValue {
+	if len(a.Options)+len(a.Params) == len(args) {
+		return args
+	}
+	return append(append([]sqldriver.NamedValue(nil), a.Options...), a.Params...)
+}
+
+func (c *conn) run(e *exec.Engine, plan *sqlplan.Plan, a server.Arguments) exec.Run {
+	return exec.Run{Engine: e, Plan: plan, Args: a, Base: (*connBase)(c), Conn: c.base, Current: c.engine()}
+}
+
+func (c *conn) execPlan(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, send exec.ExecFunc, a server.Arguments) (sqldriver.Result, error) {
+	res, err := c.run(e, plan, a).Exec(ctx, send)
+	return res, c.noteSkip(err)
+}
+
+func (c *conn) queryPlan(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, send exec.QueryFunc, a server.Arguments) (sqldriver.Rows, error) {
+	answer, err := c.run(e, plan, a).Query(ctx, send)
+	if err != nil {
+		return nil, c.noteSkip(err)
+	}
+	if answer.Plain() {
+		return answer.Rows, nil
+	}
+	return wrapRows(ctx, &answer, a.Text), nil
+}
+
+// noteSkip remembers that the base driver takes no arguments without a
+// prepared statement, so that later values are not sealed twice.
+func (c *conn) noteSkip(err error) error {
+	if err == sqldriver.ErrSkip {
+		c.ctor.skips.Store(true)
+	}
+	return err
+}

@@ -1,0 +1,228 @@
+package exec
+
+import (
+	"context"
+	sqldriver "database/sql/driver"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/seal"
+	"github.com/sealsql/sealsql/internal/server"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+// sealLimit bounds how many values of one statement are sealed at a time.
+const sealLimit = 64
+
+// binding is what one run seals: the user's arguments, and what was read from the
+// server for it.
+type binding struct {
+	engine *Engine
+	values server.Values
+	text   string // the user's, for events
+	params []sqldriver.NamedValue
+	// server holds the values that the server made, a row for each row of the
+	// statement.
+	server [][]any
+	// groups holds the rows of each table that is written row by row.
+	groups []group
+}
+
+// group is the rows of one table: their keys, as they were read, and what was
+// sealed for them.
+type group struct{ rows, sealed [][]any }
+
+func (r Run) binding() *binding {
+	return &binding{engine: r.Engine, values: r.Engine.config.Server.Values(r.Engine.session, r.Conn, r.Args.Options), text: r.Args.Text, params: r.Args.Params}
+}
+
+// unsealed is a value on its way to being sealed.
+type unsealed struct {
+	column    *seal.Column
+	plaintext []byte
+	null      bool
+	row       seal.Row
+}
+
+// sealAll seals every value, several at a time. The results are in the order
+// of seals; nil stands for NULL. stored holds, for each seal, the values of
+// Table.Sources that its row holds, where they were read; it may be nil.
+func (b *binding) sealAll(ctx context.Context, seals []sqlplan.Seal, stored [][]any) ([]any, error) {
+	// Arguments are read one after the other: a Valuer need not be safe for
+	// concurrent use.
+	todo := make([]unsealed, len(seals))
+	defer wipe(todo)
+	for i := range seals {
+		var (
+			row []any
+			err error
+		)
+		if stored != nil {
+			row = stored[i]
+		}
+		if todo[i], err = b.unseal(ctx, &seals[i], row); err != nil {
+			return nil, err
+		}
+	}
+	return b.sealEach(ctx, todo)
+}
+
+func wipe(todo []unsealed) {
+	for _, u := range todo {
+		clear(u.plaintext)
+	}
+}
+
+func (b *binding) sealEach(ctx context.Context, todo []unsealed) ([]any, error) {
+	out := make([]any, len(todo))
+	err := each(ctx, len(todo), sealLimit, func(ctx context.Context, i int) (err error) {
+		if u := &todo[i]; !u.null {
+			out[i], err = b.engine.Seal(ctx, u.column, u.row, u.plaintext, b.text)
+		}
+		return err
+	})
+	return out, err
+}
+
+// unseal returns the plaintext of the seal's value and the row it belongs to.
+func (b *binding) unseal(ctx context.Context, s *sqlplan.Seal, stored []any) (unsealed, error) {
+	u := unsealed{column: b.engine.columns[s.Column]}
+	value, err := b.value(s.Value)
+	if err == nil {
+		u.plaintext, u.null, err = u.column.Encode(value)
+	}
+	if err != nil {
+		return u, u.column.Error(fault.ErrValue, "", "pass a value of the column's type",
+			fmt.Errorf("the value given cannot be stored as %s: %w", u.column.Type, err))
+	}
+	if !u.null {
+		u.row, err = b.row(ctx, s, stored)
+	}
+	return u, err
+}
+
+// value returns what an operand stands for.
+func (b *binding) value(o sqlplan.Operand) (any, error) {
+	switch o.Kind {
+	case sqlplan.OperandParam:
+		if o.Param >= len(b.params) {
+			return nil, errors.New("the statement has no such parameter")
+		}
+		return b.params[o.Param].Value, nil
+	case sqlplan.OperandLiteral:
+		return literalValue(o.Literal)
+	case sqlplan.OperandNull:
+		return nil, nil
+	}
+	return nil, errors.New("the statement does not give the value")
+}
+
+// literalValue returns what a literal of the text stands for.
+func literalValue(l sqlplan.Literal) (any, error) {
+	switch l.Kind {
+	case sqlplan.LiteralString, sqlplan.LiteralInteger, sqlplan.LiteralDecimal, sqlplan.LiteralFloat:
+		return l.Text, nil
+	case sqlplan.LiteralBytes:
+		return []byte(l.Text), nil
+	case sqlplan.LiteralBool:
+		return l.Text == "true", nil
+	}
+	return nil, errors.New("the literal's kind is not known")
+}
+
+// row binds the seal's column to the row that the statement writes. stored holds the
+// values of Table.Sources that the row holds; it may be nil.
+func (b *binding) row(ctx context.Context, s *sqlplan.Seal, stored []any) (seal.Row, error) {
+	row := seal.Row{Sources: make([]string, len(s.Table.Sources))}
+	return row, b.bindRow(ctx, s, row, false, func(i int) (seal.Source, error) {
+		o := s.Sources[i]
+		src := seal.Source{From: seal.Shown, Kept: o.Kept, NotZero: o.NotZero}
+		var err error
+		switch o.Kind {
+		case sqlplan.OperandStored:
+			src.Value = stored[o.Param]
+		case sqlplan.OperandServer:
+			src.Value = b.server[o.Row][o.Param]
+		default:
+			src.From = seal.Given
+			src.Value, err = b.value(o)
+		}
+		return src, err
+	})
+}
+
+// storedRow binds the seal's column to the row as it was read.
+func (b *binding) storedRow(ctx context.Context, s *sqlplan.Seal, stored []any) (seal.Row, error) {
+	row := seal.MakeRow(len(s.Table.Sources))
+	return row, b.bindRow(ctx, s, row, true, func(i int) (seal.Source, error) {
+		return seal.Source{Value: stored[i], From: seal.Shown}, nil
+	})
+}
+
+func (b *binding) bindRow(ctx context.Context, s *sqlplan.Seal, row seal.Row, legacy bool, source func(int) (seal.Source, error)) error {
+	col := b.engine.columns[s.Column]
+	shape, err := b.engine.shape(ctx, col.Table)
+	if err != nil {
+		return err
+	}
+	if err := col.Bind(row, shape, b.values, legacy, source); err != nil {
+		return col.Error(fault.ErrValue, "", "give the row key a value of its column's type", err)
+	}
+	return nil
+}
+
+// bind fills the holes of a template.
+func (b *binding) bind(t *sqlplan.Template, options []sqldriver.NamedValue, sealed []any) (string, []sqldriver.NamedValue) {
+	args := make([]sqldriver.NamedValue, 0, len(options)+len(t.Args))
+	args = append(args, options...)
+	for _, a := range t.Args {
+		nv := sqldriver.NamedValue{}
+		switch a.Kind {
+		case sqlplan.ArgUser:
+			nv = b.params[a.Index]
+		case sqlplan.ArgSeal:
+			nv.Value = sealed[a.Index]
+		case sqlplan.ArgKey:
+			nv.Value = b.groups[a.Group].rows[a.Row][a.Index]
+		case sqlplan.ArgRowSeal:
+			nv.Value = b.groups[a.Group].sealed[a.Row][a.Index]
+		case sqlplan.ArgServer:
+			nv.Value = b.server[a.Row][a.Index]
+		}
+		nv.Ordinal = len(args) + 1
+		args = append(args, nv)
+	}
+	return t.Text, args
+}
+
+// inline writes the sealed values into the text, for a statement that its
+// user sent without arguments: several statements in one text, and base
+// drivers that prepare whatever has an argument, then stay as they were.
+func inline(d server.Server, t *sqlplan.Template, sealed []any) (string, bool) {
+	n := 0
+	for _, p := range t.Pieces {
+		if p.Arg != nil && (!p.Literal || p.Arg.Kind != sqlplan.ArgSeal) {
+			return "", false
+		}
+		n += len(p.Text)
+	}
+	var s strings.Builder
+	s.Grow(n)
+	for _, p := range t.Pieces {
+		if p.Arg == nil {
+			s.WriteString(p.Text)
+			continue
+		}
+		switch v := sealed[p.Arg.Index].(type) {
+		case nil:
+			s.WriteString("NULL")
+		case []byte:
+			s.WriteString(d.BytesLiteral(v))
+		case string:
+			s.WriteString(d.TextLiteral(v))
+		}
+	}
+	return s.String(), true
+}

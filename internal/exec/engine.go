@@ -1,0 +1,195 @@
+// Package exec carries out plans: it finds the plan of a text, seals what the plan
+// says, sends texts to the base driver by the plan's route, and opens what comes back.
+//
+// Words of this package:
+//
+//	engine    one policy at work for one connector, with its catalog and its plans
+//	base      the connection beneath, as far as routes need it ([Base])
+//	run       one execution of a plan ([Run])
+//	route     direct, row by row, server-made key, key check: see [sqlplan.Route]
+//	session   what one connection's own settings change in planning ([Session])
+//	shape     a protected table as the live catalog shows it ([seal.Shape])
+//
+// Values pass through [seal.Funnel] alone. A text that the plan does not allow is
+// never sent.
+package exec
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/sealsql/sealsql/alert"
+	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/keyrings"
+	"github.com/sealsql/sealsql/internal/seal"
+	"github.com/sealsql/sealsql/internal/server"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+	"github.com/sealsql/sealsql/policy"
+)
+
+// Config is what an engine is made of.
+type Config struct {
+	Policy   *policy.Policy
+	Server   server.Server
+	Catalog  *Catalog
+	Keys     *keyrings.Set
+	Alerts   *alert.Dispatcher
+	Counters *alert.Counters
+}
+
+// Engine is one policy at work for one connector. A new policy makes a new engine.
+// Everything but the caches is immutable once it has started. It is safe for
+// concurrent use.
+type Engine struct {
+	config  Config
+	funnel  *seal.Funnel
+	rules   *sqlplan.Rules
+	columns map[*sqlplan.Column]*seal.Column
+	tables  map[*sqlplan.Table]*seal.Table
+	plans   *planCache
+	// maxRows and maxBytes bound what is read ahead.
+	maxRows, maxBytes int
+
+	// Set by Start, before any statement.
+	starting chan struct{} // holds a token while Start runs
+	ready    atomic.Bool
+	session  server.Session
+	planner  server.Planner
+
+	reread atomic.Int64 // when, by the clock, the catalog was read again for a column not found
+	shapes sync.Map     // *seal.Table to *knownShape
+}
+
+const (
+	cachedTexts     = 2048
+	cachedTextBytes = 16 << 20
+)
+
+// New compiles a policy. It reads nothing from the database or from a key service.
+func New(c Config) (*Engine, error) {
+	funnel, err := seal.New(c.Policy, c.Keys, c.Alerts, c.Counters)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{config: c, funnel: funnel,
+		rules:   &sqlplan.Rules{MaxText: c.Policy.Limits().MaxStatementBytes, MaxDepth: c.Policy.Limits().MaxNesting},
+		columns: make(map[*sqlplan.Column]*seal.Column), tables: make(map[*sqlplan.Table]*seal.Table),
+		plans: newPlanCache(cachedTexts, cachedTextBytes), starting: make(chan struct{}, 1)}
+	ahead := c.Policy.ReadAhead()
+	e.maxRows, e.maxBytes = ahead.MaxRows, int(ahead.MaxBytes)
+	for _, t := range funnel.Tables {
+		e.addTable(t)
+	}
+	for _, v := range c.Policy.Views() {
+		for _, t := range e.rules.Tables {
+			if e.tables[t].Label == v.Table {
+				e.rules.Views = append(e.rules.Views, sqlplan.View{Schema: v.Schema, Name: v.Name, Table: t})
+			}
+		}
+	}
+	return e, nil
+}
+
+func (e *Engine) addTable(t *seal.Table) {
+	table := &sqlplan.Table{Schema: t.Schema, Name: t.Name, RowKey: t.RowKey, Sources: t.Sources, MaxRows: t.MaxRows}
+	for _, c := range t.Columns {
+		col := &sqlplan.Column{Table: table, Name: c.Name, Context: c.Context, Legacy: c.Legacy, Base64: c.Base64()}
+		table.Columns = append(table.Columns, col)
+		e.columns[col] = c
+	}
+	e.tables[table] = t
+	e.rules.Tables = append(e.rules.Tables, table)
+}
+
+// Start is StartOn over the catalog's own connections.
+func (e *Engine) Start(ctx context.Context) error { return e.StartOn(ctx, e.config.Catalog.db) }
+
+// StartOn reads from the database, through db, what planning depends on. It is
+// called before the first connection is handed out, and again until it succeeds.
+func (e *Engine) StartOn(ctx context.Context, db *sql.DB) error {
+	if e.ready.Load() {
+		return nil
+	}
+	release, err := e.Hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if e.ready.Load() {
+		return nil
+	}
+	catalog := e.config.Catalog
+	if catalog.db != nil {
+		var err error
+		if e.session, err = e.config.Server.Session(ctx, db); err != nil {
+			return err
+		}
+		if _, err := catalog.load(ctx, db, e.rules); err != nil {
+			return err
+		}
+	}
+	catalog.settled()
+	e.planner = e.config.Server.Planner(e.rules, catalog, e.session)
+	e.ready.Store(true)
+	return nil
+}
+
+// Started reports whether the engine has started.
+func (e *Engine) Started() bool { return e.ready.Load() }
+
+// Hold keeps the engine from starting until release is called.
+func (e *Engine) Hold(ctx context.Context) (release func(), err error) {
+	select {
+	case e.starting <- struct{}{}:
+		return func() { <-e.starting }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Policy returns the engine's policy.
+func (e *Engine) Policy() *policy.Policy { return e.config.Policy }
+
+// Funnel returns the engine's way to values.
+func (e *Engine) Funnel() *seal.Funnel { return e.funnel }
+
+// Column returns the protected column that a plan names.
+func (e *Engine) Column(c *sqlplan.Column) *seal.Column { return e.columns[c] }
+
+// TypeName is the DatabaseTypeName that a column's plaintexts report.
+func (e *Engine) TypeName(c *seal.Column) string { return e.config.Server.TypeName(string(c.Type)) }
+
+// Table returns the table that the policy names so.
+func (e *Engine) Table(name string) (*seal.Table, error) {
+	for _, t := range e.funnel.Tables {
+		if t.Label == name {
+			return t, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: it has no table %s; name it as it stands under tables", fault.ErrPolicy, name)
+}
+
+// Find returns the protected column that the policy names so.
+func (e *Engine) Find(table, name string) (*seal.Column, error) {
+	t, err := e.Table(table)
+	if err != nil {
+		return nil, err
+	}
+	if c := t.Find(name); c != nil {
+		return c, nil
+	}
+	return nil, fmt.Errorf("%w: it does not protect a column %s.%s; name table and column as they stand in it", fault.ErrPolicy, table, name)
+}
+
+// Report adds to s what the engine counted.
+func (e *Engine) Report(s *alert.Snapshot) {
+	s.PlansCached, s.PlanHits, s.PlanMisses = e.plans.len(), e.plans.hits.Load(), e.plans.misses.Load()
+	for _, t := range e.funnel.Tables {
+		for _, c := range t.Columns {
+			s.Columns = append(s.Columns, c.Stats())
+		}
+	}
+}

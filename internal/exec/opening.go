@@ -1,0 +1,108 @@
+package exec
+
+import (
+	"context"
+	sqldriver "database/sql/driver"
+	"sync/atomic"
+
+	"github.com/sealsql/sealsql/internal/seal"
+)
+
+// opening is a value on its way to being opened, or opened.
+type opening struct {
+	by    int // the number of the row that it is opened for
+	from  *shown
+	row   []sqldriver.Value
+	state atomic.Int32
+	done  chan struct{} // of what is awaited
+	value any
+	err   error
+
+	stored any    // the ciphertext
+	hash   uint64 // in sharing, with users rows of the queue; 0 users if it is not there
+	users  int
+	shared bool // other rows show it too
+
+	room sourceRoom
+}
+
+// The states of an opening. What waits is opened by whoever claims it first: a
+// goroutine in the background, or the caller's when the row is asked for.
+const (
+	waiting int32 = iota
+	claimed
+	awaited
+	opened
+)
+
+func (o *opening) claim() bool { return o.state.CompareAndSwap(waiting, claimed) }
+
+// open opens what was claimed. Nothing touches o afterwards but the reader.
+func (o *opening) open(ctx context.Context, e *Engine, text string) {
+	if o.err = ctx.Err(); o.err == nil {
+		o.value, o.err = e.openShown(ctx, o.from, o.row, &o.room, text, o.by == 0)
+	}
+	if o.state.Swap(opened) == awaited {
+		close(o.done)
+	}
+}
+
+// wait waits for what another goroutine claimed.
+func (o *opening) wait(ctx context.Context) error {
+	switch o.state.Load() {
+	case opened:
+		return nil
+	case claimed: // else it was waited for before, in vain
+		o.done = make(chan struct{})
+		if !o.state.CompareAndSwap(claimed, awaited) {
+			return nil // it was opened meanwhile
+		}
+	}
+	select {
+	case <-o.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// maxSources is how many context sources most tables have at most.
+const maxSources = 4
+
+// sourceRoom is where the sources of one value lie, mostly.
+type sourceRoom struct {
+	sources [maxSources]string
+	known   [maxSources]bool
+}
+
+// take returns the room as a row of n sources, none of them known.
+func (r *sourceRoom) take(n int) seal.Row {
+	if n > maxSources {
+		return seal.MakeRow(n)
+	}
+	*r = sourceRoom{}
+	return seal.Row{Sources: r.sources[:n], Known: r.known[:n]}
+}
+
+// openShown opens the value that a row shows in a protected column. first says
+// that it is the result's first row, which for many statements is the only one: its
+// content key may be kept.
+func (e *Engine) openShown(ctx context.Context, s *shown, row []sqldriver.Value, room *sourceRoom, text string, first bool) (any, error) {
+	shape, err := e.shape(ctx, s.col.Table)
+	if err != nil {
+		return nil, err
+	}
+	request := seal.Request{Column: s.col, Stored: row[s.index], Row: room.take(len(s.from.Sources)), Statement: text, First: first}
+	err = s.col.Bind(request.Row, shape, e.values(), true, func(i int) (seal.Source, error) {
+		at := s.from.Sources[i]
+		if at < 0 {
+			return seal.Source{}, nil
+		}
+		return seal.Source{Value: row[at], From: seal.Shown}, nil
+	})
+	if err != nil {
+		// A NULL or unreadable row key is no row: nothing was written for it.
+		return nil, e.funnel.Mismatch(ctx, request, err)
+	}
+	return e.funnel.OpenValue(ctx, request)
+}

@@ -1,0 +1,166 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+// Plan returns the plan for a text, from the cache if it can.
+func (e *Engine) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) {
+	if e.config.Catalog.stale() {
+		go e.reload()
+	}
+	if p := e.plans.get(text); p != nil {
+		return p.plan, p.err
+	}
+	version := e.config.Catalog.Version()
+	plan, err := e.planner.Plan(ctx, text)
+	if r, ok := errors.AsType[*sqlplan.Refusal](err); ok && r.Stale && e.rereads() {
+		version = e.config.Catalog.Version()
+		plan, err = e.planner.Plan(ctx, text)
+	}
+	if err == nil && !plan.Protected && e.namesColumn(text) && e.newViews(ctx) {
+		version = e.config.Catalog.Version()
+		plan, err = e.planner.Plan(ctx, text)
+	}
+	if err == nil && len(plan.Implied) > 0 {
+		var changed bool
+		if changed, err = e.reordered(ctx, plan.Implied); changed {
+			version = e.config.Catalog.Version()
+			plan, err = e.planner.Plan(ctx, text)
+		}
+	}
+	if err == nil {
+		err = e.verifiable(plan)
+	}
+	if err != nil {
+		err = planError(err)
+		if errors.Is(err, fault.ErrCatalog) {
+			return nil, err // it may answer next time
+		}
+		plan = nil
+	}
+	if version == e.config.Catalog.Version() {
+		e.plans.put(text, plan, err)
+	}
+	return plan, err
+}
+
+// namesColumn reports whether a protected column's name occurs in the text.
+func (e *Engine) namesColumn(text string) bool {
+	text = strings.ToLower(text)
+	for _, t := range e.rules.Tables {
+		for _, c := range t.Columns {
+			if strings.Contains(text, strings.ToLower(c.Name)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// reordered reads relations again whose columns a text names by their order alone,
+// as INSERT without a column list does, and reports whether one has other columns by
+// now: a value would be sent in clear to the column that took another column's place.
+func (e *Engine) reordered(ctx context.Context, list []*sqlplan.Relation) (bool, error) {
+	if e.config.Catalog.db == nil {
+		return false, nil
+	}
+	for _, r := range list {
+		now, err := e.config.Server.Relation(ctx, e.config.Catalog.db, r.Schema, r.Name)
+		if err != nil {
+			return false, fmt.Errorf("%w: reading relation %s: %w", fault.ErrCatalog, r.Name, err)
+		}
+		if now == nil || !slices.Equal(now.Columns, r.Columns) {
+			e.TablesChanged()
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// newViews reads the list of views that read protected columns again, for a text
+// that names such a column and no protected relation: its relation may be a view that
+// somebody has just made. It reports whether the list changed.
+func (e *Engine) newViews(ctx context.Context) bool {
+	if e.config.Catalog.db == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	return e.readViews(ctx)
+}
+
+// readViews reads the list of views again and reports whether it changed. If it
+// cannot be read, the list as last read serves.
+func (e *Engine) readViews(ctx context.Context) bool {
+	changed, err := e.config.Catalog.load(ctx, e.config.Catalog.db, e.rules)
+	if err != nil || !changed {
+		return false
+	}
+	e.TablesChanged()
+	return true
+}
+
+// reload reads the list of views again, in the background.
+func (e *Engine) reload() {
+	defer e.config.Catalog.settled()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	e.readViews(ctx)
+}
+
+// rereads forgets what is known of tables, at most once a second, so that
+// misspelt texts do not keep every plan from being cached.
+func (e *Engine) rereads() bool {
+	now := time.Now().UnixNano()
+	last := e.reread.Load()
+	if now-last < int64(time.Second) || !e.reread.CompareAndSwap(last, now) {
+		return false
+	}
+	e.TablesChanged()
+	return true
+}
+
+// TablesChanged forgets what was known of tables, and every plan made with it.
+func (e *Engine) TablesChanged() {
+	e.config.Catalog.forget()
+	e.plans.clear()
+}
+
+// verifiable refuses a plan that shows a value whose row it does not show,
+// where the policy says so.
+func (e *Engine) verifiable(plan *sqlplan.Plan) error {
+	for _, set := range plan.Results {
+		for _, c := range set.Columns {
+			p := c.Protected
+			if p == nil || !p.Unverifiable {
+				continue
+			}
+			if col := e.columns[p.Column]; col.HidesRejected() {
+				return &sqlplan.Refusal{Object: col.Table.Label + "." + col.Name,
+					What: "the statement's shape hides which row a protected value belongs to",
+					Hint: "select the row key beside it without DISTINCT, GROUP BY or set operations, or set unverifiable: alert for the column"}
+			}
+		}
+	}
+	return nil
+}
+
+// planError turns what the planner returned into what users see.
+func planError(err error) error {
+	if r, ok := errors.AsType[*sqlplan.Refusal](err); ok {
+		return &fault.RefusedError{Line: r.Line, Column: r.Column, Object: r.Object, What: r.What, Hint: r.Hint}
+	}
+	if errors.Is(err, fault.ErrCatalog) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", fault.ErrCatalog, err)
+}

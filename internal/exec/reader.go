@@ -1,0 +1,347 @@
+package exec
+
+import (
+	"context"
+	sqldriver "database/sql/driver"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sealsql/sealsql/internal/seal"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+const (
+	// openLimit bounds how many values of one result are opened at a time.
+	openLimit = 128
+	// aheadPatience is how long one call goes on reading rows that were not
+	// asked for yet.
+	aheadPatience = 2 * time.Millisecond
+	// slowRow is how long the server takes for a row before nothing is read
+	// ahead until the queue is empty: a row that is there is not held up for long
+	// by one that the server still has to find.
+	slowRow = 10 * time.Millisecond
+)
+
+// Narrow is how many columns most results have at most.
+const Narrow = 4
+
+// Reader reads rows ahead and opens their values at the same time. When n
+// rows have been handed out, up to 2n more are read, up to the policy's caps, and
+// their values are opened in the background: the first row is never held up by the
+// ones after it, a result that is left half-way has cost little, and a long one is
+// opened at full speed while the application works on the rows it has.
+//
+// The parts have a file each: the rows that wait ([rowQueue]), the values that
+// several rows show ([sharing]), one value's opening ([opening]), and the goroutines
+// that open values ([openers]).
+//
+// The base driver is called by the caller's goroutine only. Those in the background
+// open values, nothing else, and end when the rows are closed. What fails in
+// one row is reported when that row is asked for, after the rows before it.
+type Reader struct {
+	engine *Engine
+	ctx    context.Context
+	text   string
+	next   func([]sqldriver.Value) error // the base driver's, or a buffer's
+
+	width int
+	shown []shown
+	index []int // by server column, the index into shown, or -1
+	room  readerRoom
+
+	queue  rowQueue
+	handed int   // rows handed out
+	slow   bool  // the server takes its time
+	end    error // what ended the reading: io.EOF or an error
+
+	ahead *lookahead // nil until rows are read ahead
+}
+
+// lookahead is what opening values in the background takes.
+type lookahead struct {
+	cancel  context.CancelFunc
+	openers *openers
+	shared  sharing
+}
+
+// shown is a server column that shows a protected value.
+type shown struct {
+	index int
+	from  *sqlplan.ResultProtected
+	col   *seal.Column
+	// once is true if a value that several rows show needs to be opened once
+	// only: no event is due for a value that is handed out.
+	once bool
+	// reuses is true if nothing keeps a ciphertext once it is opened.
+	reuses bool
+}
+
+// readerRoom is where a narrow result's columns lie. What is opened in the
+// background may go on referring to it: it serves the first set that needs it.
+type readerRoom struct {
+	used  bool
+	shown [1]shown
+	index [Narrow]int
+}
+
+// Init sets the reader up to read from the answer's rows.
+func (r *Reader) Init(ctx context.Context, a *Answer, text string) {
+	r.ctx, r.engine, r.text = ctx, a.Engine, text
+	if a.Buffer != nil {
+		r.next = fromBuffer(a.Buffer)
+	} else {
+		r.next = a.Rows.Next
+	}
+}
+
+func fromBuffer(buffer [][]any) func([]sqldriver.Value) error {
+	i := 0
+	return func(dest []sqldriver.Value) error {
+		if i == len(buffer) {
+			return io.EOF
+		}
+		for j, v := range buffer[i] {
+			dest[j] = v
+		}
+		i++
+		return nil
+	}
+}
+
+// Fail has the reader answer with err from now on.
+func (r *Reader) Fail(err error) { r.next = func([]sqldriver.Value) error { return err } }
+
+// Fetch reads a row from the base driver as it is.
+func (r *Reader) Fetch(row []sqldriver.Value) error { return r.next(row) }
+
+// Enter sets the reader up for a result set of width columns; a nil set shows nothing
+// protected.
+func (r *Reader) Enter(set *sqlplan.ResultSet, width int) {
+	r.Stop()
+	r.width, r.shown, r.index = width, nil, nil
+	r.queue, r.handed, r.slow, r.end, r.ahead = rowQueue{}, 0, false, nil, nil
+	if set == nil {
+		return
+	}
+	if !r.room.used && width <= Narrow {
+		r.shown, r.index = r.room.shown[:0], r.room.index[:width]
+	} else {
+		r.index = make([]int, width)
+	}
+	r.room.used = true
+	for i := range r.index {
+		r.index[i] = -1
+	}
+	for i := range set.Columns {
+		if p := set.Columns[i].Protected; p != nil {
+			c := r.engine.columns[p.Column]
+			r.index[i] = len(r.shown)
+			r.shown = append(r.shown, shown{index: i, from: p, col: c, once: !p.Unverifiable && c.Silent(), reuses: c.Reusable()})
+		}
+	}
+}
+
+// Column returns the protected column that a plan names.
+func (r *Reader) Column(c *sqlplan.Column) *seal.Column { return r.engine.columns[c] }
+
+// Engine returns the engine that opens the values.
+func (r *Reader) Engine() *Engine { return r.engine }
+
+// Stop ends what is opened in the background.
+func (r *Reader) Stop() {
+	if r.ahead != nil {
+		r.ahead.cancel()
+		r.ahead.openers.stop()
+	}
+}
+
+// Row returns the next row as the server sent it, with its values opened. The
+// slice is valid until the next call.
+func (r *Reader) Row() ([]sqldriver.Value, error) {
+	r.queue.reclaim()
+	if r.queue.len() == 0 {
+		var began time.Time
+		if r.handed > 0 {
+			began = time.Now()
+		}
+		if r.end != nil || !r.read() {
+			r.Stop()
+			return nil, r.end
+		}
+		r.slow = r.handed > 0 && time.Since(began) > slowRow
+	}
+	r.readAhead()
+	s := r.queue.pop()
+	r.handed++
+	lent, err := r.finish(s)
+	if err != nil {
+		return nil, err
+	}
+	if !lent {
+		r.queue.out = s
+	}
+	return s.cells, nil
+}
+
+// read takes one row from the base driver.
+func (r *Reader) read() bool {
+	s := r.queue.slot(r.width, len(r.shown))
+	if r.end = r.next(s.cells); r.end != nil {
+		return false
+	}
+	r.own(s)
+	s.number = r.handed + r.queue.len()
+	r.queue.push(s)
+	return true
+}
+
+// own copies what the base driver may use its buffers again for. A ciphertext
+// goes where the slot's last one was if the column's keyring keeps nothing: nobody is
+// handed it. The first row is handed out before the base driver is asked for
+// another: it stays where it is.
+func (r *Reader) own(s *slot) {
+	first := r.handed == 0
+	for i, v := range s.cells {
+		switch v := v.(type) {
+		case []byte:
+			s.size += len(v)
+			n := r.index[i]
+			if first && (n < 0 || r.shown[n].reuses) {
+				continue
+			}
+			if v == nil || n < 0 || !r.shown[n].reuses {
+				s.cells[i] = copied(v)
+				continue
+			}
+			s.cells[i] = s.keep(n, v)
+		case string:
+			s.size += len(v)
+		}
+	}
+}
+
+// readAhead fills the queue and starts to open what is in it.
+func (r *Reader) readAhead() {
+	want := min(r.engine.maxRows, 2*r.handed)
+	if want < 2 || r.slow {
+		return
+	}
+	if r.ahead == nil {
+		local := !slices.ContainsFunc(r.shown, func(s shown) bool { return !s.col.Local() })
+		ctx, cancel := context.WithCancel(r.ctx)
+		r.ahead = &lookahead{cancel: cancel, openers: newOpeners(ctx, r.engine, r.text, local), shared: make(sharing)}
+	}
+	if s := r.queue.first(); !s.started {
+		r.start(s)
+	}
+	began := time.Now()
+	now := began
+	for n := r.queue.len(); n < want && r.queue.size < r.engine.maxBytes && r.end == nil && now.Sub(began) < aheadPatience && !r.slow; n++ {
+		if !r.read() {
+			return
+		}
+		r.engine.config.Counters.RowsAhead.Add(1)
+		r.start(r.queue.last())
+		before := now
+		now = time.Now()
+		r.slow = now.Sub(before) > slowRow
+	}
+}
+
+// start opens the row's values in the background, each once for all rows in
+// the queue that show it.
+func (r *Reader) start(s *slot) {
+	s.started = true
+	for i := range r.shown {
+		c := &r.shown[i]
+		if s.cells[c.index] == nil {
+			continue
+		}
+		o, fresh := r.ahead.shared.opening(s, i, c)
+		s.openings[i] = o
+		if fresh {
+			o.state.Store(waiting)
+			r.ahead.openers.add(o)
+		}
+	}
+}
+
+// finish waits for the row's values, or opens them, and puts them in place of
+// the ciphertexts. All of a row's sources are read before its first value is replaced.
+// A row is lent while rows behind it show one of its values.
+func (r *Reader) finish(s *slot) (lent bool, err error) {
+	if !s.started {
+		r.openNow(s)
+	}
+	for i, o := range s.openings {
+		if o == nil {
+			continue
+		}
+		if o.claim() {
+			began := time.Now()
+			o.open(r.ctx, r.engine, r.text)
+			r.ahead.openers.took(time.Since(began))
+		} else if err := o.wait(r.ctx); err != nil {
+			return false, err
+		}
+		if o.users > 0 {
+			last := r.ahead.shared.release(o)
+			lent = lent || !last && o.by == s.number
+		}
+		if o.err != nil && o.by != s.number {
+			// What is wrong is wrong with this row too: it gets its own event.
+			again := &opening{by: s.number}
+			again.value, again.err = r.engine.openShown(r.ctx, &r.shown[i], s.cells, &again.room, r.text, false)
+			s.openings[i] = again
+		}
+	}
+	for _, o := range s.openings {
+		if o != nil && o.err != nil {
+			if err := r.ctx.Err(); err != nil {
+				return false, err
+			}
+			return false, o.err
+		}
+	}
+	for i, o := range s.openings {
+		if o == nil {
+			continue
+		}
+		if o.by != s.number {
+			r.shown[i].col.Opened.Add(1)
+		}
+		s.cells[r.shown[i].index] = o.value
+		if o.shared {
+			s.cells[r.shown[i].index] = copied(o.value) // it goes to several rows
+		}
+		s.openings[i] = nil
+	}
+	return lent, nil
+}
+
+// openNow opens the row's values, several at the same time, one of them in the
+// caller's goroutine.
+func (r *Reader) openNow(s *slot) {
+	s.started = true
+	var wg sync.WaitGroup
+	last := -1
+	for i := range r.shown {
+		if s.cells[r.shown[i].index] == nil {
+			continue
+		}
+		o := s.opening(i, &r.shown[i])
+		o.state.Store(claimed)
+		s.openings[i] = o
+		if last >= 0 {
+			before := s.openings[last]
+			wg.Go(func() { before.open(r.ctx, r.engine, r.text) })
+		}
+		last = i
+	}
+	if last >= 0 {
+		s.openings[last].open(r.ctx, r.engine, r.text)
+	}
+	wg.Wait()
+}

@@ -1,0 +1,204 @@
+package exec
+
+import (
+	"context"
+	sqldriver "database/sql/driver"
+	"errors"
+	"fmt"
+
+	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/server"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+// Run is one execution of a protected plan on a connection. It takes the plan's
+// route: direct here, the others in steps.go and the files beside it.
+type Run struct {
+	Engine *Engine
+	Plan   *sqlplan.Plan
+	Args   server.Arguments
+	Base   Base
+	// Conn is the connection, for the rules of values that it carries.
+	Conn sqldriver.Conn
+	// Current is the engine that plans the text anew if a table changed.
+	Current *Engine
+}
+
+// ExecFunc and QueryFunc send one text to the base driver: through the connection,
+// or through a statement that was prepared for that text.
+type (
+	ExecFunc  func(ctx context.Context, text string, args []sqldriver.NamedValue) (sqldriver.Result, error)
+	QueryFunc func(ctx context.Context, text string, args []sqldriver.NamedValue) (sqldriver.Rows, error)
+)
+
+// Answer is what a query answered with.
+type Answer struct {
+	// Rows are the base driver's. If Buffer is not nil they were read into it
+	// and are closed; their columns' metadata is left.
+	Rows   sqldriver.Rows
+	Buffer [][]any
+	// Sets describes the result sets; empty if Rows are handed out as they are.
+	Sets []sqlplan.ResultSet
+	// Engine opens the values.
+	Engine *Engine
+}
+
+// Plain reports whether Rows are handed out as they are.
+func (a *Answer) Plain() bool {
+	_, frozen := a.Rows.(*frozenRows)
+	return len(a.Sets) == 0 && !frozen
+}
+
+// Offers returns the rows whose optional interfaces count.
+func (a *Answer) Offers() sqldriver.Rows {
+	if f, ok := a.Rows.(*frozenRows); ok {
+		return f.base
+	}
+	return a.Rows
+}
+
+// direct reports whether a plan needs one text to be sent.
+func direct(plan *sqlplan.Plan) bool {
+	_, ok := plan.Route.(sqlplan.Direct)
+	return ok
+}
+
+// count checks the number of arguments, since the plan's indexes rely on it.
+func (r Run) count() error {
+	if r.Plan.UserParams >= 0 && len(r.Args.Params) != r.Plan.UserParams {
+		return fmt.Errorf("sealsql: expected %d arguments, got %d", r.Plan.UserParams, len(r.Args.Params))
+	}
+	return nil
+}
+
+// Exec carries out a statement that returns no rows.
+func (r Run) Exec(ctx context.Context, send ExecFunc) (sqldriver.Result, error) {
+	if err := r.count(); err != nil {
+		return nil, err
+	}
+	if !direct(r.Plan) {
+		return r.steps().exec(ctx)
+	}
+	text, args, err := r.bind(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return send(ctx, text, args)
+}
+
+// Query carries out a statement that returns rows.
+func (r Run) Query(ctx context.Context, send QueryFunc) (Answer, error) {
+	if err := r.count(); err != nil {
+		return Answer{}, err
+	}
+	if !direct(r.Plan) {
+		return r.steps().query(ctx)
+	}
+	text, args, err := r.bind(ctx)
+	if err != nil {
+		return Answer{}, err
+	}
+	base, err := send(ctx, text, args)
+	if err != nil {
+		r.Engine.noteStale(err)
+		return Answer{}, err
+	}
+	if len(r.Plan.Results) > 0 && !Fits(base, &r.Plan.Results[0]) {
+		return r.queryStale(ctx, base, send)
+	}
+	return Answer{Rows: base, Sets: r.Plan.Results, Engine: r.Engine}, nil
+}
+
+// queryStale deals with a result that does not have the columns that the plan
+// expects: a table changed since the catalog was read. Nothing of it is handed out.
+func (r Run) queryStale(ctx context.Context, base sqldriver.Rows, send QueryFunc) (Answer, error) {
+	if err := base.Close(); err != nil {
+		return Answer{}, err
+	}
+	old := r.Plan
+	r.Engine = r.Current
+	r.Engine.TablesChanged()
+	if !old.ReadOnly {
+		return Answer{}, fmt.Errorf("%w: it was carried out, but its result is withheld because it does not have the expected columns", fault.ErrTableChanged)
+	}
+	var err error
+	if r.Plan, err = r.Engine.Plan(ctx, r.Args.Text); err != nil {
+		return Answer{}, err
+	}
+	if !r.Plan.Protected || !direct(r.Plan) || r.Args.Prepared && r.Plan.Main.Text != old.Main.Text {
+		return Answer{}, fmt.Errorf("%w: run the statement again", fault.ErrTableChanged)
+	}
+	text, args, err := r.bind(ctx)
+	if err != nil {
+		return Answer{}, err
+	}
+	if base, err = send(ctx, text, args); err != nil {
+		return Answer{}, err
+	}
+	if len(r.Plan.Results) == 0 || !Fits(base, &r.Plan.Results[0]) {
+		return Answer{}, errors.Join(fmt.Errorf("%w: its result still does not have the expected columns", fault.ErrTableChanged), base.Close())
+	}
+	return Answer{Rows: base, Sets: r.Plan.Results, Engine: r.Engine}, nil
+}
+
+// Fits reports whether the result has the columns that the plan expects.
+func Fits(base sqldriver.Rows, set *sqlplan.ResultSet) bool {
+	if len(set.Columns) == 0 {
+		return true
+	}
+	names := base.Columns()
+	if len(names) != len(set.Columns) {
+		return false
+	}
+	for i, c := range set.Columns {
+		if c.Name != "" && c.Name != names[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// noteStale forgets what is known of tables when Postgres says that a
+// statement the base driver prepared returns other columns now: the plan is as old.
+func (e *Engine) noteStale(err error) {
+	if s, ok := errors.AsType[interface {
+		error
+		SQLState() string
+	}](err); ok && s.SQLState() == "0A000" {
+		e.TablesChanged()
+	}
+}
+
+// bind seals what the plan says and fills its main text.
+func (r Run) bind(ctx context.Context) (string, []sqldriver.NamedValue, error) {
+	main := &r.Plan.Main
+	if len(r.Plan.Seals) == 0 && len(r.Args.Options) == 0 && userArguments(main, len(r.Args.Params)) {
+		return main.Text, r.Args.Params, nil
+	}
+	b := r.binding()
+	sealed, err := b.sealAll(ctx, r.Plan.Seals, nil)
+	if err != nil {
+		return "", nil, err
+	}
+	if !r.Args.Prepared && len(r.Args.Params) == 0 && len(main.Args) > 0 {
+		if text, ok := inline(r.Engine.config.Server, main, sealed); ok {
+			return text, r.Args.Options, nil
+		}
+	}
+	text, args := b.bind(main, r.Args.Options, sealed)
+	return text, args, nil
+}
+
+// userArguments reports whether a template takes a user's n arguments as they
+// are.
+func userArguments(t *sqlplan.Template, n int) bool {
+	if len(t.Args) != n {
+		return false
+	}
+	for i, a := range t.Args {
+		if a.Kind != sqlplan.ArgUser || a.Index != i {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,94 @@
+package exec
+
+import sqldriver "database/sql/driver"
+
+// rowQueue holds the rows that were read and not handed out, and the slots that
+// rows to come use again.
+type rowQueue struct {
+	slots []*slot // from head
+	head  int
+	size  int     // bytes of the rows
+	out   *slot   // the row that was handed out last
+	spare []*slot // to be used again
+}
+
+// slot is a row.
+type slot struct {
+	cells    []sqldriver.Value
+	number   int // of the row
+	size     int
+	started  bool
+	openings []*opening // by shown column; nil for NULL
+	own      []opening  // what openings points to, but for values that rows before show too
+	buffers  [][]byte   // by shown column; what the ciphertexts lie in
+}
+
+// newSlot returns a slot; a narrow one takes one allocation.
+func newSlot(width, shown int) *slot {
+	if width > Narrow || shown > 1 {
+		return &slot{cells: make([]sqldriver.Value, width), openings: make([]*opening, shown), own: make([]opening, shown), buffers: make([][]byte, shown)}
+	}
+	one := new(struct {
+		slot
+		cells    [Narrow]sqldriver.Value
+		openings [1]*opening
+		own      [1]opening
+		buffers  [1][]byte
+	})
+	one.slot.cells, one.slot.openings, one.slot.own, one.slot.buffers = one.cells[:width], one.openings[:shown], one.own[:shown], one.buffers[:shown]
+	return &one.slot
+}
+
+// keep copies a ciphertext to where the slot's last one of the column lay.
+func (s *slot) keep(column int, v []byte) []byte {
+	s.buffers[column] = append(s.buffers[column][:0], v...)
+	return s.buffers[column]
+}
+
+// opening returns the slot's own opening of a column.
+func (s *slot) opening(column int, c *shown) *opening {
+	o := &s.own[column]
+	o.by, o.from, o.row, o.value, o.err = s.number, c, s.cells, nil, nil
+	o.users, o.shared = 0, false
+	return o
+}
+
+// slot returns a slot for a row: a spare one if there is one.
+func (q *rowQueue) slot(width, shown int) *slot {
+	n := len(q.spare)
+	if n == 0 {
+		return newSlot(width, shown)
+	}
+	s := q.spare[n-1]
+	q.spare = q.spare[:n-1]
+	s.size, s.started = 0, false
+	clear(s.openings)
+	return s
+}
+
+// reclaim makes the row that was handed out last a spare one.
+func (q *rowQueue) reclaim() {
+	if q.out != nil {
+		q.spare, q.out = append(q.spare, q.out), nil
+	}
+}
+
+func (q *rowQueue) len() int     { return len(q.slots) - q.head }
+func (q *rowQueue) first() *slot { return q.slots[q.head] }
+func (q *rowQueue) last() *slot  { return q.slots[len(q.slots)-1] }
+
+func (q *rowQueue) push(s *slot) {
+	if q.head > 0 && len(q.slots) == cap(q.slots) {
+		q.slots, q.head = q.slots[:copy(q.slots, q.slots[q.head:])], 0
+	}
+	q.slots = append(q.slots, s)
+	q.size += s.size
+}
+
+func (q *rowQueue) pop() *slot {
+	s := q.slots[q.head]
+	q.slots[q.head] = nil
+	q.head++
+	q.size -= s.size
+	return s
+}

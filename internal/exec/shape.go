@@ -1,0 +1,114 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/seal"
+	"github.com/sealsql/sealsql/internal/server"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+// values are the rules for values that are read, or that no connection carries.
+func (e *Engine) values() server.Values { return e.config.Server.Values(e.session, nil, nil) }
+
+type knownShape struct {
+	version uint64
+	shape   seal.Shape
+}
+
+// shape describes a table's sources as the live catalog shows them.
+func (e *Engine) shape(ctx context.Context, t *seal.Table) (*seal.Shape, error) {
+	catalog := e.config.Catalog
+	version := catalog.Version()
+	if v, ok := e.shapes.Load(t); ok {
+		if known := v.(*knownShape); known.version == version {
+			return &known.shape, nil
+		}
+	}
+	rel, err := catalog.Relation(ctx, t.Schema, t.Name)
+	if err != nil {
+		return nil, err
+	}
+	if rel == nil && t.Schema == "" {
+		if rel, err = catalog.anywhere(ctx, t.Name); err != nil {
+			return nil, err
+		}
+	}
+	if rel == nil {
+		return nil, lacks("table " + t.Label + " of the policy")
+	}
+	k := &knownShape{version, seal.Shape{Sources: make([]server.Column, len(t.Sources)), Capacity: make(map[string]int)}}
+	for _, c := range rel.Columns {
+		if n, limited := e.config.Server.Capacity(c); limited {
+			k.shape.Capacity[c.Name] = n
+		}
+	}
+	for i, s := range t.Sources {
+		found := false
+		for _, c := range rel.Columns {
+			if c.Name == s {
+				k.shape.Sources[i], found = server.Column{RelationColumn: c, Key: e.config.Server.KeyType(c)}, true
+			}
+		}
+		if !found {
+			return nil, lacks("column " + t.Name + "." + s + ", which the policy names")
+		}
+	}
+	e.shapes.Store(t, k)
+	return &k.shape, nil
+}
+
+func lacks(what string) error {
+	return fmt.Errorf("%w: the database has no %s; mend the policy or the schema", fault.ErrCatalog, what)
+}
+
+// Relation describes a table of the policy as the live catalog shows it, and the key
+// types of its columns, in their order.
+func (e *Engine) Relation(ctx context.Context, table string) (*sqlplan.Relation, []server.KeyType, error) {
+	t, err := e.Table(table)
+	if err != nil {
+		return nil, nil, err
+	}
+	rel, err := e.config.Catalog.Relation(ctx, t.Schema, t.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if rel == nil {
+		return nil, nil, lacks("table " + table + " of the policy")
+	}
+	types := make([]server.KeyType, len(rel.Columns))
+	for i, c := range rel.Columns {
+		types[i] = e.config.Server.KeyType(c)
+	}
+	return rel, types, nil
+}
+
+// Row binds a column to a row whose values are given by column name. It fails if the
+// row lacks a source that messages need. kept says that the row is about to be
+// written: a value that the server would store as another is an error.
+func (e *Engine) Row(ctx context.Context, c *seal.Column, values map[string]any, kept bool) (seal.Row, error) {
+	shape, err := e.shape(ctx, c.Table)
+	if err != nil {
+		return seal.Row{}, err
+	}
+	row := seal.MakeRow(len(c.Table.Sources))
+	return row, c.Bind(row, shape, e.values(), true, func(i int) (seal.Source, error) {
+		v, ok := values[c.Table.Sources[i]]
+		if !ok {
+			return seal.Source{}, errors.New("the row given lacks it")
+		}
+		return seal.Source{Value: v, From: seal.Given, Kept: kept}, nil
+	})
+}
+
+// Seal seals a plaintext for a row.
+func (e *Engine) Seal(ctx context.Context, c *seal.Column, row seal.Row, plaintext []byte, statement string) (any, error) {
+	shape, err := e.shape(ctx, c.Table)
+	if err != nil {
+		return nil, err
+	}
+	return e.funnel.Seal(ctx, seal.Value{Column: c, Plaintext: plaintext, Row: row, Capacity: shape.Capacity[c.Name], Statement: statement})
+}

@@ -1,0 +1,147 @@
+package exec
+
+import (
+	"context"
+	sqldriver "database/sql/driver"
+	"fmt"
+	"io"
+
+	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+// steps is a run whose route sends more than one text.
+type steps struct {
+	*binding
+	run Run
+}
+
+func (r Run) steps() *steps { return &steps{r.binding(), r} }
+
+// finish sends the statement that a route ends in.
+type finish func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) error
+
+func (s *steps) exec(ctx context.Context) (sqldriver.Result, error) {
+	after := sealsAfter(s.run.Plan)
+	if after != nil && after.Returning {
+		_, _, err := s.insertReturning(ctx, after)
+		return rowsReturned{}, err
+	}
+	var res sqldriver.Result
+	err := s.carryOut(ctx, func(ctx context.Context, text string, args []sqldriver.NamedValue, _ []sqlplan.ResultSet) (err error) {
+		res, err = s.run.Base.Exec(ctx, text, args)
+		if err == nil && after != nil {
+			err = s.sealInserted(ctx, after, res)
+		}
+		return err
+	})
+	return res, err
+}
+
+func (s *steps) query(ctx context.Context) (Answer, error) {
+	after := sealsAfter(s.run.Plan)
+	if after != nil && after.Returning {
+		all, base, err := s.insertReturning(ctx, after)
+		if err != nil {
+			return Answer{}, err
+		}
+		return Answer{Rows: base, Buffer: all, Sets: s.run.Plan.Results, Engine: s.engine}, nil
+	}
+	if after != nil {
+		if _, err := s.exec(ctx); err != nil {
+			return Answer{}, err
+		}
+		return Answer{Rows: noRows{}}, nil
+	}
+	var answer Answer
+	err := s.carryOut(ctx, func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) error {
+		all, base, err := query(ctx, s.run.Base, text, args, -1)
+		if err != nil {
+			s.engine.noteStale(err)
+			return err
+		}
+		if len(results) > 0 && !Fits(base, &results[0]) {
+			s.engine.TablesChanged()
+			_, made := s.run.Plan.Route.(*sqlplan.ServerKey)
+			if open, err := s.run.Base.InTx(ctx); made && err == nil && !open {
+				return fmt.Errorf("%w: it was carried out, but its result is withheld because it does not have the expected columns", fault.ErrTableChanged)
+			}
+			return fmt.Errorf("%w: its result is withheld because it does not have the expected columns; roll back and run it again", fault.ErrTableChanged)
+		}
+		answer = Answer{Rows: base, Buffer: all, Sets: results, Engine: s.engine}
+		return nil
+	})
+	return answer, err
+}
+
+// carryOut carries out what comes before the last statement, in a transaction
+// where the rows that were read must not change meanwhile.
+func (s *steps) carryOut(ctx context.Context, end finish) error {
+	switch r := s.run.Plan.Route.(type) {
+	case *sqlplan.RowByRow:
+		return s.inTransaction(ctx, func(ctx context.Context) error { return s.rowByRow(ctx, r, end) })
+	case *sqlplan.ServerKey:
+		if r.Mode == sqlplan.ServerKeyEvaluate {
+			return s.evaluateThenInsert(ctx, r, end)
+		}
+		insert := func(ctx context.Context) error {
+			text, args := s.bind(&s.run.Plan.Main, s.run.Args.Options, nil)
+			return end(ctx, text, args, s.run.Plan.Results)
+		}
+		return s.inTransaction(ctx, func(ctx context.Context) error { return s.whole(ctx, insert) })
+	case *sqlplan.KeyChecks:
+		return s.inTransaction(ctx, func(ctx context.Context) error { return s.checkKeys(ctx, r, end) })
+	}
+	return fmt.Errorf("a plan of an unknown route (%T)", s.run.Plan.Route)
+}
+
+// inTransaction runs f in the user's transaction, or else in one of its own.
+func (s *steps) inTransaction(ctx context.Context, f func(ctx context.Context) error) error {
+	open, err := s.run.Base.InTx(ctx)
+	if err != nil {
+		return err
+	}
+	if open {
+		return f(ctx)
+	}
+	tx, err := s.run.Base.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	if err := f(ctx); err != nil {
+		_ = tx.Rollback() // err says what went wrong
+		return err
+	}
+	return tx.Commit()
+}
+
+// whole undoes what f wrote if it fails, so that it is one statement to the
+// transaction around it: the server alone would undo the last of several only.
+func (s *steps) whole(ctx context.Context, f func(ctx context.Context) error) error {
+	if _, err := s.run.Base.Exec(ctx, "SAVEPOINT sealsql_statement", nil); err != nil {
+		return err
+	}
+	if err := f(ctx); err != nil {
+		// It fails if the server rolled back the transaction: then all is undone.
+		_, _ = s.run.Base.Exec(context.WithoutCancel(ctx), "ROLLBACK TO SAVEPOINT sealsql_statement", nil)
+		return err
+	}
+	_, err := s.run.Base.Exec(ctx, "RELEASE SAVEPOINT sealsql_statement", nil)
+	return err
+}
+
+// width checks the number of columns of rows that the server, or a mock of it,
+// returned.
+func width(rows [][]any, want int) error {
+	if len(rows) > 0 && len(rows[0]) != want {
+		return fmt.Errorf("%w: the server answered with %d columns where %d were asked for; nothing was written", fault.ErrTableChanged, len(rows[0]), want)
+	}
+	return nil
+}
+
+// noRows is what a query that returns no result set yields.
+type noRows struct{}
+
+func (noRows) Columns() []string            { return nil }
+func (noRows) Close() error                 { return nil }
+func (noRows) Next([]sqldriver.Value) error { return io.EOF }

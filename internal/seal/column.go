@@ -1,0 +1,175 @@
+package seal
+
+import (
+	"reflect"
+	"slices"
+
+	"github.com/sealsql/sealsql/alert"
+	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/keyrings"
+	"github.com/sealsql/sealsql/internal/server"
+	"github.com/sealsql/sealsql/policy"
+)
+
+// Funnel holds the protected columns of one policy at work. Everything passes
+// through it. It is immutable and safe for concurrent use.
+type Funnel struct {
+	Tables []*Table
+
+	policy *policy.Policy
+	keys   *keyrings.Set
+	alerts *alert.Dispatcher
+}
+
+// Table is a table with protected columns.
+type Table struct {
+	// Label names the table as the policy does. Schema is empty if the label has
+	// none.
+	Label, Schema, Name string
+	RowKey              []string
+	// Sources are the columns that the contexts of the protected columns draw
+	// on: the row key first, each column once.
+	Sources []string
+	MaxRows int
+	Columns []*Column
+}
+
+// Shape describes a table as the live catalog shows it.
+type Shape struct {
+	// Sources are the columns of Table.Sources, in that order.
+	Sources []server.Column
+	// Capacity is how many bytes columns hold, by name: see [server.Server].
+	Capacity map[string]int
+}
+
+// Column is a protected column at work.
+type Column struct {
+	Table *Table
+	Name  string
+	Type  policy.ValueType
+	// Context lists the indexes in Table.Sources that the encryption context
+	// draws on. Legacy lists those that only values from before sealsql draw on.
+	Context, Legacy []int
+
+	layout Layout
+	codec  *codec.Codec
+	bound  binding
+	suite  codec.Suite
+	// keyring is the policy's name of it.
+	keyring string
+	// local says that the column's keyring holds its keys, mostly, and keeps
+	// nothing of what it is given: no call that was given up may still read it.
+	local  bool
+	legacy *legacy // nil: bare ciphertexts of KMS are not read
+	policy handling
+
+	*alert.ColumnCounters
+}
+
+// handling is what the policy says of values that do not verify.
+type handling struct {
+	onMismatch     policy.OnMismatch
+	plaintextReads policy.Permission
+	unverifiable   policy.Unverifiable
+}
+
+// New compiles a policy. It reads nothing from the database or from a key service.
+func New(p *policy.Policy, keys *keyrings.Set, alerts *alert.Dispatcher, counters *alert.Counters) (*Funnel, error) {
+	f := &Funnel{policy: p, keys: keys, alerts: alerts}
+	for _, t := range p.Tables() {
+		table := &Table{Label: label(t.Schema, t.Name), Schema: t.Schema, Name: t.Name, RowKey: t.RowKey,
+			Sources: slices.Clone(t.RowKey), MaxRows: t.MaxRowsPerStatement}
+		for _, c := range t.Columns {
+			col, err := f.column(table, c)
+			if err != nil {
+				return nil, err
+			}
+			col.ColumnCounters = counters.Column(table.Label, c.Name)
+			table.Columns = append(table.Columns, col)
+		}
+		f.Tables = append(f.Tables, table)
+	}
+	return f, nil
+}
+
+func label(schema, name string) string {
+	if schema == "" {
+		return name
+	}
+	return schema + "." + name
+}
+
+func (f *Funnel) column(t *Table, c policy.Column) (*Column, error) {
+	col := &Column{Table: t, Name: c.Name, Type: c.Type, keyring: c.Keyring, suite: keyrings.Suite(f.policy, c.Keyring),
+		layout: Layout{Base64: c.Storage == policy.Base64},
+		policy: handling{c.OnMismatch, c.PlaintextReads, c.Unverifiable}}
+	col.bind(c)
+	var err error
+	if col.codec, err = f.keys.Codec(f.policy, c, col.bound.required); err != nil {
+		return nil, err
+	}
+	if err = f.addLegacy(col, c); err != nil {
+		return nil, err
+	}
+	col.local = col.legacy == nil && f.keys.Local(f.policy, c.Keyring)
+	return col, nil
+}
+
+// source finds or adds a source.
+func (t *Table) source(name string) int {
+	if i := slices.Index(t.Sources, name); i >= 0 {
+		return i
+	}
+	t.Sources = append(t.Sources, name)
+	return len(t.Sources) - 1
+}
+
+// Find returns the column of a name, or nil.
+func (t *Table) Find(name string) *Column {
+	for _, c := range t.Columns {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// Local reports whether the column's keyring opens values in the process, mostly,
+// and keeps nothing of what it is given.
+func (c *Column) Local() bool { return c.local }
+
+// Reusable reports whether the bytes of a ciphertext are no longer referred to once
+// its value is opened.
+func (c *Column) Reusable() bool { return c.local && c.policy.plaintextReads == policy.Deny }
+
+// Silent reports whether a value that is handed out for a known row raises no
+// event, so that several rows may share one opening.
+func (c *Column) Silent() bool {
+	return c.policy.onMismatch == policy.MismatchError && c.policy.plaintextReads == policy.Deny
+}
+
+// HidesRejected reports whether the policy rejects statements that hide the row of
+// the column's values.
+func (c *Column) HidesRejected() bool { return c.policy.unverifiable == policy.UnverifiableError }
+
+// ScanType is the Go type that the column's values have.
+func (c *Column) ScanType() reflect.Type { return scanType(c.Type) }
+
+// Encode returns the plain text form in which a value of the column is sealed. null
+// is true for NULL. The result never shares memory with v. The error holds no value.
+func (c *Column) Encode(v any) (plaintext []byte, null bool, err error) {
+	return encodePlaintext(c.Type, v)
+}
+
+// Stats returns what was counted for the column.
+func (c *Column) Stats() alert.ColumnStats { return c.ColumnCounters.Stats(c.Table.Label, c.Name) }
+
+// Error returns a [fault.ValueError] about the column. row is the row's digest, or
+// empty.
+func (c *Column) Error(kind error, row, hint string, cause error) error {
+	return &fault.ValueError{Kind: kind, Table: c.Table.Label, Column: c.Name, RowKeyDigest: row, Hint: hint, Cause: cause}
+}
+
+// Base64 reports whether ciphertexts of the column are stored as base64 text.
+func (c *Column) Base64() bool { return c.layout.Base64 }

@@ -1,0 +1,123 @@
+package seal
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+
+	"github.com/sealsql/sealsql/alert"
+	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/policy"
+)
+
+// Kind names a form. The zero value is invalid.
+type Kind uint8
+
+// The kinds of form, and the absence of a value.
+const (
+	Null      Kind = iota + 1
+	Message        // an AWS Encryption SDK message
+	KMSBlob        // a ciphertext of KMS's Encrypt, without a message around it
+	Plaintext      // none of these: a value that was never sealed
+	Damaged        // it starts like a message and cannot be read as one
+)
+
+var kindNames = [...]string{"invalid", "null", "message", "kms_blob", "plaintext", "damaged"}
+
+// String returns the kind's name in reports.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return kindNames[0]
+}
+
+// Form answers, for one way in which a value lies in its column: is it there, what
+// does it show of itself, and what is its plaintext? A new format is a new Form in
+// [forms].
+type Form interface {
+	// find looks for a value of the form in what a column holds, see [Layout].
+	find(l Layout, held held) (Found, bool)
+	// open returns the plaintext of a value that find found, if it verifies for
+	// the request's row.
+	open(ctx context.Context, r Request, found Found) opened
+	// show adds to an inspection what the value shows of itself without a key.
+	show(found Found, in *Inspection)
+	// evidence adds to an event what the value shows of itself.
+	evidence(found Found, e *alert.Event)
+}
+
+// forms are in the order in which they are looked for. The last finds everything.
+var forms = [...]Form{messageForm{}, kmsBlobForm{}, plaintextForm{}}
+
+// Layout says how a column stores its values.
+type Layout struct {
+	// Base64 is true if ciphertexts are stored as base64 text.
+	Base64 bool
+	// Legacy is true for a column that also holds bare ciphertexts of KMS, whose
+	// form is not documented: bytes that cannot be a plaintext of Type may be one.
+	Legacy bool
+	Type   policy.ValueType
+}
+
+// Found is what lies in a column.
+type Found struct {
+	Kind  Kind
+	form  Form
+	bytes []byte         // of the ciphertext
+	msg   *codec.Message // of messageForm
+	cause error          // why it is no message, for plaintexts and damaged messages
+}
+
+// held is what a column holds, read once for all forms.
+type held struct {
+	stored any
+	text   []byte // as stored; nil for a value that is neither bytes nor text
+	raw    []byte // decoded, where the layout says so
+	err    error  // why raw is not there
+}
+
+// Look says what lies in a column that holds stored.
+func (l Layout) Look(stored any) Found {
+	if IsNull(stored) {
+		return Found{Kind: Null}
+	}
+	h := l.read(stored)
+	for _, f := range forms {
+		if found, ok := f.find(l, h); ok {
+			return found
+		}
+	}
+	panic("seal: no form finds everything")
+}
+
+func (l Layout) read(stored any) held {
+	h := held{stored: stored}
+	switch v := stored.(type) {
+	case []byte:
+		h.text = v
+	case string:
+		h.text = []byte(v)
+	default:
+		h.err = fmt.Errorf("%w: the column holds a Go %T", codec.ErrNotMessage, stored)
+		return h
+	}
+	if !l.Base64 {
+		h.raw = h.text
+		return h
+	}
+	raw := make([]byte, base64.StdEncoding.DecodedLen(len(h.text)))
+	n, err := base64.StdEncoding.Decode(raw, h.text)
+	if err != nil {
+		h.err = fmt.Errorf("%w: the column holds no base64", codec.ErrNotMessage)
+		return h
+	}
+	h.raw = raw[:n]
+	return h
+}
+
+// IsNull reports whether a column that holds stored holds NULL.
+func IsNull(stored any) bool {
+	b, isBytes := stored.([]byte)
+	return stored == nil || isBytes && b == nil
+}

@@ -1,0 +1,138 @@
+package seal
+
+import (
+	"slices"
+
+	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/codec/awskms"
+	"github.com/sealsql/sealsql/codec/branchkey"
+	"github.com/sealsql/sealsql/policy"
+)
+
+// Wrapping is one wrapped data key of a message.
+type Wrapping struct {
+	// Provider is the format's provider id: "aws-kms", "aws-kms-hierarchy", or a
+	// raw keyring's namespace.
+	Provider string
+	// Key is the wrapping key: a KMS key's ARN, a branch key's id, or a raw
+	// key's name. Region is a KMS key's.
+	Key, Region string
+	// Version is a branch key's version, a UUID.
+	Version string
+	// Bytes is the wrapped key's length in the message.
+	Bytes int
+}
+
+// Inspection is what a stored value shows of itself without any key.
+type Inspection struct {
+	Form Kind
+	// Bytes is the length as stored: that of the base64 text for such columns.
+	Bytes int
+
+	// The following are of messages. Version is the format's, 1 or 2.
+	Version     int
+	Suite       codec.Suite
+	MessageID   string // hexadecimal
+	Context     codec.Context
+	Wrappings   []Wrapping
+	FrameLength uint32
+
+	// What the column's policy says of the value. Missing are the policy's
+	// wrapping keys that the value lacks; Superfluous the keys it is wrapped
+	// under that the policy does not name; OtherSuite, OtherContext that the policy
+	// would write another. OtherContext is known only if the row was given.
+	Missing, Superfluous     []string
+	OtherSuite, OtherContext bool
+}
+
+// Inspect looks at a stored value of a column without any key, and compares it with
+// what the policy would write. sources may be nil: then the context's fixed pairs
+// alone are compared. Nothing is verified.
+func (f *Funnel) Inspect(c *Column, stored any, sources []string) Inspection {
+	found := c.layout.Look(stored)
+	in := inspection(found, stored)
+	if found.Kind == Message {
+		f.compare(&in, c, found.msg, sources)
+	}
+	return in
+}
+
+// Examine looks at a stored value, a []byte, a string or nil, without any key and
+// without a policy.
+func Examine(stored any, inBase64 bool) Inspection {
+	return inspection(Layout{Base64: inBase64}.Look(stored), stored)
+}
+
+func inspection(found Found, stored any) Inspection {
+	in := Inspection{Form: found.Kind}
+	if found.Kind == Null {
+		return in
+	}
+	switch v := stored.(type) {
+	case []byte:
+		in.Bytes = len(v)
+	case string:
+		in.Bytes = len(v)
+	}
+	found.form.show(found, &in)
+	return in
+}
+
+// compare fills in what the policy says of a message.
+func (f *Funnel) compare(i *Inspection, col *Column, m *codec.Message, sources []string) {
+	i.OtherSuite = m.Suite() != col.suite
+	i.OtherContext = !col.bound.writes(i.Context, sources, len(col.Table.Sources))
+	ring, ok := f.policy.Keyring(col.keyring)
+	if f.keys.SetInCode(col.keyring) || !ok {
+		return // one set in code: what it wraps under is not known
+	}
+	var wanted []func(Wrapping) bool
+	var names []string
+	want := func(name string, f func(Wrapping) bool) { names, wanted = append(names, name), append(wanted, f) }
+	switch {
+	case ring.DataKey.Per == "branch":
+		name, id := branchOf(ring, col, sources)
+		want(name, func(w Wrapping) bool { return w.Provider == branchkey.ProviderID && (id == "" || w.Key == id) })
+	case ring.RawAES != nil:
+		want(ring.RawAES.Name, func(w Wrapping) bool { return w.Provider == ring.RawAES.Namespace && w.Key == ring.RawAES.Name })
+	case ring.KMS != nil:
+		for _, s := range ring.KMS.ARNs {
+			want(s, wrappedUnder(s))
+		}
+	}
+	used := make([]bool, len(i.Wrappings))
+	for n, fits := range wanted {
+		found := slices.IndexFunc(i.Wrappings, fits)
+		if found < 0 {
+			i.Missing = append(i.Missing, names[n])
+			continue
+		}
+		used[found] = true
+	}
+	for n, w := range i.Wrappings {
+		if !used[n] {
+			i.Superfluous = append(i.Superfluous, w.Key)
+		}
+	}
+}
+
+func wrappedUnder(arn string) func(Wrapping) bool {
+	own, err := awskms.ParseARN(arn)
+	return func(w Wrapping) bool {
+		other, bad := awskms.ParseARN(w.Key)
+		return err == nil && bad == nil && w.Provider == awskms.ProviderID && own.Matches(other)
+	}
+}
+
+// branchOf is the branch key that the policy uses for a row; id is empty if the
+// row is not known.
+func branchOf(ring policy.Keyring, col *Column, sources []string) (name, id string) {
+	if ring.DataKey.BranchKey != "" {
+		return ring.DataKey.BranchKey, ring.DataKey.BranchKey
+	}
+	name = "the branch key of " + ring.DataKey.BranchKeyFrom
+	if i := slices.Index(col.Table.Sources, ring.DataKey.BranchKeyFrom); i >= 0 && sources != nil {
+		id = sources[i]
+	}
+	return name, id
+}
