@@ -124,11 +124,11 @@ drill-sinks: servers
 # drill-migration moves a table of bare KMS ciphertexts to messages under a
 # multi-Region key while an application reads and writes it; then the old key goes.
 drill-migration: servers
-	SEALSQL_MIGRATION_ROWS=$${ROWS:-20000} go test -count=1 -v -timeout 60m -run TestThePublishedMigration ./internal/rekey
+	SEALSQL_MIGRATION_ROWS=$${ROWS:-20000} go test -count=1 -v -timeout 60m -run TestThePublishedMigration ./rekey/internal/engine
 
 # drill-speed compares the engine with a script that goes row by row.
 drill-speed: servers
-	SEALSQL_SPEED_ROWS=$${ROWS:-50000} go test -run '^$$' -bench Reencrypt -benchtime 1x -timeout 60m ./internal/rekey
+	SEALSQL_SPEED_ROWS=$${ROWS:-50000} go test -run '^$$' -bench Reencrypt -benchtime 1x -timeout 60m ./rekey/internal/engine
 
 # drill-kill kills the command with SIGKILL at 50 random moments and resumes it.
 drill-kill: servers
@@ -136,7 +136,7 @@ drill-kill: servers
 
 # drill-scale prints the cost of a row and the heap for 10,000 and 1,000,000 rows.
 drill-scale: servers
-	SEALSQL_SCALE_ROWS=$${ROWS:-1000000} go test -count=1 -v -timeout 60m -run TestScale ./internal/rekey
+	SEALSQL_SCALE_ROWS=$${ROWS:-1000000} go test -count=1 -v -timeout 60m -run TestScale ./rekey/internal/engine
 
 # fuzz-sql compares random statements with the bare driver on an unprotected
 # twin; FUZZSQLSEED names the first statement.

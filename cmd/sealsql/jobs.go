@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/policy"
 	"github.com/sealsql/sealsql/rekey"
 )
@@ -212,7 +213,7 @@ func (j *jobFlags) config(db *sql.DB, p *policy.Policy) rekey.Config {
 }
 
 // checkpoint opens what --checkpoint names.
-func checkpoint(j *jobFlags, c *rekey.Config, db *sql.DB, dialect string, jobs int) (rekey.Checkpoint, error) {
+func checkpoint(j *jobFlags, c *rekey.Config, db *sql.DB, dialect string, jobs int) (*rekey.Checkpoint, error) {
 	switch {
 	case j.checkpoint == "none" || j.dryRun:
 		if (j.resume || j.restart) && !j.dryRun {
@@ -223,7 +224,7 @@ func checkpoint(j *jobFlags, c *rekey.Config, db *sql.DB, dialect string, jobs i
 		if j.mode == rekey.Verify {
 			return nil, usagef("verify writes nothing to the database; keep its progress in a file: --checkpoint FILE")
 		}
-		return rekey.NewTable(db, dialect), nil
+		return rekey.NewTable(db, driver.Dialect(dialect)), nil
 	}
 	info, err := os.Stat(j.checkpoint)
 	if err == nil && info.IsDir() {
@@ -247,7 +248,9 @@ func (a *app) askReplica(ctx context.Context, j *jobFlags, c *rekey.Config) (fun
 	if err != nil {
 		return nil, fmt.Errorf("the replica: %w", err)
 	}
-	c.ReplicaLag = func(ctx context.Context) (time.Duration, error) { return rekey.ReplicaLag(ctx, replica, name) }
+	c.ReplicaLag = func(ctx context.Context) (time.Duration, error) {
+		return rekey.ReplicaLag(ctx, replica, driver.Dialect(name))
+	}
 	return func() { _ = replica.Close() }, nil
 }
 

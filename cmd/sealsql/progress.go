@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/rekey"
 )
 
@@ -68,7 +69,7 @@ func (p *progress) begin(ctx context.Context, c *rekey.Config) {
 	if s, t, ok := strings.Cut(c.Table, "."); ok {
 		schema, table = s, t
 	}
-	p.total = rekey.Estimate(ctx, p.db, p.dialect, schema, table, c.Shards)
+	p.total = rekey.Estimate(ctx, p.db, driver.Dialect(p.dialect), schema, table, c.Shards)
 	p.began, p.last = p.now(), p.now()
 	c.Progress = p.show
 	if !p.bar {

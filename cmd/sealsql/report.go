@@ -42,7 +42,7 @@ the policy does not name it, 4 if not. The answer covers the columns of the poli
 			}
 			answer := surveyAnswer{MayDisable: key}
 			for _, at := range list {
-				s, err := rekey.Look(cmd.Context(), rekey.Config{DB: db, Policy: p, Table: at.table, Column: at.column, PageRows: 2000, RowsPerSecond: rate})
+				s, err := rekey.TakeSurvey(cmd.Context(), rekey.Config{DB: db, Policy: p, Table: at.table, Column: at.column, PageRows: 2000, RowsPerSecond: rate})
 				if err != nil {
 					return err
 				}

@@ -101,11 +101,6 @@ var allowed = map[string][]string{
 		"github.com/aws/aws-sdk-go-v2/config",
 	},
 
-	"internal/rekey": {
-		"alert", "codec", "codec/awskms", "driver", "internal/server", "internal/sqlplan", "policy",
-		"github.com/go-sql-driver/mysql",
-	},
-
 	"internal/seal": {
 		"alert", "codec", "codec/awskms", "codec/branchkey", "fault", "internal/keyrings", "internal/server", "policy",
 	},
@@ -190,7 +185,11 @@ var allowed = map[string][]string{
 	},
 
 	"rekey": {
-		"alert", "driver", "internal/rekey",
+		"alert", "driver", "policy", "rekey/internal/engine",
+	},
+
+	"rekey/internal/engine": {
+		"alert", "codec", "codec/awskms", "driver", "internal/server", "internal/sqlplan", "policy",
 	},
 
 	"sealtest": {

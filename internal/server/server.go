@@ -57,6 +57,8 @@ type Server interface {
 	// may cut off the rest.
 	Capacity(c sqlplan.RelationColumn) (bytes int, limited bool)
 
+	// Jobs returns the SQL of jobs that move a column's values.
+	Jobs() Jobs
 	// TypeName is the DatabaseTypeName that a column of plaintexts of the given
 	// policy type reports.
 	TypeName(policyType string) string

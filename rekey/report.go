@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sealsql/sealsql/rekey/internal/engine"
 )
 
 // Counts are of rows. They add up: Read = Changed + Right + skipped + Failed.
@@ -28,29 +30,6 @@ func (c *Counts) Skips() (n int64) {
 // AddsUp reports whether every row that was read is accounted for.
 func (c *Counts) AddsUp() bool { return c.Read == c.Changed+c.Right+c.Skips()+c.Failed }
 
-func (c *Counts) add(o outcome, n int64) {
-	switch o.kind {
-	case changed:
-		c.Changed += n
-	case right:
-		c.Right += n
-	case skipped:
-		if c.Skipped == nil {
-			c.Skipped = map[string]int64{}
-		}
-		if c.Skipped[o.reason] += n; c.Skipped[o.reason] == 0 {
-			delete(c.Skipped, o.reason)
-		}
-	case failed:
-		c.Failed += n
-	}
-}
-
-func (c Counts) clone() Counts {
-	c.Skipped = maps.Clone(c.Skipped)
-	return c
-}
-
 // Failure is a row that could not be brought to what the policy says.
 type Failure struct {
 	// Key is the row key's values in text; it stands in the checkpoint, so that
@@ -65,7 +44,7 @@ type Failure struct {
 // Forecast is what a dry run found.
 type Forecast struct {
 	// KMSCalls is how many calls the job will make, and Dollars what they cost
-	// at PricePerCall. Requests of the free tier are not taken off.
+	// at [PricePerCall]. Requests of the free tier are not taken off.
 	KMSCalls int64   `json:"kms_calls"`
 	Dollars  float64 `json:"dollars"`
 	// Took is at the given rates and at 10 ms a call of KMS.
@@ -75,7 +54,7 @@ type Forecast struct {
 }
 
 // PricePerCall is the list price of one request to KMS in dollars, in most Regions.
-const PricePerCall = 0.03 / 10_000
+const PricePerCall = engine.PricePerCall
 
 // Report says what a job did.
 type Report struct {
@@ -103,4 +82,18 @@ func (r *Report) String() string {
 		fmt.Fprintf(&b, "; skipped %d: %s", r.Skipped[k], k)
 	}
 	return b.String()
+}
+
+// newReport returns the public form of the engine's report.
+func newReport(e engine.Report) Report {
+	r := Report{Job: e.Job, Mode: Mode(e.Mode), Table: e.Table, Column: e.Column, Counts: Counts(e.Counts), Done: e.Done, Resumed: e.Resumed,
+		KMSCalls: e.KMSCalls, Elapsed: e.Elapsed, Reads: e.Reads}
+	for _, f := range e.Failures {
+		r.Failures = append(r.Failures, Failure(f))
+	}
+	if e.Forecast != nil {
+		f := Forecast(*e.Forecast)
+		r.Forecast = &f
+	}
+	return r
 }

@@ -1,12 +1,15 @@
-package rekey
+package engine
 
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/sealsql/sealsql/internal/server"
 )
 
 // bucket is a token bucket. A nil bucket bounds nothing.
@@ -83,7 +86,7 @@ func (j *job) hold(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}()
-	err := j.c.waitForReplicas(ctx, j.t.dialect)
+	err := j.c.waitForReplicas(ctx, j.t.jobs)
 	if err == nil {
 		err = j.rows.take(ctx, j.c.PageRows)
 	}
@@ -94,17 +97,23 @@ func (j *job) hold(ctx context.Context) error {
 }
 
 // waitForReplicas holds a job back while a replica is too far behind.
-func (c *Config) waitForReplicas(ctx context.Context, d dialect) error {
+func (c *Config) waitForReplicas(ctx context.Context, d server.Jobs) error {
 	if c.MaxReplicaLag <= 0 {
 		return nil
 	}
 	ask := c.ReplicaLag
 	if ask == nil {
-		ask = func(ctx context.Context) (time.Duration, error) { return d.lag(ctx, c.DB) }
+		ask = func(ctx context.Context) (time.Duration, error) {
+			lag, err := d.Lag(ctx, c.DB)
+			if errors.Is(err, server.ErrLagUnknown) {
+				err = fmt.Errorf("%w: %w", ErrConfig, err)
+			}
+			return lag, err
+		}
 	}
 	for told := false; ; {
 		var lag time.Duration
-		err := retry(ctx, c.Patience, d.transient, func() (err error) {
+		err := retry(ctx, c.Patience, d.Transient, func() (err error) {
 			lag, err = ask(ctx)
 			return err
 		})
@@ -127,18 +136,13 @@ func (c *Config) waitForReplicas(ctx context.Context, d dialect) error {
 // primary does not know that it is behind; one that has replayed no transaction yet
 // is behind since its start.
 func ReplicaLag(ctx context.Context, replica *sql.DB, dialect string) (time.Duration, error) {
-	if dialect == "mysql" {
-		return mysqlLag(ctx, replica)
+	srv, err := server.Named(dialect)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	var follows bool
-	var seconds float64
-	err := replica.QueryRowContext(ctx, `SELECT pg_is_in_recovery(), CASE WHEN pg_is_in_recovery() AND pg_last_wal_receive_lsn() IS DISTINCT FROM pg_last_wal_replay_lsn()
-THEN extract(epoch FROM now() - COALESCE(pg_last_xact_replay_timestamp(), pg_postmaster_start_time())) ELSE 0 END::float8`).Scan(&follows, &seconds)
-	if err == nil && !follows {
-		return 0, errNoReplica
+	lag, err := srv.Jobs().ReplicaLag(ctx, replica)
+	if errors.Is(err, server.ErrNoReplica) {
+		err = fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	return time.Duration(seconds * float64(time.Second)), err
+	return lag, err
 }
-
-// errNoReplica keeps a primary's "not behind" from being taken for its replicas'.
-var errNoReplica = fmt.Errorf("%w: the server that was named as a replica does not follow another; name one that does", ErrConfig)

@@ -1,102 +1,102 @@
-package rekey
+package mysql
 
 import (
 	"context"
 	"database/sql"
-	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"strings"
 	"time"
 
-	mysqldriver "github.com/go-sql-driver/mysql"
+	"github.com/go-sql-driver/mysql"
 
 	"github.com/sealsql/sealsql/internal/server"
-	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
-// mysql is MySQL's and MariaDB's dialect.
-type mysql struct{}
+// Jobs implements [server.Server].
+func (Server) Jobs() server.Jobs { return jobs{} }
 
-func (mysql) quote(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
+type jobs struct{}
 
-func (mysql) placeholder(int) string { return "?" }
+var _ server.Jobs = jobs{}
+
+func (jobs) Quote(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
+
+func (jobs) Placeholder(int) string { return "?" }
 
 // describe gives every comparison a value of the column's own type: MySQL
 // compares a number with a text as floats, which takes different large numbers for equal.
-func (mysql) describe(k *keyColumn, c sqlplan.RelationColumn, t server.KeyType) error {
+func (jobs) Describe(k *server.JobColumn, c server.Column) error {
 	typ, _, _ := strings.Cut(c.Type, " ")
-	k.text, k.param = "CAST("+k.quoted+" AS CHAR)", "%s"
-	k.stable = k.text
-	switch t {
+	k.Text, k.Param = "CAST("+k.Quoted+" AS CHAR)", "%s"
+	k.Stable = k.Text
+	switch c.Key {
 	case server.KeyText, server.KeyPaddedText:
 		if strings.HasPrefix(c.Type, "enum") || strings.HasPrefix(c.Type, "set") {
 			return errors.New("a row key of type ENUM or SET cannot be paged through: its order is not its text's")
 		}
-		k.text = k.quoted
-		k.stable = "CAST(CONVERT(" + k.quoted + " USING utf8mb4) AS BINARY)" // the column's character set may be another
+		k.Text = k.Quoted
+		k.Stable = "CAST(CONVERT(" + k.Quoted + " USING utf8mb4) AS BINARY)" // the column's character set may be another
 	case server.KeyInteger:
-		k.param = "CAST(%s AS SIGNED)"
+		k.Param = "CAST(%s AS SIGNED)"
 		if strings.Contains(c.Type, "unsigned") {
-			k.param = "CAST(%s AS UNSIGNED)"
+			k.Param = "CAST(%s AS UNSIGNED)"
 		}
 	case server.KeyNumeric:
-		k.param = "CAST(%s AS " + typ + ")"
+		k.Param = "CAST(%s AS " + typ + ")"
 	case server.KeyBytes:
-		k.text, k.param = "HEX("+k.quoted+")", "UNHEX(%s)"
-		k.stable = k.text
+		k.Text, k.Param = "HEX("+k.Quoted+")", "UNHEX(%s)"
+		k.Stable = k.Text
 	case server.KeyTimestamp:
-		k.param = "CAST(%s AS DATETIME(6))"
+		k.Param = "CAST(%s AS DATETIME(6))"
 	case server.KeyDate:
-		k.param = "CAST(%s AS DATE)"
+		k.Param = "CAST(%s AS DATE)"
 	case server.KeyUUID:
-		k.param = "CAST(%s AS UUID)"
+		k.Param = "CAST(%s AS UUID)"
 	default:
 		return errors.New("a column of this type cannot be part of an encryption context")
 	}
 	return nil
 }
 
-func (mysql) plain(quoted string, bytes bool) string {
+func (jobs) Clear(quoted string, bytes bool) string {
 	if bytes {
 		return quoted
 	}
 	return "CAST(" + quoted + " AS CHAR)"
 }
 
-func (mysql) shard(texts []string, shard, n int) string {
+func (jobs) Shard(texts []string, shard, n int) string {
 	return fmt.Sprintf("MOD(CRC32(CONCAT_WS('/', %s)), %d) = %d", strings.Join(texts, ", "), n, shard)
 }
 
 // after is written out by columns: MySQL finds no range of an index for a
 // comparison of rows. The first condition is the range.
-func (mysql) after(key []keyColumn, _ int) string {
+func (jobs) After(key []server.JobColumn, _ int) string {
 	var or []string
 	for i := range key {
 		var and []string
 		for j := range i {
-			and = append(and, key[j].quoted+" = "+fmt.Sprintf(key[j].param, "?"))
+			and = append(and, key[j].Quoted+" = "+fmt.Sprintf(key[j].Param, "?"))
 		}
-		or = append(or, strings.Join(append(and, key[i].quoted+" > "+fmt.Sprintf(key[i].param, "?")), " AND "))
+		or = append(or, strings.Join(append(and, key[i].Quoted+" > "+fmt.Sprintf(key[i].Param, "?")), " AND "))
 	}
-	return key[0].quoted + " >= " + fmt.Sprintf(key[0].param, "?") + " AND ((" + strings.Join(or, ") OR (") + "))"
+	return key[0].Quoted + " >= " + fmt.Sprintf(key[0].Param, "?") + " AND ((" + strings.Join(or, ") OR (") + "))"
 }
 
-func (mysql) order(key []keyColumn) string {
+func (jobs) Order(key []server.JobColumn) string {
 	var by []string
 	for _, k := range key {
-		by = append(by, "t."+k.quoted)
+		by = append(by, "t."+k.Quoted)
 	}
 	return strings.Join(by, ", ")
 }
 
 // transaction is the default: an UPDATE sees what is committed at any level, and
 // a server whose binary log is of statements refuses to write under others.
-func (mysql) transaction() *sql.TxOptions { return nil }
+func (jobs) Transaction() *sql.TxOptions { return nil }
 
-func (mysql) write(ctx context.Context, tx *sql.Tx, t *target, changes []*change) ([]bool, error) {
+func (jobs) Write(ctx context.Context, tx *sql.Tx, t *server.JobTable, changes []*server.JobChange) ([]bool, error) {
 	stmt, err := tx.PrepareContext(ctx, updateOne(t))
 	if err != nil {
 		return nil, err
@@ -105,26 +105,26 @@ func (mysql) write(ctx context.Context, tx *sql.Tx, t *target, changes []*change
 	done := make([]bool, len(changes))
 	for i, c := range changes {
 		var replaces, origin any
-		if c.replaces != nil {
-			replaces = c.replaces
+		if c.Replaces != nil {
+			replaces = c.Replaces
 		}
-		if c.row.from != nil {
-			origin = c.row.from
+		if c.Row.From != nil {
+			origin = c.Row.From
 		}
-		args := []any{c.value, replaces}
-		if t.from != "" {
+		args := []any{c.Value, replaces}
+		if t.From != "" {
 			args = append(args, origin)
 		}
-		for j := range t.key {
-			args = append(args, c.row.key[j])
-			if t.key[j].inexact {
-				args = append(args, c.row.key[j])
+		for j := range t.Key {
+			args = append(args, c.Row.Key[j])
+			if t.Key[j].Inexact {
+				args = append(args, c.Row.Key[j])
 			}
 		}
-		for j := range t.sources {
+		for j := range t.Sources {
 			var v any
-			if !c.row.null[j] {
-				v = c.row.sources[j]
+			if !c.Row.Null[j] {
+				v = c.Row.Sources[j]
 			}
 			args = append(args, v)
 		}
@@ -142,29 +142,29 @@ func (mysql) write(ctx context.Context, tx *sql.Tx, t *target, changes []*change
 }
 
 // updateOne compares bytes: a collation takes different base64 texts for equal.
-func updateOne(t *target) string {
-	where := []string{"CAST(" + t.value + " AS BINARY) <=> CAST(? AS BINARY)"}
-	if t.from != "" {
-		where = append(where, "CAST("+t.fromExpr+" AS BINARY) <=> CAST(? AS BINARY)")
+func updateOne(t *server.JobTable) string {
+	where := []string{"CAST(" + t.Value + " AS BINARY) <=> CAST(? AS BINARY)"}
+	if t.From != "" {
+		where = append(where, "CAST("+t.FromExpr+" AS BINARY) <=> CAST(? AS BINARY)")
 	}
-	for _, k := range t.key {
-		where = append(where, k.quoted+" = "+fmt.Sprintf(k.param, "?"))
-		if k.inexact {
-			where = append(where, k.stable+" = CAST(? AS BINARY)")
+	for _, k := range t.Key {
+		where = append(where, k.Quoted+" = "+fmt.Sprintf(k.Param, "?"))
+		if k.Inexact {
+			where = append(where, k.Stable+" = CAST(? AS BINARY)")
 		}
 	}
-	for _, k := range t.sources {
-		where = append(where, k.quoted+" <=> "+fmt.Sprintf(k.param, "?"))
+	for _, k := range t.Sources {
+		where = append(where, k.Quoted+" <=> "+fmt.Sprintf(k.Param, "?"))
 	}
-	return "UPDATE " + t.relation + " SET " + t.value + " = ? WHERE " + strings.Join(where, " AND ")
+	return "UPDATE " + t.Relation + " SET " + t.Value + " = ? WHERE " + strings.Join(where, " AND ")
 }
 
 // lag cannot be asked of the primary in MySQL.
-func (mysql) lag(context.Context, *sql.DB) (time.Duration, error) {
-	return 0, fmt.Errorf("%w: MySQL's primary does not know its replicas' lag; name a replica to ask", ErrConfig)
+func (jobs) Lag(context.Context, *sql.DB) (time.Duration, error) {
+	return 0, fmt.Errorf("%w; name a replica to ask", server.ErrLagUnknown)
 }
 
-func (mysql) tryLock(ctx context.Context, c *sql.Conn, name string) (bool, error) {
+func (jobs) TryLock(ctx context.Context, c *sql.Conn, name string) (bool, error) {
 	var got sql.NullInt64 // names are limited to 64 characters
 	err := c.QueryRowContext(ctx, "SELECT GET_LOCK(CONCAT('sealsql ', SHA1(CONCAT(COALESCE(DATABASE(), ''), '/', ?))), 0)", name).Scan(&got)
 	return got.Int64 == 1, err
@@ -172,34 +172,27 @@ func (mysql) tryLock(ctx context.Context, c *sql.Conn, name string) (bool, error
 
 // unlock fails on servers older than MySQL 5.7 and MariaDB 10.5, where the
 // connection's end gives up the lock.
-func (mysql) unlock() string { return "DO RELEASE_ALL_LOCKS()" }
+func (jobs) Unlock() string { return "DO RELEASE_ALL_LOCKS()" }
 
-func (mysql) checkpointTable() string {
+func (jobs) CheckpointTable() string {
 	return "CREATE TABLE IF NOT EXISTS sealsql_jobs (job varchar(250) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY, owner varchar(64) NOT NULL, state longtext NOT NULL, changed_at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP)"
 }
 
 // transient recognises deadlocks, lock waits that timed out, and connections
 // that went away.
-func (mysql) transient(err error) bool {
-	if e, ok := errors.AsType[*mysqldriver.MySQLError](err); ok {
+func (jobs) Transient(err error) bool {
+	if e, ok := errors.AsType[*mysql.MySQLError](err); ok {
 		switch e.Number {
 		case 1205, 1213, 1020, 1053, 1040, 1927: // lock wait, deadlock, changed row, shutdown, too many connections, killed
 			return true
 		}
 		return false
 	}
-	return errors.Is(err, mysqldriver.ErrInvalidConn) || lost(err)
+	return errors.Is(err, mysql.ErrInvalidConn) || server.Lost(err)
 }
 
-// lost reports whether the connection is gone.
-func lost(err error) bool {
-	var network net.Error
-	return errors.Is(err, sqldriver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) ||
-		errors.As(err, &network)
-}
-
-// mysqlLag reads SHOW REPLICA STATUS, whose columns differ between versions.
-func mysqlLag(ctx context.Context, replica *sql.DB) (time.Duration, error) {
+// ReplicaLag reads SHOW REPLICA STATUS, whose columns differ between versions.
+func (jobs) ReplicaLag(ctx context.Context, replica *sql.DB) (time.Duration, error) {
 	rows, err := replica.QueryContext(ctx, "SHOW REPLICA STATUS")
 	if err != nil {
 		if rows, err = replica.QueryContext(ctx, "SHOW SLAVE STATUS"); err != nil {
@@ -225,12 +218,27 @@ func mysqlLag(ctx context.Context, replica *sql.DB) (time.Duration, error) {
 			return 0, err
 		}
 		if !seconds.Valid {
-			return 0, errors.New("rekey: the replica has stopped replicating; start it, or name another to ask")
+			return 0, errors.New("sealsql: the replica has stopped replicating; start it, or name another to ask")
 		}
 		worst = max(worst, time.Duration(seconds.Int64)*time.Second)
 	}
 	if err := rows.Err(); err != nil || channels > 0 {
 		return worst, err
 	}
-	return 0, errNoReplica
+	return 0, server.ErrNoReplica
+}
+
+// AfterArgs are the arguments of After, whose placeholders have no numbers.
+func (jobs) AfterArgs(key []string) []string {
+	out := []string{key[0]}
+	for i := range key {
+		out = append(out, key[:i+1]...)
+	}
+	return out
+}
+
+// Estimate reads the storage engine's statistics.
+func (jobs) Estimate(ctx context.Context, db *sql.DB, schema, table string) (n int64, err error) {
+	err = db.QueryRowContext(ctx, "SELECT COALESCE(MAX(TABLE_ROWS), 0) FROM information_schema.TABLES WHERE TABLE_NAME = ? AND TABLE_SCHEMA = COALESCE(NULLIF(?, ''), DATABASE())", table, schema).Scan(&n)
+	return n, err
 }

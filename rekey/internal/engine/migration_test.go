@@ -1,4 +1,4 @@
-package rekey
+package engine
 
 import (
 	"database/sql"
@@ -71,7 +71,7 @@ func TestThePublishedMigration(t *testing.T) {
 		}
 		a.check(s.sealed(p))
 		s.kms.SetFault("", sealtest.Fault{})
-		survey, err := Look(t.Context(), c)
+		survey, err := Take(t.Context(), c)
 		if err != nil || survey.Right != survey.Values {
 			t.Fatalf("after the migration: %+v, %v", survey, err)
 		}

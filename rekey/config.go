@@ -3,13 +3,12 @@ package rekey
 import (
 	"context"
 	"database/sql"
-	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/policy"
+	"github.com/sealsql/sealsql/rekey/internal/engine"
 )
 
 // Mode says what a job does. The zero value is invalid.
@@ -25,10 +24,10 @@ const (
 
 // Defaults of [Config].
 const (
-	DefaultPageRows    = 500
-	DefaultConcurrency = 64
-	DefaultMaxFailures = 100
-	DefaultPatience    = 30 * time.Second
+	DefaultPageRows    = engine.DefaultPageRows    // 500
+	DefaultConcurrency = engine.DefaultConcurrency // 64 values at a time
+	DefaultMaxFailures = engine.DefaultMaxFailures // 100 rows
+	DefaultPatience    = engine.DefaultPatience    // 30 s
 )
 
 // Config describes a job: one mode on one column of one table.
@@ -85,9 +84,9 @@ type Config struct {
 	// Shards of zero or one means all of it.
 	Shard, Shards int
 
-	// Checkpoint records progress; nil means that none is recorded. Resume
+	// Checkpoint records progress; nil records none. Resume
 	// goes on where it stands; Restart forgets it.
-	Checkpoint      Checkpoint
+	Checkpoint      *Checkpoint
 	Resume, Restart bool
 
 	// DryRun reads and inspects, and makes no call of KMS and no change.
@@ -101,68 +100,27 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// Errors that end a job. Run wraps them.
-var (
-	// ErrConfig: the job cannot be run as it is described.
-	ErrConfig = errors.New("rekey: the job cannot be run")
-	// ErrRunning: another process works on the same job.
-	ErrRunning = errors.New("rekey: the job runs already")
-	// ErrUnfinished: the checkpoint is of a job that did not finish.
-	ErrUnfinished = errors.New("rekey: an unfinished job stands in the checkpoint")
-	// ErrStopped: the job was stopped before its end; the checkpoint says where.
-	ErrStopped = errors.New("rekey: stopped before the end")
-	// ErrTooManyFailures: more rows failed than MaxFailures.
-	ErrTooManyFailures = errors.New("rekey: too many rows failed")
-	// ErrCheckpoint: the checkpoint cannot be written or read.
-	ErrCheckpoint = errors.New("rekey: the checkpoint cannot be used")
-)
-
-func (c *Config) complete() error {
-	set := func(n *int, to int) {
-		if *n == 0 {
-			*n = to
-		}
-	}
-	set(&c.PageRows, DefaultPageRows)
-	set(&c.Concurrency, DefaultConcurrency)
-	set(&c.MaxFailures, DefaultMaxFailures)
-	set(&c.Shards, 1)
-	if c.Patience == 0 {
-		c.Patience = DefaultPatience
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
-	bad := func(format string, args ...any) error {
-		return fmt.Errorf("%w: "+format, append([]any{ErrConfig}, args...)...)
-	}
-	switch {
-	case c.DB == nil || c.Policy == nil:
-		return bad("a job needs a database and a policy")
-	case c.Mode != Backfill && c.Mode != Reencrypt && c.Mode != Repair && c.Mode != Verify:
-		return bad("the mode %q is not known", c.Mode)
-	case c.From != "" && c.Mode != Backfill:
-		return bad("only backfill goes from column to column")
-	case (c.OldPolicy != nil || len(c.OldKeys) > 0 || c.Rebind) && c.Mode != Reencrypt:
-		return bad("old policies and keys, and rebinding, belong to reencrypt")
-	case c.PageRows < 1 || c.Concurrency < 1 || c.KMSPerSecond < 0 || c.RowsPerSecond < 0:
-		return bad("a size or a rate is negative")
-	case c.Shards < 1 || c.Shard < 0 || c.Shard >= c.Shards:
-		return bad("shard %d of %d does not exist; shards are numbered from 0", c.Shard, c.Shards)
-	case c.Resume && c.Restart:
-		return bad("resume and restart exclude each other")
-	}
-	return nil
+// Job names the job in checkpoints and reports.
+func (c *Config) Job() string {
+	internal := c.engine()
+	return internal.Job()
 }
 
-// Job names a job in checkpoints.
-func (c *Config) Job() string {
-	name := fmt.Sprintf("%s %s.%s", c.Mode, c.Table, c.Column)
-	if c.From != "" {
-		name += " from " + c.From
+// engine returns the engine's form of the configuration.
+func (c *Config) engine() engine.Config {
+	e := engine.Config{
+		DB: c.DB, Policy: c.Policy, Options: c.Options,
+		Mode: engine.Mode(c.Mode), Table: c.Table, Column: c.Column, From: c.From,
+		OldPolicy: c.OldPolicy, OldKeys: c.OldKeys, Rebind: c.Rebind, Force: c.Force, CheckAll: c.CheckAll,
+		PageRows: c.PageRows, Concurrency: c.Concurrency, KMSPerSecond: c.KMSPerSecond, RowsPerSecond: c.RowsPerSecond,
+		MaxReplicaLag: c.MaxReplicaLag, ReplicaLag: c.ReplicaLag, MaxFailures: c.MaxFailures, Patience: c.Patience,
+		Shard: c.Shard, Shards: c.Shards, Resume: c.Resume, Restart: c.Restart, DryRun: c.DryRun, Stop: c.Stop, Log: c.Log,
 	}
-	if c.Shards > 1 {
-		name += fmt.Sprintf(" shard %d/%d", c.Shard, c.Shards)
+	if c.Checkpoint != nil {
+		e.Checkpoint = c.Checkpoint.engine
 	}
-	return name
+	if c.Progress != nil {
+		e.Progress = func(r engine.Report) { c.Progress(newReport(r)) }
+	}
+	return e
 }

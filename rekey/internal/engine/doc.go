@@ -1,4 +1,4 @@
-// Package rekey is the engine behind backfill, re-encryption, repair and
+// Package engine is the engine behind backfill, re-encryption, repair and
 // verification: it moves the values of one protected column, row by row, to what
 // the policy says, while applications go on reading and writing.
 //
@@ -8,4 +8,4 @@
 // what is done is recorded durably, a page at a time, and a page that failed is not
 // recorded as done; running a job twice changes nothing. No plaintext and no row key is in its
 // errors, its report or its log.
-package rekey
+package engine

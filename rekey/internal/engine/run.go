@@ -1,4 +1,4 @@
-package rekey
+package engine
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/internal/server"
 )
 
 // job is a running job. Pages are read by one goroutine, worked on by many, and
@@ -123,7 +124,7 @@ func (j *job) open(ctx context.Context) error {
 }
 
 func (j *job) transient(err error) bool {
-	return !errors.Is(err, ErrRunning) && j.t.dialect.transient(err)
+	return !errors.Is(err, ErrRunning) && j.t.jobs.Transient(err)
 }
 
 func (j *job) run(ctx context.Context) error {
@@ -149,7 +150,7 @@ func (j *job) run(ctx context.Context) error {
 
 // page is a run of rows on its way.
 type page struct {
-	rows     []*row
+	rows     []*server.JobRow
 	outcomes []outcome
 	done     chan struct{} // closed when every row has its outcome
 	err      error         // reading failed; there are no rows
@@ -202,7 +203,7 @@ func (j *job) read(ctx context.Context, queue chan<- *page) (end bool) {
 			return true
 		}
 		if p.err == nil {
-			after = p.rows[len(p.rows)-1].key
+			after = p.rows[len(p.rows)-1].Key
 			j.work(ctx, p)
 		}
 		queue <- p
@@ -221,7 +222,7 @@ func (j *job) readPage(ctx context.Context, p *page, after []string) error {
 	}
 	var args []string
 	if after != nil {
-		args = afterArgs(j.t.dialect, after)
+		args = j.t.jobs.AfterArgs(after)
 	}
 	return retry(ctx, j.c.Patience, j.transient, func() (err error) {
 		p.rows, err = j.t.query(ctx, j.c.DB, j.t.page(after != nil, j.c.PageRows), args)
@@ -265,7 +266,7 @@ func (j *job) finish(ctx context.Context, p *page) error {
 		j.forecast.add(p)
 	}
 	next := j.st.clone()
-	next.After = p.rows[len(p.rows)-1].key
+	next.After = p.rows[len(p.rows)-1].Key
 	next.Read += int64(len(p.rows))
 	j.reads += int64(len(p.rows))
 	if err := j.record(ctx, next, p.rows, p.outcomes); err != nil {
@@ -344,7 +345,7 @@ func (j *job) again(ctx context.Context, batch []Failure) error {
 	next := j.st.clone()
 	for _, f := range batch {
 		next.drop(f)
-		var found []*row
+		var found []*server.JobRow
 		err := retry(ctx, j.c.Patience, j.transient, func() (err error) {
 			found, err = j.t.query(ctx, j.c.DB, j.t.byKey(), f.Key)
 			return err

@@ -1,4 +1,4 @@
-package rekey
+package engine
 
 import (
 	"context"
@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/sealsql/sealsql/internal/server"
 )
 
 // Checkpoint keeps a job's state. [NewFile] and [NewTable] make one; a
@@ -169,30 +171,31 @@ func (f *file) close() error {
 // table is a checkpoint in the table sealsql_jobs of the database itself: it is
 // written in the transaction of the page, so that both are there or neither.
 type table struct {
-	db    *sql.DB
-	d     dialect
-	job   string
-	owner string
-	lock  *sql.Conn
+	db      *sql.DB
+	dialect string
+	jobs    server.Jobs // set by open
+	job     string
+	owner   string
+	lock    *sql.Conn
 }
 
 // NewTable returns a checkpoint in the table sealsql_jobs, which is made if it
 // is not there, of a database of the base driver; name is "postgres" or "mysql".
 func NewTable(db *sql.DB, name string) Checkpoint {
-	t := &table{db: db, d: postgres{}, owner: rand.Text()}
-	if name == "mysql" {
-		t.d = mysql{}
-	}
-	return t
+	return &table{db: db, dialect: name, owner: rand.Text()}
 }
 
 func (t *table) open(ctx context.Context, job string) (*state, error) {
-	t.job = job
+	srv, err := server.Named(t.dialect)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	t.job, t.jobs = job, srv.Jobs()
 	if err := t.hold(ctx); err != nil {
 		return nil, err
 	}
 	// Two processes that make the table at the same time may collide.
-	if _, err := t.db.ExecContext(ctx, t.d.checkpointTable()); err != nil {
+	if _, err := t.db.ExecContext(ctx, t.jobs.CheckpointTable()); err != nil {
 		if _, again := t.db.ExecContext(ctx, "SELECT job FROM sealsql_jobs WHERE 1 = 0"); again != nil {
 			return nil, checkpointError("the table sealsql_jobs cannot be made", err)
 		}
@@ -202,7 +205,7 @@ func (t *table) open(ctx context.Context, job string) (*state, error) {
 		_, err = t.db.ExecContext(ctx, "INSERT INTO sealsql_jobs (job, owner, state) VALUES ("+t.args(3)+")", job, t.owner, "")
 		data = ""
 	} else if err == nil {
-		_, err = t.db.ExecContext(ctx, "UPDATE sealsql_jobs SET owner = "+t.d.placeholder(1)+" WHERE job = "+t.d.placeholder(2), t.owner, job)
+		_, err = t.db.ExecContext(ctx, "UPDATE sealsql_jobs SET owner = "+t.jobs.Placeholder(1)+" WHERE job = "+t.jobs.Placeholder(2), t.owner, job)
 	}
 	if err != nil {
 		return nil, checkpointError("the table sealsql_jobs cannot be used", err)
@@ -228,10 +231,10 @@ func (t *table) hold(ctx context.Context) error {
 		return err
 	}
 	// A process that was killed holds the lock until the server has noticed.
-	ok, err := t.d.tryLock(ctx, conn, t.job)
+	ok, err := t.jobs.TryLock(ctx, conn, t.job)
 	for n := 0; err == nil && !ok && n < 20; n++ {
 		if err = pause(ctx, 50*time.Millisecond); err == nil {
-			ok, err = t.d.tryLock(ctx, conn, t.job)
+			ok, err = t.jobs.TryLock(ctx, conn, t.job)
 		}
 	}
 	if err == nil && !ok {
@@ -246,15 +249,15 @@ func (t *table) hold(ctx context.Context) error {
 }
 
 func (t *table) args(n int) string {
-	out := t.d.placeholder(1)
+	out := t.jobs.Placeholder(1)
 	for i := 2; i <= n; i++ {
-		out += ", " + t.d.placeholder(i)
+		out += ", " + t.jobs.Placeholder(i)
 	}
 	return out
 }
 
 func (t *table) read(ctx context.Context) (data string, err error) {
-	err = t.db.QueryRowContext(ctx, "SELECT state FROM sealsql_jobs WHERE job = "+t.d.placeholder(1), t.job).Scan(&data)
+	err = t.db.QueryRowContext(ctx, "SELECT state FROM sealsql_jobs WHERE job = "+t.jobs.Placeholder(1), t.job).Scan(&data)
 	return data, err
 }
 
@@ -266,7 +269,7 @@ func (t *table) within(ctx context.Context, tx *sql.Tx, s *state) error {
 	if err != nil {
 		return checkpointError("the state cannot be written", err)
 	}
-	res, err := tx.ExecContext(ctx, "UPDATE sealsql_jobs SET state = "+t.d.placeholder(1)+" WHERE job = "+t.d.placeholder(2)+" AND owner = "+t.d.placeholder(3), string(data), t.job, t.owner)
+	res, err := tx.ExecContext(ctx, "UPDATE sealsql_jobs SET state = "+t.jobs.Placeholder(1)+" WHERE job = "+t.jobs.Placeholder(2)+" AND owner = "+t.jobs.Placeholder(3), string(data), t.job, t.owner)
 	if err != nil {
 		return err
 	}
@@ -301,7 +304,7 @@ func (t *table) close() error {
 	// is given up in words, too, so that the next process need not wait.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_, _ = t.lock.ExecContext(ctx, t.d.unlock())
+	_, _ = t.lock.ExecContext(ctx, t.jobs.Unlock())
 	_ = t.lock.Raw(func(any) error { return sqldriver.ErrBadConn })
 	err := t.lock.Close()
 	t.lock = nil

@@ -1,4 +1,4 @@
-package rekey
+package engine
 
 import (
 	"context"
@@ -14,48 +14,20 @@ import (
 
 // target is the column that a job works on, and the SQL that reaches it.
 type target struct {
-	dialect       dialect
+	server.JobTable
+	jobs          server.Jobs
 	table, column string // the policy's names
-	relation      string // quoted
 	policy        policy.Column
-	key           []keyColumn // the row key
-	sources       []keyColumn // other columns that the value is bound to
-	value         string      // quoted
-	from          string      // quoted, or empty
-	fromExpr      string
 	shard, shards int
-}
-
-// keyColumn is a column whose value travels as text: the row key stands in
-// checkpoints, and every comparison is made in the column's own type.
-type keyColumn struct {
-	name   string
-	quoted string
-	// text is the SQL that yields the text, param the SQL that turns the text
-	// %s back into the type, stable a text that is the same in every session.
-	text, param, stable string
-	// hex is true if the text is hexadecimal.
-	hex bool
-	// inexact is true if values that compare equal may differ.
-	inexact bool
-}
-
-// row is a row of the table.
-type row struct {
-	key, sources []string // texts, in the order of the target's
-	null         []bool   // of sources
-	stored       []byte   // nil for NULL
-	from         []byte   // nil for NULL
 }
 
 func newTarget(ctx context.Context, c *Config, s *driver.ValueSealer) (*target, error) {
 	t := &target{table: c.Table, column: c.Column, shard: c.Shard, shards: c.Shards}
-	switch string(s.Dialect()) {
-	case "postgres":
-		t.dialect = postgres{}
-	default:
-		t.dialect = mysql{}
+	srv, err := server.Named(string(s.Dialect()))
+	if err != nil {
+		return nil, err
 	}
+	t.jobs = srv.Jobs()
 	described, err := t.describe(c.Policy)
 	if err != nil {
 		return nil, err
@@ -70,11 +42,11 @@ func newTarget(ctx context.Context, c *Config, s *driver.ValueSealer) (*target, 
 	if !uniqueKey(rel, described.RowKey) {
 		return nil, fmt.Errorf("%w: the row key of %s is no unique key of columns that are NOT NULL, so its rows cannot be told apart; mend the policy or add a unique index", ErrConfig, c.Table)
 	}
-	t.relation = t.dialect.quote(rel.Name)
+	t.Relation = t.jobs.Quote(rel.Name)
 	if rel.Schema != "" {
-		t.relation = t.dialect.quote(rel.Schema) + "." + t.relation
+		t.Relation = t.jobs.Quote(rel.Schema) + "." + t.Relation
 	}
-	t.value = t.dialect.quote(c.Column)
+	t.Value, t.Base64 = t.jobs.Quote(c.Column), t.policy.Storage == policy.Base64
 	names := slices.Clone(described.RowKey)
 	names = withSources(names, t.policy.Context)
 	names = withSources(names, t.policy.LegacyContext)
@@ -96,9 +68,9 @@ func newTarget(ctx context.Context, c *Config, s *driver.ValueSealer) (*target, 
 			return nil, err
 		}
 		if i < len(described.RowKey) {
-			t.key = append(t.key, k)
+			t.Key = append(t.Key, k)
 		} else {
-			t.sources = append(t.sources, k)
+			t.Sources = append(t.Sources, k)
 		}
 	}
 	if c.From != "" {
@@ -148,13 +120,13 @@ func uniqueKey(rel *sqlplan.Relation, rowKey []string) bool {
 	return false
 }
 
-func (t *target) keyColumn(rel *sqlplan.Relation, types []server.KeyType, name string) (keyColumn, error) {
+func (t *target) keyColumn(rel *sqlplan.Relation, types []server.KeyType, name string) (server.JobColumn, error) {
 	at := slices.IndexFunc(rel.Columns, func(c sqlplan.RelationColumn) bool { return c.Name == name })
 	if at < 0 {
-		return keyColumn{}, fmt.Errorf("%w: the database has no column %s.%s, which the policy names", ErrConfig, t.table, name)
+		return server.JobColumn{}, fmt.Errorf("%w: the database has no column %s.%s, which the policy names", ErrConfig, t.table, name)
 	}
-	k := keyColumn{name: name, quoted: t.dialect.quote(name), inexact: rel.Columns[at].Inexact, hex: types[at] == server.KeyBytes}
-	if err := t.dialect.describe(&k, rel.Columns[at], types[at]); err != nil {
+	k := server.JobColumn{Name: name, Quoted: t.jobs.Quote(name), Inexact: rel.Columns[at].Inexact, Hex: types[at] == server.KeyBytes}
+	if err := t.jobs.Describe(&k, server.Column{RelationColumn: rel.Columns[at], Key: types[at]}); err != nil {
 		return k, fmt.Errorf("%w: %s.%s: %w", ErrConfig, t.table, name, err)
 	}
 	return k, nil
@@ -167,36 +139,36 @@ func (t *target) setFrom(rel *sqlplan.Relation, types []server.KeyType, name str
 	if at < 0 || name == t.column {
 		return fmt.Errorf("%w: the database has no other column %s.%s", ErrConfig, t.table, name)
 	}
-	t.from = t.dialect.quote(name)
-	t.fromExpr = t.dialect.plain(t.from, types[at] == server.KeyBytes)
+	t.From = t.jobs.Quote(name)
+	t.FromExpr = t.jobs.Clear(t.From, types[at] == server.KeyBytes)
 	return nil
 }
 
 // bound returns the row as package driver takes it.
-func (t *target) bound(r *row) (driver.Row, error) {
-	out := make(driver.Row, len(t.key)+len(t.sources))
-	put := func(k *keyColumn, text string, null bool) error {
+func (t *target) bound(r *server.JobRow) (driver.Row, error) {
+	out := make(driver.Row, len(t.Key)+len(t.Sources))
+	put := func(k *server.JobColumn, text string, null bool) error {
 		switch {
 		case null:
-			out[k.name] = nil
-		case k.hex:
+			out[k.Name] = nil
+		case k.Hex:
 			b, err := hex.DecodeString(text)
 			if err != nil {
-				return fmt.Errorf("rekey: the server's hexadecimal of %s cannot be read", k.name)
+				return fmt.Errorf("rekey: the server's hexadecimal of %s cannot be read", k.Name)
 			}
-			out[k.name] = b
+			out[k.Name] = b
 		default:
-			out[k.name] = text
+			out[k.Name] = text
 		}
 		return nil
 	}
-	for i := range t.key {
-		if err := put(&t.key[i], r.key[i], false); err != nil {
+	for i := range t.Key {
+		if err := put(&t.Key[i], r.Key[i], false); err != nil {
 			return nil, err
 		}
 	}
-	for i := range t.sources {
-		if err := put(&t.sources[i], r.sources[i], r.null[i]); err != nil {
+	for i := range t.Sources {
+		if err := put(&t.Sources[i], r.Sources[i], r.Null[i]); err != nil {
 			return nil, err
 		}
 	}

@@ -1,4 +1,4 @@
-package rekey
+package engine
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealsql/sealsql/internal/server/postgres"
 	"github.com/sealsql/sealsql/internal/testing/testdb"
 )
 
@@ -80,7 +81,7 @@ func TestAJobWaitsForAReplica(t *testing.T) {
 func behind(t *testing.T, primary *sql.DB, ask func(context.Context) (time.Duration, error)) {
 	t.Helper()
 	if ask == nil {
-		ask = func(ctx context.Context) (time.Duration, error) { return postgres{}.lag(ctx, primary) }
+		ask = func(ctx context.Context) (time.Duration, error) { return postgres.Server{}.Jobs().Lag(ctx, primary) }
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

@@ -1,4 +1,4 @@
-package rekey
+package engine
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/awskms"
 	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/policy"
 )
 
@@ -130,18 +131,18 @@ func (w *worker) prices(t *target) {
 }
 
 // decide says what becomes of a row, and makes and checks the new value.
-func (w *worker) decide(ctx context.Context, r *row) outcome {
+func (w *worker) decide(ctx context.Context, r *server.JobRow) outcome {
 	bound, err := w.t.bound(r)
 	if err != nil {
 		return fail("unreadable row", err)
 	}
-	if w.t.from != "" {
+	if w.t.From != "" {
 		return w.move(ctx, r, bound)
 	}
-	if r.stored == nil {
+	if r.Stored == nil {
 		return skip(reasonNull)
 	}
-	in, err := w.sealer.Inspect(ctx, w.t.table, w.t.column, bound, r.stored)
+	in, err := w.sealer.Inspect(ctx, w.t.table, w.t.column, bound, r.Stored)
 	if err != nil {
 		return w.classify(err)
 	}
@@ -156,10 +157,10 @@ func (w *worker) decide(ctx context.Context, r *row) outcome {
 		return skip(reasonPlaintext)
 	case w.c.Mode == Repair:
 		return w.repair(ctx, r, bound, in)
-	case in.Right() && (!w.c.Force && !w.stale(ctx, in) || w.resumed[digest(r.stored)]):
+	case in.Right() && (!w.c.Force && !w.stale(ctx, in) || w.resumed[digest(r.Stored)]):
 		return outcome{kind: right}
 	}
-	return w.seal(ctx, bound, costs(in), func() ([]byte, error) { return w.read(ctx, bound, r.stored, costs(in)) })
+	return w.seal(ctx, bound, costs(in), func() ([]byte, error) { return w.read(ctx, bound, r.Stored, costs(in)) })
 }
 
 // costs is how many calls of KMS it takes to open a value.
@@ -195,14 +196,14 @@ func (w *worker) stale(ctx context.Context, in driver.Inspection) bool {
 	return version != in.Wrappings[0].Version
 }
 
-func (w *worker) verify(ctx context.Context, r *row, bound driver.Row, in driver.Inspection) outcome {
+func (w *worker) verify(ctx context.Context, r *server.JobRow, bound driver.Row, in driver.Inspection) outcome {
 	if in.Form == driver.FormPlaintext && w.t.policy.PlaintextReads == policy.Allow {
 		return skip("plaintext, which the policy allows")
 	}
 	if w.c.DryRun {
 		return outcome{kind: right, calls: costs(in)}
 	}
-	plaintext, err := w.open(ctx, w.sealer, bound, r.stored, costs(in))
+	plaintext, err := w.open(ctx, w.sealer, bound, r.Stored, costs(in))
 	clear(plaintext)
 	if err != nil {
 		return w.classify(err)
@@ -210,7 +211,7 @@ func (w *worker) verify(ctx context.Context, r *row, bound driver.Row, in driver
 	return outcome{kind: right, opened: true}
 }
 
-func (w *worker) backfill(ctx context.Context, r *row, bound driver.Row, in driver.Inspection) outcome {
+func (w *worker) backfill(ctx context.Context, r *server.JobRow, bound driver.Row, in driver.Inspection) outcome {
 	switch {
 	case in.Form == driver.FormKMSBlob:
 		return skip(reasonBlob)
@@ -219,13 +220,13 @@ func (w *worker) backfill(ctx context.Context, r *row, bound driver.Row, in driv
 	case in.Form == driver.FormMessage:
 		return skip(reasonOther)
 	}
-	return w.seal(ctx, bound, 0, func() ([]byte, error) { return w.encode(r.stored) })
+	return w.seal(ctx, bound, 0, func() ([]byte, error) { return w.encode(r.Stored) })
 }
 
 // move is a backfill from column to column.
-func (w *worker) move(ctx context.Context, r *row, bound driver.Row) outcome {
-	if r.stored != nil {
-		in, err := w.sealer.Inspect(ctx, w.t.table, w.t.column, bound, r.stored)
+func (w *worker) move(ctx context.Context, r *server.JobRow, bound driver.Row) outcome {
+	if r.Stored != nil {
+		in, err := w.sealer.Inspect(ctx, w.t.table, w.t.column, bound, r.Stored)
 		switch {
 		case err != nil:
 			return w.classify(err)
@@ -236,10 +237,10 @@ func (w *worker) move(ctx context.Context, r *row, bound driver.Row) outcome {
 		}
 		return skip(reasonOther)
 	}
-	if r.from == nil {
+	if r.From == nil {
 		return skip(reasonNull)
 	}
-	return w.seal(ctx, bound, 0, func() ([]byte, error) { return w.encode(r.from) })
+	return w.seal(ctx, bound, 0, func() ([]byte, error) { return w.encode(r.From) })
 }
 
 func (w *worker) encode(stored []byte) ([]byte, error) {
@@ -247,7 +248,7 @@ func (w *worker) encode(stored []byte) ([]byte, error) {
 	return plaintext, err
 }
 
-func (w *worker) repair(ctx context.Context, r *row, bound driver.Row, in driver.Inspection) outcome {
+func (w *worker) repair(ctx context.Context, r *server.JobRow, bound driver.Row, in driver.Inspection) outcome {
 	switch {
 	case in.Form == driver.FormKMSBlob:
 		return skip(reasonBlob)
@@ -256,7 +257,7 @@ func (w *worker) repair(ctx context.Context, r *row, bound driver.Row, in driver
 	case len(in.Missing) == 0 && len(in.Superfluous) == 0:
 		return skip(reasonOther)
 	}
-	return w.seal(ctx, bound, costs(in), func() ([]byte, error) { return w.open(ctx, w.sealer, bound, r.stored, costs(in)) })
+	return w.seal(ctx, bound, costs(in), func() ([]byte, error) { return w.open(ctx, w.sealer, bound, r.Stored, costs(in)) })
 }
 
 // read opens a value of any origin: as the policy says, then as the old policy

@@ -1,4 +1,4 @@
-package rekey
+package engine
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/sealsql/sealsql/codec/awskms"
 	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/policy"
 )
 
@@ -47,12 +48,12 @@ type Survey struct {
 	OtherContext int64 `json:"other_context,omitempty"`
 	OtherSuite   int64 `json:"other_suite,omitempty"`
 
-	policyKeys []string
+	policyKeys []string // the wrapping keys that the policy names
 }
 
-// Look surveys a column: of Config, DB, Policy, Options, Table, Column, the
+// Take surveys a column: of Config, DB, Policy, Options, Table, Column, the
 // shard and the page's size count. Nothing is written and KMS is not called.
-func Look(ctx context.Context, c Config) (*Survey, error) {
+func Take(ctx context.Context, c Config) (*Survey, error) {
 	c.Mode, c.From, c.OldPolicy, c.OldKeys, c.Rebind, c.Force = Verify, "", nil, nil, false, false
 	if err := c.complete(); err != nil {
 		return nil, err
@@ -82,11 +83,11 @@ func Look(ctx context.Context, c Config) (*Survey, error) {
 		if len(p.rows) < c.PageRows {
 			return s, nil
 		}
-		after = p.rows[len(p.rows)-1].key
+		after = p.rows[len(p.rows)-1].Key
 	}
 }
 
-func (s *Survey) add(ctx context.Context, v *driver.ValueSealer, t *target, r *row) error {
+func (s *Survey) add(ctx context.Context, v *driver.ValueSealer, t *target, r *server.JobRow) error {
 	bound, err := t.bound(r)
 	if err != nil {
 		return err
@@ -150,11 +151,11 @@ func (s *Survey) keys(in driver.Inspection, count func(map[string]Tally, string)
 }
 
 // stored is an untyped nil for NULL.
-func stored(r *row) any {
-	if r.stored == nil {
+func stored(r *server.JobRow) any {
+	if r.Stored == nil {
 		return nil
 	}
-	return r.stored
+	return r.Stored
 }
 
 func policyKeys(p *policy.Policy, keyring string) []string {
@@ -213,12 +214,12 @@ func (s *Survey) MayDisable(key string) (ok bool, why []string) {
 // Estimate is about how many rows the job will read, from the server's
 // statistics; 0 if they do not say.
 func Estimate(ctx context.Context, db *sql.DB, dialect, schema, table string, shards int) int64 {
-	text := "SELECT COALESCE(max(reltuples), 0)::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = $1 AND ($2 = '' OR n.nspname = $2)"
-	if dialect == "mysql" {
-		text = "SELECT COALESCE(MAX(TABLE_ROWS), 0) FROM information_schema.TABLES WHERE TABLE_NAME = ? AND TABLE_SCHEMA = COALESCE(NULLIF(?, ''), DATABASE())"
+	srv, err := server.Named(dialect)
+	if err != nil {
+		return 0
 	}
-	var n int64
-	if err := db.QueryRowContext(ctx, text, table, schema).Scan(&n); err != nil || n < 0 {
+	n, err := srv.Jobs().Estimate(ctx, db, schema, table)
+	if err != nil || n < 0 {
 		return 0
 	}
 	return n / int64(max(1, shards))
@@ -240,8 +241,8 @@ func InspectRow(ctx context.Context, c Config, key []string) (driver.Inspection,
 	if err != nil {
 		return none, err
 	}
-	if len(key) != len(t.key) {
-		return none, fmt.Errorf("%w: the row key of %s has %d columns and %d values were given", ErrConfig, c.Table, len(t.key), len(key))
+	if len(key) != len(t.Key) {
+		return none, fmt.Errorf("%w: the row key of %s has %d columns and %d values were given", ErrConfig, c.Table, len(t.Key), len(key))
 	}
 	rows, err := t.query(ctx, c.DB, t.byKey(), key)
 	if err != nil {

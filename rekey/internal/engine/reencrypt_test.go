@@ -1,4 +1,4 @@
-package rekey
+package engine
 
 import (
 	"fmt"
@@ -152,7 +152,7 @@ func TestRepair(t *testing.T) {
 		if err != nil || r.Changed != 0 || r.Failed != 2 || r.Failures[0].Reason != "kms_unavailable" {
 			t.Errorf("while the Region is down: %v, %+v", err, r)
 		}
-		survey, err := Look(t.Context(), c)
+		survey, err := Take(t.Context(), c)
 		if err != nil || survey.Missing[s.keys["WEST"]] != 2 || survey.Right != 1 {
 			t.Errorf("the survey: %+v, %v", survey, err)
 		}
@@ -174,7 +174,7 @@ tables:
       ssn: {keyring: pii, type: string, storage: base64}
 `)
 		s.want(s.run(s.config(Repair, one)), 3, 3, 0, 0, 0)
-		if survey, err = Look(t.Context(), s.config(Verify, one)); err != nil || len(survey.Keys) != 1 || survey.Right != 3 {
+		if survey, err = Take(t.Context(), s.config(Verify, one)); err != nil || len(survey.Keys) != 1 || survey.Right != 3 {
 			t.Errorf("after the repair: %+v, %v", survey, err)
 		}
 	})

@@ -1,23 +1,25 @@
-package rekey
+package engine
 
 import (
 	"context"
 	"database/sql"
 	"errors"
 	"time"
+
+	"github.com/sealsql/sealsql/internal/server"
 )
 
 // record writes a page's new values and the state that follows from them, in
 // one transaction where the checkpoint lies in the database. next counts the page's
 // rows as read already; their outcomes are added here.
-func (j *job) record(ctx context.Context, next *state, rows []*row, outcomes []outcome) error {
+func (j *job) record(ctx context.Context, next *state, rows []*server.JobRow, outcomes []outcome) error {
 	next.Page++
 	changes, at := j.changes(rows, outcomes)
 	next.Intended = nil
 	if len(changes) > 0 {
 		before := j.st.clone()
 		for _, c := range changes {
-			d := digest(c.value)
+			d := digest(c.Value)
 			before.Intended = append(before.Intended, d)
 			j.intended[d] = true
 		}
@@ -50,13 +52,13 @@ func (j *job) record(ctx context.Context, next *state, rows []*row, outcomes []o
 }
 
 // changes are the values to write, and which row each is of.
-func (j *job) changes(rows []*row, outcomes []outcome) (changes []*change, at []int) {
+func (j *job) changes(rows []*server.JobRow, outcomes []outcome) (changes []*server.JobChange, at []int) {
 	if j.forecast != nil {
 		return nil, nil
 	}
 	for i, o := range outcomes {
 		if o.kind == changed {
-			changes = append(changes, &change{row: rows[i], replaces: rows[i].stored, value: o.value})
+			changes = append(changes, &server.JobChange{Row: rows[i], Replaces: rows[i].Stored, Value: o.value})
 			at = append(at, i)
 		}
 	}
@@ -65,15 +67,15 @@ func (j *job) changes(rows []*row, outcomes []outcome) (changes []*change, at []
 
 // commit sends the transaction and returns the state that it brings about. The
 // state is returned beside an error, too, if it may have been committed.
-func (j *job) commit(ctx context.Context, next *state, rows []*row, outcomes []outcome, changes []*change, at []int) (*state, error) {
-	tx, err := j.c.DB.BeginTx(ctx, j.t.dialect.transaction())
+func (j *job) commit(ctx context.Context, next *state, rows []*server.JobRow, outcomes []outcome, changes []*server.JobChange, at []int) (*state, error) {
+	tx, err := j.c.DB.BeginTx(ctx, j.t.jobs.Transaction())
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
 	moved := map[int]bool{}
 	if len(changes) > 0 {
-		done, err := j.t.dialect.write(ctx, tx, j.t, changes)
+		done, err := j.t.jobs.Write(ctx, tx, &j.t.JobTable, changes)
 		if err != nil {
 			return nil, err
 		}
@@ -94,18 +96,18 @@ func (j *job) commit(ctx context.Context, next *state, rows []*row, outcomes []o
 }
 
 // account adds a row's outcome to the counts.
-func (j *job) account(ctx context.Context, s *state, r *row, o outcome, moved bool) {
+func (j *job) account(ctx context.Context, s *state, r *server.JobRow, o outcome, moved bool) {
 	switch {
 	case moved:
 		o = fail(reasonChanging, errors.New("the row changed between reading and writing; it is read again"))
-	case o.kind == right && len(j.intended) > 0 && r.stored != nil && j.intended[digest(r.stored)]:
+	case o.kind == right && len(j.intended) > 0 && r.Stored != nil && j.intended[digest(r.Stored)]:
 		o.kind = changed // by this job, before it was interrupted
 	}
 	s.add(o, 1)
 	if o.kind != failed {
 		return
 	}
-	f := Failure{Key: r.key, Reason: o.reason, Error: o.err.Error()}
+	f := Failure{Key: r.Key, Reason: o.reason, Error: o.err.Error()}
 	if bound, err := j.t.bound(r); err == nil {
 		f.Row = j.w.sealer.RowDigest(ctx, j.t.table, bound)
 	}
@@ -129,7 +131,7 @@ func (none) close() error                                  { return nil }
 func (f *Forecast) add(p *page) {
 	for i, o := range p.outcomes {
 		f.KMSCalls += int64(o.calls)
-		f.Bytes += int64(len(p.rows[i].stored))
+		f.Bytes += int64(len(p.rows[i].Stored))
 	}
 }
 
