@@ -439,6 +439,7 @@ func (w *world) compare(c *corpus.Case, m mode) {
 	}
 	want := w.run(dbs[1], c, m)
 	defer w.after(c)
+	w.taken(c, want.err)
 	if class(got.err) != class(want.err) {
 		t.Errorf("%s\n got: %v\nwant: %v", c.Text, got.err, want.err)
 		w.restore()
@@ -460,6 +461,17 @@ func (w *world) compare(c *corpus.Case, m mode) {
 	same("insertID", got.insertID, want.insertID)
 	if !reads(c.Text) {
 		w.sameState(c)
+	}
+}
+
+// taken checks that what the bare driver was answered is what the case says of the server.
+func (w *world) taken(c *corpus.Case, err error) {
+	switch taken := c.Taken(w.server.AtLeast); {
+	case c.Fails:
+	case taken && err != nil:
+		w.t.Errorf("%s: %s answers the bare driver with an error: %v; name the servers that take it with %%servers, or say why with %%error", c.Text, w.server, err)
+	case !taken && err == nil:
+		w.t.Errorf("%s: %s takes the statement; name it in %%servers", c.Text, w.server)
 	}
 }
 
@@ -545,7 +557,7 @@ func (w *world) catalog() {
 		w.t.Fatal(err)
 	}
 	got := strings.ReplaceAll(string(data), `"`+w.names[0]+`"`, `"db"`) + "\n"
-	path := corpus.CatalogPath(corpusDir, w.server.Name)
+	path := corpus.CatalogPath(corpusDir, w.server.Product)
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 			w.t.Fatal(err)

@@ -7,10 +7,26 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/sealsql/sealsql/driver"
 )
+
+// lacksReturning reports that the server is a MySQL, which has no RETURNING, after it
+// has checked that the text fails as it does bare and stores nothing.
+func (s *site) lacksReturning(text string) bool {
+	s.t.Helper()
+	if s.server.Product != "mysql" {
+		return false
+	}
+	_, err := s.sealed.Exec(text, ssn1)
+	if e, ok := errors.AsType[*mysql.MySQLError](err); !ok || e.Number != 1064 {
+		s.t.Errorf("%s: %v; want MySQL's syntax error", text, err)
+	}
+	s.want("0", "SELECT count(*) FROM people")
+	return true
+}
 
 // TestReturningOfServerMadeKeys is what ORMs send: the server makes the row
 // key, and RETURNING asks for it and more.
@@ -18,6 +34,9 @@ func TestReturningOfServerMadeKeys(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *site) {
 		if err := s.proxy.Watch(ssn1, ssn2, ssn3); err != nil {
 			t.Fatal(err)
+		}
+		if s.lacksReturning("INSERT INTO people (name, ssn) VALUES ('a', ?) RETURNING id") {
+			return
 		}
 		cases := []struct{ want, text string }{
 			{"1", "INSERT INTO people (name, ssn) VALUES ('a', ?) RETURNING id"},
@@ -144,6 +163,9 @@ func TestUpsertsSetPlainColumnsToo(t *testing.T) {
 func TestReturningAfterTheTableGrew(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *site) {
 		text := "INSERT INTO people (name, ssn) VALUES (?, ?) RETURNING *"
+		if s.lacksReturning("INSERT INTO people (ssn) VALUES (?) RETURNING *") {
+			return
+		}
 		s.want("1|a|"+ssn1, text, "a", ssn1)
 		if _, err := s.bare.Exec("ALTER TABLE people ADD COLUMN extra varchar(10)"); err != nil {
 			t.Fatal(err)

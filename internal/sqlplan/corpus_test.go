@@ -33,9 +33,13 @@ func TestCorpus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, dialect := range []string{"postgres", "mysql"} {
-		t.Run(dialect, func(t *testing.T) {
-			cat, err := corpus.ReadCatalog(corpusDir, dialect)
+	for _, product := range []string{"postgres", "mariadb", "mysql"} {
+		t.Run(product, func(t *testing.T) {
+			dialect := "mysql"
+			if product == "postgres" {
+				dialect = "postgres"
+			}
+			cat, err := corpus.ReadCatalog(corpusDir, product)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -17,14 +17,14 @@ type Catalog struct {
 	Views     []*sqlplan.Relation
 }
 
-// CatalogPath is the file of a dialect's catalog.
-func CatalogPath(dir, dialect string) string {
-	return filepath.Join(dir, "catalog."+dialect+".json")
+// CatalogPath is the file of a product's catalog.
+func CatalogPath(dir, product string) string {
+	return filepath.Join(dir, "catalog."+product+".json")
 }
 
 // ReadCatalog reads the file.
-func ReadCatalog(dir, dialect string) (*Catalog, error) {
-	data, err := os.ReadFile(CatalogPath(dir, dialect))
+func ReadCatalog(dir, product string) (*Catalog, error) {
+	data, err := os.ReadFile(CatalogPath(dir, product))
 	if err != nil {
 		return nil, err
 	}

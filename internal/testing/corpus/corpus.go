@@ -15,7 +15,9 @@
 // the bare driver when all is done; %mode is the DSN's sql_mode, and %session the one
 // that %first sets; %skip
 // names what the servers' answers may differ in (see [Case.Skip]) and must say why
-// after a dash.
+// after a dash. %servers names the servers that take the statement, "mariadb" or
+// "postgres>=16" for example; the others must answer with an error. %error says that
+// every server answers with an error, and why. Any other case must be answered.
 package corpus
 
 import (
@@ -45,10 +47,43 @@ type Case struct {
 	// Skip lists what is not compared with the bare driver: affected, rows,
 	// values, types, run.
 	Skip []string
+	// Fails reports that the servers answer with an error, in some modes at least.
+	Fails bool
 	// Want is what Describe is to return.
 	Want string
 
-	head string // the directives as they are written
+	servers []requirement
+	head    string // the directives as they are written
+}
+
+// requirement is a product and the least version of it.
+type requirement struct {
+	product      string
+	major, minor int
+}
+
+// Taken reports whether a server takes the statement, by the case's own account.
+// The function given reports whether the server is a product, at a version or a later one.
+func (c *Case) Taken(atLeast func(product string, major, minor int) bool) bool {
+	return c.servers == nil || slices.ContainsFunc(c.servers, func(r requirement) bool { return atLeast(r.product, r.major, r.minor) })
+}
+
+// parseServers reads "mariadb postgres>=16 mysql>=9.7".
+func parseServers(text string) (all []requirement, err error) {
+	for word := range strings.FieldsSeq(text) {
+		product, version, versioned := strings.Cut(word, ">=")
+		r := requirement{product: product}
+		if versioned {
+			if n, _ := fmt.Sscanf(version, "%d.%d", &r.major, &r.minor); n == 0 {
+				return nil, fmt.Errorf("%%servers: %q is not a version", version)
+			}
+		}
+		if !slices.Contains([]string{"postgres", "mysql", "mariadb"}, product) {
+			return nil, fmt.Errorf("%%servers: unknown product %q", product)
+		}
+		all = append(all, r)
+	}
+	return all, nil
 }
 
 // Skips reports whether the case leaves out a comparison.
@@ -122,6 +157,15 @@ func parseCase(name, data string) (*Case, error) {
 			c.Mode = value
 		case "session":
 			c.Session = value
+		case "servers":
+			var err error
+			if c.servers, err = parseServers(value); err != nil {
+				return nil, err
+			}
+		case "error":
+			if c.Fails = true; value == "" {
+				return nil, fmt.Errorf("%%error does not say why")
+			}
 		case "skip":
 			what, why, ok := strings.Cut(value, " - ")
 			if !ok || why == "" {

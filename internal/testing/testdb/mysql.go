@@ -37,7 +37,7 @@ func (s *Server) startInstalled(attr *syscall.SysProcAttr) error {
 		"--auth-root-authentication-method=normal", "--skip-test-db"); err != nil {
 		return err
 	}
-	return s.serveMySQL(attr, server)
+	return s.serveMySQL(attr, server, "--debug-no-sync")
 }
 
 // startFetched starts a server that scripts/servers.sh unpacked, on a copy of the
@@ -52,11 +52,11 @@ func (s *Server) startFetched(attr *syscall.SysProcAttr, dir string) error {
 	folder := func(path string) string { return filepath.Join(dir, "usr", path) }
 	if s.choice.product == productMariaDB {
 		return s.serveMySQL(attr, unpacked(dir, "usr/sbin/mariadbd"), "--basedir="+folder(""), "--lc-messages-dir="+folder("share/mariadb"),
-			"--character-sets-dir="+folder("share/mariadb/charsets"), "--plugin-dir="+folder("lib/mysql/plugin"))
+			"--character-sets-dir="+folder("share/mariadb/charsets"), "--plugin-dir="+folder("lib/mysql/plugin"), "--debug-no-sync")
 	}
 	return s.serveMySQL(attr, unpacked(dir, "usr/sbin/mysqld"), "--basedir="+folder(""), "--lc-messages-dir="+folder("share/mysql"),
 		"--character-sets-dir="+folder("share/mysql/charsets"), "--plugin-dir="+folder("lib/mysql/plugin"),
-		"--secure-file-priv=", "--mysqlx=OFF", "--disable-log-bin", "--innodb-doublewrite=OFF", "--innodb-redo-log-capacity=64M")
+		"--secure-file-priv=", "--local-infile=ON", "--mysqlx=OFF", "--disable-log-bin", "--innodb-doublewrite=OFF", "--innodb-redo-log-capacity=64M")
 }
 
 // serveMySQL starts the process with the options that every product wants.
@@ -64,5 +64,5 @@ func (s *Server) serveMySQL(attr *syscall.SysProcAttr, server program, args ...s
 	return s.serve(attr, server, append(append([]string{"--no-defaults"}, args...),
 		"--datadir="+s.data(), "--tmpdir="+s.dir, "--port="+strconv.Itoa(s.port), "--bind-address=127.0.0.1",
 		"--socket="+filepath.Join(s.dir, "sock"), "--pid-file="+filepath.Join(s.dir, "pid"), "--skip-name-resolve",
-		"--innodb-flush-log-at-trx-commit=0", "--max-connections=400", "--character-set-server=utf8mb4")...)
+		"--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", "--max-connections=400", "--character-set-server=utf8mb4")...)
 }

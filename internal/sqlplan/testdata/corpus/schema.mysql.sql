@@ -1,13 +1,13 @@
 CREATE TABLE accounts (account_number varchar(20) PRIMARY KEY, tenant_id bigint NOT NULL DEFAULT 1, name varchar(100), ssn {string}, note {base64}, balance {int64});
 CREATE TABLE people (id bigint AUTO_INCREMENT PRIMARY KEY, name varchar(100) UNIQUE, ssn {string});
 CREATE TABLE order_lines (order_id int, line_no int, label varchar(100), secret {string}, PRIMARY KEY (order_id, line_no));
-CREATE TABLE docs (id varchar(40) PRIMARY KEY DEFAULT uuid(), title varchar(100), body {base64});
+CREATE TABLE docs (id varchar(40) PRIMARY KEY DEFAULT (uuid()), title varchar(100), body {base64});
 CREATE TABLE users (email varchar(50) PRIMARY KEY, login varchar(50) UNIQUE, ssn {string});
 CREATE TABLE badges (code decimal(10,2) PRIMARY KEY, holder varchar(100), pin {string});
 CREATE TABLE idents (id int AUTO_INCREMENT PRIMARY KEY, name varchar(100), ssn {string});
 CREATE TABLE events (region varchar(10), id int, kind varchar(20), payload {string}, PRIMARY KEY (region, id)) PARTITION BY LIST COLUMNS (region) (PARTITION eu VALUES IN ('eu'), PARTITION us VALUES IN ('us'));
 CREATE TABLE typed (id int PRIMARY KEY, s {string}, b {bytes}, i {int64}, f {float64}, t {bool}, ts {timestamp}, d {date}, n {decimal}, u {uuid}, j {json});
-CREATE TABLE defaulted (id int PRIMARY KEY, name varchar(100), ssn {base64} DEFAULT 'unset');
+CREATE TABLE defaulted (id int PRIMARY KEY, name varchar(100), ssn {base64} DEFAULT ('unset'));
 CREATE TABLE few (id int PRIMARY KEY, grp varchar(20), ssn {string});
 CREATE TABLE tags (id int PRIMARY KEY, grp varchar(20), secret {string});
 CREATE TABLE other (id int PRIMARY KEY, account_number varchar(20), text_column text, data json);
