@@ -101,6 +101,9 @@ func (s *ValueSealer) Relation(ctx context.Context, table string) (*sqlplan.Rela
 // if the row lacks a column of the row key.
 func (s *ValueSealer) RowDigest(ctx context.Context, table string, row Row) string {
 	e := s.c.engine.Load()
+	if err := e.Start(ctx); err != nil {
+		return ""
+	}
 	t, err := e.Table(table)
 	if err != nil {
 		return ""

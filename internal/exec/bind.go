@@ -77,6 +77,11 @@ func wipe(todo []unsealed) {
 
 func (b *binding) sealEach(ctx context.Context, todo []unsealed) ([]any, error) {
 	out := make([]any, len(todo))
+	if len(todo) == 1 && !todo[0].null {
+		var err error
+		out[0], err = b.engine.Seal(ctx, todo[0].column, todo[0].row, todo[0].plaintext, b.text)
+		return out, err
+	}
 	err := each(ctx, len(todo), sealLimit, func(ctx context.Context, i int) (err error) {
 		if u := &todo[i]; !u.null {
 			out[i], err = b.engine.Seal(ctx, u.column, u.row, u.plaintext, b.text)

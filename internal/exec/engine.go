@@ -58,6 +58,7 @@ type Engine struct {
 	ready    atomic.Bool
 	session  server.Session
 	planner  server.Planner
+	values   server.Values // the rules for values that are read, or that no connection carries
 
 	reread atomic.Int64 // when, by the clock, the catalog was read again for a column not found
 	shapes sync.Map     // *seal.Table to *knownShape
@@ -133,6 +134,7 @@ func (e *Engine) StartOn(ctx context.Context, db *sql.DB) error {
 	}
 	catalog.settled()
 	e.planner = e.config.Server.Planner(e.rules, catalog, e.session)
+	e.values = e.config.Server.Values(e.session, nil, nil)
 	e.ready.Store(true)
 	return nil
 }

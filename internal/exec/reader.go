@@ -44,7 +44,8 @@ type Reader struct {
 	engine *Engine
 	ctx    context.Context
 	text   string
-	next   func([]sqldriver.Value) error // the base driver's, or a buffer's
+	base   sqldriver.Rows
+	next   func([]sqldriver.Value) error // in place of base.Next, if set
 
 	width int
 	shown []shown
@@ -88,11 +89,9 @@ type readerRoom struct {
 
 // Init sets the reader up to read from the answer's rows.
 func (r *Reader) Init(ctx context.Context, a *Answer, text string) {
-	r.ctx, r.engine, r.text = ctx, a.Engine, text
+	r.ctx, r.engine, r.text, r.base = ctx, a.Engine, text, a.Rows
 	if a.Buffer != nil {
 		r.next = fromBuffer(a.Buffer)
-	} else {
-		r.next = a.Rows.Next
 	}
 }
 
@@ -114,7 +113,12 @@ func fromBuffer(buffer [][]any) func([]sqldriver.Value) error {
 func (r *Reader) Fail(err error) { r.next = func([]sqldriver.Value) error { return err } }
 
 // Fetch reads a row from the base driver as it is.
-func (r *Reader) Fetch(row []sqldriver.Value) error { return r.next(row) }
+func (r *Reader) Fetch(row []sqldriver.Value) error {
+	if r.next != nil {
+		return r.next(row)
+	}
+	return r.base.Next(row)
+}
 
 // Enter sets the reader up for a result set of width columns; a nil set shows nothing
 // protected.
@@ -188,7 +192,7 @@ func (r *Reader) Row() ([]sqldriver.Value, error) {
 // read takes one row from the base driver.
 func (r *Reader) read() bool {
 	s := r.queue.slot(r.width, len(r.shown))
-	if r.end = r.next(s.cells); r.end != nil {
+	if r.end = r.Fetch(s.cells); r.end != nil {
 		return false
 	}
 	r.own(s)

@@ -74,6 +74,7 @@ func (e *Engine) forSession(ctx context.Context, db *sql.DB) (*Engine, error) {
 		plans: newPlanCache(1, cachedTextBytes), maxRows: e.maxRows, maxBytes: e.maxBytes, starting: make(chan struct{}, 1), session: s}
 	mine.config.Catalog = e.config.Catalog.of(db)
 	mine.planner = e.config.Server.Planner(e.rules, mine.config.Catalog, s)
+	mine.values = e.config.Server.Values(s, nil, nil)
 	mine.ready.Store(true)
 	return mine, nil
 }

@@ -11,9 +11,6 @@ import (
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
-// values are the rules for values that are read, or that no connection carries.
-func (e *Engine) values() server.Values { return e.config.Server.Values(e.session, nil, nil) }
-
 type knownShape struct {
 	version uint64
 	shape   seal.Shape
@@ -95,7 +92,7 @@ func (e *Engine) Row(ctx context.Context, c *seal.Column, values map[string]any,
 		return seal.Row{}, err
 	}
 	row := seal.MakeRow(len(c.Table.Sources))
-	return row, c.Bind(row, shape, e.values(), true, func(i int) (seal.Source, error) {
+	return row, c.Bind(row, shape, e.values, true, func(i int) (seal.Source, error) {
 		v, ok := values[c.Table.Sources[i]]
 		if !ok {
 			return seal.Source{}, errors.New("the row given lacks it")
