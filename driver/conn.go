@@ -85,15 +85,15 @@ func bits(set ...bool) uint {
 	return n
 }
 
-// Unwrapper is implemented by the connections, statements and rows of this
+// unwrapper is implemented by the connections, statements and rows of this
 // package.
-type Unwrapper interface{ Unwrap() any }
+type unwrapper interface{ Unwrap() any }
 
 // Unwrap returns the base driver's object beneath x, which is what
 // [database/sql.Conn.Raw] passes to its function, or x itself if it is not one
 // of this package's. What is sent through the base object is neither sealed nor opened.
 func Unwrap(x any) any {
-	if u, ok := x.(Unwrapper); ok {
+	if u, ok := x.(unwrapper); ok {
 		return u.Unwrap()
 	}
 	return x

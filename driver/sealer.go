@@ -9,8 +9,6 @@ import (
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/internal/exec"
 	"github.com/sealsql/sealsql/internal/seal"
-	"github.com/sealsql/sealsql/internal/server"
-	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/policy"
 )
 
@@ -91,10 +89,9 @@ func (s *ValueSealer) Policy() *policy.Policy { return s.c.Policy() }
 // Dialect is the database's.
 func (s *ValueSealer) Dialect() Dialect { return Dialect(s.c.server.Name()) }
 
-// Relation describes a table of the policy as the live catalog shows it, and
-// the key types of its columns, in their order. For tools of this module.
-func (s *ValueSealer) Relation(ctx context.Context, table string) (*sqlplan.Relation, []server.KeyType, error) {
-	return s.c.engine.Load().Relation(ctx, table)
+// init lets tools of this module ask a sealer's engine for what no user needs.
+func init() {
+	exec.EngineOf = func(sealer any) *exec.Engine { return sealer.(*ValueSealer).c.engine.Load() }
 }
 
 // RowDigest is the [alert.RowKeyDigest] of a row, as events and errors name it; empty

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/inspect"
 	"github.com/sealsql/sealsql/rekey/internal/engine"
 )
 
@@ -55,7 +56,7 @@ func NewTable(db *sql.DB, dialect driver.Dialect) *Checkpoint {
 }
 
 // InspectRow inspects the value of one row, whose row key is given as text.
-func InspectRow(ctx context.Context, c Config, key []string) (driver.Inspection, error) {
+func InspectRow(ctx context.Context, c Config, key []string) (inspect.Value, error) {
 	return engine.InspectRow(ctx, c.engine(), key)
 }
 

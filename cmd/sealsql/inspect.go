@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/inspect"
 	"github.com/sealsql/sealsql/rekey"
 )
 
@@ -32,7 +33,7 @@ The values of the encryption context are shown with --values only: they name the
   sealsql inspect --table accounts --column ssn --key 4000000001`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var in driver.Inspection
+			var in inspect.Value
 			var err error
 			switch {
 			case table != "":
@@ -58,18 +59,18 @@ The values of the encryption context are shown with --values only: they name the
 
 const maxValue = 64 << 20
 
-func (a *app) inspectText(s string) (driver.Inspection, error) {
+func (a *app) inspectText(s string) (inspect.Value, error) {
 	raw := []byte(s)
 	if s == "-" {
 		var err error
 		if raw, err = io.ReadAll(io.LimitReader(a.in, maxValue)); err != nil {
-			return driver.Inspection{}, err
+			return inspect.Value{}, err
 		}
 	}
 	if b, ok := decodeValue(raw); ok {
 		raw = b
 	} else if s != "-" {
-		return driver.Inspection{}, usagef("the value is neither hexadecimal nor base64")
+		return inspect.Value{}, usagef("the value is neither hexadecimal nor base64")
 	}
 	return driver.Examine(raw, false), nil
 }
@@ -90,10 +91,10 @@ func decodeValue(raw []byte) ([]byte, bool) {
 	return nil, false
 }
 
-func (a *app) inspectRow(cmd *cobra.Command, table, column, key string) (driver.Inspection, error) {
+func (a *app) inspectRow(cmd *cobra.Command, table, column, key string) (inspect.Value, error) {
 	p, db, _, err := a.both(cmd.Context())
 	if err != nil {
-		return driver.Inspection{}, err
+		return inspect.Value{}, err
 	}
 	defer func() { _ = db.Close() }()
 	return rekey.InspectRow(cmd.Context(), rekey.Config{DB: db, Policy: p, Table: table, Column: column}, strings.Split(key, ","))
@@ -125,10 +126,10 @@ type shownWrapping struct {
 	Bytes    int    `json:"bytes"`
 }
 
-func (a *app) showInspection(in driver.Inspection, values, compared bool) error {
+func (a *app) showInspection(in inspect.Value, values, compared bool) error {
 	s := shownInspection{Form: in.Form.String(), Bytes: in.Bytes, Version: in.Version, MessageID: in.MessageID,
 		Missing: in.Missing, Superfluous: in.Superfluous, OtherContext: in.OtherContext, OtherSuite: in.OtherSuite}
-	if in.Form == driver.FormMessage {
+	if in.Form == inspect.Message {
 		s.Suite, s.Signed, s.Committing = in.Suite.String(), in.Suite.Signed(), in.Suite.Committing()
 	}
 	if len(in.Context) > 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/sealsql/sealsql/codec/awskms"
 	"github.com/sealsql/sealsql/codec/branchkey"
 	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/internal/exec"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/policy"
@@ -32,7 +33,7 @@ func (l *linter) schema(ctx context.Context, db *sql.DB, dialect string, longest
 	defer func() { _ = s.Close() }()
 	for _, t := range l.policy.Tables() {
 		name := t.FullName()
-		rel, types, err := s.Relation(ctx, name)
+		rel, types, err := exec.EngineOf(s).Relation(ctx, name)
 		if err != nil {
 			l.add(lintError, t.Line, "table-missing", name, "the database has no such table, or the account may not see it", "mend the name, name the schema, or create the table")
 			continue

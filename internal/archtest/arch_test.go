@@ -74,7 +74,7 @@ var allowed = map[string][]string{
 	},
 
 	"driver": {
-		"alert", "codec", "codec/branchkey", "fault", "internal/exec", "internal/keyrings", "internal/seal", "internal/server", "internal/sqlplan", "policy",
+		"alert", "codec", "codec/branchkey", "fault", "inspect", "internal/exec", "internal/keyrings", "internal/seal", "internal/server", "internal/sqlplan", "policy",
 		"github.com/aws/aws-sdk-go-v2/aws",
 	},
 
@@ -91,6 +91,10 @@ var allowed = map[string][]string{
 
 	"fault": {},
 
+	"inspect": {
+		"codec",
+	},
+
 	"internal/exec": {
 		"alert", "fault", "internal/keyrings", "internal/seal", "internal/server", "internal/sqlplan", "policy",
 	},
@@ -102,7 +106,7 @@ var allowed = map[string][]string{
 	},
 
 	"internal/seal": {
-		"alert", "codec", "codec/awskms", "codec/branchkey", "fault", "internal/keyrings", "internal/server", "policy",
+		"alert", "codec", "codec/awskms", "codec/branchkey", "fault", "inspect", "internal/keyrings", "internal/server", "policy",
 	},
 
 	"internal/seal/equality": {
@@ -185,11 +189,11 @@ var allowed = map[string][]string{
 	},
 
 	"rekey": {
-		"alert", "driver", "policy", "rekey/internal/engine",
+		"alert", "driver", "inspect", "policy", "rekey/internal/engine",
 	},
 
 	"rekey/internal/engine": {
-		"alert", "codec", "codec/awskms", "driver", "internal/server", "internal/sqlplan", "policy",
+		"alert", "codec", "codec/awskms", "driver", "inspect", "internal/exec", "internal/server", "internal/sqlplan", "policy",
 	},
 
 	"sealtest": {

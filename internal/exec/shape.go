@@ -62,6 +62,10 @@ func lacks(what string) error {
 	return fmt.Errorf("%w: the database has no %s; mend the policy or the schema", fault.ErrCatalog, what)
 }
 
+// EngineOf returns the engine in force of a driver.ValueSealer, for tools of this
+// module. Package driver sets it.
+var EngineOf func(sealer any) *Engine
+
 // Relation describes a table of the policy as the live catalog shows it, and the key
 // types of its columns, in their order.
 func (e *Engine) Relation(ctx context.Context, table string) (*sqlplan.Relation, []server.KeyType, error) {

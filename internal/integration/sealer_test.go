@@ -7,6 +7,7 @@ import (
 
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/inspect"
 )
 
 // TestTheSealerAndTheDriverAgree: what one writes the other reads, on both
@@ -60,7 +61,7 @@ func TestTheSealerAndTheDriverAgree(t *testing.T) {
 				t.Errorf("%s: %v, %v", name, got, err)
 			}
 			in, err := v.Inspect(ctx, "accounts", name, key, c.stored)
-			if err != nil || !in.Right() || in.Form != driver.FormMessage || len(in.Wrappings) != 1 {
+			if err != nil || !in.Right() || in.Form != inspect.Message || len(in.Wrappings) != 1 {
 				t.Errorf("%s: %+v, %v", name, in, err)
 			}
 		}

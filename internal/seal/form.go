@@ -7,30 +7,9 @@ import (
 
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/inspect"
 	"github.com/sealsql/sealsql/policy"
 )
-
-// Kind names a form. The zero value is invalid.
-type Kind uint8
-
-// The kinds of form, and the absence of a value.
-const (
-	Null      Kind = iota + 1
-	Message        // an AWS Encryption SDK message
-	KMSBlob        // a ciphertext of KMS's Encrypt, without a message around it
-	Plaintext      // none of these: a value that was never sealed
-	Damaged        // it starts like a message and cannot be read as one
-)
-
-var kindNames = [...]string{"invalid", "null", "message", "kms_blob", "plaintext", "damaged"}
-
-// String returns the kind's name in reports.
-func (k Kind) String() string {
-	if int(k) < len(kindNames) {
-		return kindNames[k]
-	}
-	return kindNames[0]
-}
 
 // Form answers, for one way in which a value lies in its column: is it there, what
 // does it show of itself, and what is its plaintext? A new format is a new Form in
@@ -42,7 +21,7 @@ type Form interface {
 	// the request's row.
 	open(ctx context.Context, r Request, found Found) opened
 	// show adds to an inspection what the value shows of itself without a key.
-	show(found Found, in *Inspection)
+	show(found Found, in *inspect.Value)
 	// evidence adds to an event what the value shows of itself.
 	evidence(found Found, e *alert.Event)
 }
@@ -62,7 +41,7 @@ type Layout struct {
 
 // Found is what lies in a column.
 type Found struct {
-	Kind  Kind
+	Kind  inspect.Form
 	form  Form
 	bytes []byte         // of the ciphertext
 	msg   *codec.Message // of messageForm
@@ -80,7 +59,7 @@ type held struct {
 // Look says what lies in a column that holds stored.
 func (l Layout) Look(stored any) Found {
 	if IsNull(stored) {
-		return Found{Kind: Null}
+		return Found{Kind: inspect.Null}
 	}
 	h := l.read(stored)
 	for _, f := range forms {

@@ -6,52 +6,17 @@ import (
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/awskms"
 	"github.com/sealsql/sealsql/codec/branchkey"
+	"github.com/sealsql/sealsql/inspect"
 	"github.com/sealsql/sealsql/policy"
 )
-
-// Wrapping is one wrapped data key of a message.
-type Wrapping struct {
-	// Provider is the format's provider id: "aws-kms", "aws-kms-hierarchy", or a
-	// raw keyring's namespace.
-	Provider string
-	// Key is the wrapping key: a KMS key's ARN, a branch key's id, or a raw
-	// key's name. Region is a KMS key's.
-	Key, Region string
-	// Version is a branch key's version, a UUID.
-	Version string
-	// Bytes is the wrapped key's length in the message.
-	Bytes int
-}
-
-// Inspection is what a stored value shows of itself without any key.
-type Inspection struct {
-	Form Kind
-	// Bytes is the length as stored: that of the base64 text for such columns.
-	Bytes int
-
-	// The following are of messages. Version is the format's, 1 or 2.
-	Version     int
-	Suite       codec.Suite
-	MessageID   string // hexadecimal
-	Context     codec.Context
-	Wrappings   []Wrapping
-	FrameLength uint32
-
-	// What the column's policy says of the value. Missing are the policy's
-	// wrapping keys that the value lacks; Superfluous the keys it is wrapped
-	// under that the policy does not name; OtherSuite, OtherContext that the policy
-	// would write another. OtherContext is known only if the row was given.
-	Missing, Superfluous     []string
-	OtherSuite, OtherContext bool
-}
 
 // Inspect looks at a stored value of a column without any key, and compares it with
 // what the policy would write. sources may be nil: then the context's fixed pairs
 // alone are compared. Nothing is verified.
-func (f *Funnel) Inspect(c *Column, stored any, sources []string) Inspection {
+func (f *Funnel) Inspect(c *Column, stored any, sources []string) inspect.Value {
 	found := c.layout.Look(stored)
 	in := inspection(found, stored)
-	if found.Kind == Message {
+	if found.Kind == inspect.Message {
 		f.compare(&in, c, found.msg, sources)
 	}
 	return in
@@ -59,13 +24,13 @@ func (f *Funnel) Inspect(c *Column, stored any, sources []string) Inspection {
 
 // Examine looks at a stored value, a []byte, a string or nil, without any key and
 // without a policy.
-func Examine(stored any, inBase64 bool) Inspection {
+func Examine(stored any, inBase64 bool) inspect.Value {
 	return inspection(Layout{Base64: inBase64}.Look(stored), stored)
 }
 
-func inspection(found Found, stored any) Inspection {
-	in := Inspection{Form: found.Kind}
-	if found.Kind == Null {
+func inspection(found Found, stored any) inspect.Value {
+	in := inspect.Value{Form: found.Kind}
+	if found.Kind == inspect.Null {
 		return in
 	}
 	switch v := stored.(type) {
@@ -79,22 +44,24 @@ func inspection(found Found, stored any) Inspection {
 }
 
 // compare fills in what the policy says of a message.
-func (f *Funnel) compare(i *Inspection, col *Column, m *codec.Message, sources []string) {
+func (f *Funnel) compare(i *inspect.Value, col *Column, m *codec.Message, sources []string) {
 	i.OtherSuite = m.Suite() != col.suite
 	i.OtherContext = !col.bound.writes(i.Context, sources, len(col.Table.Sources))
 	ring, ok := f.policy.Keyring(col.keyring)
 	if f.keys.SetInCode(col.keyring) || !ok {
 		return // one set in code: what it wraps under is not known
 	}
-	var wanted []func(Wrapping) bool
+	var wanted []func(inspect.Wrapping) bool
 	var names []string
-	want := func(name string, f func(Wrapping) bool) { names, wanted = append(names, name), append(wanted, f) }
+	want := func(name string, f func(inspect.Wrapping) bool) {
+		names, wanted = append(names, name), append(wanted, f)
+	}
 	switch {
 	case ring.DataKey.Per == "branch":
 		name, id := branchOf(ring, col, sources)
-		want(name, func(w Wrapping) bool { return w.Provider == branchkey.ProviderID && (id == "" || w.Key == id) })
+		want(name, func(w inspect.Wrapping) bool { return w.Provider == branchkey.ProviderID && (id == "" || w.Key == id) })
 	case ring.RawAES != nil:
-		want(ring.RawAES.Name, func(w Wrapping) bool { return w.Provider == ring.RawAES.Namespace && w.Key == ring.RawAES.Name })
+		want(ring.RawAES.Name, func(w inspect.Wrapping) bool { return w.Provider == ring.RawAES.Namespace && w.Key == ring.RawAES.Name })
 	case ring.KMS != nil:
 		for _, s := range ring.KMS.ARNs {
 			want(s, wrappedUnder(s))
@@ -116,9 +83,9 @@ func (f *Funnel) compare(i *Inspection, col *Column, m *codec.Message, sources [
 	}
 }
 
-func wrappedUnder(arn string) func(Wrapping) bool {
+func wrappedUnder(arn string) func(inspect.Wrapping) bool {
 	own, err := awskms.ParseARN(arn)
-	return func(w Wrapping) bool {
+	return func(w inspect.Wrapping) bool {
 		other, bad := awskms.ParseARN(w.Key)
 		return err == nil && bad == nil && w.Provider == awskms.ProviderID && own.Matches(other)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/awskms"
+	"github.com/sealsql/sealsql/inspect"
 	"github.com/sealsql/sealsql/internal/keyrings"
 	"github.com/sealsql/sealsql/policy"
 )
@@ -29,11 +30,11 @@ func (f kmsBlobForm) find(l Layout, h held) (Found, bool) {
 			break
 		}
 		if awskms.IsBlob(b) {
-			return Found{Kind: KMSBlob, form: f, bytes: b, cause: notMessage(h)}, true
+			return Found{Kind: inspect.KMSBlob, form: f, bytes: b, cause: notMessage(h)}, true
 		}
 		decoded, err := base64.StdEncoding.AppendDecode(nil, bytes.TrimSpace(b))
 		if err == nil && awskms.IsBlob(decoded) {
-			return Found{Kind: KMSBlob, form: f, bytes: decoded, cause: notMessage(h)}, true
+			return Found{Kind: inspect.KMSBlob, form: f, bytes: decoded, cause: notMessage(h)}, true
 		}
 	}
 	// The form of blobs is not documented, and other services than AWS's have
@@ -48,7 +49,7 @@ func (f kmsBlobForm) find(l Layout, h held) (Found, bool) {
 		return Found{}, false
 	}
 	_, err := codec.Parse(b)
-	return Found{Kind: KMSBlob, form: f, bytes: b, cause: err}, errors.Is(err, codec.ErrNotMessage)
+	return Found{Kind: inspect.KMSBlob, form: f, bytes: b, cause: err}, errors.Is(err, codec.ErrNotMessage)
 }
 
 // notMessage is why h is no message.
@@ -87,7 +88,7 @@ func (kmsBlobForm) open(ctx context.Context, r Request, found Found) opened {
 	return opened{plaintext: plaintext}
 }
 
-func (kmsBlobForm) show(Found, *Inspection)      {}
+func (kmsBlobForm) show(Found, *inspect.Value)   {}
 func (kmsBlobForm) evidence(Found, *alert.Event) {}
 
 // legacy is how a column's bare ciphertexts are read.

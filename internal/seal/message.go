@@ -9,6 +9,7 @@ import (
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/awskms"
 	"github.com/sealsql/sealsql/codec/branchkey"
+	"github.com/sealsql/sealsql/inspect"
 	"github.com/sealsql/sealsql/policy"
 )
 
@@ -22,11 +23,11 @@ func (f messageForm) find(_ Layout, h held) (Found, bool) {
 	m, err := codec.Parse(h.raw)
 	switch {
 	case err == nil:
-		return Found{Kind: Message, form: f, bytes: h.raw, msg: m}, true
+		return Found{Kind: inspect.Message, form: f, bytes: h.raw, msg: m}, true
 	case errors.Is(err, codec.ErrNotMessage):
 		return Found{}, false
 	}
-	return Found{Kind: Damaged, form: f, bytes: h.raw, cause: err}, true
+	return Found{Kind: inspect.Damaged, form: f, bytes: h.raw, cause: err}, true
 }
 
 // open verifies a message's context against the row. What the row does not show is
@@ -91,7 +92,7 @@ func (messageForm) evidence(found Found, e *alert.Event) {
 	}
 }
 
-func (messageForm) show(found Found, in *Inspection) {
+func (messageForm) show(found Found, in *inspect.Value) {
 	m := found.msg
 	if m == nil {
 		return
@@ -103,8 +104,8 @@ func (messageForm) show(found Found, in *Inspection) {
 	}
 }
 
-func wrapping(k codec.WrappedKey) Wrapping {
-	w := Wrapping{Provider: k.ProviderID, Key: string(k.ProviderInfo), Bytes: len(k.Ciphertext)}
+func wrapping(k codec.WrappedKey) inspect.Wrapping {
+	w := inspect.Wrapping{Provider: k.ProviderID, Key: string(k.ProviderInfo), Bytes: len(k.Ciphertext)}
 	switch k.ProviderID {
 	case awskms.ProviderID:
 		if arn, err := awskms.ParseARN(w.Key); err == nil {

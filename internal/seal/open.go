@@ -7,6 +7,7 @@ import (
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/inspect"
 	"github.com/sealsql/sealsql/policy"
 )
 
@@ -43,7 +44,7 @@ type opened struct {
 // true for NULL, and for a value in whose place the policy has NULL.
 func (f *Funnel) Open(ctx context.Context, r Request) (plaintext []byte, null bool, err error) {
 	found := r.Column.layout.Look(r.Stored)
-	if found.Kind == Null {
+	if found.Kind == inspect.Null {
 		return nil, true, nil
 	}
 	o := found.form.open(ctx, r, found)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/inspect"
 	"github.com/sealsql/sealsql/policy"
 )
 
@@ -13,13 +14,13 @@ import (
 type plaintextForm struct{}
 
 func (f plaintextForm) find(l Layout, h held) (Found, bool) {
-	found := Found{Kind: Plaintext, form: f, bytes: h.text, cause: h.err}
+	found := Found{Kind: inspect.Plaintext, form: f, bytes: h.text, cause: h.err}
 	if found.cause == nil {
 		_, found.cause = codec.Parse(h.raw)
 	}
 	// The first bytes of a message of version 2 in base64, and no base64 behind them.
 	if h.err != nil && (bytes.HasPrefix(h.text, []byte("AgR4")) || bytes.HasPrefix(h.text, []byte("AgV4"))) {
-		found.Kind = Damaged
+		found.Kind = inspect.Damaged
 	}
 	return found, true
 }
@@ -38,5 +39,5 @@ func (plaintextForm) open(_ context.Context, r Request, found Found) opened {
 	return opened{plaintext: plaintext, noted: alert.PlaintextRead, cause: found.cause}
 }
 
-func (plaintextForm) show(Found, *Inspection)      {}
+func (plaintextForm) show(Found, *inspect.Value)   {}
 func (plaintextForm) evidence(Found, *alert.Event) {}

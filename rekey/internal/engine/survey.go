@@ -9,6 +9,7 @@ import (
 
 	"github.com/sealsql/sealsql/codec/awskms"
 	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/inspect"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/policy"
 )
@@ -110,7 +111,7 @@ func (s *Survey) add(ctx context.Context, v *driver.ValueSealer, t *target, r *s
 	if in.Right() {
 		s.Right++
 	}
-	if in.Form != driver.FormMessage {
+	if in.Form != inspect.Message {
 		return nil
 	}
 	count(s.Suites, in.Suite.String())
@@ -130,7 +131,7 @@ func (s *Survey) add(ctx context.Context, v *driver.ValueSealer, t *target, r *s
 	return nil
 }
 
-func (s *Survey) keys(in driver.Inspection, count func(map[string]Tally, string)) {
+func (s *Survey) keys(in inspect.Value, count func(map[string]Tally, string)) {
 	var regions []string
 	for _, w := range in.Wrappings {
 		k := s.Keys[w.Key]
@@ -202,10 +203,10 @@ func (s *Survey) MayDisable(key string) (ok bool, why []string) {
 	case values > 0:
 		why = append(why, fmt.Sprintf("%s: %d values carry it beside another key; sealsql repair takes it off", column, values))
 	}
-	if n := s.Forms[driver.FormKMSBlob.String()].Values; n > 0 {
+	if n := s.Forms[inspect.KMSBlob.String()].Values; n > 0 {
 		no("%s: %d values are bare KMS ciphertexts, which do not show their key; run sealsql reencrypt", column, n)
 	}
-	if n := s.Forms[driver.FormDamaged.String()].Values; n > 0 {
+	if n := s.Forms[inspect.Damaged.String()].Values; n > 0 {
 		no("%s: %d values are damaged and do not show their key; look at them with sealsql verify", column, n)
 	}
 	return ok, why
@@ -226,9 +227,9 @@ func Estimate(ctx context.Context, db *sql.DB, dialect, schema, table string, sh
 }
 
 // InspectRow inspects the value of one row, whose row key is given as text.
-func InspectRow(ctx context.Context, c Config, key []string) (driver.Inspection, error) {
+func InspectRow(ctx context.Context, c Config, key []string) (inspect.Value, error) {
 	c.Mode = Verify
-	var none driver.Inspection
+	var none inspect.Value
 	if err := c.complete(); err != nil {
 		return none, err
 	}

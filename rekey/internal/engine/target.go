@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/internal/exec"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/policy"
@@ -32,7 +33,7 @@ func newTarget(ctx context.Context, c *Config, s *driver.ValueSealer) (*target, 
 	if err != nil {
 		return nil, err
 	}
-	rel, types, err := s.Relation(ctx, c.Table)
+	rel, types, err := exec.EngineOf(s).Relation(ctx, c.Table)
 	if err != nil {
 		return nil, err
 	}

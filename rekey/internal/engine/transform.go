@@ -12,6 +12,7 @@ import (
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/awskms"
 	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/inspect"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/policy"
 )
@@ -147,13 +148,13 @@ func (w *worker) decide(ctx context.Context, r *server.JobRow) outcome {
 		return w.classify(err)
 	}
 	switch {
-	case in.Form == driver.FormDamaged:
+	case in.Form == inspect.Damaged:
 		return fail(reasonDamaged, fmt.Errorf("the value starts like a message and cannot be read as one"))
 	case w.c.Mode == Verify:
 		return w.verify(ctx, r, bound, in)
 	case w.c.Mode == Backfill:
 		return w.backfill(ctx, r, bound, in)
-	case in.Form == driver.FormPlaintext:
+	case in.Form == inspect.Plaintext:
 		return skip(reasonPlaintext)
 	case w.c.Mode == Repair:
 		return w.repair(ctx, r, bound, in)
@@ -164,8 +165,8 @@ func (w *worker) decide(ctx context.Context, r *server.JobRow) outcome {
 }
 
 // costs is how many calls of KMS it takes to open a value.
-func costs(in driver.Inspection) int {
-	if in.Form == driver.FormKMSBlob || slices.ContainsFunc(in.Wrappings, func(w driver.Wrapping) bool { return w.Provider == awskms.ProviderID }) {
+func costs(in inspect.Value) int {
+	if in.Form == inspect.KMSBlob || slices.ContainsFunc(in.Wrappings, func(w inspect.Wrapping) bool { return w.Provider == awskms.ProviderID }) {
 		return 1
 	}
 	return 0
@@ -173,7 +174,7 @@ func costs(in driver.Inspection) int {
 
 // stale reports whether a value is wrapped under an older version of its branch
 // key than the active one, as that was when the job first met the branch key.
-func (w *worker) stale(ctx context.Context, in driver.Inspection) bool {
+func (w *worker) stale(ctx context.Context, in inspect.Value) bool {
 	if ring, _ := w.c.Policy.Keyring(w.t.policy.Keyring); ring.DataKey.Per != "branch" || len(in.Wrappings) != 1 {
 		return false
 	}
@@ -196,8 +197,8 @@ func (w *worker) stale(ctx context.Context, in driver.Inspection) bool {
 	return version != in.Wrappings[0].Version
 }
 
-func (w *worker) verify(ctx context.Context, r *server.JobRow, bound driver.Row, in driver.Inspection) outcome {
-	if in.Form == driver.FormPlaintext && w.t.policy.PlaintextReads == policy.Allow {
+func (w *worker) verify(ctx context.Context, r *server.JobRow, bound driver.Row, in inspect.Value) outcome {
+	if in.Form == inspect.Plaintext && w.t.policy.PlaintextReads == policy.Allow {
 		return skip("plaintext, which the policy allows")
 	}
 	if w.c.DryRun {
@@ -211,13 +212,13 @@ func (w *worker) verify(ctx context.Context, r *server.JobRow, bound driver.Row,
 	return outcome{kind: right, opened: true}
 }
 
-func (w *worker) backfill(ctx context.Context, r *server.JobRow, bound driver.Row, in driver.Inspection) outcome {
+func (w *worker) backfill(ctx context.Context, r *server.JobRow, bound driver.Row, in inspect.Value) outcome {
 	switch {
-	case in.Form == driver.FormKMSBlob:
+	case in.Form == inspect.KMSBlob:
 		return skip(reasonBlob)
-	case in.Form == driver.FormMessage && in.Right():
+	case in.Form == inspect.Message && in.Right():
 		return outcome{kind: right}
-	case in.Form == driver.FormMessage:
+	case in.Form == inspect.Message:
 		return skip(reasonOther)
 	}
 	return w.seal(ctx, bound, 0, func() ([]byte, error) { return w.encode(r.Stored) })
@@ -230,7 +231,7 @@ func (w *worker) move(ctx context.Context, r *server.JobRow, bound driver.Row) o
 		switch {
 		case err != nil:
 			return w.classify(err)
-		case in.Form != driver.FormMessage:
+		case in.Form != inspect.Message:
 			return fail(reasonTaken, errors.New(reasonTaken))
 		case in.Right():
 			return outcome{kind: right}
@@ -248,9 +249,9 @@ func (w *worker) encode(stored []byte) ([]byte, error) {
 	return plaintext, err
 }
 
-func (w *worker) repair(ctx context.Context, r *server.JobRow, bound driver.Row, in driver.Inspection) outcome {
+func (w *worker) repair(ctx context.Context, r *server.JobRow, bound driver.Row, in inspect.Value) outcome {
 	switch {
-	case in.Form == driver.FormKMSBlob:
+	case in.Form == inspect.KMSBlob:
 		return skip(reasonBlob)
 	case in.Right():
 		return outcome{kind: right}
