@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,26 +18,24 @@ import (
 // logical name of the stores of this package.
 const DefaultTable = "sealsql_branch_keys"
 
-//go:embed ddl
-var ddl embed.FS
-
-// DDL returns the statement that makes the table [DefaultTable] for a dialect,
-// "postgres" or "mysql" (which means MariaDB too).
-func DDL(dialect string) (string, error) {
-	b, err := ddl.ReadFile("ddl/" + dialect + ".sql")
-	if err != nil {
-		return "", fmt.Errorf("branchkey: there is no DDL for the dialect %q", dialect)
-	}
-	return string(b), nil
+// SQL is how a server spells the statements of a [SQLStore]. Packages driver/postgres
+// and driver/mysql return the servers' own from BranchKeySQL.
+type SQL struct {
+	// DDL is the statement that makes the table [DefaultTable].
+	DDL string
+	// Placeholder writes the n-th argument, from 1.
+	Placeholder func(n int) string
+	// TextAsBytes is true if texts are sent as []byte, since the columns are binary.
+	TextAsBytes bool
 }
 
-// SQLStore is a [Store] in a table of a database, see [DDL]. Its statements
+// SQLStore is a [Store] in a table of a database, see [SQL]. Its statements
 // run on connections of the sql.DB that it is given, each change in a transaction
 // of its own.
 type SQLStore struct {
 	db    *sql.DB
 	table string
-	mysql bool
+	sql   SQL
 }
 
 var _ Store = (*SQLStore)(nil)
@@ -46,34 +43,35 @@ var _ Store = (*SQLStore)(nil)
 var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$`)
 
 // NewSQLStore returns the store in a table, or schema.table; an empty name
-// means [DefaultTable]. The dialect is "postgres" or "mysql". db must not be one that
-// seals, and its pool must not be the one whose transactions wait for keys.
-func NewSQLStore(db *sql.DB, dialect, table string) (*SQLStore, error) {
+// means [DefaultTable]. db must not be one that seals, and its pool must not be the one
+// whose transactions wait for keys.
+func NewSQLStore(db *sql.DB, spelling SQL, table string) (*SQLStore, error) {
 	if table == "" {
 		table = DefaultTable
 	}
 	switch {
 	case db == nil:
 		return nil, errors.New("branchkey: a SQL store needs a sql.DB")
-	case dialect != "postgres" && dialect != "mysql":
-		return nil, fmt.Errorf("branchkey: the SQL store does not know the dialect %q", dialect)
+	case spelling.Placeholder == nil:
+		return nil, errors.New("branchkey: a SQL store needs the server's SQL; take it from BranchKeySQL of driver/postgres or driver/mysql")
 	case !tableName.MatchString(table):
 		return nil, fmt.Errorf("branchkey: %q is no plain name of a table; write table or schema.table", table)
 	}
-	return &SQLStore{db: db, table: table, mysql: dialect == "mysql"}, nil
+	return &SQLStore{db: db, table: table, sql: spelling}, nil
 }
 
 // Name implements [Store]. It is [DefaultTable] whatever the table's name, so
 // that items can be moved between tables, databases and files.
 func (s *SQLStore) Name() string { return DefaultTable }
 
-// text fills in the table, and writes ? as the dialect wants it.
+// text fills in the table, and writes ? as the server wants it.
 func (s *SQLStore) text(query string) string {
 	query = strings.ReplaceAll(query, "TABLE", s.table)
-	for n := 1; !s.mysql && strings.Contains(query, "?"); n++ {
-		query = strings.Replace(query, "?", "$"+strconv.Itoa(n), 1)
+	parts := strings.Split(query, "?")
+	for n := 1; n < len(parts); n++ {
+		parts[n] = s.sql.Placeholder(n) + parts[n]
 	}
-	return query
+	return strings.Join(parts, "")
 }
 
 const columns = "branch_key_id, type, version, enc, kms_arn, create_time, hierarchy_version, context"
@@ -89,9 +87,9 @@ func (s *SQLStore) Items(ctx context.Context, id, typ string) ([]Item, error) {
 	return covered(s.scan(rows), id, typ)
 }
 
-// arg is a text parameter: bytes for MySQL, whose columns are binary.
+// arg is a text parameter.
 func (s *SQLStore) arg(text string) any {
-	if s.mysql {
+	if s.sql.TextAsBytes {
 		return []byte(text)
 	}
 	return text

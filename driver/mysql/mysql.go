@@ -21,6 +21,7 @@ import (
 
 	_ "github.com/sealsql/sealsql/alert/cloudwatch" // alerts: [cloudwatch]
 	_ "github.com/sealsql/sealsql/alert/otel"       // alerts: [otel]
+	"github.com/sealsql/sealsql/codec/branchkey"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/internal/server"
 	servermysql "github.com/sealsql/sealsql/internal/server/mysql"
@@ -31,6 +32,10 @@ const DriverName = "sealsql-mysql"
 
 // Dialect is MySQL's and MariaDB's, for [driver.WithDialect].
 const Dialect driver.Dialect = "mysql"
+
+// BranchKeySQL is how the server spells the statements of a branch key store, for
+// [branchkey.NewSQLStore]. Its DDL makes the table.
+func BranchKeySQL() branchkey.SQL { return servermysql.Server{}.BranchKeySQL() }
 
 func init() {
 	server.Register(servermysql.Server{})

@@ -23,6 +23,7 @@ import (
 
 	_ "github.com/sealsql/sealsql/alert/cloudwatch" // alerts: [cloudwatch]
 	_ "github.com/sealsql/sealsql/alert/otel"       // alerts: [otel]
+	"github.com/sealsql/sealsql/codec/branchkey"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/internal/server"
 	serverpostgres "github.com/sealsql/sealsql/internal/server/postgres"
@@ -33,6 +34,10 @@ const DriverName = "sealsql-pgx"
 
 // Dialect is Postgres's, for [driver.WithDialect].
 const Dialect driver.Dialect = "postgres"
+
+// BranchKeySQL is how the server spells the statements of a branch key store, for
+// [branchkey.NewSQLStore]. Its DDL makes the table.
+func BranchKeySQL() branchkey.SQL { return serverpostgres.Server{}.BranchKeySQL() }
 
 func init() {
 	server.Register(serverpostgres.Server{})

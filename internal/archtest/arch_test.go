@@ -79,12 +79,12 @@ var allowed = map[string][]string{
 	},
 
 	"driver/mysql": {
-		"alert/cloudwatch", "alert/otel", "driver", "internal/server", "internal/server/mysql",
+		"alert/cloudwatch", "alert/otel", "codec/branchkey", "driver", "internal/server", "internal/server/mysql",
 		"github.com/go-sql-driver/mysql",
 	},
 
 	"driver/postgres": {
-		"alert/cloudwatch", "alert/otel", "driver", "internal/server", "internal/server/postgres",
+		"alert/cloudwatch", "alert/otel", "codec/branchkey", "driver", "internal/server", "internal/server/postgres",
 		"github.com/jackc/pgx/v5/pgconn",
 		"github.com/jackc/pgx/v5/stdlib",
 	},
@@ -119,16 +119,16 @@ var allowed = map[string][]string{
 	},
 
 	"internal/server": {
-		"internal/sqlplan", "policy",
+		"codec/branchkey", "internal/sqlplan", "policy",
 	},
 
 	"internal/server/mysql": {
-		"fault", "internal/server", "internal/sqlplan", "internal/sqlplan/mysql",
+		"codec/branchkey", "fault", "internal/server", "internal/sqlplan", "internal/sqlplan/mysql",
 		"github.com/go-sql-driver/mysql",
 	},
 
 	"internal/server/postgres": {
-		"fault", "internal/server", "internal/sqlplan", "internal/sqlplan/postgres",
+		"codec/branchkey", "fault", "internal/server", "internal/sqlplan", "internal/sqlplan/postgres",
 		"github.com/jackc/pgx/v5",
 		"github.com/jackc/pgx/v5/stdlib",
 	},

@@ -14,6 +14,8 @@ import (
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec/branchkey"
 	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/driver/mysql"
+	"github.com/sealsql/sealsql/driver/postgres"
 	"github.com/sealsql/sealsql/policy"
 	"github.com/sealsql/sealsql/sealtest"
 )
@@ -60,11 +62,11 @@ func reopen(s *site, k *sealtest.KMS, arn, dataKey string, opts ...driver.Option
 
 func makeTable(s *site) {
 	s.t.Helper()
-	ddl, err := branchkey.DDL(map[bool]string{true: "postgres", false: "mysql"}[s.postgres()])
-	if err == nil {
-		_, err = s.bare.Exec(ddl)
+	spelling := mysql.BranchKeySQL()
+	if s.postgres() {
+		spelling = postgres.BranchKeySQL()
 	}
-	if err != nil {
+	if _, err := s.bare.Exec(spelling.DDL); err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -79,7 +79,7 @@ func (s *Set) branchStore(name string) (branchkey.Store, error) {
 		if s.config.DB == nil {
 			return nil, errors.New("store: sql needs a live database, and this connector was given its schema by WithSchema; use a file, or driver.WithBranchKeyStore")
 		}
-		return branchkey.NewSQLStore(s.config.DB, s.config.Server, rest)
+		return branchkey.NewSQLStore(s.config.DB, s.config.SQL, rest)
 	case "file":
 		return branchkey.NewFileStore(rest)
 	}

@@ -47,10 +47,10 @@ type Config struct {
 	// ReadKeys, if not nil, are KMS keys in the place of every keyring's own.
 	ReadKeys []string
 
-	// DB reaches the base driver, for key stores; nil if there is none. Server
-	// names its dialect.
-	DB     *sql.DB
-	Server string
+	// DB reaches the base driver, for key stores; nil if there is none. SQL is
+	// how its server spells their statements.
+	DB  *sql.DB
+	SQL branchkey.SQL
 
 	Counters *alert.Counters
 	// OnCall is told of each call of a key service.

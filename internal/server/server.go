@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sealsql/sealsql/codec/branchkey"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -57,6 +58,8 @@ type Server interface {
 	// may cut off the rest.
 	Capacity(c sqlplan.RelationColumn) (bytes int, limited bool)
 
+	// BranchKeySQL is how the server spells the statements of branch key stores.
+	BranchKeySQL() branchkey.SQL
 	// Jobs returns the SQL of jobs that move a column's values.
 	Jobs() Jobs
 	// TypeName is the DatabaseTypeName that a column of plaintexts of the given
