@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -27,6 +28,8 @@ type process struct {
 	log  journal
 	// again starts the process as it was started first.
 	again func() error
+	// extra are further arguments of the process.
+	extra []string
 }
 
 // journal collects what a process prints. It is safe for concurrent use.
@@ -136,7 +139,7 @@ func (s *Server) run(attr *syscall.SysProcAttr, p program, args ...string) error
 // serve starts the server itself and waits until it answers.
 func (s *Server) serve(attr *syscall.SysProcAttr, p program, args ...string) error {
 	s.again = func() error { return s.serve(attr, p, args...) }
-	s.cmd = s.attach(p.command(args...), attr)
+	s.cmd = s.attach(p.command(slices.Concat(args, s.extra)...), attr)
 	if err := s.cmd.Start(); err != nil {
 		return err
 	}
