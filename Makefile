@@ -145,3 +145,10 @@ FUZZSQLSEED ?= 1
 .PHONY: fuzz-sql
 fuzz-sql: servers
 	go test ./internal/integration -run TestDifferential -v -timeout 0 -fuzzsql.time $(FUZZSQLTIME) -fuzzsql.seed $(FUZZSQLSEED)
+
+# webapp-test drives the example's two Regions in a browser, on Postgres and on
+# MariaDB, and runs a short load with drills. SHOTS is where screenshots go.
+.PHONY: webapp-test webapp-load
+webapp-test: servers
+	examples/webapp/scripts/chromium.sh
+	cd examples/webapp && go vet ./... && go test -count=1 ./...

@@ -6,7 +6,7 @@ if [ -n "$bad" ]; then
 	echo "gofmt would change:" && echo "$bad"
 	exit 1
 fi
-for module in . cmd/sealsql examples examples/frameworks interop; do
+for module in . cmd/sealsql examples examples/frameworks examples/webapp interop; do
 	(cd "$module" && go vet ./... && go run "$1" ./...)
 done
 # The vulnerability database is on the network; without it this step says so

@@ -74,11 +74,38 @@ func (w *World) Run(ctx context.Context, id string, with url.Values) (*web.Repor
 		}
 		customer = Customer{Number: a, PIN: pin}
 	}
+	before := map[string]uint64{}
+	for _, region := range Regions {
+		if all := w.sites[region].Feed.Since(0); len(all) > 0 {
+			before[region] = all[len(all)-1].ID
+		}
+	}
 	did, err := w.Do(ctx, id, with)
 	if err != nil {
 		return nil, err
 	}
-	return w.visits(ctx, did, customer), nil
+	report := w.visits(ctx, did, customer)
+	select { // alerts go their own way, which takes some milliseconds
+	case <-time.After(100 * time.Millisecond):
+	case <-ctx.Done():
+	}
+	for _, region := range Regions {
+		report.Alerts = append(report.Alerts, seen(region, w.sites[region].Feed.Since(before[region]))...)
+	}
+	return report, nil
+}
+
+// seen adds up a Region's alerts by kind.
+func seen(region string, alerts []web.Alert) []web.Seen {
+	var all []web.Seen
+	for _, a := range alerts {
+		i := slices.IndexFunc(all, func(s web.Seen) bool { return s.Kind == a.Kind })
+		if i < 0 {
+			i, all = len(all), append(all, web.Seen{Region: region, Kind: a.Kind, Urgent: a.Urgent})
+		}
+		all[i].Count += a.Count
+	}
+	return all
 }
 
 // Do carries a drill out and tells what was done.
@@ -228,7 +255,7 @@ func (w *World) visits(ctx context.Context, did string, c Customer) *web.Report 
 		if err != nil {
 			got = "no page"
 		}
-		r.Visits = append(r.Visits, web.Visit{Region: region, Did: what, Outcome: got, Took: result.Took.Round(time.Millisecond).String()})
+		r.Visits = append(r.Visits, web.Visit{Region: region, Did: what, Outcome: got, Took: web.Milliseconds(result.Took)})
 	}
 	for _, region := range Regions {
 		v, err := visitor.New(w.URL(region), nil)

@@ -100,7 +100,7 @@ func (s *Server) open(ctx context.Context, v *accountView) {
 	ctx, trace := kmstrace.Record(ctx)
 	began := time.Now()
 	pin, err := s.c.Store.PIN(ctx, v.Number)
-	v.Took, v.Calls = milliseconds(time.Since(began)), trace.Calls()
+	v.Took, v.Calls = Milliseconds(time.Since(began)), trace.Calls()
 	for _, c := range v.Calls {
 		if !c.Failed {
 			v.By = c.Region
@@ -219,10 +219,21 @@ type DrillRegion struct {
 	KeyDisabled bool
 }
 
+// Troubled reports whether anything is wrong.
+func (r DrillRegion) Troubled() bool { return r.State != "healthy" || r.KeyDisabled }
+
 // Report tells what a drill did and what came of it.
 type Report struct {
 	Did    string
 	Visits []Visit
+	Alerts []Seen
+}
+
+// Seen is what the security team of a Region saw of a drill.
+type Seen struct {
+	Region, Kind string
+	Count        uint64
+	Urgent       bool
 }
 
 // Visit is what a visitor got from a site after the drill.

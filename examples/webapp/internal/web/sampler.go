@@ -214,10 +214,11 @@ func (r *regionView) draw(line []point) {
 		r.Area = fmt.Sprintf("%sL%.1f %.1fL%.1f %.1fZ", r.Line, width, height, x0, height)
 		r.PerSecond = line[len(line)-1].calls
 	}
-	r.Mean, r.Peak = milliseconds(mean), milliseconds(peak)
+	r.Mean, r.Peak = Milliseconds(mean), Milliseconds(peak)
 }
 
-func milliseconds(d time.Duration) string {
+// Milliseconds writes a duration for people; 0 is a dash.
+func Milliseconds(d time.Duration) string {
 	switch {
 	case d == 0:
 		return "—"

@@ -1,0 +1,384 @@
+// Package browser drives the site in Chromium: two Regions on this machine, on
+// Postgres and on MariaDB.
+package browser
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/target"
+	"github.com/chromedp/chromedp"
+
+	"github.com/sealsql/sealsql/examples/webapp/internal/local"
+	"github.com/sealsql/sealsql/examples/webapp/policies"
+)
+
+var shots = flag.String("shots", "", "the folder that screenshots are written to; by default the test's artifacts")
+
+// env is what the scenarios of one database share.
+type env struct {
+	*local.World
+	browser context.Context
+	shots   string
+	ahead   atomic.Int64 // of the clock, in nanoseconds
+	log     lockedBuffer
+	numbers atomic.Int64
+
+	mu   sync.Mutex
+	pins []string // that visitors typed
+}
+
+func (e *env) now() time.Time          { return time.Now().Add(time.Duration(e.ahead.Load())) }
+func (e *env) advance(d time.Duration) { e.ahead.Add(int64(d)) }
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// startBrowser starts one Chromium for the test.
+func startBrowser(t *testing.T) context.Context {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatal("chromium is not installed; run scripts/chromium.sh, or make webapp-test, which does it")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("no-first-run", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1200, 900), chromedp.WSURLReadTimeout(time.Minute))
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	browser, cancel := chromedp.NewContext(allocator)
+	t.Cleanup(func() {
+		cancel()
+		stop()
+	})
+	if err := chromedp.Run(browser); err != nil {
+		t.Fatalf("chromium does not start: %v", err)
+	}
+	return browser
+}
+
+func start(t *testing.T, browser context.Context, engine, keys string) *env {
+	t.Helper()
+	e := &env{browser: browser, shots: *shots}
+	if e.shots == "" {
+		e.shots = t.ArtifactDir()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	var err error
+	e.World, err = local.Start(ctx, local.Config{Engine: engine, Keys: keys, Log: slog.New(slog.NewTextHandler(&e.log, nil)), Now: e.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+// scenario is one story. Its name reads as a sentence.
+type scenario struct {
+	name string
+	tell func(*testing.T, *env)
+}
+
+func TestSite(t *testing.T) {
+	browser := startBrowser(t)
+	for _, engine := range []string{"postgres", "mysql"} {
+		t.Run(engine, func(t *testing.T) {
+			e := start(t, browser, engine, policies.PerRegion)
+			tell(t, e, scenarios, 36)
+			e.noPINInLog(t)
+		})
+	}
+}
+
+func TestOneMultiRegionKey(t *testing.T) {
+	e := start(t, startBrowser(t), "postgres", policies.MultiRegion)
+	tell(t, e, multiRegionScenarios, 3)
+	e.noPINInLog(t)
+}
+
+// tell runs the scenarios one after the other and counts them.
+func tell(t *testing.T, e *env, all []scenario, want int) {
+	t.Helper()
+	ran := 0
+	for _, s := range all {
+		t.Run(s.name, func(t *testing.T) {
+			s.tell(t, e)
+			e.heal(t)
+		})
+		ran++
+	}
+	if ran != want {
+		t.Errorf("%d scenarios ran, want %d", ran, want)
+	}
+}
+
+func (e *env) noPINInLog(t *testing.T) {
+	t.Helper()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	log := e.log.String()
+	if len(e.pins) == 0 || log == "" {
+		t.Fatal("no PIN was typed, or nothing was logged")
+	}
+	for _, pin := range e.pins {
+		if strings.Contains(log, pin) {
+			t.Errorf("a PIN is in the log")
+		}
+	}
+}
+
+// customer returns an account that nobody has, with a PIN that nothing else
+// looks like.
+func (e *env) customer() local.Customer {
+	n := e.numbers.Add(1)
+	c := local.Customer{Number: fmt.Sprintf("51%08d", n), User: fmt.Sprintf("customer-%d", n), PIN: fmt.Sprintf("%012d", 739_184_650_000+n*7_919)}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.pins = append(e.pins, c.PIN)
+	return c
+}
+
+// do carries a drill out behind the pages.
+func (e *env) do(t *testing.T, id string, with map[string][]string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := e.Do(ctx, id, with); err != nil {
+		t.Fatalf("%s: %v", id, err)
+	}
+}
+
+func region(name string) map[string][]string { return map[string][]string{"region": {name}} }
+
+// heal ends every trouble that a scenario left.
+func (e *env) heal(t *testing.T) {
+	t.Helper()
+	board := e.Board(context.Background())
+	for _, r := range board.Regions {
+		if r.State != "healthy" {
+			e.do(t, "heal", region(r.Name))
+		}
+		if r.KeyDisabled {
+			e.do(t, "enable", region(r.Name))
+		}
+	}
+	if board.Swapped != "" {
+		e.do(t, "unswap", nil)
+	}
+}
+
+// caughtUp waits for the replica.
+func (e *env) caughtUp(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := e.CatchUp(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tab is a browser window with cookies of its own.
+type tab struct {
+	t   *testing.T
+	e   *env
+	ctx context.Context
+	// dialogs counts windows that a page's script opened.
+	dialogs atomic.Int64
+}
+
+func (e *env) tab(t *testing.T) *tab {
+	t.Helper()
+	at := cdp.WithExecutor(e.browser, chromedp.FromContext(e.browser).Browser)
+	room, err := target.CreateBrowserContext().WithDisposeOnDetach(true).Do(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Chromium opens no tab in a context that has no window.
+	id, err := target.CreateTarget("about:blank").WithBrowserContextID(room).WithNewWindow(true).Do(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := chromedp.NewContext(e.browser, chromedp.WithTargetID(id))
+	t.Cleanup(cancel)
+	if err := chromedp.Run(ctx); err != nil { // the tab lives as long as the first run's context
+		t.Fatal(err)
+	}
+	p := &tab{t: t, e: e, ctx: ctx}
+	p.run(chromedp.EmulateViewport(1200, 900))
+	chromedp.ListenTarget(ctx, func(ev any) {
+		if _, ok := ev.(*page.EventJavascriptDialogOpening); ok {
+			p.dialogs.Add(1)
+			go func() { _ = chromedp.Run(ctx, page.HandleJavaScriptDialog(false)) }() // the count is what matters
+		}
+	})
+	return p
+}
+
+const patience = 25 * time.Second
+
+func (p *tab) run(actions ...chromedp.Action) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		p.t.Fatalf("%v\nat %s", err, p.where())
+	}
+}
+
+// where tells the page's address, for messages.
+func (p *tab) where() string {
+	ctx, cancel := context.WithTimeout(p.ctx, 2*time.Second)
+	defer cancel()
+	var at, text string
+	_ = chromedp.Run(ctx, chromedp.Location(&at), chromedp.Text("main", &text, chromedp.ByQuery)) // it is only told
+	return at + "\n" + text
+}
+
+// respond runs actions that load another page and returns its answer.
+func (p *tab) respond(actions ...chromedp.Action) *network.Response {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	r, err := chromedp.RunResponse(ctx, actions...)
+	if err != nil {
+		p.t.Fatalf("%v\nat %s", err, p.where())
+	}
+	return r
+}
+
+func (p *tab) open(region, path string) *network.Response {
+	p.t.Helper()
+	return p.respond(chromedp.Navigate(p.e.URL(region) + path))
+}
+
+// submit fills fields in and sends the form they are in.
+func (p *tab) submit(fields map[string]string) *network.Response {
+	p.t.Helper()
+	for id, value := range fields {
+		p.run(chromedp.Evaluate(`document.getElementById("`+id+`").value = ""`, nil), chromedp.SendKeys("#"+id, value, chromedp.ByQuery))
+	}
+	return p.respond(chromedp.Click("main form .button", chromedp.ByQuery))
+}
+
+func (p *tab) create(region string, c local.Customer) {
+	p.t.Helper()
+	p.open(region, "/create")
+	p.submit(map[string]string{"account": c.Number, "user": c.User, "pin": c.PIN})
+}
+
+func (p *tab) signIn(region, account, pin string) {
+	p.t.Helper()
+	p.open(region, "/authenticate")
+	p.submit(map[string]string{"account": account, "pin": pin})
+}
+
+func (p *tab) login(region string) {
+	p.t.Helper()
+	p.open(region, "/login")
+	p.submit(map[string]string{"password": local.OperatorPassword})
+	p.sees("operations")
+}
+
+// sees checks the page's outcome.
+func (p *tab) sees(outcome string) {
+	p.t.Helper()
+	var got string
+	p.run(chromedp.AttributeValue("main", "data-outcome", &got, nil, chromedp.ByQuery))
+	if got != outcome {
+		p.t.Fatalf("the page's outcome is %q, want %q\nat %s", got, outcome, p.where())
+	}
+}
+
+// text is what an element shows.
+func (p *tab) text(selector string) string {
+	p.t.Helper()
+	var text string
+	p.run(chromedp.Text(selector, &text, chromedp.ByQuery))
+	return strings.TrimSpace(text)
+}
+
+// eval runs a script in the page.
+func (p *tab) eval(script string, to any) {
+	p.t.Helper()
+	p.run(chromedp.Evaluate(script, to))
+}
+
+// until waits for a script to be true.
+func (p *tab) until(within time.Duration, script string) time.Duration {
+	p.t.Helper()
+	began := time.Now()
+	var ok bool
+	ctx, cancel := context.WithTimeout(p.ctx, within)
+	defer cancel()
+	if err := chromedp.Run(ctx, chromedp.Poll(script, &ok, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(0))); err != nil {
+		p.t.Fatalf("not within %s: %s\nat %s", within, script, p.where())
+	}
+	return time.Since(began)
+}
+
+// drill clicks a drill's button on the operations page.
+func (p *tab) drill(region, id string) {
+	p.t.Helper()
+	scope := ""
+	if region != "" {
+		scope = "[data-kms='" + region + "'] "
+	}
+	p.respond(chromedp.Click("#drills "+scope+"button[value='"+id+"']", chromedp.ByQuery))
+	p.sees("operations")
+}
+
+// size sets the window's, and dark the colour scheme.
+func (p *tab) size(width, height int64) {
+	p.t.Helper()
+	p.run(chromedp.EmulateViewport(width, height))
+}
+
+func (p *tab) scheme(name string) {
+	p.t.Helper()
+	p.run(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}))
+}
+
+// shoot writes a picture of the window.
+func (p *tab) shoot(name string) {
+	p.t.Helper()
+	var png []byte
+	p.run(chromedp.CaptureScreenshot(&png))
+	if err := os.WriteFile(filepath.Join(p.e.shots, name+".png"), png, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
