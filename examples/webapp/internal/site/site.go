@@ -23,8 +23,8 @@ import (
 	promexporter "go.opentelemetry.io/otel/exporters/prometheus"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
+	"github.com/sealsql/sealsql/alert/otel"
 	"github.com/sealsql/sealsql/driver"
-	"github.com/sealsql/sealsql/driver/otel"
 	"github.com/sealsql/sealsql/examples/webapp/internal/credentials"
 	"github.com/sealsql/sealsql/examples/webapp/internal/kmstrace"
 	"github.com/sealsql/sealsql/examples/webapp/internal/store"

@@ -18,6 +18,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/driver"
 	_ "github.com/sealsql/sealsql/driver/mysql" // the dialects that driver.NewConnector recognises
 	_ "github.com/sealsql/sealsql/driver/postgres"
@@ -118,13 +119,13 @@ func (s *Store) Close() error {
 
 // Stats returns sealsql's counters of the reads' pool, and those of the writes'
 // pool if it is another.
-func (s *Store) Stats() ([]driver.Snapshot, error) {
+func (s *Store) Stats() ([]alert.Snapshot, error) {
 	read, err := driver.Stats(s.read)
 	if err != nil || s.read == s.write {
-		return []driver.Snapshot{read}, err
+		return []alert.Snapshot{read}, err
 	}
 	write, err := driver.Stats(s.write)
-	return []driver.Snapshot{read, write}, err
+	return []alert.Snapshot{read, write}, err
 }
 
 // Ping asks the database that reads go to.

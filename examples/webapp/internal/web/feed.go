@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/alert"
 )
 
 // Alert is an event of sealsql as the operations page shows it. It holds
@@ -35,7 +35,7 @@ type Feed struct {
 func NewFeed() *Feed { return &Feed{counts: map[string]uint64{}, pages: map[chan Alert]bool{}} }
 
 // Alert takes an event. It is meant for driver.WithAlertFunc and never blocks.
-func (f *Feed) Alert(e driver.Event) {
+func (f *Feed) Alert(e alert.Event) {
 	a := Alert{
 		Time: e.Time, Kind: e.Kind.String(), Row: e.RowKeyDigest, Region: e.Region, Detail: e.Err, Count: e.Count(), Urgent: e.Kind.Urgent(),
 	}

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/alert"
 )
 
 const (
@@ -22,12 +22,12 @@ const (
 // sampler reads sealsql's counters once a second for the charts. It is safe
 // for concurrent use.
 type sampler struct {
-	stats func() ([]driver.Snapshot, error)
+	stats func() ([]alert.Snapshot, error)
 
 	mu     sync.Mutex
 	before map[string]total
 	series map[string][]point
-	now    []driver.Snapshot
+	now    []alert.Snapshot
 }
 
 // total is what a Region's histogram had at the last sample; point is what was
@@ -135,14 +135,14 @@ func (s *sampler) panel(here string, counts map[string]uint64) panel {
 	for _, name := range slices.Sorted(maps.Keys(columns)) {
 		p.Columns = append(p.Columns, *columns[name])
 	}
-	for _, kind := range driver.EventKinds() {
+	for _, kind := range alert.Kinds() {
 		p.Kinds = append(p.Kinds, kindView{kind.String(), counts[kind.String()], kind.Urgent()})
 	}
 	p.Cost = fmt.Sprintf("$%.4f", float64(p.Calls)*PricePerCall)
 	return p
 }
 
-func (p *panel) add(s driver.Snapshot, regions map[string]*regionView, columns map[string]*columnView) {
+func (p *panel) add(s alert.Snapshot, regions map[string]*regionView, columns map[string]*columnView) {
 	for _, c := range s.Columns {
 		name := c.Table + "." + c.Column
 		v := columns[name]
