@@ -13,6 +13,7 @@ import (
 
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/examples/webapp/internal/kmstrace"
+	"github.com/sealsql/sealsql/inspect"
 )
 
 func (s *Server) loginForm(w http.ResponseWriter, r *http.Request) {
@@ -55,7 +56,7 @@ type accountView struct {
 	Form, Suite, Head     string
 	Bytes                 int
 	Context               []string
-	Wrappings             []driver.Wrapping
+	Wrappings             []inspect.Wrapping
 	// Opened is false if the application gets nothing, and Problem says why.
 	Opened  bool
 	Problem string
@@ -81,7 +82,7 @@ func (s *Server) accountsPage(w http.ResponseWriter, r *http.Request, _ *session
 		in := driver.Examine(a.PIN, false)
 		v := accountView{Number: a.Number, User: a.User, Created: a.Created.UTC().Format("2 Jan 15:04:05"), Form: in.Form.String(), Bytes: in.Bytes,
 			Wrappings: in.Wrappings, Head: hex.EncodeToString(a.PIN[:min(48, len(a.PIN))])}
-		if in.Form == driver.FormMessage {
+		if in.Form == inspect.Message {
 			v.Suite = fmt.Sprint(in.Suite)
 		}
 		for key, value := range in.Context {
