@@ -5,7 +5,8 @@ import (
 	"encoding/hex"
 	"strings"
 
-	"github.com/sealsql/sealsql/codec"
+	"github.com/sealsql/sealsql/inspect"
+	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -87,7 +88,7 @@ func literalLength(text string) int {
 	if err != nil {
 		return 0
 	}
-	if _, err := codec.Parse(raw); err != nil {
+	if seal.Examine(raw, false).Form != inspect.Message {
 		return 0
 	}
 	return n

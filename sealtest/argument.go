@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	sqldriver "database/sql/driver"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/policy"
 )
 
@@ -161,27 +161,8 @@ func onlyNull(v sqldriver.Value) error {
 	return fmt.Errorf("NULL is expected, not a Go %T", v)
 }
 
-// message parses a parameter: a message, or one in base64.
-func message(v sqldriver.Value) (*codec.Message, error) {
-	var raw []byte
-	switch v := v.(type) {
-	case []byte:
-		raw = v
-	case string:
-		raw = []byte(v)
-	default:
-		return nil, fmt.Errorf("a Go %T is no ciphertext", v)
-	}
-	m, err := codec.Parse(raw)
-	if errors.Is(err, codec.ErrNotMessage) {
-		decoded, bad := base64.StdEncoding.DecodeString(string(raw))
-		if bad != nil {
-			return nil, errors.New("it is no ciphertext")
-		}
-		m, err = codec.Parse(decoded)
-	}
-	return m, err
-}
+// message reads a parameter: a message, or one in base64.
+func message(v sqldriver.Value) (*codec.Message, error) { return seal.MessageOf(v) }
 
 // location are the pairs that sealsql adds by itself.
 const (

@@ -28,7 +28,7 @@ const (
 // Real blobs begin like this too (base64 "AQIDAHi").
 var blobMagic = []byte{1, 2, 3, 0, 0x78}
 
-func seal(id string, m material, plaintext []byte, context map[string]string) []byte {
+func makeBlob(id string, m material, plaintext []byte, context map[string]string) []byte {
 	blob := make([]byte, blobHead+blobNonceSize, blobOverhead+len(plaintext))
 	n := copy(blob, blobMagic)
 	copy(blob[n:n+blobIDSize], id)

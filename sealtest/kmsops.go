@@ -88,7 +88,7 @@ func (k *KMS) generateDataKey(call *Call, in *request) (any, *kmsError) {
 	plaintext := make([]byte, size)
 	rand.Read(plaintext)
 	answer := dataKeyAnswer{
-		CiphertextBlob: seal(use.id, use.current, plaintext, in.EncryptionContext),
+		CiphertextBlob: makeBlob(use.id, use.current, plaintext, in.EncryptionContext),
 		KeyId:          use.arn,
 		KeyMaterialId:  hex.EncodeToString(use.current.id[:]),
 	}
@@ -132,7 +132,7 @@ func (k *KMS) encrypt(call *Call, in *request) (any, *kmsError) {
 	return struct {
 		CiphertextBlob             []byte
 		EncryptionAlgorithm, KeyId string
-	}{seal(use.id, use.current, in.Plaintext, in.EncryptionContext), symmetric, use.arn}, nil
+	}{makeBlob(use.id, use.current, in.Plaintext, in.EncryptionContext), symmetric, use.arn}, nil
 }
 
 func (k *KMS) decrypt(call *Call, in *request) (any, *kmsError) {
@@ -170,7 +170,7 @@ func (k *KMS) reEncrypt(call *Call, in *request) (any, *kmsError) {
 		CiphertextBlob                                            []byte
 		KeyId, SourceKeyId                                        string
 		SourceEncryptionAlgorithm, DestinationEncryptionAlgorithm string
-	}{seal(target.id, target.current, plaintext, in.DestinationEncryptionContext), target.arn, source.arn, symmetric, symmetric}, nil
+	}{makeBlob(target.id, target.current, plaintext, in.DestinationEncryptionContext), target.arn, source.arn, symmetric, symmetric}, nil
 }
 
 // open finds the key that wrapped the blob, checks it against the one asked

@@ -227,13 +227,17 @@ func (s *Set) keyring(p *policy.Policy, name string) (*keyring, error) {
 		return nil, fmt.Errorf("%w: there is no keyring %q", fault.ErrPolicy, name)
 	}
 	d = s.readingKeyring(d)
+	from, err := providerOf(d)
+	if err != nil {
+		return nil, fmt.Errorf("%w: keyring %s: %w", fault.ErrPolicy, name, err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := fmt.Sprintf("%s %+v %+v %+v %s %+v", name, d.KMS, d.RawAES, d.DataKey, p.Region(), p.KMSLimits())
+	key := fmt.Sprintf("%s %s %+v %s %+v", name, from.describe(d), d.DataKey, p.Region(), p.KMSLimits())
 	if k, ok := s.keyrings[key]; ok {
 		return k, nil
 	}
-	k, err := s.make(p, d)
+	k, err := s.make(from, p, d)
 	if err != nil {
 		return nil, fmt.Errorf("%w: keyring %s: %w", fault.ErrPolicy, name, err)
 	}
@@ -252,12 +256,9 @@ func (s *Set) readingKeyring(d policy.Keyring) policy.Keyring {
 }
 
 // make builds a keyring. It must be called under the lock.
-func (s *Set) make(p *policy.Policy, d policy.Keyring) (*keyring, error) {
-	from, err := providerOf(d)
-	if err != nil {
-		return nil, err
-	}
+func (s *Set) make(from provider, p *policy.Policy, d policy.Keyring) (*keyring, error) {
 	k := &keyring{name: d.Name, writes: d.DataKey.Per == "branch"}
+	var err error
 	if d.DataKey.HasBranchKeys() {
 		if k.branch, err = s.makeBranch(from, p, d); err != nil {
 			return nil, err

@@ -22,6 +22,8 @@ type kmsProvider struct{}
 func (kmsProvider) serves(d policy.Keyring) bool { return d.KMS != nil }
 func (kmsProvider) local() bool                  { return false }
 
+func (kmsProvider) describe(d policy.Keyring) string { return fmt.Sprintf("kms %+v", *d.KMS) }
+
 func (kmsProvider) keyring(s *Set, p *policy.Policy, d policy.Keyring) (codec.Keyring, error) {
 	shield, region, err := s.shield(p)
 	if err != nil {

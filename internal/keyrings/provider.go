@@ -21,6 +21,8 @@ type provider interface {
 	keyring(s *Set, p *policy.Policy, d policy.Keyring) (codec.Keyring, error)
 	// wrapper returns what wraps branch keys.
 	wrapper(s *Set, p *policy.Policy, d policy.Keyring) (branchkey.KMS, error)
+	// describe tells keyrings of the kind apart.
+	describe(d policy.Keyring) string
 	// local reports whether keyrings wrap and unwrap in the process.
 	local() bool
 }
@@ -41,6 +43,8 @@ type rawAESProvider struct{}
 
 func (rawAESProvider) serves(d policy.Keyring) bool { return d.RawAES != nil }
 func (rawAESProvider) local() bool                  { return true }
+
+func (rawAESProvider) describe(d policy.Keyring) string { return fmt.Sprintf("raw_aes %+v", *d.RawAES) }
 
 func (rawAESProvider) keyring(_ *Set, _ *policy.Policy, d policy.Keyring) (codec.Keyring, error) {
 	key, err := rawKey(d.RawAES)

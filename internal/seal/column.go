@@ -53,6 +53,7 @@ type Column struct {
 	Context, Legacy []int
 
 	layout Layout
+	format format // of new values
 	codec  *codec.Codec
 	bound  binding
 	suite  codec.Suite
@@ -105,6 +106,8 @@ func (f *Funnel) column(t *Table, c policy.Column) (*Column, error) {
 		layout: Layout{Base64: c.Storage == policy.Base64},
 		policy: handling{c.OnMismatch, c.PlaintextReads, c.Unverifiable}}
 	col.bind(c)
+	described, _ := f.policy.Keyring(c.Keyring)
+	col.format = formatOf(described)
 	var err error
 	if col.codec, err = f.keys.Codec(f.policy, c, col.bound.required); err != nil {
 		return nil, err

@@ -26,6 +26,16 @@ type Form interface {
 	evidence(found Found, e *alert.Event)
 }
 
+// format is a form in which new values are written.
+type format interface {
+	Form
+	// seal returns the ciphertext of a plaintext under the row's context.
+	seal(ctx context.Context, c *Column, plaintext []byte, ec codec.Context) ([]byte, error)
+}
+
+// formatOf is the format in which the policy has a keyring's columns written.
+func formatOf(policy.Keyring) format { return messageForm{} }
+
 // forms are in the order in which they are looked for. The last finds everything.
 var forms = [...]Form{messageForm{}, kmsBlobForm{}, plaintextForm{}}
 

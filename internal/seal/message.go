@@ -30,6 +30,28 @@ func (f messageForm) find(_ Layout, h held) (Found, bool) {
 	return Found{Kind: inspect.Damaged, form: f, bytes: h.raw, cause: err}, true
 }
 
+// MessageOf returns the message that a value of either storage holds.
+func MessageOf(stored any) (*codec.Message, error) {
+	var found Found
+	for _, l := range [...]Layout{{}, {Base64: true}} {
+		if found = l.Look(stored); found.msg != nil {
+			return found.msg, nil
+		}
+		if found.Kind == inspect.Damaged {
+			break
+		}
+	}
+	if found.cause == nil {
+		return nil, codec.ErrNotMessage
+	}
+	return nil, found.cause
+}
+
+// seal implements format.
+func (messageForm) seal(ctx context.Context, c *Column, plaintext []byte, ec codec.Context) ([]byte, error) {
+	return c.codec.Encrypt(ctx, nil, plaintext, ec)
+}
+
 // open verifies a message's context against the row. What the row does not show is
 // not compared, and says so.
 func (messageForm) open(ctx context.Context, r Request, found Found) opened {

@@ -50,14 +50,14 @@ func (f *Funnel) Seal(ctx context.Context, v Value) (any, error) {
 		ctx = context.WithValue(ctx, sealing{}, &finding{Request: Request{Column: col, Row: v.Row, Statement: v.Statement}})
 	}
 	expected := col.bound.borrow(v.Row.Sources)
-	message, err := col.codec.Encrypt(ctx, nil, v.Plaintext, expected)
+	ciphertext, err := col.format.seal(ctx, col, v.Plaintext, expected)
 	if err != nil {
 		return nil, f.sealFailed(ctx, v, err)
 	}
 	col.giveBack(expected)
-	stored, size := any(message), len(message)
+	stored, size := any(ciphertext), len(ciphertext)
 	if col.layout.Base64 {
-		text := base64.StdEncoding.EncodeToString(message)
+		text := base64.StdEncoding.EncodeToString(ciphertext)
 		stored, size = text, len(text)
 	}
 	if v.Capacity > 0 && size > v.Capacity {
