@@ -55,6 +55,7 @@ func (a *analysis) check(e Expr, s *scope, where string) {
 }
 
 func (a *analysis) checkUse(e Expr, s *scope, u use) {
+	a.tick()
 	if e == nil || a.err != nil {
 		return
 	}

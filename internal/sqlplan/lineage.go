@@ -25,6 +25,7 @@ type value struct {
 	column *Column
 	// For valueGiven: the expression for each row of the source.
 	cells []Expr
+	grown *int // the length of the array that cells begins, if they may be appended to
 	// For valueWhole.
 	item *item
 }

@@ -185,9 +185,12 @@ type analysis struct {
 
 	edits  []edit
 	claims map[int]claim // by the start of the value's span
+	ticks  int
 	plain  []plainUse
 	alike  []alike
 	seals  []Seal
+	// sealIndex finds a seal by its key.
+	sealIndex map[string]int
 	// withheld are values for protected columns that are not sent at all, in
 	// a statement that is only explained.
 	withheld  []Seal
@@ -202,6 +205,14 @@ type analysis struct {
 	relations map[string]*Relation
 	implied   []*Relation
 	attached  []*Relation
+}
+
+// tick is called for each part of a large statement, so that planning ends soon
+// after its context does.
+func (a *analysis) tick() {
+	if a.ticks++; a.ticks%256 == 0 && a.err == nil {
+		a.err = a.ctx.Err()
+	}
 }
 
 // refuse records why the text is not sent; the first refusal stands.

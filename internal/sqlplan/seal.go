@@ -1,6 +1,10 @@
 package sqlplan
 
-import "slices"
+import (
+	"encoding/binary"
+	"slices"
+	"sort"
+)
 
 // claim says which seal replaces a value of the text.
 type claim struct {
@@ -39,19 +43,39 @@ func (a *analysis) operand(e Expr, columnType string) (Operand, bool) {
 	return Operand{}, false
 }
 
-func sameOperand(x, y Operand) bool {
-	return x.Kind == y.Kind && x.Param == y.Param && x.Row == y.Row && x.Literal == y.Literal
-}
-
 // addSeal returns the index of the seal, sharing an equal one.
 func (a *analysis) addSeal(s Seal) int {
-	for i, x := range a.seals {
-		if x.Column == s.Column && sameOperand(x.Value, s.Value) && slices.EqualFunc(x.Sources, s.Sources, sameOperand) {
-			return i
-		}
+	a.tick()
+	key := s.key()
+	if i, ok := a.sealIndex[key]; ok {
+		return i
+	}
+	if a.sealIndex == nil {
+		a.sealIndex = map[string]int{}
 	}
 	a.seals = append(a.seals, s)
+	a.sealIndex[key] = len(a.seals) - 1
 	return len(a.seals) - 1
+}
+
+// key is equal for seals of one value for one row.
+func (s *Seal) key() string {
+	b := make([]byte, 0, 64)
+	b = append(b, s.Table.Schema...)
+	b = append(append(b, 0), s.Table.Name...)
+	b = append(append(b, 0), s.Column.Name...)
+	b = s.Value.appendKey(b)
+	for _, o := range s.Sources {
+		b = o.appendKey(b)
+	}
+	return string(b)
+}
+
+func (o *Operand) appendKey(b []byte) []byte {
+	b = append(b, 0, byte(o.Kind), byte(o.Literal.Kind))
+	b = binary.AppendVarint(binary.AppendVarint(b, int64(o.Param)), int64(o.Row))
+	b = binary.AppendVarint(b, int64(len(o.Literal.Text)))
+	return append(b, o.Literal.Text...)
 }
 
 // sealCell replaces a value of the text by the seal.
@@ -102,14 +126,20 @@ func (a *analysis) checkParams() {
 			a.refuse(u.at, a.sealed(c.seal).object(), "a value for a protected column is also used elsewhere", "pass it twice")
 		}
 	}
-	for _, site := range a.script.Params {
-		if a.claimed(site.Span) {
-			continue
-		}
-		for _, s := range slices.Concat(a.seals, a.withheld) {
-			if v := s.Value; v.Kind == OperandParam && v.Param == site.Index {
-				a.refuse(site.Span, s.Column.object(), "a parameter for a protected column also stands where it would be sent unencrypted", "pass the value as two parameters")
+	sealed := map[int]*Column{}
+	for _, list := range [][]Seal{a.withheld, a.seals} {
+		for i := range list {
+			if v := &list[i].Value; v.Kind == OperandParam {
+				sealed[v.Param] = list[i].Column
 			}
+		}
+	}
+	claimed := a.claimedSpans()
+	for _, site := range a.script.Params {
+		c, ok := sealed[site.Index]
+		if ok && !claimed(site.Span) {
+			a.refuse(site.Span, c.object(), "a parameter for a protected column also stands where it would be sent unencrypted", "pass the value as two parameters")
+			return
 		}
 	}
 }
@@ -118,11 +148,16 @@ func (a *analysis) sealed(index int) *Column {
 	return a.seals[index].Column
 }
 
-func (a *analysis) claimed(span Span) bool {
+// claimedSpans returns a test of whether a span lies within a value that is sealed.
+func (a *analysis) claimedSpans() func(Span) bool {
+	spans := make([]Span, 0, len(a.claims))
 	for _, c := range a.claims {
-		if c.span.Start <= span.Start && span.End <= c.span.End {
-			return true
-		}
+		spans = append(spans, c.span)
 	}
-	return false
+	slices.SortFunc(spans, func(x, y Span) int { return x.Start - y.Start })
+	return func(s Span) bool {
+		// Claims do not overlap: the last that begins at or before s may hold it.
+		i := sort.Search(len(spans), func(i int) bool { return spans[i].Start > s.Start })
+		return i > 0 && s.End <= spans[i-1].End
+	}
 }

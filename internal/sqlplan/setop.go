@@ -7,6 +7,9 @@ type setOutput struct {
 	left, right output
 	pairs       map[[2]*row]*row
 	zipped      map[[2]*column]*column
+	// list are the columns as of the last look, and known says whether they are all.
+	list  []*column
+	known bool
 }
 
 // setOperation analyses both branches. def is the recursive CTE that the
@@ -25,22 +28,40 @@ func (a *analysis) setOperation(op *SetOp, sc *scope, def *cteDef) output {
 	if op.Kind != SetUnion || !op.All {
 		a.comparable(o, op.Span, "a set operation that compares a protected column")
 	}
-	o.columns() // refuses branches that do not fit
+	o.look() // refuses branches that do not fit
 	return o
 }
 
 func (o *setOutput) columns() ([]*column, bool) {
-	left, knownLeft := o.left.columns()
+	if inner, ok := o.left.(*setOutput); ok {
+		inner.columns()
+	}
+	o.look()
+	return o.list, o.known
+}
+
+// look brings the columns up to date with the branches. A left branch that is a
+// set operation too is up to date: a chain of them takes a walk through all
+// only where columns is called.
+func (o *setOutput) look() {
+	o.a.tick()
+	var left []*column
+	var knownLeft bool
+	if inner, ok := o.left.(*setOutput); ok {
+		left, knownLeft = inner.list, inner.known
+	} else {
+		left, knownLeft = o.left.columns()
+	}
 	right, knownRight := o.right.columns()
-	known := knownLeft && knownRight
-	if !known && (anyProtected(left) || anyProtected(right)) {
+	o.known = knownLeft && knownRight
+	if !o.known && (anyProtected(left) || anyProtected(right)) {
 		o.a.refuse(o.op.Span, "", "a set operation over a star whose columns are not known", "list the columns")
 	}
 	list := make([]*column, min(len(left), len(right)))
 	for i := range list {
 		list[i] = o.zip(left[i], right[i])
 	}
-	return list, known
+	o.list = list
 }
 
 func (o *setOutput) zip(l, r *column) *column {
@@ -55,6 +76,18 @@ func (o *setOutput) zip(l, r *column) *column {
 	return c
 }
 
+// join appends the cells of another branch. A chain of branches shares one array
+// that grows: the value whose cells reach its end may append in place.
+func (v *value) join(r value) {
+	if v.grown == nil || *v.grown != len(v.cells) {
+		own := make([]Expr, len(v.cells), 2*(len(v.cells)+len(r.cells)))
+		copy(own, v.cells)
+		v.cells, v.grown = own, new(int)
+	}
+	v.cells = append(v.cells, r.cells...)
+	*v.grown = len(v.cells)
+}
+
 // merge combines the lineage of both branches' values.
 func (o *setOutput) merge(l, r value) value {
 	switch {
@@ -63,7 +96,7 @@ func (o *setOutput) merge(l, r value) value {
 	case l.protected() || r.protected():
 		return o.mergeProtected(l, r)
 	case l.kind == valueGiven && r.kind == valueGiven && o.op.All && o.op.Kind == SetUnion:
-		l.cells = append(l.cells[:len(l.cells):len(l.cells)], r.cells...)
+		l.join(r)
 		l.row = o.pair(l.row, r.row)
 		return l
 	case l.kind == valueStored && (r.kind == valueNull || o.sameSource(l, r)), l.kind == valueNull && r.kind == valueStored:
@@ -124,8 +157,7 @@ func (o *setOutput) expose(r *row, source string, fresh bool) *column {
 		return nil
 	}
 	if !fresh {
-		list, _ := o.columns()
-		for _, c := range list {
+		for _, c := range o.list {
 			if c.value.kind == valueStored && c.value.row == r && o.a.d.SameColumn(c.value.name, source) {
 				return c
 			}
@@ -159,7 +191,7 @@ func (o *setOutput) zippedWith(left, right *column) *column {
 		o.a.refuse(o.op.Span, "", "a set operation to whose branches the row key cannot be added", "select the row key in every branch")
 		return nil
 	}
-	o.columns()
+	o.look()
 	c := o.zipped[[2]*column{left, right}]
 	if c == nil {
 		o.a.refuse(o.op.Span, "", "a set operation whose branches need hidden columns in different places", "list the columns instead of *")

@@ -2,6 +2,7 @@ package sqlplan
 
 import (
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -75,9 +76,10 @@ func (a *analysis) render(span Span) []part {
 // plainParts copies text that no edit touches.
 func (a *analysis) plainParts(parts []part, span Span) []part {
 	at := span.Start
-	for _, site := range a.script.Params {
-		if site.Span.Start < at || site.Span.End > span.End {
-			continue
+	sites := a.script.Params // in the order of the text
+	for _, site := range sites[sort.Search(len(sites), func(i int) bool { return sites[i].Span.Start >= at }):] {
+		if site.Span.End > span.End {
+			break
 		}
 		if site.Span.Start > at {
 			parts = append(parts, textPart(a.text[at:site.Span.Start]))
@@ -147,7 +149,12 @@ func startsWithWord(p part) bool { return p.text != "" && wordByte(p.text[0]) }
 // theirs, a sealed parameter takes the one it had if nothing else does, and the
 // rest follow. Numbers that fall out of use are closed up.
 func number(script *Script, parts []part) (map[Arg]int, []Arg) {
-	numbers := map[Arg]int{}
+	numbers := make(map[Arg]int, script.NumParams)
+	used := make([]bool, script.NumParams) // by the user's text
+	for _, p := range script.Params {
+		used[p.Index] = true
+	}
+	has := func(index int) bool { return index < len(used) && used[index] }
 	taken := make([]*Arg, script.NumParams)
 	place := func(arg *Arg, n int) {
 		for n > len(taken) {
@@ -177,17 +184,17 @@ func number(script *Script, parts []part) (map[Arg]int, []Arg) {
 		if _, done := numbers[*p.arg]; done {
 			continue
 		}
-		for next <= len(taken) && (taken[next-1] != nil || !script.has(next-1)) {
+		for next <= len(taken) && (taken[next-1] != nil || !has(next-1)) {
 			next++
 		}
 		place(p.arg, next)
 	}
-	return closeUp(script, taken)
+	return closeUp(taken, has)
 }
 
 // closeUp removes the numbers that the text no longer uses. Those that it
 // never used stay, for the server to complain about.
-func closeUp(script *Script, taken []*Arg) (map[Arg]int, []Arg) {
+func closeUp(taken []*Arg, has func(int) bool) (map[Arg]int, []Arg) {
 	numbers := make(map[Arg]int, len(taken))
 	args := make([]Arg, 0, len(taken))
 	for i, arg := range taken {
@@ -195,19 +202,9 @@ func closeUp(script *Script, taken []*Arg) (map[Arg]int, []Arg) {
 		case arg != nil:
 			args = append(args, *arg)
 			numbers[*arg] = len(args)
-		case !script.has(i):
+		case !has(i):
 			args = append(args, Arg{Kind: ArgUser, Index: i})
 		}
 	}
 	return numbers, args
-}
-
-// has reports whether the text uses the parameter of that index.
-func (s *Script) has(index int) bool {
-	for _, p := range s.Params {
-		if p.Index == index {
-			return true
-		}
-	}
-	return false
 }

@@ -49,6 +49,9 @@ func (a *analysis) leaves(t *target, c *Column, e Expr, yield func(written)) {
 }
 
 func (a *analysis) leavesOf(t *target, c *Column, e Expr, guards pins, direct bool, yield func(written)) {
+	if a.tick(); a.err != nil {
+		return
+	}
 	if e == nil || isNull(e) {
 		yield(written{kind: leafNull, expr: e, direct: direct})
 		return
