@@ -92,6 +92,7 @@ type item struct {
 
 // node is an entry of a FROM tree: an *item or a *joined.
 type node interface {
+	at() Span
 	columns() (list []*column, known bool)
 	find(name string, into []*column) []*column
 	items(yield func(*item) bool) bool
@@ -237,6 +238,10 @@ func (it *item) find(name string, into []*column) []*column {
 	}
 	return into
 }
+
+func (it *item) at() Span { return it.span }
+
+func (j *joined) at() Span { return j.left.at() }
 
 func (it *item) items(yield func(*item) bool) bool { return yield(it) }
 

@@ -181,7 +181,8 @@ type analysis struct {
 	touched bool  // a protected table is referred to
 	// unresolved is the first reference to a table that is in no scope.
 	unresolved *ColumnRef
-	hidden     int // hidden columns so far
+	hidden     int  // hidden columns so far
+	prefixed   bool // the prefix of their names occurs in the text
 
 	edits  []edit
 	claims map[int]claim // by the start of the value's span

@@ -33,6 +33,9 @@ func (a *analysis) queryOf(q *Query, parent *scope, def *cteDef) output {
 	return out
 }
 
+// maxColumns is the most columns that a query has on any server: MySQL's limit.
+const maxColumns = 4096
+
 // selectOutput is what a SELECT or a RETURNING clause returns.
 type selectOutput struct {
 	a       *analysis
@@ -53,6 +56,9 @@ type entry struct {
 
 func (o *selectOutput) columns() ([]*column, bool) {
 	known := true
+	if o.a.err != nil {
+		return nil, false // the statement is refused: its columns may be without number
+	}
 	list := make([]*column, 0, len(o.entries)+4)
 	for _, e := range o.entries {
 		if e.single != nil {
@@ -62,6 +68,10 @@ func (o *selectOutput) columns() ([]*column, bool) {
 			more, all := n.columns()
 			list = append(list, more...)
 			known = known && all
+			if len(list) > maxColumns {
+				o.a.refuse(n.at(), "", "a star that stands for more columns than a server returns", "list the columns")
+				return list, false
+			}
 		}
 		known = known && !e.unknown
 	}
@@ -124,10 +134,14 @@ func (a *analysis) readsInexactly(t *Table, name string) bool {
 
 // hiddenName makes a name that does not occur in the text.
 func (a *analysis) hiddenName() string {
+	const prefix = "sealsql_k"
+	if a.hidden == 0 {
+		a.prefixed = containsFold(a.text, prefix)
+	}
 	for {
 		a.hidden++
-		name := "sealsql_k" + strconv.Itoa(a.hidden)
-		if !containsFold(a.text, name) {
+		name := prefix + strconv.Itoa(a.hidden)
+		if !a.prefixed || !containsFold(a.text, name) {
 			return name
 		}
 	}

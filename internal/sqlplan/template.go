@@ -105,10 +105,15 @@ func finish(d Dialect, script *Script, parts []part) Template {
 		numbers, t.Args = number(script, parts)
 	}
 	var b strings.Builder
+	size := 0
+	for _, p := range parts {
+		size += len(p.text) + len(p.open) + len(p.cast) + 8
+	}
+	b.Grow(size)
+	text := 0 // where the run of text begins that is not in a piece yet
 	for i, p := range parts {
 		if p.arg == nil {
 			b.WriteString(p.text)
-			t.addText(p.text)
 			continue
 		}
 		n := len(t.Args) + 1
@@ -119,24 +124,23 @@ func finish(d Dialect, script *Script, parts []part) Template {
 		}
 		if p.added && endsInWord(b.String()) {
 			b.WriteByte(' ')
-			t.addText(" ")
 		}
+		t.addText(b.String()[text:])
 		placeholder := p.open + d.Placeholder(n) + p.cast
 		b.WriteString(placeholder)
+		text = b.Len()
 		t.Pieces = append(t.Pieces, Piece{Arg: p.arg, Placeholder: placeholder, Literal: p.literal})
 		if p.added && i+1 < len(parts) && startsWithWord(parts[i+1]) {
 			b.WriteByte(' ')
-			t.addText(" ")
 		}
 	}
 	t.Text = b.String()
+	t.addText(t.Text[text:])
 	return t
 }
 
 func (t *Template) addText(s string) {
-	if n := len(t.Pieces); n > 0 && t.Pieces[n-1].Arg == nil {
-		t.Pieces[n-1].Text += s
-	} else if s != "" {
+	if s != "" {
 		t.Pieces = append(t.Pieces, Piece{Text: s})
 	}
 }
