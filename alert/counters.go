@@ -11,7 +11,10 @@ import (
 type Counters struct {
 	// RowsAhead counts rows that were read before they were asked for.
 	RowsAhead atomic.Uint64
-	kms       kmsCounters
+	// LineageRefused counts statements refused because the server described
+	// their result otherwise than the analysis did.
+	LineageRefused atomic.Uint64
+	kms            kmsCounters
 
 	mu      sync.Mutex
 	columns map[[2]string]*ColumnCounters
@@ -57,7 +60,7 @@ func (c *Counters) KMSCall(call KMSCall, attempt int, took time.Duration) {
 
 // Report puts the counts into s, but for those of columns.
 func (c *Counters) Report(s *Snapshot) {
-	s.RowsReadAhead = c.RowsAhead.Load()
+	s.RowsReadAhead, s.LineageRefused = c.RowsAhead.Load(), c.LineageRefused.Load()
 	c.kms.report(s)
 	c.mu.Lock()
 	defer c.mu.Unlock()

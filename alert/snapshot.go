@@ -32,6 +32,10 @@ type Snapshot struct {
 	PlanHits, PlanMisses uint64
 	// RowsReadAhead counts rows that were read before they were asked for.
 	RowsReadAhead uint64
+	// LineageRefused counts statements refused because the server described
+	// their result otherwise than the analysis did. It is zero: a number above it is
+	// a fault of sealsql to be reported.
+	LineageRefused uint64
 }
 
 // ColumnStats counts values of one protected column.
@@ -95,6 +99,7 @@ func (s Snapshot) Since(before Snapshot) Snapshot {
 	out.EventsDropped -= before.EventsDropped
 	out.SinkFailures -= before.SinkFailures
 	out.RowsReadAhead -= before.RowsReadAhead
+	out.LineageRefused -= before.LineageRefused
 	if s.PlanHits >= before.PlanHits && s.PlanMisses >= before.PlanMisses { // else: likewise
 		out.PlanHits, out.PlanMisses = s.PlanHits-before.PlanHits, s.PlanMisses-before.PlanMisses
 	}

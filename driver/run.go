@@ -31,6 +31,11 @@ func (c *conn) query(ctx context.Context, send exec.QueryFunc, query string, arg
 		return nil, err
 	}
 	if !plan.Protected {
+		if plan.Named {
+			if err := c.run(e, plan, a).Describe(ctx, a.Text); err != nil {
+				return nil, err
+			}
+		}
 		return send(ctx, a.Text, passOn(&a, args))
 	}
 	if c.ctor.skips.Load() && len(args) > 0 {

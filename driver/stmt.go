@@ -129,6 +129,9 @@ func (s *stmt) Query(args []sqldriver.Value) (sqldriver.Rows, error) {
 		return nil, err
 	}
 	if !s.plan.Protected {
+		if err := s.describe(ctx); err != nil {
+			return nil, err
+		}
 		return s.base.Query(args)
 	}
 	return s.conn.queryPlan(ctx, s.engine, s.plan, s.queryBase, server.Arguments{Text: s.text, Params: named(args), Prepared: true})
@@ -151,9 +154,21 @@ func (s *stmtQueryer) QueryContext(ctx context.Context, args []sqldriver.NamedVa
 		return nil, err
 	}
 	if !s.plan.Protected {
+		if err := st.describe(ctx); err != nil {
+			return nil, err
+		}
 		return s.base.(sqldriver.StmtQueryContext).QueryContext(ctx, args)
 	}
 	return s.conn.queryPlan(ctx, s.engine, s.plan, st.queryBase, server.Arguments{Text: s.text, Params: args, Prepared: true})
+}
+
+// describe compares the plan of a text that may concern a protected column with what
+// the server says of its result.
+func (s *stmt) describe(ctx context.Context) error {
+	if !s.plan.Named {
+		return nil
+	}
+	return s.conn.run(s.engine, s.plan, server.Arguments{Text: s.text, Prepared: true}).Describe(ctx, s.text)
 }
 
 // CheckNamedValue leaves a plaintext alone, since the base statement would

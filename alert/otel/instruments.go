@@ -27,19 +27,20 @@ const (
 	MetricPlansCached      = "sealsql.plans.cached"
 	MetricPlanLookups      = "sealsql.plans.lookups"
 	MetricRowsReadAhead    = "sealsql.rows.read_ahead"
+	MetricLineageRefused   = "sealsql.lineage.refused"
 )
 
 // Metrics lists the names.
 func Metrics() []string {
 	return []string{MetricCalls, MetricEvents, MetricEventsDropped, MetricSinkFailures, MetricValues, MetricWrappingsMissing,
 		MetricKMSRetries, MetricKMSThrottles, MetricBreakersOpen, MetricCacheLookups, MetricCacheEntries, MetricPlansCached,
-		MetricPlanLookups, MetricRowsReadAhead}
+		MetricPlanLookups, MetricRowsReadAhead, MetricLineageRefused}
 }
 
 type instruments struct {
 	calls metric.Float64Histogram
 
-	events, dropped, failures, values, missing, retries, throttles, cacheLookups, planLookups, ahead metric.Int64Counter
+	events, dropped, failures, values, missing, retries, throttles, cacheLookups, planLookups, ahead, lineage metric.Int64Counter
 
 	// What is held now: each connector adds and takes away its own share.
 	breakers, cacheEntries, plans metric.Int64UpDownCounter
@@ -72,6 +73,7 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 		{&in.cacheLookups, MetricCacheLookups, "{lookup}", "Look-ups of kept data keys or branch keys."},
 		{&in.planLookups, MetricPlanLookups, "{lookup}", "Look-ups of kept plans."},
 		{&in.ahead, MetricRowsReadAhead, "{row}", "Rows read before they were asked for."},
+		{&in.lineage, MetricLineageRefused, "{statement}", "Statements whose result the server described otherwise than the analysis."},
 	} {
 		*c.to, err = m.Int64Counter(c.name, metric.WithUnit(c.unit), metric.WithDescription(c.what))
 		errs = append(errs, err)
@@ -129,6 +131,7 @@ func (in *instruments) add(ctx context.Context, grown, before alert.Snapshot) {
 	count(ctx, in.planLookups, grown.PlanHits, ResultKey.String("hit"))
 	count(ctx, in.planLookups, grown.PlanMisses, ResultKey.String("miss"))
 	count(ctx, in.ahead, grown.RowsReadAhead)
+	count(ctx, in.lineage, grown.LineageRefused)
 	count(ctx, in.dropped, grown.EventsDropped)
 	count(ctx, in.failures, grown.SinkFailures)
 	in.addHeld(ctx, grown, before)

@@ -30,7 +30,7 @@ func full() alert.Snapshot {
 		KMSRegions:       map[string]alert.KMSRegion{"eu-west-1": {Retries: 5, Throttles: 6, BreakerOpen: true}},
 		WrappingsMissing: map[string]uint64{"eu-west-1": 8},
 		Caches:           map[string]alert.CacheStats{"pii": {Hits: 9, Misses: 10, Entries: 11}},
-		PlansCached:      12, PlanHits: 13, PlanMisses: 14, RowsReadAhead: 15, EventsDropped: 16, SinkFailures: 17,
+		PlansCached:      12, PlanHits: 13, PlanMisses: 14, RowsReadAhead: 15, EventsDropped: 16, SinkFailures: 17, LineageRefused: 18,
 	}
 }
 
@@ -82,6 +82,7 @@ var expected = map[string]float64{
 	"sealsql.plans.lookups {lookup} sealsql.cache.result=hit":  13,
 	"sealsql.plans.lookups {lookup} sealsql.cache.result=miss": 14,
 	"sealsql.rows.read_ahead {row} ":                           15,
+	"sealsql.lineage.refused {statement} ":                     18,
 	"sealsql.events.dropped {event} ":                          16,
 	"sealsql.sink.failures {failure} ":                         17,
 	"sealsql.events {event} cloud.region=eu-west-1,db.collection.name=accounts,sealsql.column=ssn,sealsql.event.kind=mismatch": 42,
@@ -116,7 +117,7 @@ func TestEveryMetricIsRecorded(t *testing.T) {
 		}
 		seen[strings.Fields(k)[0]] = true
 	}
-	if len(got) != len(expected) || len(expected) != 21 {
+	if len(got) != len(expected) || len(expected) != 22 {
 		t.Errorf("%d points for %d: %v", len(got), len(expected), got)
 	}
 	for _, name := range otel.Metrics() {

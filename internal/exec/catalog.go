@@ -29,6 +29,7 @@ type Catalog struct {
 
 	mu        sync.Mutex
 	relations map[string]*sqlplan.Relation // nil entries: known not to be there
+	columns   map[uint32]relationColumns   // by the server's number of the relation
 	readers   map[string]*sqlplan.Relation // views that read protected columns
 }
 
@@ -176,6 +177,31 @@ func (c *Catalog) forget() {
 	defer c.mu.Unlock()
 	c.version.Add(1)
 	clear(c.relations)
+	clear(c.columns)
+}
+
+// columnsOf names a relation and its columns. A relation that is not there has none.
+func (c *Catalog) columnsOf(ctx context.Context, relation uint32) (relationColumns, error) {
+	c.mu.Lock()
+	r, ok := c.columns[relation]
+	c.mu.Unlock()
+	if ok {
+		return r, nil
+	}
+	version := c.version.Load()
+	var err error
+	if r.schema, r.name, r.columns, err = c.server.Columns(ctx, c.db, relation); err != nil {
+		return r, fmt.Errorf("%w: reading the columns of a result: %w", fault.ErrCatalog, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(r.columns) > 0 && version == c.version.Load() {
+		if c.columns == nil {
+			c.columns = make(map[uint32]relationColumns)
+		}
+		c.columns[relation] = r
+	}
+	return r, nil
 }
 
 // Close closes the connections that the catalog opened.

@@ -15,8 +15,10 @@ type planCache struct {
 	maxTexts int
 	maxBytes int
 
-	mu     sync.RWMutex
-	plans  map[string]*cachedPlan
+	mu    sync.RWMutex
+	plans map[string]*cachedPlan
+	// same holds the kept plans that agree with the server's description.
+	same   sync.Map // *sqlplan.Plan
 	bytes  int
 	hits   atomic.Uint64
 	misses atomic.Uint64
@@ -66,6 +68,22 @@ func (c *planCache) put(text string, plan *sqlplan.Plan, err error) {
 	c.bytes += len(text)
 }
 
+// described reports whether the server's description agreed with the plan.
+func (c *planCache) described(plan *sqlplan.Plan) bool {
+	_, ok := c.same.Load(plan)
+	return ok
+}
+
+// noteDescribed remembers that the server's description agrees with the plan, for as
+// long as the plan is kept.
+func (c *planCache) noteDescribed(text string, plan *sqlplan.Plan) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if p := c.plans[text]; p != nil && p.plan == plan {
+		c.same.Store(plan, nil)
+	}
+}
+
 // sweep drops up to an eighth of the entries, unused ones first. Go's random
 // map order picks among them. Entries that are spared lose their mark, so a
 // second sweep always makes room.
@@ -76,6 +94,7 @@ func (c *planCache) sweep() {
 			continue
 		}
 		delete(c.plans, text)
+		c.same.Delete(p.plan)
 		c.bytes -= len(text)
 		if drop--; drop == 0 {
 			return
@@ -88,6 +107,7 @@ func (c *planCache) clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	clear(c.plans)
+	c.same.Clear()
 	c.bytes = 0
 }
 

@@ -98,6 +98,10 @@ func (r Run) Query(ctx context.Context, send QueryFunc) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+	if err := r.Describe(ctx, text); err != nil {
+		r.Engine.noteStale(err)
+		return Answer{}, err
+	}
 	base, err := send(ctx, text, args)
 	if err != nil {
 		r.Engine.noteStale(err)

@@ -55,6 +55,11 @@ func (s *steps) query(ctx context.Context) (Answer, error) {
 	}
 	var answer Answer
 	err := s.carryOut(ctx, func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) error {
+		err := s.run.describe(ctx, text, false)
+		if err != nil {
+			s.engine.noteStale(err)
+			return err
+		}
 		all, base, err := query(ctx, s.run.Base, text, args, -1)
 		if err != nil {
 			s.engine.noteStale(err)

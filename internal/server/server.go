@@ -48,6 +48,15 @@ type Server interface {
 	// QueryRewriter does. It returns its input where there is nothing to do.
 	Arguments(ctx context.Context, text string, args []sqldriver.NamedValue) (Arguments, error)
 
+	// Describe returns where the server says that the columns of a text's first
+	// result come from. known is false where the base driver cannot tell without a
+	// further exchange. prepared says that the base driver prepared the text for the
+	// user. An error is the server's about the text, as the base driver returns it.
+	Describe(ctx context.Context, base sqldriver.Conn, text string, prepared bool) (columns []Origin, known bool, err error)
+	// Columns names the relation of an [Origin] and its columns, by number; no
+	// columns if there is no such relation.
+	Columns(ctx context.Context, db *sql.DB, relation uint32) (schema, name string, columns map[int]string, err error)
+
 	// KeyType is the canonical form of a column's values.
 	KeyType(c sqlplan.RelationColumn) KeyType
 	// Values returns the rules for values that one statement carries. base is
@@ -123,6 +132,13 @@ type Wire struct {
 	Truncate time.Duration
 	// ParsesTime is true if the driver reads dates and times as time.Time.
 	ParsesTime bool
+}
+
+// Origin is the column that a result column shows, by the server's own numbers; zero
+// for a column that the server computes.
+type Origin struct {
+	Relation uint32
+	Column   int
 }
 
 // Arguments is a statement's text and arguments, sorted apart.

@@ -1,0 +1,138 @@
+package exec
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/server"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+// Describe compares a plan with what the server says of the columns that a text
+// returns, before the text is carried out: once for each plan, and only where the base
+// driver knows without a further exchange. It does not rely on the planner, and refuses
+// where the two differ.
+func (r Run) Describe(ctx context.Context, text string) error {
+	return r.describe(ctx, text, r.Args.Prepared)
+}
+
+// describe is Describe for a text that the base driver prepared, or not.
+func (r Run) describe(ctx context.Context, text string, prepared bool) error {
+	e := r.Engine
+	if e.config.Catalog.db == nil || len(r.Args.Options) > 0 || e.plans.described(r.Plan) {
+		return nil
+	}
+	columns, known, err := e.config.Server.Describe(ctx, r.Conn, text, prepared)
+	if err != nil || !known {
+		return err
+	}
+	var set sqlplan.ResultSet
+	if len(r.Plan.Results) > 0 {
+		set = r.Plan.Results[0]
+	}
+	if err := e.compare(ctx, columns, set.Columns); err != nil {
+		return err
+	}
+	e.plans.noteDescribed(r.Args.Text, r.Plan)
+	return nil
+}
+
+// compare compares what the server describes with what the plan expects. No expected
+// columns means that the plan expects no protected value.
+func (e *Engine) compare(ctx context.Context, columns []server.Origin, want []sqlplan.ResultColumn) error {
+	if len(want) > 0 && len(want) != len(columns) {
+		return e.differs("", fmt.Sprintf("the server describes %d result columns, and the analysis expects %d", len(columns), len(want)))
+	}
+	shown := make([]origin, len(columns))
+	for i, c := range columns {
+		var err error
+		if shown[i], err = e.origin(ctx, c); err != nil {
+			return err
+		}
+	}
+	for i, o := range shown {
+		var p *sqlplan.ResultProtected
+		if len(want) > 0 {
+			p = want[i].Protected
+		}
+		switch {
+		case o.table == nil:
+		case p == nil && o.protected():
+			return e.differs(o.String(), fmt.Sprintf("the server says that result column %d shows a protected value, and the analysis does not", i+1))
+		case p != nil && (p.Table != o.table || p.Column.Name != o.column):
+			return e.differs(o.String(), fmt.Sprintf("the server says that result column %d shows another column than the analysis does", i+1))
+		}
+		if p != nil {
+			if err := e.compareSources(p, shown); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// compareSources checks that the columns which a value is verified against are those of
+// its own table.
+func (e *Engine) compareSources(p *sqlplan.ResultProtected, shown []origin) error {
+	for k, at := range p.Sources {
+		if at < 0 || shown[at].table == nil {
+			continue
+		}
+		if o := shown[at]; o.table != p.Table || o.column != p.Table.Sources[k] {
+			return e.differs(p.Table.Name+"."+p.Column.Name, fmt.Sprintf("the server says that result column %d is not %s.%s, which the value is bound to", at+1, p.Table.Name, p.Table.Sources[k]))
+		}
+	}
+	return nil
+}
+
+func (e *Engine) differs(object, what string) error {
+	e.config.Counters.LineageRefused.Add(1)
+	return &fault.RefusedError{Object: object, What: what, Hint: "select the protected columns and the row key from the table itself, and report the statement: the analysis is wrong about it"}
+}
+
+// origin is the column of a protected table, or of a view of the policy, that a result
+// column shows. table is nil for every other.
+type origin struct {
+	table  *sqlplan.Table
+	column string
+}
+
+func (o origin) String() string { return o.table.Name + "." + o.column }
+
+func (o origin) protected() bool {
+	for _, c := range o.table.Columns {
+		if c.Name == o.column {
+			return true
+		}
+	}
+	return false
+}
+
+// relationColumns are a relation's name and the names of its columns, by number.
+type relationColumns struct {
+	schema, name string
+	columns      map[int]string
+}
+
+func (e *Engine) origin(ctx context.Context, c server.Origin) (origin, error) {
+	if c.Relation == 0 {
+		return origin{}, nil
+	}
+	r, err := e.config.Catalog.columnsOf(ctx, c.Relation)
+	if err != nil || r.columns[c.Column] == "" {
+		return origin{}, err // a table of a transaction that is not committed yet
+	}
+	is := func(schema, name string) bool { return r.name == name && (schema == "" || r.schema == schema) }
+	for _, t := range e.rules.Tables {
+		if is(t.Schema, t.Name) {
+			return origin{t, r.columns[c.Column]}, nil
+		}
+	}
+	for _, v := range e.rules.Views {
+		if is(v.Schema, v.Name) {
+			return origin{v.Table, r.columns[c.Column]}, nil
+		}
+	}
+	return origin{}, nil
+}

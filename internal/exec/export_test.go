@@ -1,0 +1,22 @@
+package exec
+
+import (
+	"database/sql"
+
+	"github.com/sealsql/sealsql/alert"
+	"github.com/sealsql/sealsql/internal/server"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+// NewDescribing returns an engine that can do no more than compare plans with what a
+// server describes.
+func NewDescribing(s server.Server, db *sql.DB, rules *sqlplan.Rules) (*Engine, *alert.Counters) {
+	c := alert.NewCounters()
+	return &Engine{config: Config{Server: s, Catalog: BorrowedCatalog(s, db), Counters: c}, rules: rules, plans: newPlanCache(10, 1<<20)}, c
+}
+
+// Keep puts a plan into the engine's cache.
+func (e *Engine) Keep(text string, plan *sqlplan.Plan) { e.plans.put(text, plan, nil) }
+
+// Described reports whether the engine remembers that a plan agrees.
+func (e *Engine) Described(plan *sqlplan.Plan) bool { return e.plans.described(plan) }
