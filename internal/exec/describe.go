@@ -14,41 +14,55 @@ import (
 // driver knows without a further exchange. It does not rely on the planner, and refuses
 // where the two differ.
 func (r Run) Describe(ctx context.Context, text string) error {
-	return r.describe(ctx, text, r.Args.Prepared)
+	from := server.Kept
+	if r.Args.Prepared {
+		from = server.Prepared
+	}
+	return r.describe(ctx, text, from)
 }
 
-// describe is Describe for a text that the base driver prepared, or not.
-func (r Run) describe(ctx context.Context, text string, prepared bool) error {
+// describe is Describe by a description that the base driver keeps. Where the two
+// differ, the server is asked again: what is kept may be older than the table.
+func (r Run) describe(ctx context.Context, text string, from server.Description) error {
 	e := r.Engine
 	if e.config.Catalog.db == nil || len(r.Args.Options) > 0 || e.plans.described(r.Plan) {
 		return nil
-	}
-	columns, known, err := e.config.Server.Describe(ctx, r.Conn, text, prepared)
-	if err != nil || !known {
-		return err
 	}
 	var set sqlplan.ResultSet
 	if len(r.Plan.Results) > 0 {
 		set = r.Plan.Results[0]
 	}
-	if err := e.compare(ctx, columns, set.Columns); err != nil {
-		return err
+	var differs error
+	for _, from := range []server.Description{from, server.Fresh} {
+		columns, known, err := e.config.Server.Describe(ctx, r.Conn, text, from)
+		if err != nil || !known {
+			return err
+		}
+		if differs, err = e.compare(ctx, columns, set.Columns); err != nil {
+			return err
+		}
+		if differs == nil && from != server.Fresh {
+			e.plans.noteDescribed(r.Args.Text, r.Plan)
+		}
+		if differs == nil {
+			return nil
+		}
 	}
-	e.plans.noteDescribed(r.Args.Text, r.Plan)
-	return nil
+	e.config.Counters.LineageRefused.Add(1)
+	return differs
 }
 
-// compare compares what the server describes with what the plan expects. No expected
-// columns means that the plan expects no protected value.
-func (e *Engine) compare(ctx context.Context, columns []server.Origin, want []sqlplan.ResultColumn) error {
+// compare compares what the server describes with what the plan expects, and returns a
+// refusal if they differ. No expected columns means that the plan expects no protected
+// value.
+func (e *Engine) compare(ctx context.Context, columns []server.Origin, want []sqlplan.ResultColumn) (differs, err error) {
 	if len(want) > 0 && len(want) != len(columns) {
-		return e.differs("", fmt.Sprintf("the server describes %d result columns, and the analysis expects %d", len(columns), len(want)))
+		return differ("", fmt.Sprintf("the server describes %d result columns, and the analysis expects %d", len(columns), len(want))), nil
 	}
 	shown := make([]origin, len(columns))
 	for i, c := range columns {
-		var err error
 		if shown[i], err = e.origin(ctx, c); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for i, o := range shown {
@@ -59,35 +73,34 @@ func (e *Engine) compare(ctx context.Context, columns []server.Origin, want []sq
 		switch {
 		case o.table == nil:
 		case p == nil && o.protected():
-			return e.differs(o.String(), fmt.Sprintf("the server says that result column %d shows a protected value, and the analysis does not", i+1))
+			return differ(o.String(), fmt.Sprintf("the server says that result column %d shows a protected value, and the analysis does not", i+1)), nil
 		case p != nil && (p.Table != o.table || p.Column.Name != o.column):
-			return e.differs(o.String(), fmt.Sprintf("the server says that result column %d shows another column than the analysis does", i+1))
+			return differ(o.String(), fmt.Sprintf("the server says that result column %d shows another column than the analysis does", i+1)), nil
 		}
 		if p != nil {
-			if err := e.compareSources(p, shown); err != nil {
-				return err
+			if differs := compareSources(p, shown); differs != nil {
+				return differs, nil
 			}
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // compareSources checks that the columns which a value is verified against are those of
 // its own table.
-func (e *Engine) compareSources(p *sqlplan.ResultProtected, shown []origin) error {
+func compareSources(p *sqlplan.ResultProtected, shown []origin) error {
 	for k, at := range p.Sources {
 		if at < 0 || shown[at].table == nil {
 			continue
 		}
 		if o := shown[at]; o.table != p.Table || o.column != p.Table.Sources[k] {
-			return e.differs(p.Table.Name+"."+p.Column.Name, fmt.Sprintf("the server says that result column %d is not %s.%s, which the value is bound to", at+1, p.Table.Name, p.Table.Sources[k]))
+			return differ(p.Table.Name+"."+p.Column.Name, fmt.Sprintf("the server says that result column %d is not %s.%s, which the value is bound to", at+1, p.Table.Name, p.Table.Sources[k]))
 		}
 	}
 	return nil
 }
 
-func (e *Engine) differs(object, what string) error {
-	e.config.Counters.LineageRefused.Add(1)
+func differ(object, what string) error {
 	return &fault.RefusedError{Object: object, What: what, Hint: "select the protected columns and the row key from the table itself, and report the statement: the analysis is wrong about it"}
 }
 

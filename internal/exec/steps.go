@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -55,7 +56,7 @@ func (s *steps) query(ctx context.Context) (Answer, error) {
 	}
 	var answer Answer
 	err := s.carryOut(ctx, func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) error {
-		err := s.run.describe(ctx, text, false)
+		err := s.run.describe(ctx, text, server.Kept)
 		if err != nil {
 			s.engine.noteStale(err)
 			return err

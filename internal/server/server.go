@@ -50,9 +50,9 @@ type Server interface {
 
 	// Describe returns where the server says that the columns of a text's first
 	// result come from. known is false where the base driver cannot tell without a
-	// further exchange. prepared says that the base driver prepared the text for the
-	// user. An error is the server's about the text, as the base driver returns it.
-	Describe(ctx context.Context, base sqldriver.Conn, text string, prepared bool) (columns []Origin, known bool, err error)
+	// further exchange. An error is the server's about the text, as the base driver
+	// returns it.
+	Describe(ctx context.Context, base sqldriver.Conn, text string, from Description) (columns []Origin, known bool, err error)
 	// Columns names the relation of an [Origin] and its columns, by number; no
 	// columns if there is no such relation.
 	Columns(ctx context.Context, db *sql.DB, relation uint32) (schema, name string, columns map[int]string, err error)
@@ -133,6 +133,17 @@ type Wire struct {
 	// ParsesTime is true if the driver reads dates and times as time.Time.
 	ParsesTime bool
 }
+
+// Description says which description of a text is asked for.
+type Description uint8
+
+// The descriptions. One that the base driver keeps may be older than a change of the
+// table.
+const (
+	Kept     Description = iota + 1 // that of a text which the base driver prepares by itself
+	Prepared                        // that of a text which it prepared for the user
+	Fresh                           // the server's of now, which takes an exchange
+)
 
 // Origin is the column that a result column shows, by the server's own numbers; zero
 // for a column that the server computes.

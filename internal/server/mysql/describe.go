@@ -10,7 +10,7 @@ import (
 
 // Describe knows nothing: go-sql-driver does not show what the servers say of the
 // columns of a prepared statement.
-func (Server) Describe(context.Context, sqldriver.Conn, string, bool) ([]server.Origin, bool, error) {
+func (Server) Describe(context.Context, sqldriver.Conn, string, server.Description) ([]server.Origin, bool, error) {
 	return nil, false, nil
 }
 

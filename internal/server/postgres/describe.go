@@ -17,21 +17,26 @@ import (
 // of the frontend/backend protocol, "Message Formats"). It answers only where pgx has the
 // description, or is about to ask for it under the name that Describe uses: pgx then
 // finds the statement prepared, and no exchange is added.
-func (Server) Describe(ctx context.Context, base sqldriver.Conn, text string, prepared bool) ([]server.Origin, bool, error) {
+func (Server) Describe(ctx context.Context, base sqldriver.Conn, text string, from server.Description) ([]server.Origin, bool, error) {
 	x, ok := server.Unwrap(base).(interface{ Conn() *pgx.Conn })
 	if !ok || x.Conn().IsClosed() {
 		return nil, false, nil
 	}
 	conn := x.Conn()
-	name := text // stdlib prepares under the text itself
-	if !prepared {
+	var sd *pgconn.StatementDescription
+	var err error
+	switch from {
+	case server.Prepared:
+		sd, err = conn.Prepare(ctx, text, text) // stdlib prepared it under the text itself
+	case server.Fresh:
+		sd, err = conn.PgConn().Prepare(ctx, "", text, nil)
+	default:
 		c := conn.Config()
 		if c.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement || c.StatementCacheCapacity <= 0 {
 			return nil, false, nil
 		}
-		name = cachedName(text)
+		sd, err = conn.Prepare(ctx, cachedName(text), text)
 	}
-	sd, err := conn.Prepare(ctx, name, text)
 	if err != nil {
 		if pgconn.SafeToRetry(err) {
 			return nil, false, sqldriver.ErrBadConn
