@@ -152,3 +152,9 @@ fuzz-sql: servers
 webapp-test: servers
 	examples/webapp/scripts/chromium.sh
 	cd examples/webapp && go vet ./... && go test -count=1 ./...
+
+# webapp-load has 64 clients visit both Regions for two minutes, with a drill
+# every ten seconds, and prints the figures; it fails at a wrong answer.
+webapp-load: servers
+	go run ./examples/webapp -load $(or $(DURATION),2m)
+	go run ./examples/webapp -load $(or $(DURATION),2m) -mysql

@@ -36,6 +36,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/sealsql/sealsql/examples/webapp/internal/credentials"
+	"github.com/sealsql/sealsql/examples/webapp/internal/load"
 	"github.com/sealsql/sealsql/examples/webapp/internal/local"
 	"github.com/sealsql/sealsql/examples/webapp/internal/site"
 	"github.com/sealsql/sealsql/examples/webapp/internal/store"
@@ -88,6 +89,9 @@ func runLocal(ctx context.Context, f flags) error {
 		log = os.Stderr
 	}
 	c := local.Config{Engine: engine, Keys: keys, Ports: []int{8080, 8081}, Log: slog.New(slog.NewTextHandler(log, nil))}
+	if f.load > 0 {
+		return runLoad(ctx, c, f.load)
+	}
 	began := time.Now()
 	w, err := local.Start(ctx, c)
 	if err != nil {
@@ -105,6 +109,21 @@ func runLocal(ctx context.Context, f flags) error {
 	<-ctx.Done()
 	fmt.Println("\nStopping.")
 	return w.Close()
+}
+
+// runLoad starts the two Regions for a load and prints its figures.
+func runLoad(ctx context.Context, c local.Config, duration time.Duration) error {
+	c.Ports, c.Attempts = nil, 1<<30
+	w, err := local.Start(ctx, c)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("64 clients for %s on %s, keys %s, with a drill every ten seconds\n", duration, c.Engine, c.Keys)
+	result, err := load.Run(ctx, w, load.Config{Clients: 64, Duration: duration, Every: 10 * time.Second, Pace: 200 * time.Millisecond, Out: os.Stdout})
+	if err == nil {
+		err = result.Print(os.Stdout)
+	}
+	return errors.Join(err, w.Close())
 }
 
 // runRegion runs one Region's site over real services.

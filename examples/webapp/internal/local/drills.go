@@ -139,6 +139,8 @@ func (w *World) Do(ctx context.Context, id string, with url.Values) (string, err
 		return w.promote(ctx)
 	case "rebuild":
 		return w.rebuild(ctx)
+	case "repair":
+		return w.repair(ctx)
 	}
 	return "", errors.New("there is no such drill")
 }

@@ -21,6 +21,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
+
 	"github.com/sealsql/sealsql/examples/webapp/internal/site"
 	"github.com/sealsql/sealsql/examples/webapp/internal/store"
 	"github.com/sealsql/sealsql/examples/webapp/policies"
@@ -73,6 +75,7 @@ type World struct {
 	CloudWatch *fakecloudwatch.Server
 
 	keys      map[string]string // ARN by Region
+	policy    *policy.Policy
 	alarms    *alarms
 	endpoints map[string]*endpoint
 	sites     map[string]*site.Site
@@ -103,6 +106,10 @@ func Start(ctx context.Context, c Config) (_ *World, err error) {
 		}
 	}()
 	w.KMS.SetFault("", sealtest.Fault{Latency: kmsLatency})
+	// The driver tells of each connection that a drill breaks.
+	if err := mysql.SetLogger(slog.NewLogLogger(c.Log.Handler(), slog.LevelWarn)); err != nil {
+		return nil, err
+	}
 	if w.alarms, err = newAlarms(w.CloudWatch, Regions); err != nil {
 		return nil, err
 	}
@@ -113,6 +120,7 @@ func Start(ctx context.Context, c Config) (_ *World, err error) {
 	if err != nil {
 		return nil, err
 	}
+	w.policy = p
 	if err := w.startSites(ctx, p); err != nil {
 		return nil, err
 	}

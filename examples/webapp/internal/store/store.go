@@ -148,12 +148,17 @@ type Account struct{ Number, User, PIN string }
 // Create stores an account. request names the visitor's form: the same form
 // sent twice creates one account and succeeds twice.
 func (s *Store) Create(ctx context.Context, a Account, request string) error {
-	if ok, err := s.Writable(ctx); err != nil {
-		return err
-	} else if !ok {
+	ok, err := s.Writable(ctx)
+	if !ok { // the replica may have been promoted since
+		s.forget()
+		if ok, err = s.Writable(ctx); err != nil {
+			return err
+		}
+	}
+	if !ok {
 		return ErrReadOnly
 	}
-	_, err := s.write.ExecContext(ctx, s.sql("INSERT INTO accounts (account_number, user_id, pin, request_id) VALUES (?, ?, ?, ?)"), a.Number, a.User, a.PIN, request)
+	_, err = s.write.ExecContext(ctx, s.sql("INSERT INTO accounts (account_number, user_id, pin, request_id) VALUES (?, ?, ?, ?)"), a.Number, a.User, a.PIN, request)
 	switch {
 	case readOnly(err):
 		s.forget()
