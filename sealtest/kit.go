@@ -9,6 +9,7 @@ import (
 
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/policy"
 )
 
@@ -68,9 +69,13 @@ func New(t testing.TB, c Config) *Kit {
 	if c.Dialect == "" {
 		t.Fatal("sealtest: Config.Dialect is missing; set it to postgres.Dialect or mysql.Dialect")
 	}
+	srv, err := server.Named(string(c.Dialect))
+	if err != nil {
+		t.Fatal("sealtest: Config.Dialect: ", err)
+	}
 	k := &Kit{t: t, policy: Policy(t, c.Policy), dialect: string(c.Dialect)}
 	if c.Tables == nil {
-		c.Tables = tablesOf(k.policy, string(c.Dialect))
+		c.Tables = tablesOf(k.policy, srv.BinaryType())
 	}
 	k.options = []driver.Option{driver.WithPolicy(k.policy), driver.WithDialect(c.Dialect), driver.WithSchema(c.Tables)}
 	known := map[string]bool{}
@@ -87,7 +92,6 @@ func New(t testing.TB, c Config) *Kit {
 			t.Fatalf("sealtest: Config.Keyrings has %q, which the policy does not name", name)
 		}
 	}
-	var err error
 	k.inner, err = driver.NewConnector(nowhere{}, append(k.Options(), driver.WithLogger(quiet))...)
 	if err != nil {
 		t.Fatalf("sealtest: %v", err)
@@ -97,7 +101,7 @@ func New(t testing.TB, c Config) *Kit {
 	return k
 }
 
-// Dialect is "postgres" or "mysql".
+// Dialect is the name of Config.Dialect.
 func (k *Kit) Dialect() string { return k.dialect }
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -134,12 +138,10 @@ func (k *Kit) Explain(query string) *driver.Explanation {
 	return x
 }
 
-// tablesOf describes the policy's tables as far as the policy does.
-func tablesOf(p *policy.Policy, dialect string) driver.Schema {
-	binary, text := "bytea", "text"
-	if dialect == "mysql" {
-		binary = "blob"
-	}
+// tablesOf describes the policy's tables as far as the policy does; binary is the
+// type of columns of bytes.
+func tablesOf(p *policy.Policy, binary string) driver.Schema {
+	const text = "text"
 	out := driver.Schema{}
 	for _, t := range p.Tables() {
 		var columns []driver.SchemaColumn

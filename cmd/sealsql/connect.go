@@ -28,10 +28,13 @@ func (a *app) loadPolicy() (*policy.Policy, error) {
 	return policy.Load(a.policyPath)
 }
 
+// defaultDialect is that of explain, which needs no server.
+const defaultDialect = string(postgres.Dialect)
+
 // dialectOf recognises the driver that a DSN is for.
 func dialectOf(dsn, given string) (string, error) {
 	switch given {
-	case "postgres", "mysql":
+	case string(postgres.Dialect), string(mysql.Dialect):
 		return given, nil
 	case "":
 	default:
@@ -102,13 +105,6 @@ func secrets(dsn string) (out []string) {
 		out = append(out, c.Passwd)
 	}
 	return out
-}
-
-func dialectNamed(name string) driver.Dialect {
-	if name == "mysql" {
-		return mysql.Dialect
-	}
-	return postgres.Dialect
 }
 
 // awsOptions is the SDK's standard configuration with as many idle connections

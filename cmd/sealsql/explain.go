@@ -85,12 +85,12 @@ func (a *app) planner(cmd *cobra.Command, file string) (*driver.ValueSealer, fun
 	}
 	name := a.dialect
 	if name == "" {
-		name = "postgres"
+		name = defaultDialect
 	}
 	if name, err = dialectOf("", name); err != nil {
 		return nil, nil, err
 	}
-	s, err := driver.NewSealer(nil, driver.WithPolicy(p), driver.WithSchema(tables), driver.WithDialect(dialectNamed(name)))
+	s, err := driver.NewSealer(nil, driver.WithPolicy(p), driver.WithSchema(tables), driver.WithDialect(driver.Dialect(name)))
 	if err != nil {
 		return nil, nil, err
 	}

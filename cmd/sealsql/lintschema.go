@@ -22,6 +22,10 @@ var sprintf = fmt.Sprintf
 
 // schema checks the policy's tables against the live catalog.
 func (l *linter) schema(ctx context.Context, db *sql.DB, dialect string, longest int) error {
+	srv, err := server.Named(dialect)
+	if err != nil {
+		return err
+	}
 	p, err := catalogPolicy(l.policy)
 	if err != nil {
 		return err
@@ -42,10 +46,8 @@ func (l *linter) schema(ctx context.Context, db *sql.DB, dialect string, longest
 			l.add(lintError, t.Line, "table-is-view", name, "this is a view", "protect its table, and list the view under views")
 			continue
 		}
-		if err := widths(ctx, db, name, dialect, rel); err != nil {
-			return err
-		}
-		c := &tableCheck{linter: l, t: t, name: name, rel: rel, types: types, dialect: dialect, longest: longest}
+		withWidths(rel)
+		c := &tableCheck{linter: l, t: t, name: name, rel: rel, types: types, server: srv, longest: longest}
 		c.rowKey()
 		if err := c.columns(ctx, db); err != nil {
 			return err
@@ -82,7 +84,7 @@ type tableCheck struct {
 	name    string
 	rel     *sqlplan.Relation
 	types   []server.KeyType
-	dialect string
+	server  server.Server
 	longest int
 }
 
@@ -183,35 +185,18 @@ func (c *tableCheck) storage(pc policy.Column, rc *sqlplan.RelationColumn) {
 		}
 		c.add(lintError, pc.Line, "storage-width", object, sprintf("the column holds %d bytes, and the largest ciphertext has %s%d", width, about, size), "make it wider: BYTEA, BLOB or TEXT have no small limit")
 	}
-	if c.dialect == "mysql" && pc.Storage == policy.Base64 && width > 0 && width < 1<<16 && strings.HasPrefix(rc.Type, "varchar") {
-		c.add(lintNote, pc.Line, "storage-row-size", object, "a wide VARCHAR counts against MySQL's row size of 65,535 bytes", "TEXT lies outside it")
+	if fact, hint := c.server.StorageAdvice(*rc); fact != "" {
+		c.add(lintNote, pc.Line, "storage-row-size", object, fact, hint)
 	}
 }
 
-// widths adds the limits of character types, which sealsql's own catalog leaves
-// out for Postgres.
-func widths(ctx context.Context, db *sql.DB, name, dialect string, rel *sqlplan.Relation) error {
-	if dialect != "postgres" {
-		return nil
-	}
-	rows, err := db.QueryContext(ctx, "SELECT column_name, character_maximum_length FROM information_schema.columns WHERE table_schema = $1 AND table_name = $2 AND character_maximum_length IS NOT NULL", rel.Schema, rel.Name)
-	if err != nil {
-		return fmt.Errorf("the columns of %s cannot be read: %w", name, err)
-	}
-	defer func() { _ = rows.Close() }() // Err reports what matters
-	for rows.Next() {
-		var column string
-		var n int
-		if err := rows.Scan(&column, &n); err != nil {
-			return err
-		}
-		for i := range rel.Columns {
-			if rel.Columns[i].Name == column {
-				rel.Columns[i].Type += sprintf("(%d)", n)
-			}
+// withWidths adds the limits of character types to the types' names.
+func withWidths(rel *sqlplan.Relation) {
+	for i := range rel.Columns {
+		if c := &rel.Columns[i]; c.Full != "" && strings.HasPrefix(c.Type, "character") {
+			c.Type = c.Full
 		}
 	}
-	return rows.Err()
 }
 
 // storageOf reads a type as the catalogs write it; width is 0 where there is no

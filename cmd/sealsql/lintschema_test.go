@@ -7,6 +7,7 @@ import (
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/driver/postgres"
 	"github.com/sealsql/sealsql/internal/server"
+	serverpostgres "github.com/sealsql/sealsql/internal/server/postgres"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/policy"
 	"github.com/sealsql/sealsql/sealtest"
@@ -57,7 +58,7 @@ tables:
 					t.Fatal(err)
 				}
 				c := tableCheck{linter: &linter{policy: p}, t: p.Tables()[0], name: "t", rel: &sqlplan.Relation{Columns: []sqlplan.RelationColumn{{Name: "id", Type: "uuid"}}},
-					types: []server.KeyType{server.KeyUUID}, dialect: "postgres"}
+					types: []server.KeyType{server.KeyUUID}, server: serverpostgres.Server{}}
 				n, exact := c.size(c.t.Columns[0])
 				over := n - len(sealed.([]byte))
 				slack := 0

@@ -197,7 +197,7 @@ var allowed = map[string][]string{
 	},
 
 	"sealtest": {
-		"alert", "codec", "codec/rawaes", "driver", "internal/seal", "policy",
+		"alert", "codec", "codec/rawaes", "driver", "internal/seal", "internal/server", "policy",
 		"github.com/aws/aws-sdk-go-v2/aws",
 		"github.com/aws/aws-sdk-go-v2/credentials",
 		"github.com/aws/aws-sdk-go-v2/service/kms",

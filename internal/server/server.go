@@ -41,6 +41,9 @@ type Server interface {
 	// through other views.
 	Readers(ctx context.Context, db *sql.DB, rules *sqlplan.Rules) ([]*sqlplan.Relation, error)
 
+	// Dependents lists the triggers, generated columns, checks and indexes of a table.
+	Dependents(ctx context.Context, db *sql.DB, schema, table string) ([]Dependent, error)
+
 	// Planner returns a planner for the session's settings.
 	Planner(rules *sqlplan.Rules, catalog sqlplan.Catalog, s Session) Planner
 	// Arguments takes the driver's own options out of args: what is not a
@@ -71,6 +74,11 @@ type Server interface {
 	BranchKeySQL() branchkey.SQL
 	// Jobs returns the SQL of jobs that move a column's values.
 	Jobs() Jobs
+	// BinaryType is the type of a column that holds ciphertexts as bytes.
+	BinaryType() string
+	// StorageAdvice is what should be known of a column that holds ciphertexts,
+	// and a hint; both are empty if there is nothing.
+	StorageAdvice(c sqlplan.RelationColumn) (fact, hint string)
 	// TypeName is the DatabaseTypeName that a column of plaintexts of the given
 	// policy type reports.
 	TypeName(policyType string) string

@@ -53,6 +53,14 @@ type Dialect interface {
 	// defaults, or "" if the dialect lets the server make keys during INSERT.
 	Evaluate(r *Relation, columns []RelationColumn, rows int) string
 
+	// GivesDefault reports whether a whole number that stands as a column's default
+	// may be taken as if the statement gave it.
+	GivesDefault() bool
+
+	// ValuesSeeRow is true if an expression of VALUES may name the row's other
+	// columns (MySQL).
+	ValuesSeeRow() bool
+
 	// SameType reports whether a value cast to castType keeps its identity
 	// when it is stored in or compared with a column of columnType.
 	SameType(castType, columnType string) bool

@@ -270,10 +270,10 @@ func (in *insertion) rows(sc *scope) {
 // valueScope is what an expression of VALUES sees: MySQL lets it refer to the
 // row's other columns.
 func (in *insertion) valueScope(sc *scope) *scope {
-	if in.a.d.NumberedPlaceholders() {
-		return &scope{parent: sc.parent, ctes: sc.ctes, nodes: sc.nodes, writes: true}
+	if in.a.d.ValuesSeeRow() {
+		return in.t.scope
 	}
-	return in.t.scope
+	return &scope{parent: sc.parent, ctes: sc.ctes, nodes: sc.nodes, writes: true}
 }
 
 // given lists what one row gives for the context sources.

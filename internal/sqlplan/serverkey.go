@@ -44,7 +44,7 @@ func (k *serverColumns) omitted(p pins, n, i int) {
 	rc := k.column(i)
 	switch {
 	case rc == nil || rc.Generated:
-	case wholeNumber(rc.Default) && !k.in.a.d.NumberedPlaceholders():
+	case wholeNumber(rc.Default) && k.in.a.d.GivesDefault():
 		// A server that cannot be asked for its defaults shows them.
 		p[i] = value{kind: valueGiven, cells: []Expr{&Constant{Span: k.in.s.Target.Span, Value: Literal{Kind: LiteralInteger, Text: rc.Default}}}}
 	case rc.Default != "" || rc.Identity != "" || rc.AutoIncrement:

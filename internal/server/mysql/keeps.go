@@ -147,3 +147,14 @@ func (Server) Capacity(c sqlplan.RelationColumn) (bytes int, limited bool) {
 	}
 	return 0, false
 }
+
+// BinaryType implements [server.Server].
+func (Server) BinaryType() string { return "blob" }
+
+// StorageAdvice implements [server.Server].
+func (Server) StorageAdvice(c sqlplan.RelationColumn) (fact, hint string) {
+	if width, _ := server.Modifiers(c.Type); width > 0 && strings.HasPrefix(c.Type, "varchar") {
+		return "a wide VARCHAR counts against MySQL's row size of 65,535 bytes", "TEXT lies outside it"
+	}
+	return "", ""
+}

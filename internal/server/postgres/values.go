@@ -226,3 +226,9 @@ func canonicalBytea(s string) (string, error) {
 	}
 	return hex.EncodeToString(raw), nil
 }
+
+// BinaryType implements [server.Server].
+func (Server) BinaryType() string { return "bytea" }
+
+// StorageAdvice implements [server.Server].
+func (Server) StorageAdvice(sqlplan.RelationColumn) (fact, hint string) { return "", "" }

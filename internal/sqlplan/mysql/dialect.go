@@ -151,6 +151,12 @@ func castName(c sqlplan.RelationColumn) string {
 	return strings.Replace(strings.ToLower(c.Full), "timestamp", "datetime", 1)
 }
 
+// GivesDefault implements [sqlplan.Dialect].
+func (d *dialect) GivesDefault() bool { return true }
+
+// ValuesSeeRow implements [sqlplan.Dialect].
+func (d *dialect) ValuesSeeRow() bool { return true }
+
 // SameType implements [sqlplan.Dialect]. Casts to character types keep text as
 // it is; every other cast may change what a value is.
 func (d *dialect) SameType(castType, columnType string) bool {

@@ -154,6 +154,12 @@ func (d *dialect) Evaluate(r *sqlplan.Relation, columns []sqlplan.RelationColumn
 
 func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
+// GivesDefault implements [sqlplan.Dialect].
+func (d *dialect) GivesDefault() bool { return false }
+
+// ValuesSeeRow implements [sqlplan.Dialect].
+func (d *dialect) ValuesSeeRow() bool { return false }
+
 // SameType implements [sqlplan.Dialect].
 func (d *dialect) SameType(castType, columnType string) bool {
 	return castType == columnType || textual(castType) && textual(columnType) || whole(castType) && whole(columnType)
