@@ -130,6 +130,7 @@ var allowed = map[string][]string{
 	"internal/server/postgres": {
 		"codec/branchkey", "fault", "internal/server", "internal/sqlplan", "internal/sqlplan/postgres",
 		"github.com/jackc/pgx/v5",
+		"github.com/jackc/pgx/v5/pgconn",
 		"github.com/jackc/pgx/v5/stdlib",
 	},
 
