@@ -134,6 +134,9 @@ func (e *Engine) StartOn(ctx context.Context, db *sql.DB) error {
 	}
 	catalog.settled()
 	e.planner = e.config.Server.Planner(e.rules, catalog, e.session)
+	if err := e.planner.Check(); err != nil {
+		return err
+	}
 	e.values = e.config.Server.Values(e.session, nil, nil)
 	e.ready.Store(true)
 	return nil

@@ -40,6 +40,9 @@ func (e *Engine) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) {
 	if err == nil {
 		err = e.verifiable(plan)
 	}
+	if err == nil && len(plan.Attaches) > 0 {
+		e.plans.clear() // texts that name the relation mean another thing now
+	}
 	if err != nil {
 		err = planError(err)
 		if errors.Is(err, fault.ErrCatalog) {

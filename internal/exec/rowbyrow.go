@@ -14,12 +14,17 @@ import (
 // rowByRow locks and reads the rows that an UPDATE will write, seals a value
 // for each, and writes them in one statement.
 func (s *steps) rowByRow(ctx context.Context, r *sqlplan.RowByRow, end finish) error {
-	counts, found := make([]int, len(r.Tables)), 0
+	counts, found, read := make([]int, len(r.Tables)), 0, 0
 	s.groups = make([]group, len(r.Tables))
 	for i, p := range r.Tables {
 		rows, err := s.lockRows(ctx, p)
 		if err != nil {
 			return err
+		}
+		read += len(rows)
+		rows = distinct(rows, len(p.Table.RowKey))
+		if len(rows) > p.MaxRows {
+			return tooMany(p)
 		}
 		s.groups[i].rows, counts[i], found = rows, len(rows), found+len(rows)
 	}
@@ -33,9 +38,32 @@ func (s *steps) rowByRow(ctx context.Context, r *sqlplan.RowByRow, end finish) e
 			return err
 		}
 	}
+	if r.Counted && !(r.CountsChanges && s.sealsNull()) {
+		s.locked = read
+	}
 	t := r.Build(counts...)
 	text, args := s.bind(&t, s.run.Args.Options, nil)
 	return end(ctx, text, args, s.run.Plan.Results)
+}
+
+// sealsNull reports whether NULL is written for a value: the row may hold it already.
+func (s *steps) sealsNull() bool {
+	for _, g := range s.groups {
+		for _, row := range g.sealed {
+			if slices.Contains(row, nil) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// allWritten fails unless as many rows were written as were locked.
+func (s *steps) allWritten(written int64) error {
+	if s.locked == 0 || written == int64(s.locked) {
+		return nil
+	}
+	return fmt.Errorf("%w: %d rows were locked for the statement and %d were written; roll back", fault.ErrTableChanged, s.locked, written)
 }
 
 // lockRows locks and reads the rows of one table.
@@ -45,15 +73,16 @@ func (s *steps) lockRows(ctx context.Context, r *sqlplan.LockedTable) ([][]any, 
 	if err == nil {
 		err = width(rows, len(r.Table.RowKey)+len(r.Table.Sources)+len(r.Old))
 	}
-	if err == nil {
-		rows = distinct(rows, len(r.Table.RowKey))
-	}
-	if err == errTooManyRows || err == nil && len(rows) > r.MaxRows {
-		return nil, &fault.RefusedError{Object: r.Table.Name,
-			What: fmt.Sprintf("the statement writes protected values of more than %d rows", r.MaxRows),
-			Hint: "narrow its WHERE, or raise max_rows_per_statement of the table in the policy"}
+	if err == errTooManyRows {
+		return nil, tooMany(r)
 	}
 	return rows, err
+}
+
+func tooMany(r *sqlplan.LockedTable) error {
+	return &fault.RefusedError{Object: r.Table.Name,
+		What: fmt.Sprintf("the statement writes protected values of more than %d rows", r.MaxRows),
+		Hint: "narrow its WHERE, or raise max_rows_per_statement of the table in the policy"}
 }
 
 // lockedMost bounds the rows that are read: a join repeats some.

@@ -15,9 +15,11 @@ import (
 type steps struct {
 	*binding
 	run Run
+	// locked is how many rows the last text must write, if not 0.
+	locked int
 }
 
-func (r Run) steps() *steps { return &steps{r.binding(), r} }
+func (r Run) steps() *steps { return &steps{binding: r.binding(), run: r} }
 
 // finish sends the statement that a route ends in.
 type finish func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) error
@@ -33,6 +35,11 @@ func (s *steps) exec(ctx context.Context) (sqldriver.Result, error) {
 		res, err = s.run.Base.Exec(ctx, text, args)
 		if err == nil && after != nil {
 			err = s.sealInserted(ctx, after, res)
+		}
+		if err == nil && s.locked > 0 {
+			if n, unknown := res.RowsAffected(); unknown == nil {
+				err = s.allWritten(n)
+			}
 		}
 		return err
 	})
@@ -73,6 +80,11 @@ func (s *steps) query(ctx context.Context) (Answer, error) {
 				return fmt.Errorf("%w: it was carried out, but its result is withheld because it does not have the expected columns", fault.ErrTableChanged)
 			}
 			return fmt.Errorf("%w: its result is withheld because it does not have the expected columns; roll back and run it again", fault.ErrTableChanged)
+		}
+		if len(base.Columns()) > 0 {
+			if err := s.allWritten(int64(len(all))); err != nil {
+				return err
+			}
 		}
 		answer = Answer{Rows: base, Buffer: all, Sets: results, Engine: s.engine}
 		return nil

@@ -97,6 +97,8 @@ type Server interface {
 
 // Planner plans one SQL text. Implementations are safe for concurrent use.
 type Planner interface {
+	// Check fails if a name of the rules cannot be a name on the server.
+	Check() error
 	Plan(ctx context.Context, text string) (*sqlplan.Plan, error)
 }
 

@@ -246,6 +246,10 @@ type RowByRow struct {
 	// order in which Lock returned them. At least one number is positive; a
 	// statement that locks no row is sent as Empty instead.
 	Build func(rows ...int) Template
+	// Counted is true if the server reports every row that the text of Build
+	// writes, once. CountsChanges is true if rows to which a value is written
+	// that they hold already, NULL, are not among them.
+	Counted, CountsChanges bool
 	// Empty writes nothing but returns what the server returns for a
 	// statement that hits no row (command tag, columns of RETURNING).
 	Empty Template

@@ -35,7 +35,23 @@ func (a *analysis) updateRowByRow(all []*updating) {
 	if a.err != nil {
 		return
 	}
-	a.take(&RowByRow{Tables: tables}, all[0].s.Span) // its text is built when every change of it is known
+	a.take(&RowByRow{Tables: tables, Counted: all[0].counted() && len(all) == 1, CountsChanges: a.d.SetsInOrder()}, all[0].s.Span) // its text is built when every change of it is known
+}
+
+// counted reports whether each row that is written is reported, once.
+func (u *updating) counted() bool {
+	if _, single := u.s.Targets[0].(*TableRef); !single || len(u.s.From) > 0 || u.s.Ignore {
+		return false // a join may repeat rows, IGNORE may pass over one
+	}
+	if !u.a.d.SetsInOrder() {
+		return true
+	}
+	for _, w := range u.work {
+		if !w.leaf.direct {
+			return false // a row may keep what it has
+		}
+	}
+	return true
 }
 
 // buildRows sets what writes the rows.

@@ -2,7 +2,10 @@ package sqlplan
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -19,6 +22,36 @@ type Rules struct {
 	MaxDepth int
 
 	attached attachments
+}
+
+// CheckNames returns an error that lists the names of the rules which fits
+// rejects: the server would read them as other names, and what they are meant to
+// protect would go in clear.
+func (r *Rules) CheckNames(fits func(name string) bool, limit string) error {
+	var bad []string
+	check := func(what string, names ...string) {
+		for _, n := range names {
+			if n != "" && !fits(n) {
+				bad = append(bad, what+" "+strconv.Quote(n))
+			}
+		}
+	}
+	for _, t := range r.Tables {
+		check("schema", t.Schema)
+		check("table", t.Name)
+		for _, c := range t.Columns {
+			check("column", c.Name)
+		}
+		check("column", t.Sources...)
+	}
+	for _, v := range r.Views {
+		check("schema", v.Schema)
+		check("view", v.Name)
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	return fmt.Errorf("sealsql: the policy names what no %s can be called: %s; write the name as the server has it", limit, strings.Join(bad, ", "))
 }
 
 // attachments are relations that planned texts make partitions or children of

@@ -17,6 +17,8 @@ package mysql
 
 import (
 	"context"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
@@ -34,6 +36,7 @@ type Options struct {
 type Planner struct {
 	guard guard
 	core  *sqlplan.Planner
+	rules *sqlplan.Rules
 }
 
 // New returns a planner. The rules and the catalog must not change.
@@ -43,7 +46,21 @@ func New(rules *sqlplan.Rules, catalog sqlplan.Catalog, opts Options) *Planner {
 	if depth <= 0 {
 		depth = sqlplan.DefaultMaxDepth
 	}
-	return &Planner{guard: guard{modes: m}, core: sqlplan.New(rules, catalog, &dialect{modes: m, maxDepth: depth})}
+	return &Planner{guard: guard{modes: m}, core: sqlplan.New(rules, catalog, &dialect{modes: m, maxDepth: depth}), rules: rules}
+}
+
+// maxName is the most characters of a name.
+const maxName = 64
+
+// Check fails if a name of the rules is longer than the servers' names, has
+// characters that theirs have not, or ends in a space.
+func (p *Planner) Check() error {
+	return p.rules.CheckNames(func(name string) bool {
+		if !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxName || strings.HasSuffix(name, " ") {
+			return false
+		}
+		return !strings.ContainsFunc(name, func(r rune) bool { return r == 0 || r > 0xFFFF })
+	}, "table or column of MySQL (at most 64 characters of the basic plane, no space at the end)")
 }
 
 // Plan analyses one text. The error is a [*sqlplan.Refusal], the context's

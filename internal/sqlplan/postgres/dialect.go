@@ -17,7 +17,18 @@ import (
 )
 
 // Planner plans texts. It is safe for concurrent use.
-type Planner struct{ core *sqlplan.Planner }
+type Planner struct {
+	core  *sqlplan.Planner
+	rules *sqlplan.Rules
+}
+
+// Check fails if a name of the rules is longer than the names that the server
+// keeps, or not in UTF-8.
+func (p *Planner) Check() error {
+	return p.rules.CheckNames(func(name string) bool {
+		return len(name) <= maxName && utf8.ValidString(name) && !strings.Contains(name, "\x00")
+	}, "relation or column of Postgres (at most 63 bytes)")
+}
 
 // Plan analyses one text. The error is a [*sqlplan.Refusal], the context's
 // error, or what the catalog returned.
@@ -43,7 +54,7 @@ func New(rules *sqlplan.Rules, catalog sqlplan.Catalog) *Planner {
 	if depth <= 0 {
 		depth = sqlplan.DefaultMaxDepth
 	}
-	return &Planner{sqlplan.New(rules, catalog, &dialect{maxDepth: depth})}
+	return &Planner{sqlplan.New(rules, catalog, &dialect{maxDepth: depth}), rules}
 }
 
 type dialect struct{ maxDepth int }
