@@ -282,7 +282,7 @@ func (in *insertion) keyCheckRow(checks *KeyChecks, n int, r ValuesRow) {
 		}
 		parts = append(parts, textPart(a.exactText(t, s, a.d.Quote(s))))
 	}
-	name := a.text[in.s.Target.NameSpan.Start:in.s.Target.NameSpan.End]
+	name := a.nameOf(in.s.Target)
 	parts = append(parts, textPart(" FROM "+name+" WHERE "))
 	for i, key := range t.RowKey {
 		j := in.at(key)

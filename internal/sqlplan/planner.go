@@ -204,6 +204,7 @@ type analysis struct {
 	executes  bool
 	opaque    bool // a statement returns rows of which nothing is known
 	relations map[string]*Relation
+	resolved  map[int]string // by the name's place: the schema that was written before it
 	implied   []*Relation
 	attached  []*Relation
 }

@@ -228,7 +228,7 @@ func (k *serverColumns) insertThenSeal(key *ServerKey, columns []RelationColumn)
 		if len(in.rowSeals[n]) == 0 {
 			continue
 		}
-		parts := []part{textPart("UPDATE " + a.text[in.s.Target.NameSpan.Start:in.s.Target.NameSpan.End] + " SET ")}
+		parts := []part{textPart("UPDATE " + a.nameOf(in.s.Target) + " SET ")}
 		for i, seal := range in.rowSeals[n] {
 			if i > 0 {
 				parts = append(parts, textPart(", "))

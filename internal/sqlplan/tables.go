@@ -100,8 +100,12 @@ func (a *analysis) inSearchPath(t *TableRef, anywhere *Table) *Table {
 	if rel != nil {
 		for _, c := range a.p.rules.Tables {
 			if a.d.SameTable(c.Name, t.Name) && c.Schema != "" && a.d.SameTable(c.Schema, rel.Schema) {
+				a.resolve(t, rel.Schema)
 				return c
 			}
+		}
+		if anywhere != nil {
+			a.resolve(t, rel.Schema) // it must not come to mean the table of the other schema
 		}
 	}
 	if anywhere == nil {
