@@ -66,7 +66,7 @@ func (c *connBase) InTx(ctx context.Context) (bool, error) {
 	if c.inTx {
 		return true, nil
 	}
-	return c.ctor.server.InTransaction(ctx, c.base)
+	return c.session.InTx(ctx, c.ctor.server, c.base)
 }
 
 func firstError(errs ...error) error {

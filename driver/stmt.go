@@ -80,7 +80,7 @@ func preparedText(plan *sqlplan.Plan, query string) string {
 // current makes sure that the statement follows the policy in force.
 func (s *stmt) current(ctx context.Context) error {
 	s.conn.session.Note(s.plan)
-	if s.conn.engine() == s.engine && !s.conn.session.Changed() {
+	if s.conn.session.Keeps(s.plan, s.engine, s.conn.engine(), s.conn.base) {
 		return nil
 	}
 	e, plan, err := s.conn.plan(ctx, s.text)
@@ -118,7 +118,9 @@ func (s *stmt) Exec(args []sqldriver.Value) (sqldriver.Result, error) {
 		return nil, err
 	}
 	if !s.plan.Protected {
-		return s.base.Exec(args)
+		res, err := s.base.Exec(args)
+		s.conn.session.Sent(err)
+		return res, err
 	}
 	return s.conn.execPlan(ctx, s.engine, s.plan, s.execBase, server.Arguments{Text: s.text, Params: named(args), Prepared: true})
 }
@@ -132,7 +134,9 @@ func (s *stmt) Query(args []sqldriver.Value) (sqldriver.Rows, error) {
 		if err := s.describe(ctx); err != nil {
 			return nil, err
 		}
-		return s.base.Query(args)
+		rows, err := s.base.Query(args)
+		s.conn.session.Sent(err)
+		return rows, err
 	}
 	return s.conn.queryPlan(ctx, s.engine, s.plan, s.queryBase, server.Arguments{Text: s.text, Params: named(args), Prepared: true})
 }
@@ -143,7 +147,9 @@ func (s *stmtExecer) ExecContext(ctx context.Context, args []sqldriver.NamedValu
 		return nil, err
 	}
 	if !s.plan.Protected {
-		return s.base.(sqldriver.StmtExecContext).ExecContext(ctx, args)
+		res, err := s.base.(sqldriver.StmtExecContext).ExecContext(ctx, args)
+		s.conn.session.Sent(err)
+		return res, err
 	}
 	return s.conn.execPlan(ctx, s.engine, s.plan, st.execBase, server.Arguments{Text: s.text, Params: args, Prepared: true})
 }
@@ -157,7 +163,9 @@ func (s *stmtQueryer) QueryContext(ctx context.Context, args []sqldriver.NamedVa
 		if err := st.describe(ctx); err != nil {
 			return nil, err
 		}
-		return s.base.(sqldriver.StmtQueryContext).QueryContext(ctx, args)
+		rows, err := s.base.(sqldriver.StmtQueryContext).QueryContext(ctx, args)
+		s.conn.session.Sent(err)
+		return rows, err
 	}
 	return s.conn.queryPlan(ctx, s.engine, s.plan, st.queryBase, server.Arguments{Text: s.text, Params: args, Prepared: true})
 }

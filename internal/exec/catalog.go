@@ -22,6 +22,8 @@ type Catalog struct {
 	db     *sql.DB // nil if static
 	// borrowed is true for a db that is not the catalog's to close.
 	borrowed bool
+	// database is what an unqualified name is looked up in; empty for the connections' own.
+	database string
 	static   map[string]*sqlplan.Relation
 
 	version atomic.Uint64
@@ -94,6 +96,9 @@ func (c *Catalog) Relation(ctx context.Context, schema, name string) (*sqlplan.R
 		return c.static[relationKey("", name)], nil
 	}
 	version := c.version.Load()
+	if schema == "" {
+		schema = c.database
+	}
 	r, err := c.server.Relation(ctx, c.db, schema, name)
 	if err != nil {
 		return nil, fmt.Errorf("%w: reading relation %s: %w", fault.ErrCatalog, name, err)
@@ -212,11 +217,16 @@ func (c *Catalog) Close() error {
 	return c.db.Close()
 }
 
-// of is a catalog that asks db, and takes over the list of views.
-func (c *Catalog) of(db *sql.DB) *Catalog {
+// of is a catalog of a session, which db reaches, with the list of views as last
+// read. Where a database in use decides what names mean, the catalog's own
+// connections answer: the session's settings bound or convert what it reads.
+func (c *Catalog) of(db *sql.DB, database string) *Catalog {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	forked := &Catalog{server: c.server, db: db, relations: make(map[string]*sqlplan.Relation), readers: c.readers}
+	forked := &Catalog{server: c.server, db: db, borrowed: true, relations: make(map[string]*sqlplan.Relation), readers: c.readers}
+	if database != "" {
+		forked.db, forked.database = c.db, database
+	}
 	forked.version.Store(c.version.Load())
 	return forked
 }

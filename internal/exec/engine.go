@@ -18,6 +18,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -50,6 +51,8 @@ type Engine struct {
 	columns map[*sqlplan.Column]*seal.Column
 	tables  map[*sqlplan.Table]*seal.Table
 	plans   *planCache
+	// outside is true if a name of the policy is not ASCII.
+	outside bool
 	// maxRows and maxBytes bound what is read ahead.
 	maxRows, maxBytes int
 
@@ -87,6 +90,7 @@ func New(c Config) (*Engine, error) {
 	for _, v := range c.Policy.Views() {
 		for _, t := range e.rules.Tables {
 			if e.tables[t].Label == v.Table {
+				e.outside = e.outside || !ascii(v.Name)
 				e.rules.Views = append(e.rules.Views, sqlplan.View{Schema: v.Schema, Name: v.Name, Table: t})
 			}
 		}
@@ -102,6 +106,7 @@ func (e *Engine) addTable(t *seal.Table) {
 		e.columns[col] = c
 	}
 	e.tables[table] = t
+	e.outside = e.outside || !ascii(table.Name) || slices.ContainsFunc(table.Columns, func(c *sqlplan.Column) bool { return !ascii(c.Name) })
 	e.rules.Tables = append(e.rules.Tables, table)
 }
 

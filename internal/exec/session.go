@@ -4,31 +4,42 @@ import (
 	"context"
 	"database/sql"
 	sqldriver "database/sql/driver"
+	"unicode/utf8"
 
+	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
-// Session plans the texts of one connection. The zero value is that of a connection
-// that was just opened. It is used by one goroutine at a time.
+// Session plans the texts of one connection by the settings that its session has. The
+// zero value is that of a connection that was just opened. It is used by one
+// goroutine at a time.
 //
-// Most connections keep the settings they were opened with, and share plans. A
-// connection on which a text changed what names mean or how texts are read (the
-// search path, the role, sql_mode, a temporary table) asks its own session whenever a
-// text names a protected table: such settings come and go with transactions.
+// The settings are the server's answer, never a guess from texts: the DSN, another
+// client, a role or a stored program may have set them. They are asked for before the
+// first text that names something protected, and again after each text that may have
+// changed them ([sqlplan.Plan.Doubt]). A session like the engine's shares its plans.
 type Session struct {
-	changed bool
-	db      *sql.DB // lends the connection, to ask its session
+	known server.Session
+	// fresh is true while known is what the session has; moved is true from a text
+	// that may have changed the session until it was read where nothing takes the
+	// change back.
+	fresh, moved bool
+	// mine plans by known; nil if the engine that it was made from, of, does.
+	mine, of *Engine
+	db       *sql.DB // lends the connection, to ask its session
+	failed   bool
 }
 
 // Plan returns the plan for a text on the connection, and the engine that made it: e
-// itself, or one for the session's settings that serves this statement alone.
+// itself, or one for the session's settings.
 func (s *Session) Plan(ctx context.Context, e *Engine, base sqldriver.Conn, d sqldriver.Driver, text string) (*Engine, *sqlplan.Plan, error) {
 	plan, err := e.Plan(ctx, text)
-	if s.changed && (err != nil || plan.Named) {
-		if s.db == nil {
-			s.db = Lend(base, d)
+	if err != nil || plan.Named || e.spelt(text) {
+		mine, failed := s.engine(ctx, e, base, d)
+		if failed == nil && s.known.Charset != "" && e.spelt(text) {
+			failed = &fault.RefusedError{What: "the session's character set is " + s.known.Charset + ", in which a name outside ASCII may be spelt otherwise than in the policy", Hint: "use UTF-8 in the DSN"}
 		}
-		mine, failed := e.forSession(ctx, s.db)
 		if failed != nil {
 			return nil, nil, failed
 		}
@@ -43,15 +54,88 @@ func (s *Session) Plan(ctx context.Context, e *Engine, base sqldriver.Conn, d sq
 	return e, plan, err
 }
 
-// Note remembers that a plan's text is about to change the session.
+// engine returns an engine that plans by the session's settings, e itself if they are
+// its own. It fails if sealsql cannot work under them.
+func (s *Session) engine(ctx context.Context, e *Engine, base sqldriver.Conn, d sqldriver.Driver) (*Engine, error) {
+	if e.config.Catalog.db == nil {
+		return e, nil // nothing is asked of a server
+	}
+	if !s.Certain(e, base) {
+		if s.db == nil {
+			s.db = Lend(base, d)
+		}
+		if err := s.ask(ctx, e, base); err != nil {
+			return nil, err
+		}
+	}
+	if s.known.Unfit != "" {
+		return nil, &fault.RefusedError{What: s.known.Unfit, Hint: s.known.Hint}
+	}
+	if s.of != e {
+		s.of, s.mine = e, nil
+		if s.known != e.session {
+			s.mine = e.forSession(s.db, s.known)
+		}
+	}
+	if s.mine != nil {
+		return s.mine, nil
+	}
+	return e, nil
+}
+
+// ask reads the session's settings.
+func (s *Session) ask(ctx context.Context, e *Engine, base sqldriver.Conn) error {
+	known, err := e.config.Server.Session(ctx, s.db)
+	if err != nil {
+		s.fresh = false
+		return err
+	}
+	settled := !s.moved || e.config.Server.Settled(base)
+	s.known, s.fresh, s.moved, s.of, s.mine = known, settled, s.moved && !settled, nil, nil
+	return nil
+}
+
+// Certain reports whether the settings of the session are known without asking.
+func (s *Session) Certain(e *Engine, base sqldriver.Conn) bool {
+	return e.config.Catalog.db == nil || s.fresh && e.config.Server.Reported(base, s.known)
+}
+
+// Keeps reports whether made, which planned a statement for the session when e was in
+// force, would plan it again.
+func (s *Session) Keeps(plan *sqlplan.Plan, made, e *Engine, base sqldriver.Conn) bool {
+	switch {
+	case !plan.Named || e.config.Catalog.db == nil:
+		return made == e
+	case s.of != e || !s.Certain(e, base):
+		return false
+	case s.mine != nil:
+		return made == s.mine
+	}
+	return made == e
+}
+
+// Note remembers that a plan's text is about to be sent, which may change the session.
 func (s *Session) Note(plan *sqlplan.Plan) {
-	if plan.Session {
-		s.changed = true
+	if plan.Session || plan.Doubt {
+		s.fresh, s.moved = false, true
 	}
 }
 
-// Changed reports whether a text changed the session's settings.
-func (s *Session) Changed() bool { return s.changed }
+// Sent takes note of what a text of the connection ended in. An error may hide that a transaction
+// began or ended.
+func (s *Session) Sent(err error) {
+	s.failed = s.failed || err != nil && err != sqldriver.ErrSkip
+}
+
+// InTx reports whether the connection is in a transaction that database/sql does not
+// know of.
+func (s *Session) InTx(ctx context.Context, srv server.Server, base sqldriver.Conn) (bool, error) {
+	open, err := srv.InTransaction(ctx, base, s.failed)
+	if err == nil {
+		s.failed = false
+	}
+	return open, err
+}
 
 // Close ends the session. It leaves the connection open.
 func (s *Session) Close() {
@@ -60,21 +144,29 @@ func (s *Session) Close() {
 	}
 }
 
-// forSession returns an engine that plans by the settings and the catalog of the
-// session that db reaches: e itself if they are its own.
-func (e *Engine) forSession(ctx context.Context, db *sql.DB) (*Engine, error) {
-	s, err := e.config.Server.Session(ctx, db)
-	if err != nil {
-		return nil, err
-	}
-	if s == e.session {
-		return e, nil
-	}
-	mine := &Engine{config: e.config, funnel: e.funnel, rules: e.rules, columns: e.columns, tables: e.tables,
-		plans: newPlanCache(1, cachedTextBytes), maxRows: e.maxRows, maxBytes: e.maxBytes, starting: make(chan struct{}, 1), session: s}
-	mine.config.Catalog = e.config.Catalog.of(db)
+// forSession returns an engine that plans by the settings of a session, and by its
+// catalog, which db reaches.
+func (e *Engine) forSession(db *sql.DB, s server.Session) *Engine {
+	mine := &Engine{config: e.config, funnel: e.funnel, rules: e.rules, columns: e.columns, tables: e.tables, outside: e.outside,
+		plans: newPlanCache(cachedTexts/16, cachedTextBytes/16), maxRows: e.maxRows, maxBytes: e.maxBytes, starting: make(chan struct{}, 1), session: s}
+	mine.config.Catalog = e.config.Catalog.of(db, s.Database)
 	mine.planner = e.config.Server.Planner(e.rules, mine.config.Catalog, s)
 	mine.values = e.config.Server.Values(s, nil, nil)
 	mine.ready.Store(true)
-	return mine, nil
+	return mine
+}
+
+// spelt reports whether a text may spell one of the policy's names outside ASCII: a
+// session in another character set than UTF-8 has other bytes for it.
+func (e *Engine) spelt(text string) bool {
+	return e.outside && !ascii(text)
+}
+
+func ascii(text string) bool {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }

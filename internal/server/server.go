@@ -27,11 +27,18 @@ type Server interface {
 	Recognises(base sqldriver.Driver) bool
 
 	// Session reads the settings of a connection that change how texts are
-	// read. It fails if sealsql cannot work under them.
+	// read, in one exchange.
 	Session(ctx context.Context, db *sql.DB) (Session, error)
+	// Reported reports whether s agrees with what the server said of the
+	// connection's session with its last answers. It takes no exchange.
+	Reported(base sqldriver.Conn, s Session) bool
+	// Settled reports whether settings that were just read stay until a text
+	// changes them: some servers take changes back when a transaction ends.
+	Settled(base sqldriver.Conn) bool
 	// InTransaction reports whether the connection is in a transaction that
-	// database/sql does not know of (BEGIN sent as text).
-	InTransaction(ctx context.Context, base sqldriver.Conn) (bool, error)
+	// database/sql does not know of (BEGIN sent as text). doubt says that the last
+	// answer was an error, with which a server does not say it.
+	InTransaction(ctx context.Context, base sqldriver.Conn, doubt bool) (bool, error)
 
 	// Relation describes a relation, or returns nil if there is none.
 	Relation(ctx context.Context, db *sql.DB, schema, name string) (*sqlplan.Relation, error)
@@ -124,8 +131,18 @@ type Session struct {
 	// AutoIncrementIncrement is MySQL's auto_increment_increment, at least 1.
 	AutoIncrementIncrement int64
 	// Path is what decides which relation an unqualified name means: the
-	// search path, the role and temporary tables, or the database in use.
+	// schemas that are searched, temporary tables and the role, or the database in use.
 	Path string
+	// Database is the database in use, where unqualified names mean its tables.
+	Database string
+	// SearchPath is the setting, where the server reports its changes.
+	SearchPath string
+	// Charset is the character set of texts and arguments, Results that of
+	// result sets, both in lower case; empty if they are UTF-8 or unknown.
+	Charset, Results string
+	// Unfit says why sealsql cannot read texts as this session's server does, and Hint
+	// what to do about it. Empty if it can.
+	Unfit, Hint string
 	// Wire is how the base driver writes and reads points in time.
 	Wire Wire
 }

@@ -31,6 +31,10 @@ type Plan struct {
 	// connection mean: its search path, its role, its sql_mode.
 	Session bool
 
+	// Doubt is true for a text after which the session may have other settings, or
+	// names other meanings: it sets some, or runs what the text does not show.
+	Doubt bool
+
 	// UserParams is how many arguments the user passes (driver.Stmt's
 	// NumInput), or -1 when the text does not show it.
 	UserParams int

@@ -4,35 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"regexp"
 	"strings"
 
-	"github.com/sealsql/sealsql/fault"
-	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
-
-// Session reads the settings of a connection like those that statements use:
-// the catalog's connections are made by the same base connector. It fails where
-// arguments change on their way into a column: a ciphertext would be lost.
-func (Server) Session(ctx context.Context, db *sql.DB) (server.Session, error) {
-	s := server.Session{}
-	var converts bool
-	err := db.QueryRowContext(ctx, "SELECT @@SESSION.sql_mode, @@SESSION.auto_increment_increment, COALESCE(DATABASE(), ''), "+
-		"@@SESSION.character_set_connection NOT IN (@@SESSION.character_set_client, 'binary') AND @@SESSION.character_set_client <> 'binary'").
-		Scan(&s.SQLMode, &s.AutoIncrementIncrement, &s.Path, &converts)
-	if err != nil {
-		return s, fmt.Errorf("%w: reading the session's settings: %w", fault.ErrCatalog, err)
-	}
-	if converts {
-		return s, errors.New("sealsql: the session's character_set_connection is not its character_set_client: the server would convert ciphertexts as if they were text; use SET NAMES, which sets both")
-	}
-	if s.Wire, err = readWire(ctx, db); err != nil {
-		return s, fmt.Errorf("%w: learning how the driver writes points in time: %w", fault.ErrCatalog, err)
-	}
-	return s, nil
-}
 
 const relationSQL = `
 SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE LIKE '%VIEW', VERSION() LIKE '%MariaDB%'

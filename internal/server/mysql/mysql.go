@@ -5,7 +5,6 @@ package mysql
 import (
 	"context"
 	sqldriver "database/sql/driver"
-	"errors"
 	"fmt"
 
 	"github.com/go-sql-driver/mysql"
@@ -60,27 +59,6 @@ func (Server) TypeName(policyType string) string {
 // Arguments returns its input: go-sql-driver has no options among arguments.
 func (Server) Arguments(_ context.Context, text string, args []sqldriver.NamedValue) (server.Arguments, error) {
 	return server.Arguments{Text: text, Params: args}, nil
-}
-
-// errNoSavepoint is ER_SP_DOES_NOT_EXIST.
-const errNoSavepoint = 1305
-
-// InTransaction sets a savepoint: outside a transaction the server forgets it
-// at once, which releasing it then shows. That works on every MySQL and MariaDB,
-// for transactions begun in any way, and needs no privilege.
-func (Server) InTransaction(ctx context.Context, c sqldriver.Conn) (bool, error) {
-	x, ok := server.Unwrap(c).(sqldriver.ExecerContext)
-	if !ok {
-		return false, nil
-	}
-	if _, err := x.ExecContext(ctx, "SAVEPOINT sealsql_probe", nil); err != nil {
-		return false, err
-	}
-	_, err := x.ExecContext(ctx, "RELEASE SAVEPOINT sealsql_probe", nil)
-	if me, ok := errors.AsType[*mysql.MySQLError](err); ok && me.Number == errNoSavepoint {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 func (Server) BytesLiteral(b []byte) string { return fmt.Sprintf("x'%x'", b) }

@@ -17,6 +17,25 @@ import (
 // another driver's. The settings are private; a test holds the names to the driver's
 // version.
 func wireOf(base any) (w server.Wire, known bool) {
+	conn, ok := driverConn(base)
+	if !ok {
+		return w, false
+	}
+	field := conn.FieldByName("cfg")
+	if !field.IsValid() || field.Type() != reflect.TypeFor[*mysql.Config]() || field.IsNil() {
+		return w, false
+	}
+	truncate := field.Elem().FieldByName("timeTruncate")
+	if !truncate.IsValid() || truncate.Kind() != reflect.Int64 {
+		return w, false
+	}
+	cfg := (*mysql.Config)(field.UnsafePointer())
+	w = server.Wire{Location: cfg.Loc, Truncate: time.Duration(truncate.Int()), ParsesTime: cfg.ParseTime}
+	return w, true
+}
+
+// driverConn is the struct of a driver's connection, beneath what wraps it.
+func driverConn(base any) (conn reflect.Value, ok bool) {
 	for {
 		switch x := base.(type) {
 		case interface{ Raw() sqldriver.Conn }:
@@ -28,21 +47,11 @@ func wireOf(base any) (w server.Wire, known bool) {
 		}
 		break
 	}
-	conn := reflect.ValueOf(base)
+	conn = reflect.ValueOf(base)
 	if conn.Kind() != reflect.Pointer || conn.IsNil() || conn.Elem().Kind() != reflect.Struct {
-		return w, false
+		return conn, false
 	}
-	field := conn.Elem().FieldByName("cfg")
-	if !field.IsValid() || field.Type() != reflect.TypeFor[*mysql.Config]() || field.IsNil() {
-		return w, false
-	}
-	truncate := field.Elem().FieldByName("timeTruncate")
-	if !truncate.IsValid() || truncate.Kind() != reflect.Int64 {
-		return w, false
-	}
-	cfg := (*mysql.Config)(field.UnsafePointer())
-	w = server.Wire{Location: cfg.Loc, Truncate: time.Duration(truncate.Int()), ParsesTime: cfg.ParseTime}
-	return w, true
+	return conn.Elem(), true
 }
 
 // probes are instants at which most zones differ from each other.

@@ -5,25 +5,9 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"fmt"
 
-	"github.com/sealsql/sealsql/fault"
-	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
-
-// Session fails under standard_conforming_strings = off: string literals
-// would then read otherwise than the parser reads them.
-func (Server) Session(ctx context.Context, db *sql.DB) (server.Session, error) {
-	var conforming, path string
-	if err := db.QueryRowContext(ctx, "SELECT current_setting('standard_conforming_strings'), concat_ws(' ', current_setting('search_path'), current_user, NULLIF(pg_my_temp_schema(), 0))").Scan(&conforming, &path); err != nil {
-		return server.Session{}, fmt.Errorf("%w: reading the session's settings: %w", fault.ErrCatalog, err)
-	}
-	if conforming != "on" {
-		return server.Session{}, errors.New("sealsql: the server's standard_conforming_strings is off, under which sealsql cannot read string literals; set it to on for the role or in the DSN's options")
-	}
-	return server.Session{Path: path}, nil
-}
 
 const relationSQL = `
 SELECT n.nspname, c.relname, c.relkind IN ('v', 'm'), c.oid::bigint

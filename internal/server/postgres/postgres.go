@@ -92,15 +92,6 @@ func rewrite(ctx context.Context, r pgx.QueryRewriter, text string, args []sqldr
 	return a, nil
 }
 
-// InTransaction asks the connection's own state, which the server reports
-// with every answer.
-func (Server) InTransaction(_ context.Context, c sqldriver.Conn) (bool, error) {
-	if x, ok := server.Unwrap(c).(interface{ Conn() *pgx.Conn }); ok {
-		return x.Conn().PgConn().TxStatus() != 'I', nil
-	}
-	return false, nil
-}
-
 // Bytes spells a literal that reads the same whatever standard_conforming_strings,
 // which a function of the server may have changed.
 func (Server) BytesLiteral(b []byte) string { return fmt.Sprintf(`E'\\x%x'::bytea`, b) }

@@ -9,7 +9,11 @@ import (
 // safeCharsets are those under which a byte of ASCII in a text is never part
 // of another character.
 var safeCharsets = wordSet("utf8 utf8mb3 utf8mb4 ascii binary latin1 latin2 latin5 latin7 cp1250 cp1251 cp1256 cp1257 " +
-	"koi8r koi8u greek hebrew")
+	"koi8r koi8u greek hebrew default cp850 cp852 cp866 dec8 hp8 macce macroman keybcs2 armscii8 geostd8 tis620")
+
+// ReadableCharset reports whether this package reads texts of a session with that
+// character_set_client as the server does.
+func ReadableCharset(name string) bool { return safeCharsets[name] && name != "default" }
 
 // safeModes are the names in sql_mode that do not change how a text is read.
 var safeModes = wordSet("allow_invalid_dates error_for_division_by_zero ignore_space no_auto_create_user " +

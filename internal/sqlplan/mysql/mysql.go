@@ -70,8 +70,13 @@ func (p *Planner) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) 
 		return nil, r
 	}
 	plan, err := p.core.Plan(ctx, text)
-	if err != nil || !p.guard.changesSession(text) {
-		return plan, err
+	switch {
+	case err != nil:
+		return nil, err
+	case p.guard.changesSession(text):
+		return plan.ForSession(text, p.guard.statements(text))
+	case p.guard.doubtful(text):
+		return plan.InDoubt(), nil
 	}
-	return plan.ForSession(text, p.guard.statements(text))
+	return plan, nil
 }

@@ -42,6 +42,44 @@ func (g *guard) changesSession(src string) bool {
 	return false
 }
 
+// steady are the verbs of statements that leave the session's settings as they are.
+// What stored functions and triggers set is not among them: the servers take back
+// character_set_client, character_set_connection and sql_mode when a stored program
+// ends, which are what texts are read by.
+var steady = []string{"SELECT", "INSERT", "REPLACE", "UPDATE", "DELETE", "WITH", "TABLE", "VALUES", "SHOW", "EXPLAIN", "DESC", "DESCRIBE",
+	"START", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "TRUNCATE", "CREATE", "ALTER", "OPTIMIZE", "ANALYZE", "CHECK", "CHECKSUM", "REPAIR",
+	"LOCK", "UNLOCK", "FLUSH", "KILL", "GRANT", "REVOKE", "RENAME", "LOAD", "PREPARE", "XA"}
+
+// doubtful reports whether a text may leave the session with other settings than it
+// had: it is not certain that it does not.
+func (g *guard) doubtful(src string) bool {
+	t, err := read(src, g.modes, sqlplan.DefaultMaxDepth)
+	if err != nil {
+		return true
+	}
+	for _, c := range t.comments {
+		if c.executable {
+			return true
+		}
+	}
+	for _, s := range t.segments() {
+		i := s[0]
+		for t.op(i, "(") {
+			i++
+		}
+		begin := t.word(i, "BEGIN") && (i+1 == s[1] || t.word(i+1, "WORK"))
+		if !begin && t.anyWord(i, steady...) == "" && !g.setsTransaction(t, i) {
+			return true
+		}
+	}
+	return false
+}
+
+// setsTransaction reports whether the statement at token i is SET TRANSACTION.
+func (g *guard) setsTransaction(t *text, i int) bool {
+	return t.word(i, "SET") && (t.word(i+1, "TRANSACTION") || t.anyWord(i+1, "SESSION", "LOCAL") != "" && t.word(i+2, "TRANSACTION"))
+}
+
 // sessionWords occur in texts that change the database or the character sets.
 var sessionWords = []string{"use", "names", "character", "charset", "collation"}
 

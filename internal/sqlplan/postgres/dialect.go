@@ -42,10 +42,15 @@ func (p *Planner) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) 
 		return nil, err
 	}
 	plan, err := p.core.Plan(ctx, text)
-	if err != nil || !changesSession(text) {
-		return plan, err
+	switch {
+	case err != nil:
+		return nil, err
+	case changesSession(text):
+		return plan.ForSession(text, countStatements(text))
+	case doubtful(text):
+		return plan.InDoubt(), nil
 	}
-	return plan.ForSession(text, countStatements(text))
+	return plan, nil
 }
 
 // New returns a planner. The rules and the catalog must not change.

@@ -35,6 +35,95 @@ func changesSession(text string) bool {
 	return false
 }
 
+// steady are the first words of statements that leave the session's settings as they
+// are, and the meaning of names.
+var steady = wordSet("select insert update delete merge with values table explain begin start commit rollback end abort savepoint release " +
+	"truncate alter comment grant revoke lock listen unlisten notify vacuum analyze copy prepare deallocate declare fetch move close " +
+	"cluster reindex refresh checkpoint show")
+
+// pure are functions of the server that run no SQL and set nothing. Most texts call no
+// others; after another the session is read again.
+var pure = wordSet("abs age any all array array_agg array_append array_length array_position array_remove array_to_string avg bit_length btrim " +
+	"cardinality cast ceil ceiling char_length chr clock_timestamp coalesce concat concat_ws convert_from convert_to count crypt cume_dist current_date " +
+	"current_schema current_schemas current_setting current_timestamp current_user date_part date_trunc decode dense_rank digest encode every exists " +
+	"extract first_value floor format gen_random_uuid generate_series greatest grouping has_table_privilege initcap json_agg json_build_array " +
+	"json_build_object json_object_agg jsonb_agg jsonb_array_elements jsonb_array_elements_text jsonb_build_array jsonb_build_object jsonb_each " +
+	"jsonb_each_text jsonb_extract_path_text jsonb_object_agg jsonb_object_keys jsonb_set jsonb_typeof json_typeof justify_interval lag last_value lastval " +
+	"lead least left length lower lpad ltrim make_date make_interval make_timestamp max md5 min mod mode now nth_value ntile nullif obj_description octet_length " +
+	"overlay percent_rank percentile_cont percentile_disc pg_advisory_lock pg_advisory_unlock pg_advisory_xact_lock pg_backend_pid pg_get_expr pg_sleep " +
+	"pg_table_is_visible pg_try_advisory_lock pg_try_advisory_xact_lock pg_typeof position power quote_ident quote_literal quote_nullable random rank " +
+	"regexp_match regexp_matches regexp_replace regexp_split_to_array regexp_split_to_table repeat replace reverse right round row row_number row_to_json " +
+	"rpad rtrim sha256 sign some split_part sqrt starts_with statement_timestamp stddev string_agg string_to_array strpos substr substring sum to_char " +
+	"to_date to_hex to_json to_jsonb to_number to_regclass to_timestamp to_tsquery to_tsvector transaction_timestamp translate trim trunc unnest upper " +
+	"uuid_generate_v4 variance version width_bucket nextval currval setval")
+
+// grammar are words of the grammar before a parenthesis that calls nothing.
+var grammar = wordSet("and or not in as on using values select from where having by when then else case between like ilike similar set into returning " +
+	"limit offset fetch over filter within group order partition distinct union intersect except with recursive materialized lateral only join " +
+	"inner left right full cross natural is null default key unique primary references check foreign constraint exclude generated always identity " +
+	"varchar char character numeric decimal bit time timestamp timestamptz interval float varying precision conflict nothing do update rollup cube sets " +
+	"index table view tablesample bernoulli system ordinality rows include explain analyze verbose")
+
+func wordSet(list string) map[string]bool {
+	set := map[string]bool{}
+	for w := range strings.FieldsSeq(list) {
+		set[w] = true
+	}
+	return set
+}
+
+// doubtful reports whether a text may leave the session with other settings than it
+// had, or names with other meanings: it is not certain that it does not.
+func doubtful(text string) bool {
+	tokens, err := lex(text)
+	if err != nil || strings.Contains(lower(text), "pg_settings") {
+		return true
+	}
+	first, verb := true, ""
+	for i, t := range tokens {
+		switch {
+		case t.kind == kindOp && t.text == ";":
+			first = true
+		case first && t.is("("):
+		case first:
+			first, verb = false, t.text
+			if t.kind != kindWord || !steady[t.text] {
+				return true
+			}
+		case t.is("(") && calls(tokens[i-1]) && !lists(verb, tokens[:i]):
+			return true
+		}
+	}
+	return false
+}
+
+// calls reports whether a parenthesis after the token may call a function that does
+// more than compute.
+func calls(before token) bool {
+	switch before.kind {
+	case kindWord:
+		return !pure[before.text] && !grammar[before.text]
+	case kindQuoted:
+		return !pure[before.text]
+	}
+	return false
+}
+
+// lists reports whether the last of the tokens is a name before a list of columns:
+// INSERT INTO t (a), WITH t (a), FROM f() AS t (a).
+func lists(verb string, tokens []token) bool {
+	n := len(tokens)
+	for n > 1 && (tokens[n-1].kind == kindWord || tokens[n-1].kind == kindQuoted || tokens[n-1].is(".")) {
+		n--
+		switch word := tokens[n].text; {
+		case tokens[n].kind != kindWord:
+		case word == "into", word == "as", word == "with", word == "recursive", word == "copy" && verb == "copy":
+			return n < len(tokens)-1
+		}
+	}
+	return false
+}
+
 // namesSession looks for the words by which such a change is spelt, in text in lower
 // case; a name between U&" and " may be any of them.
 func namesSession(folded string) bool {
