@@ -93,12 +93,7 @@ type Event struct {
 	// RowKeyDigest is the digest of the row that the value was read from or
 	// written to, see [RowKeyDigest]; empty if the row is unknown.
 	RowKeyDigest string
-	// Expected and Found are the encryption contexts that the row implies and
-	// that the message carries, each value replaced by [Digest] of it. Found
-	// is nil if the message could not be read.
-	Expected, Found map[string]string
-	// MessageID is the message's id in hexadecimal; empty if unknown.
-	MessageID string
+	Evidence
 	// Region and KeyARN name the wrapping key concerned; empty if none is.
 	Region, KeyARN string
 	// Statement is the Fingerprint of the SQL text: 16 hexadecimal digits.
@@ -119,6 +114,16 @@ type Event struct {
 	Suppressed uint64
 
 	ctx context.Context
+}
+
+// Evidence is what an event shows of a value.
+type Evidence struct {
+	// Expected and Found are the encryption contexts that the row implies and
+	// that the message carries, each value replaced by [Digest] of it. Found
+	// is nil if the message could not be read.
+	Expected, Found map[string]string
+	// MessageID is the message's id in hexadecimal; empty if unknown.
+	MessageID string
 }
 
 // Context returns the context of the query that raised the event, so that a

@@ -13,25 +13,36 @@ import (
 
 // worker is one sink with its queues and the goroutine that calls it.
 type worker struct {
-	name      string
-	sink      Sink
-	bound     bool         // sink was made by a Binder
-	flusher   Flusher      // nil if the sink is none
-	observer  CallObserver // likewise
-	annotator Annotator    // likewise
-
-	urgent, queue chan Event
-	calls         chan observedCall
-	wake          chan struct{} // something was lost
-	stop, done    chan struct{}
-	ctx           context.Context // ends when the close timeout has passed
-	cancel        context.CancelFunc
-
-	delivered, failed, dropped atomic.Uint64
+	name  string
+	sink  Sink
+	bound bool // sink was made by a Binder
+	optional
+	queues
+	tally
+	ctx    context.Context // ends when the close timeout has passed
+	cancel context.CancelFunc
 
 	mu   sync.Mutex
 	lost map[key]uint64 // not reported yet
 }
+
+// optional holds what a sink may be beside a Sink; nil where it is not.
+type optional struct {
+	flusher   Flusher
+	observer  CallObserver
+	annotator Annotator
+}
+
+// queues lead to a worker's goroutine.
+type queues struct {
+	urgent, queue chan Event
+	calls         chan observedCall
+	wake          chan struct{} // something was lost
+	stop, done    chan struct{}
+}
+
+// tally counts what became of events.
+type tally struct{ delivered, failed, dropped atomic.Uint64 }
 
 type observedCall struct {
 	ctx  context.Context
@@ -54,8 +65,9 @@ const (
 )
 
 func newWorker(s Named) *worker {
-	w := &worker{name: s.Name, sink: s.Sink, urgent: make(chan Event, urgentCapacity), queue: make(chan Event, queueCapacity),
-		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}), lost: map[key]uint64{}}
+	w := &worker{name: s.Name, sink: s.Sink, lost: map[key]uint64{}}
+	w.queues = queues{urgent: make(chan Event, urgentCapacity), queue: make(chan Event, queueCapacity),
+		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	return w
 }

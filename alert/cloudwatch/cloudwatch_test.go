@@ -29,7 +29,7 @@ func newServer(t *testing.T) (*fakecloudwatch.Server, *sdk.Client) {
 
 func event(kind alert.Kind, table, column string) alert.Event {
 	return alert.Event{Kind: kind, Time: time.Unix(1_800_000_000, 0), Table: table, Column: column, RowKeyDigest: "0123", Err: "why",
-		Expected: map[string]string{"k": "aa"}, Found: map[string]string{"k": "bb"}}
+		Evidence: alert.Evidence{Expected: map[string]string{"k": "aa"}, Found: map[string]string{"k": "bb"}}}
 }
 
 // snapshots stands in for a connector's statistics.

@@ -161,7 +161,7 @@ func TestAnEventMarksTheSpanOfItsQuery(t *testing.T) {
 	}
 	ctx, span := tracer.Start(t.Context(), "SELECT")
 	sink.Annotate(ctx, alert.Event{Kind: alert.Tampered, Time: time.Now(), Table: "accounts", Column: "ssn", RowKeyDigest: "0123",
-		MessageID: "4567", Statement: "89ab", Region: "eu-west-1", KeyARN: "arn:x", Err: "why", Handed: true})
+		Evidence: alert.Evidence{MessageID: "4567"}, Statement: "89ab", Region: "eu-west-1", KeyARN: "arn:x", Err: "why", Handed: true})
 	sink.Annotate(t.Context(), alert.Event{Kind: alert.Tampered}) // no span: nothing happens
 	span.End()
 	events := exporter.GetSpans()[0].Events
