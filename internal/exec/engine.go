@@ -53,8 +53,8 @@ type Engine struct {
 	plans   *planCache
 	// outside is true if a name of the policy is not ASCII.
 	outside bool
-	// maxRows and maxBytes bound what is read ahead.
-	maxRows, maxBytes int
+	// ahead bounds what is read ahead.
+	ahead limits
 
 	// Set by Start, before any statement.
 	starting chan struct{} // holds a token while Start runs
@@ -83,7 +83,7 @@ func New(c Config) (*Engine, error) {
 		columns: make(map[*sqlplan.Column]*seal.Column), tables: make(map[*sqlplan.Table]*seal.Table),
 		plans: newPlanCache(cachedTexts, cachedTextBytes), starting: make(chan struct{}, 1)}
 	ahead := c.Policy.ReadAhead()
-	e.maxRows, e.maxBytes = ahead.MaxRows, int(ahead.MaxBytes)
+	e.ahead = limits{ahead.MaxRows, int(ahead.MaxBytes)}
 	for _, t := range funnel.Tables {
 		e.addTable(t)
 	}
@@ -203,3 +203,6 @@ func (e *Engine) Report(s *alert.Snapshot) {
 		}
 	}
 }
+
+// limits bound rows and the bytes in them.
+type limits struct{ rows, bytes int }

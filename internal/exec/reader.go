@@ -228,7 +228,7 @@ func (r *Reader) own(s *slot) {
 
 // readAhead fills the queue and starts to open what is in it.
 func (r *Reader) readAhead() {
-	want := min(r.engine.maxRows, 2*r.handed)
+	want := min(r.engine.ahead.rows, 2*r.handed)
 	if want < 2 || r.slow {
 		return
 	}
@@ -242,7 +242,7 @@ func (r *Reader) readAhead() {
 	}
 	began := time.Now()
 	now := began
-	for n := r.queue.len(); n < want && r.queue.size < r.engine.maxBytes && r.end == nil && now.Sub(began) < aheadPatience && !r.slow; n++ {
+	for n := r.queue.len(); n < want && r.queue.size < r.engine.ahead.bytes && r.end == nil && now.Sub(began) < aheadPatience && !r.slow; n++ {
 		if !r.read() {
 			return
 		}
