@@ -21,6 +21,21 @@ func (a *analysis) resolve(t *TableRef, schema string) {
 	a.insertText(at, a.resolved[at])
 }
 
+// resolveView is resolve for a view that the policy names with its schema. The view of
+// that name in another schema is another relation.
+func (a *analysis) resolveView(t *TableRef, v *View) {
+	if t.Schema != "" || v.Schema == "" {
+		return
+	}
+	switch rel := a.describe("", t.Name); {
+	case rel == nil:
+	case a.d.SameTable(rel.Schema, v.Schema):
+		a.resolve(t, rel.Schema)
+	default:
+		a.refuse(t.Span, v.Name, "an unqualified name of a view that the policy means in another schema", "write schema.view")
+	}
+}
+
 // nameOf returns a relation's name as the sent text writes it, for a text of
 // sealsql's own about the same relation.
 func (a *analysis) nameOf(t *TableRef) string {

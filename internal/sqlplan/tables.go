@@ -23,6 +23,7 @@ func (a *analysis) relation(t *TableRef) (relationKind, *Table) {
 		v := &a.p.rules.Views[i]
 		if a.sameRelation(t, v.Schema, v.Name) {
 			a.touched = true
+			a.resolveView(t, v)
 			return relationView, v.Table
 		}
 	}

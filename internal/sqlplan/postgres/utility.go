@@ -94,7 +94,7 @@ func harmless(n *pg.Node) bool {
 func (p *translator) copyStmt(u *sqlplan.Utility, c *pg.CopyStmt) {
 	u.Kind = sqlplan.UtilityCopy
 	if c.Relation != nil {
-		u.Relations = []*sqlplan.TableRef{p.bareRef(c.Relation)}
+		u.Relations = []*sqlplan.TableRef{p.ref(c.Relation)}
 		if len(c.Attlist) > 0 {
 			u.Columns = names(c.Attlist)
 		}
