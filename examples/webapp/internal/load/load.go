@@ -33,7 +33,7 @@ type Config struct {
 // Result is what came of a run.
 type Result struct {
 	// Pages counts pages by what was asked for and what came; Drills counts
-	// drills.
+	// troubles and their ends.
 	Pages  map[string]int
 	Drills int
 	// Clear counts the clear pages that a drill is there to show: integrity
@@ -123,20 +123,21 @@ type step struct {
 	with url.Values
 }
 
-// steps are the drills, one after the other: each trouble, its end, and what
-// the run-book says is to be done then. Without the repair a value that was
-// written while one Region's KMS was away would not open while the other's is.
-func steps() []step {
-	var all []step
+// steps are what is done at each tick, one after the other: a trouble, then its
+// end and what the run-book says is to be done. Without the repair a value that
+// was written while one Region's KMS was away would not open while the other's is.
+func steps() [][]step {
 	at := func(id string, region int) step { return step{id, url.Values{"region": {local.Regions[region]}}} }
-	for _, s := range []struct {
-		id, end string
-		region  int
-	}{{"down", "heal", 0}, {"hang", "heal", 1}, {"throttle", "heal", 0}, {"disable", "enable", 1}} {
-		all = append(all, at(s.id, s.region), at(s.end, s.region), step{"repair", nil})
-	}
+	repair := step{"repair", nil}
 	pair := url.Values{"a": {local.Customers[0].Number}, "b": {local.Customers[1].Number}}
-	return append(all, step{"swap", pair}, step{"unswap", nil}, step{"promote", nil}, step{"rebuild", nil})
+	return [][]step{
+		{at("down", 0)}, {at("heal", 0), repair},
+		{at("hang", 1)}, {at("heal", 1), repair},
+		{{"swap", pair}}, {{"unswap", nil}},
+		{at("throttle", 0)}, {at("heal", 0), repair},
+		{{"promote", nil}}, {{"rebuild", nil}},
+		{at("disable", 1)}, {at("enable", 1), repair},
+	}
 }
 
 func (r *run) drill(ctx context.Context) error {
@@ -149,17 +150,18 @@ func (r *run) drill(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		s := all[i%len(all)]
-		r.before(s)
-		did, err := r.world.Do(context.WithoutCancel(ctx), s.id, s.with)
-		if err != nil {
-			return fmt.Errorf("drill %s: %w", s.id, err)
+		for _, s := range all[i%len(all)] {
+			r.before(s)
+			did, err := r.world.Do(context.WithoutCancel(ctx), s.id, s.with)
+			if err != nil {
+				return fmt.Errorf("drill %s: %w", s.id, err)
+			}
+			r.after(s)
+			_, _ = fmt.Fprintf(r.c.Out, "  %s  %s\n", time.Now().Format("15:04:05"), did) // progress only
 		}
-		r.after(s)
 		r.mu.Lock()
 		r.result.Drills++
 		r.mu.Unlock()
-		_, _ = fmt.Fprintf(r.c.Out, "  %s  %s\n", time.Now().Format("15:04:05"), did) // progress only
 	}
 }
 

@@ -34,7 +34,7 @@ func TestNoWrongAnswerUnderDrills(t *testing.T) {
 			if err := r.Print(t.Output()); err != nil {
 				t.Error(err)
 			}
-			if r.Drills < 14 || r.Pages["right PIN: yes"] < 100 || r.Pages["wrong PIN: no"] < 20 || r.Pages["create: created"] < 5 {
+			if r.Drills < 12 || r.Pages["right PIN: yes"] < 100 || r.Pages["wrong PIN: no"] < 20 || r.Pages["create: created"] < 5 {
 				t.Errorf("too little was done: %d drills, %v", r.Drills, r.Pages)
 			}
 		})
