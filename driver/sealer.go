@@ -140,7 +140,7 @@ func (s *ValueSealer) Seal(ctx context.Context, table, column string, row Row, v
 	if err != nil {
 		return nil, err
 	}
-	plaintext, null, err := col.Encode(value)
+	plaintext, null, err := col.Encode(e.Values(), value)
 	if err != nil {
 		return nil, col.Error(ErrValue, "", "pass a value of the column's type",
 			fmt.Errorf("the value given cannot be stored as %s: %w", col.Type, err))
@@ -176,11 +176,12 @@ func (s *ValueSealer) seal(ctx context.Context, e *exec.Engine, col *seal.Column
 // EncodePlaintext returns the plain text form in which a column's values are
 // sealed: what [ValueSealer.SealPlaintext] takes. null is true for NULL.
 func (s *ValueSealer) EncodePlaintext(table, column string, value any) (plaintext []byte, null bool, err error) {
-	col, err := s.c.engine.Load().Find(table, column)
+	e := s.c.engine.Load()
+	col, err := e.Find(table, column)
 	if err != nil {
 		return nil, false, err
 	}
-	if plaintext, null, err = col.Encode(value); err != nil {
+	if plaintext, null, err = col.Encode(e.Values(), value); err != nil {
 		err = col.Error(ErrValue, "", "mend the value, or the column's type in the policy", fmt.Errorf("the value cannot be stored as %s: %w", col.Type, err))
 	}
 	return plaintext, null, err
@@ -199,6 +200,7 @@ func (s *ValueSealer) Open(ctx context.Context, table, column string, row Row, s
 	if err != nil || !ok {
 		return nil, err
 	}
+	r.Rules = e.Values()
 	return e.Funnel().OpenValue(ctx, r)
 }
 

@@ -123,12 +123,12 @@ var allowed = map[string][]string{
 	},
 
 	"internal/server/mysql": {
-		"codec/branchkey", "fault", "internal/server", "internal/sqlplan", "internal/sqlplan/mysql",
+		"codec/branchkey", "fault", "internal/server", "internal/sqlplan", "internal/sqlplan/mysql", "policy",
 		"github.com/go-sql-driver/mysql",
 	},
 
 	"internal/server/postgres": {
-		"codec/branchkey", "fault", "internal/server", "internal/sqlplan", "internal/sqlplan/postgres",
+		"codec/branchkey", "fault", "internal/server", "internal/sqlplan", "internal/sqlplan/postgres", "policy",
 		"github.com/jackc/pgx/v5",
 		"github.com/jackc/pgx/v5/pgconn",
 		"github.com/jackc/pgx/v5/stdlib",

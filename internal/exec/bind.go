@@ -96,7 +96,7 @@ func (b *binding) unseal(ctx context.Context, s *sqlplan.Seal, stored []any) (un
 	u := unsealed{column: b.engine.columns[s.Column]}
 	value, err := b.value(s.Value)
 	if err == nil {
-		u.plaintext, u.null, err = u.column.Encode(value)
+		u.plaintext, u.null, err = u.column.Encode(b.values, value)
 	}
 	if err != nil {
 		return u, u.column.Error(fault.ErrValue, "", "pass a value of the column's type",

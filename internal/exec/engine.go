@@ -147,6 +147,15 @@ func (e *Engine) StartOn(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
+// Values are the rules for values that no connection carries; nil before the engine
+// has started.
+func (e *Engine) Values() server.Values {
+	if !e.ready.Load() {
+		return nil
+	}
+	return e.values
+}
+
 // Started reports whether the engine has started.
 func (e *Engine) Started() bool { return e.ready.Load() }
 

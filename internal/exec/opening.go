@@ -92,7 +92,7 @@ func (e *Engine) openShown(ctx context.Context, s *shown, row []sqldriver.Value,
 	if err != nil {
 		return nil, err
 	}
-	request := seal.Request{Column: s.col, Stored: row[s.index], Row: room.take(len(s.from.Sources)), Statement: text, First: first}
+	request := seal.Request{Column: s.col, Stored: row[s.index], Row: room.take(len(s.from.Sources)), Statement: text, First: first, Rules: e.values}
 	err = s.col.Bind(request.Row, shape, e.values, true, func(i int) (seal.Source, error) {
 		at := s.from.Sources[i]
 		if at < 0 {

@@ -159,11 +159,22 @@ func (c *Column) HidesRejected() bool { return c.policy.unverifiable == policy.U
 // ScanType is the Go type that the column's values have.
 func (c *Column) ScanType() reflect.Type { return scanType(c.Type) }
 
-// Encode returns the plain text form in which a value of the column is sealed. null
-// is true for NULL. The result never shares memory with v. The error holds no value.
-func (c *Column) Encode(v any) (plaintext []byte, null bool, err error) {
+// Encode returns the plain text form in which a value of the column is sealed. rules
+// are those of the statement that gives v; nil if there is none. null is true for NULL.
+// The result never shares memory with v. The error holds no value.
+func (c *Column) Encode(rules server.Values, v any) (plaintext []byte, null bool, err error) {
+	if rules != nil && isMoment(c.Type) {
+		if v, err = server.Plain(v); err == nil {
+			v, err = rules.Moment(c.Type, v)
+		}
+		if err != nil {
+			return nil, false, err
+		}
+	}
 	return encodePlaintext(c.Type, v)
 }
+
+func isMoment(t policy.ValueType) bool { return t == policy.TypeTimestamp || t == policy.TypeDate }
 
 // Stats returns what was counted for the column.
 func (c *Column) Stats() alert.ColumnStats { return c.ColumnCounters.Stats(c.Table.Label, c.Name) }

@@ -3,11 +3,13 @@ package seal
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/inspect"
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/policy"
 )
 
@@ -22,6 +24,8 @@ type Request struct {
 	// First is true if no other value is about to be opened: its content key may
 	// be kept.
 	First bool
+	// Rules say how the value is shown; nil shows points in time in UTC.
+	Rules server.Values
 	// Strict is true for sealsql's own use: nothing that does not verify is
 	// returned, whatever the policy hands out to applications. All sources that
 	// messages need must be known.
@@ -69,6 +73,9 @@ func (f *Funnel) OpenValue(ctx context.Context, r Request) (any, error) {
 		return nil, r.Column.Error(fault.ErrValue, "", "it was sealed as another type: mend the column's type in the policy", err)
 	}
 	r.Column.Opened.Add(1)
+	if at, ok := v.(time.Time); ok && r.Rules != nil {
+		return r.Rules.ShowMoment(r.Column.Type, at), nil
+	}
 	return v, nil
 }
 

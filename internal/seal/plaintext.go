@@ -31,7 +31,7 @@ func (plaintextForm) open(_ context.Context, r Request, found Found) opened {
 	if r.Strict || r.Column.policy.plaintextReads != policy.Allow {
 		return rejected
 	}
-	plaintext, null, err := r.Column.Encode(r.Stored)
+	plaintext, null, err := r.Column.Encode(nil, r.Stored)
 	if err != nil || null {
 		return rejected
 	}

@@ -109,12 +109,22 @@ func encodeTime(v any) (string, error) {
 func encodeDate(v any) (string, error) {
 	switch v := v.(type) {
 	case time.Time:
-		return v.Format(server.LayoutDate), nil
+		return checkedDate(v)
 	case string, []byte:
 		at, err := server.ParseTime(server.TextOf(v), time.UTC)
-		return at.Format(server.LayoutDate), err
+		if err != nil {
+			return "", err
+		}
+		return checkedDate(at)
 	}
 	return "", server.Unfit(v, "a date column")
+}
+
+func checkedDate(at time.Time) (string, error) {
+	if y := at.Year(); y < 0 || y > 9999 {
+		return "", errors.New("its year is outside 0 to 9999")
+	}
+	return at.Format(server.LayoutDate), nil
 }
 
 func checkedTime(at time.Time) (string, error) {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sealsql/sealsql/codec/branchkey"
 	"github.com/sealsql/sealsql/internal/sqlplan"
+	"github.com/sealsql/sealsql/policy"
 )
 
 // Server is one family of servers. Implementations are safe for concurrent use.
@@ -118,6 +119,14 @@ type Values interface {
 	// Shown returns the canonical text of a value that the base driver read
 	// from the column.
 	Shown(c *Column, v any) (string, error)
+	// Moment returns a value given for a protected column of the policy type
+	// timestamp or date in a form that no driver setting changes: a time.Time, or a
+	// text with a zone or without a time. It stands for what a column in clear would hold.
+	// v was reduced by [Plain].
+	Moment(t policy.ValueType, v any) (any, error)
+	// ShowMoment returns a protected timestamp or date, in UTC, as the base driver
+	// reads one from a column in clear.
+	ShowMoment(t policy.ValueType, at time.Time) any
 	// Keeps fails with [ErrNotKept] if the column would hold another value than
 	// v, whose canonical text is text. A column whose full type is unknown is not checked.
 	Keeps(c *Column, v any, text string) error

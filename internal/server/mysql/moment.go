@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sealsql/sealsql/internal/server"
+	"github.com/sealsql/sealsql/policy"
 )
 
 // moment is a date or wall clock as a column holds it. It may be no day of the
@@ -145,4 +146,53 @@ func (m moment) stored(t server.KeyType, digits int, mode string) bool {
 	}
 	day := time.Date(m.year, time.Month(m.month), m.day, 0, 0, 0, 0, time.UTC)
 	return day.Day() == m.day || strings.Contains(mode, "ALLOW_INVALID_DATES")
+}
+
+// Moment implements [server.Values]. A text without a zone is a wall clock of the
+// driver's zone, and so is the day of a time.Time.
+func (w values) Moment(t policy.ValueType, v any) (any, error) {
+	switch v := v.(type) {
+	case time.Time:
+		if v.IsZero() {
+			return v, nil
+		}
+		m, err := w.written(v)
+		switch {
+		case err != nil:
+			return nil, err
+		case t == policy.TypeDate:
+			return m.canonical(server.KeyDate), nil
+		case w.wire.Truncate > 0:
+			return v.In(w.location()).Truncate(w.wire.Truncate), nil
+		}
+	case string, []byte:
+		if t == policy.TypeDate || w.wire.Location == nil && !w.wire.Unknown {
+			return v, nil
+		}
+		m, err := readMoment(server.TextOf(v))
+		if err != nil {
+			return v, nil // it has a zone, or is rejected later
+		}
+		if w.wire.Unknown {
+			return nil, errLocation
+		}
+		return time.Date(m.year, time.Month(m.month), m.day, m.hour, m.minute, m.second, m.nanos, w.location()), nil
+	}
+	return v, nil
+}
+
+// ShowMoment implements [server.Values]. Without a session, as over a mocked
+// connection, the moment is shown as it is.
+func (w values) ShowMoment(t policy.ValueType, at time.Time) any {
+	switch {
+	case w.wire.Location == nil:
+		return at
+	case t == policy.TypeDate && w.wire.ParsesTime:
+		return time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, w.location())
+	case t == policy.TypeDate:
+		return []byte(at.Format(server.LayoutDate))
+	case w.wire.ParsesTime:
+		return at.In(w.location())
+	}
+	return []byte(at.In(w.location()).Format("2006-01-02 15:04:05.999999999"))
 }
