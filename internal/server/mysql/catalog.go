@@ -43,7 +43,7 @@ func (Server) Relation(ctx context.Context, db *sql.DB, schema, name string) (*s
 			return err
 		}
 		describe(&c, strings.ToLower(extra), strings.ToLower(collation))
-		c.Default = defaultSQL(value, maria || strings.Contains(strings.ToLower(extra), "default_generated"))
+		c.Default = defaultSQL(c.Type, value, maria || strings.Contains(strings.ToLower(extra), "default_generated"))
 		r.Columns = append(r.Columns, c)
 		return nil
 	})
@@ -102,17 +102,24 @@ func describe(c *sqlplan.RelationColumn, extra, collation string) {
 	c.Charset, _, _ = strings.Cut(collation, "_")
 }
 
-// defaultSQL is a default as SQL text. MariaDB shows it so, NULL included; MySQL
-// shows the value of a constant, and an expression where EXTRA says so.
-func defaultSQL(shown sql.NullString, expression bool) string {
+// defaultSQL is a default as SQL text. MariaDB shows it so, NULL included. MySQL
+// shows the value of a constant, that of a binary column in hexadecimal, and an
+// expression where EXTRA says so.
+func defaultSQL(columnType string, shown sql.NullString, expression bool) string {
+	binary := strings.HasPrefix(columnType, "binary") || strings.HasPrefix(columnType, "varbinary")
 	switch {
 	case !shown.Valid, expression && strings.EqualFold(shown.String, "NULL"):
 		return ""
-	case expression || wholeNumber.MatchString(shown.String):
+	case expression, wholeNumber.MatchString(shown.String) && !textual.MatchString(columnType), binary && strings.HasPrefix(shown.String, "0x"):
 		return shown.String
+	case strings.Contains(shown.String, `\`): // how it is written depends on the sql_mode
+		return fmt.Sprintf("CONVERT(x'%x' USING utf8mb4)", shown.String)
 	}
-	return "'" + strings.ReplaceAll(strings.ReplaceAll(shown.String, `\\`, `\\\\`), "'", "''") + "'"
+	return "'" + strings.ReplaceAll(shown.String, "'", "''") + "'"
 }
+
+// textual matches the types of which 007 and 7 are two values.
+var textual = regexp.MustCompile(`char|text|enum|set|binary|blob`)
 
 var wholeNumber = regexp.MustCompile(`^[0-9]+$`)
 

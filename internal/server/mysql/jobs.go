@@ -40,7 +40,7 @@ func (jobs) Describe(k *server.JobColumn, c server.Column) error {
 	case server.KeyInteger:
 		k.Param = "CAST(%s AS SIGNED)"
 		if strings.Contains(c.Type, "unsigned") {
-			k.Param = "CAST(%s AS UNSIGNED)"
+			k.Param = "CAST(%s AS DECIMAL(20,0))" // MySQL 9 reads a text from 2^63 on wrongly as UNSIGNED
 		}
 	case server.KeyNumeric:
 		k.Param = "CAST(%s AS " + typ + ")"
@@ -166,7 +166,7 @@ func (jobs) Lag(context.Context, *sql.DB) (time.Duration, error) {
 
 func (jobs) TryLock(ctx context.Context, c *sql.Conn, name string) (bool, error) {
 	var got sql.NullInt64 // names are limited to 64 characters
-	err := c.QueryRowContext(ctx, "SELECT GET_LOCK(CONCAT('sealsql ', SHA1(CONCAT(COALESCE(DATABASE(), ''), '/', ?))), 0)", name).Scan(&got)
+	err := c.QueryRowContext(ctx, "SELECT GET_LOCK(CONCAT('sealsql ', SHA2(CONCAT(COALESCE(DATABASE(), ''), '/', ?), 224)), 0)", name).Scan(&got)
 	return got.Int64 == 1, err
 }
 

@@ -26,8 +26,7 @@ func (w values) Keeps(c *server.Column, v any, text string) error {
 	case strings.HasPrefix(full, "set"):
 		ok = inOrder(members(c.Full), text)
 	case strings.HasPrefix(full, "year"):
-		s, isText := v.(string)
-		ok = len(text) == 4 || text == "0" && !(isText && len(s) < 4)
+		ok = len(text) == 4 || text == "0" && !shortText(v)
 	case c.Key == server.KeyText || c.Key == server.KeyPaddedText:
 		ok = (limit < 0 || utf8.RuneCountInString(text) <= limit) && inCharset(c.Charset, text)
 	case c.Key == server.KeyInteger:
@@ -44,6 +43,20 @@ func (w values) Keeps(c *server.Column, v any, text string) error {
 		return server.ErrNotKept
 	}
 	return nil
+}
+
+// shortText reports whether v is a text of less than four characters: a YEAR given as
+// the text 0 is 2000, as a number 0000.
+func shortText(v any) bool {
+	v, err := server.Plain(v)
+	if err != nil {
+		return true
+	}
+	switch v.(type) {
+	case string, []byte:
+		return len(server.TextOf(v)) < 4
+	}
+	return false
 }
 
 // inRange reports whether a MySQL type holds an integer. INSERT IGNORE, and a

@@ -156,13 +156,18 @@ func (values) Keeps(c *server.Column, v any, text string) error {
 	ok := true
 	switch {
 	case full == "":
+	case full == "oid":
+		_, err := strconv.ParseUint(text, 10, 32) // -1 is stored as the greatest
+		ok = err == nil
 	case full == "name":
 		ok = len(text) < 64
 	case full == `"char"`:
 		ok = len(text) <= 1
 	case c.Key == server.KeyText || c.Key == server.KeyPaddedText:
 		ok = limit < 0 || utf8.RuneCountInString(text) <= limit
-	case limit >= 0 && c.Key == server.KeyNumeric && digits >= 0:
+	case limit >= 0 && c.Key == server.KeyNumeric && digits < 0: // tens, hundreds and so on
+		ok = server.FractionDigits(text) == 0 && (text == "0" || strings.HasSuffix(text, strings.Repeat("0", -digits)))
+	case limit >= 0 && c.Key == server.KeyNumeric:
 		ok = server.FractionDigits(text) <= digits
 	case c.Key == server.KeyTimestamp || c.Key == server.KeyTimestampTZ:
 		if limit < 0 {
