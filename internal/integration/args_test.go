@@ -76,6 +76,9 @@ func TestArgumentsOfEveryKind(t *testing.T) {
 		ran := 0
 		for id, c := range list {
 			ran++
+			if _, ok := c.arg.(time.Time); ok && c.column == "d" && !s.postgres() {
+				c.want = "2026-01-01 00:00:00 +0000 UTC" // go-sql-driver writes the day of its loc
+			}
 			_, err := s.sealed.Exec(s.q("INSERT INTO args (id, "+c.column+") VALUES (?, ?)"), id, c.arg)
 			if c.want == fails {
 				if err == nil || strings.Contains(err.Error(), ssn1) || s.postgres() && !errors.Is(err, driver.ErrValue) {
