@@ -5,6 +5,7 @@ import (
 	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/server"
@@ -155,7 +156,8 @@ func Fits(base sqldriver.Rows, set *sqlplan.ResultSet) bool {
 		return false
 	}
 	for i, c := range set.Columns {
-		if c.Name != "" && c.Name != names[i] {
+		// go-sql-driver puts the table's name before it under columnsWithAlias.
+		if c.Name != "" && c.Name != names[i] && !strings.HasSuffix(names[i], "."+c.Name) {
 			return false
 		}
 	}

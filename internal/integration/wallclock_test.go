@@ -39,7 +39,7 @@ func wallClockSettings() (list []string) {
 		}
 	}
 	return append(list, "sql_mode=%27%27&loc=Europe%2FBerlin&timeTruncate=1s&interpolateParams=true",
-		"sql_mode=%27%27&loc=Asia%2FTokyo&parseTime=true&interpolateParams=true&time_zone=%27-05%3A00%27")
+		"sql_mode=%27%27&loc=Asia%2FTokyo&parseTime=true&interpolateParams=true&columnsWithAlias=true&time_zone=%27-05%3A00%27")
 }
 
 // wallClocks is a database that is reached through connections of many settings.
