@@ -64,6 +64,9 @@ func (s *site) fillPlain(rows int) {
 		n := min(rows, from+10_000) - from
 		if s.postgres() {
 			s.exec(fmt.Sprintf("INSERT INTO people SELECT i, '900-' || i FROM generate_series(%d, %d) AS i", from, from+n-1))
+		} else if s.server.Product == "mysql" { // it has no sequence engine
+			s.exec(fmt.Sprintf("INSERT INTO people WITH RECURSIVE s (seq) AS (SELECT %d UNION ALL SELECT seq + 1 FROM s WHERE seq < %d)"+
+				" SELECT /*+ SET_VAR(cte_max_recursion_depth = 10000) */ seq, CONCAT('900-', seq) FROM s", from, from+n-1))
 		} else {
 			s.exec(fmt.Sprintf("INSERT INTO people SELECT seq, CONCAT('900-', seq) FROM seq_%d_to_%d", from, from+n-1))
 		}
