@@ -1,7 +1,7 @@
 package testdb
 
 import (
-	"fmt"
+	"context"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -63,16 +63,14 @@ func (s *Server) Replica(t testing.TB) *Server {
 }
 
 func (s *Server) follow(primary *Server) error {
-	backup, err := s.postgresProgram("pg_basebackup")
-	if err != nil {
-		return err
-	}
 	attr, err := s.prepare("postgres", "nobody")
 	if err != nil {
 		return err
 	}
-	source := fmt.Sprintf("host=127.0.0.1 port=%d user=test sslmode=disable", primary.port)
-	if err := s.run(attr, backup, "-d", source, "-D", s.data(), "-R", "-c", "fast", "--no-sync"); err != nil {
+	if err := s.copyOf(context.Background(), primary); err != nil {
+		return err
+	}
+	if err := s.own(s.data(), attr); err != nil {
 		return err
 	}
 	return s.servePostgres(attr)
