@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"slices"
@@ -96,16 +97,30 @@ func queries(t *testing.T) map[string]string {
 	}
 	var rules struct {
 		Groups []struct {
-			Rules []struct{ Alert, Expr string }
+			Name  string
+			Rules []struct {
+				Alert, Expr, For    string
+				Labels, Annotations map[string]string
+			}
 		}
 	}
-	read(t, "../../docs/dashboards/sealsql-rules.yaml", yaml.Unmarshal, &rules)
+	read(t, "../../docs/dashboards/sealsql-rules.yaml", strict, &rules)
 	for _, g := range rules.Groups {
 		for _, r := range g.Rules {
+			if r.Alert == "" || r.Annotations["summary"] == "" || r.Labels["severity"] == "" {
+				t.Errorf("rule %s lacks a name, a summary or a severity", r.Alert)
+			}
 			out["rule "+r.Alert] = r.Expr
 		}
 	}
 	return out
+}
+
+// strict decodes YAML without fields that rules do not have.
+func strict(text []byte, to any) error {
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	return d.Decode(to)
 }
 
 func read(t *testing.T, path string, decode func([]byte, any) error, to any) {

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
-	"gopkg.in/yaml.v3"
 
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/alert/cloudwatch"
@@ -66,63 +65,5 @@ func TestTheCloudWatchAlarmCanBePasted(t *testing.T) {
 	}
 	if found != 1 {
 		t.Errorf("%d alarms", found)
-	}
-}
-
-func TestThePrometheusRulesNameWhatThereIs(t *testing.T) {
-	_, blocks := operations(t, "yaml")
-	known := map[string]bool{}
-	for _, name := range otel.Metrics() {
-		known[strings.ReplaceAll(name, ".", "_")] = true
-	}
-	attributes := []string{"sealsql_event_kind", "db_collection_name", "sealsql_column", "cloud_region"}
-	rules := 0
-	for _, text := range blocks {
-		var file struct {
-			Groups []struct {
-				Name  string
-				Rules []struct {
-					Alert, Expr, For    string
-					Labels, Annotations map[string]string
-				}
-			}
-		}
-		if !strings.Contains(text, "groups:") {
-			continue
-		}
-		dec := yaml.NewDecoder(strings.NewReader(text))
-		dec.KnownFields(true)
-		if err := dec.Decode(&file); err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range file.Groups[0].Rules {
-			rules++
-			if r.Alert == "" || r.Annotations["summary"] == "" || r.Labels["severity"] == "" || strings.Count(r.Expr, "(") != strings.Count(r.Expr, ")") {
-				t.Errorf("rule %+v is incomplete", r)
-			}
-			metrics := 0
-			for _, name := range regexp.MustCompile(`\b(sealsql|db|cloud|rpc)_[a-z_]+`).FindAllString(r.Expr, -1) {
-				switch {
-				case slices.Contains(attributes, name):
-				case known[strings.TrimSuffix(name, "_total")]:
-					metrics++
-				default:
-					t.Errorf("%s names %s, which there is not", r.Alert, name)
-				}
-			}
-			if metrics == 0 {
-				t.Errorf("%s names no metric", r.Alert)
-			}
-			for _, m := range regexp.MustCompile(`sealsql_event_kind=~?"([a-z_|]+)"`).FindAllStringSubmatch(r.Expr, -1) {
-				for kind := range strings.SplitSeq(m[1], "|") {
-					if !slices.ContainsFunc(alert.Kinds(), func(k alert.Kind) bool { return k.String() == kind }) {
-						t.Errorf("%s names the kind %s, which there is not", r.Alert, kind)
-					}
-				}
-			}
-		}
-	}
-	if rules != 5 {
-		t.Errorf("%d rules", rules)
 	}
 }
