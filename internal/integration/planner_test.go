@@ -154,3 +154,29 @@ func TestNamesThatTheServerWouldCut(t *testing.T) {
 		})
 	}
 }
+
+// TestAViewThatRenamesAProtectedColumnIsRefused, whatever is done through it.
+func TestAViewThatRenamesAProtectedColumnIsRefused(t *testing.T) {
+	for _, server := range []*testdb.Server{testdb.Postgres(t), testdb.MySQL(t)} {
+		t.Run(server.Name, func(t *testing.T) {
+			blob := map[bool]string{true: "bytea", false: "blob"}[server.Name == "postgres"]
+			s := planned(t, server, "  people: {row_key: [id], columns: {ssn: {keyring: pii, type: string}}}\nviews: {vv: people, swapped: people, honest: people}\n",
+				"CREATE TABLE people (id int PRIMARY KEY, name "+blob+", ssn "+blob+")",
+				"CREATE VIEW vv AS SELECT id, ssn AS tax_id FROM people", "CREATE VIEW swapped AS SELECT id, name AS ssn, ssn AS name FROM people",
+				"CREATE VIEW honest AS SELECT id AS id, ssn, name AS other FROM people WHERE id > 0")
+			if err := s.proxy.Watch(ssn1); err != nil {
+				t.Fatal(err)
+			}
+			for _, text := range []string{"INSERT INTO vv (id, tax_id) VALUES (1, ?)", "INSERT INTO swapped (id, name) VALUES (1, ?)", "UPDATE swapped SET name = ? WHERE id = 1"} {
+				if _, err := s.sealed.Exec(s.q(text), ssn1); !errors.Is(err, driver.ErrRefused) {
+					t.Errorf("%s: %v", text, err)
+				}
+			}
+			s.exec("INSERT INTO honest (id, ssn) VALUES (1, ?)", ssn1)
+			s.want(ssn1, "SELECT ssn FROM honest")
+			if n := len(s.proxy.Leaks()); n > 0 {
+				t.Errorf("%d leaks", n)
+			}
+		})
+	}
+}

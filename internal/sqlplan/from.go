@@ -56,6 +56,7 @@ func (a *analysis) bind(it *item, t *TableRef) {
 	if it.rel == nil {
 		it.fill()
 	}
+	a.checkView(it, t.Span)
 }
 
 // join builds a join and checks its conditions.

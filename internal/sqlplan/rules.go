@@ -114,7 +114,8 @@ type Column struct {
 // Reads are all sources that a stored value may draw on.
 func (c *Column) Reads() []int { return slices.Concat(c.Context, c.Legacy) }
 
-// View is a view that shows a protected table's columns under their own names.
+// View is a view that shows a protected table's columns under their own names. A
+// view of the policy that does not is refused where the catalog shows its query.
 type View struct {
 	Schema, Name string
 	Table        *Table
@@ -144,6 +145,9 @@ type Relation struct {
 	UniqueKeys   []UniqueKey
 	// Incomplete relations have columns that Columns does not list.
 	Incomplete bool
+	// Definition is a view's query, as the server writes it; empty if the catalog
+	// does not show it.
+	Definition string `json:"-"`
 	// ReadsProtected names "table.column" of a protected column that the view
 	// reads, directly or through other views; empty for none.
 	ReadsProtected string

@@ -10,7 +10,8 @@ import (
 )
 
 const relationSQL = `
-SELECT n.nspname, c.relname, c.relkind IN ('v', 'm'), c.oid::bigint
+SELECT n.nspname, c.relname, c.relkind IN ('v', 'm'), c.oid::bigint,
+       CASE WHEN c.relkind IN ('v', 'm') THEN COALESCE(pg_catalog.pg_get_viewdef(c.oid), '') ELSE '' END
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND CASE WHEN $2::text = '' THEN pg_catalog.pg_table_is_visible(c.oid) ELSE n.nspname = $2::text END`
@@ -44,7 +45,7 @@ ORDER BY NOT i.indisprimary, ic.relname`
 func (Server) Relation(ctx context.Context, db *sql.DB, schema, name string) (*sqlplan.Relation, error) {
 	r := &sqlplan.Relation{}
 	var oid int64
-	err := db.QueryRowContext(ctx, relationSQL, name, schema).Scan(&r.Schema, &r.Name, &r.View, &oid)
+	err := db.QueryRowContext(ctx, relationSQL, name, schema).Scan(&r.Schema, &r.Name, &r.View, &oid, &r.Definition)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
