@@ -88,12 +88,13 @@ type Default struct{ Span }
 // Cast is a conversion. Type is the type's name in the spelling of
 // [RelationColumn.Type] where the dialect knows it, in lower case. Plain is
 // false if the type has modifiers, is an array, or may change the value
-// in a way that the dialect cannot exclude.
+// in a way that the dialect cannot exclude. Typed is true if the cast only says
+// which type a value has whose text the policy's type reads: $1::date.
 type Cast struct {
 	Span
-	Expr  Expr
-	Type  string
-	Plain bool
+	Expr         Expr
+	Type         string
+	Plain, Typed bool
 }
 
 // IsNull is IS NULL, or IS NOT NULL if Not is set.

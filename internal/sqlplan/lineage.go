@@ -427,7 +427,9 @@ func (a *analysis) rename(out output, names []string, end int) output {
 	if len(names) == 0 {
 		return out
 	}
-	return &renamed{a: a, out: out, names: names, end: end, mapped: map[*column]*column{}}
+	o := &renamed{a: a, out: out, names: names, end: end, mapped: map[*column]*column{}}
+	a.renames = append(a.renames, o)
+	return o
 }
 
 func (o *renamed) columns() ([]*column, bool) {
@@ -464,16 +466,26 @@ func (o *renamed) added(c *column) *column {
 	if c == nil {
 		return nil
 	}
-	_, seen := o.mapped[c]
 	list, _ := o.out.columns()
 	for i, x := range list {
-		if x != c {
-			continue
+		if x == c {
+			return o.column(c, i)
 		}
-		if c.hidden && !seen && o.a.d.ExactAliasLists() {
-			o.a.listName(o.end, c.name)
-		}
-		return o.column(c, i)
 	}
 	return nil
+}
+
+// complete lists the hidden columns that the query has got, where a list must name
+// every column. One among those that the list names would shift the names.
+func (o *renamed) complete() {
+	list, _ := o.out.columns()
+	for i, c := range list {
+		switch {
+		case !c.hidden:
+		case i < len(o.names):
+			o.a.refuse(Span{o.end, o.end}, "", "a list of column names over a star that needs hidden columns", "list the columns instead of *")
+		case o.a.d.ExactAliasLists():
+			o.a.insertText(o.end, ", "+o.a.d.Quote(c.name))
+		}
+	}
 }

@@ -47,6 +47,9 @@ func (p *Planner) Plan(ctx context.Context, text string) (plan *Plan, err error)
 		return unprotected(-1, false), nil
 	}
 	if len(text) > p.maxText {
+		if !p.names(text, &reach.names) {
+			return unprotected(-1, true), nil
+		}
 		return nil, Refuse(text, -1, "", "the text is longer than the policy's limit and names a protected table", "send fewer rows at once")
 	}
 	script, err := p.parse(text)
@@ -101,11 +104,7 @@ var ErrTooDeep = errors.New("nested too deeply")
 // unreadable decides about a text that the parser cannot read: it is passed on
 // only if no name of interest occurs in it, in any spelling.
 func (p *Planner) unreadable(text string, names *nameSet, cause error) (*Plan, error) {
-	named := false
-	ok := p.dialect.Words(text, func(word string) {
-		named = named || names.in(word)
-	})
-	if ok && !named {
+	if !p.names(text, names) {
 		return unprotected(-1, true), nil
 	}
 	what := "a text that cannot be read names a protected table"
@@ -113,6 +112,15 @@ func (p *Planner) unreadable(text string, names *nameSet, cause error) (*Plan, e
 		what = "a text that names a protected table is nested beyond the policy's limit"
 	}
 	return nil, Refuse(text, -1, "", what, "correct the statement, or put it more plainly")
+}
+
+// names reports whether a word or a string of the text may name one of the names.
+func (p *Planner) names(text string, names *nameSet) bool {
+	named := false
+	ok := p.dialect.Words(text, func(word string) {
+		named = named || names.in(word)
+	})
+	return named || !ok
 }
 
 // mentions reports whether one of the names (lower case) occurs in the text as
@@ -207,6 +215,7 @@ type analysis struct {
 	resolved  map[int]string // by the name's place: the schema that was written before it
 	implied   []*Relation
 	attached  []*Relation
+	renames   []*renamed
 }
 
 // tick is called for each part of a large statement, so that planning ends soon
@@ -249,6 +258,12 @@ func (a *analysis) run() (*Plan, error) {
 	}
 	if !a.touched {
 		return unprotected(a.script.NumParams, true), nil
+	}
+	for _, o := range a.renames {
+		o.complete()
+	}
+	if a.err != nil {
+		return nil, a.err
 	}
 	plan := &Plan{
 		Protected:  true,

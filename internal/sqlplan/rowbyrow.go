@@ -35,7 +35,7 @@ func (a *analysis) updateRowByRow(all []*updating) {
 	if a.err != nil {
 		return
 	}
-	a.take(&RowByRow{Tables: tables, Counted: all[0].counted() && len(all) == 1, CountsChanges: a.d.SetsInOrder()}, all[0].s.Span) // its text is built when every change of it is known
+	a.take(&RowByRow{Tables: tables, Counted: !a.explain && len(all) == 1 && all[0].counted(), CountsChanges: a.d.SetsInOrder()}, all[0].s.Span) // its text is built when every change of it is known
 }
 
 // counted reports whether each row that is written is reported, once.

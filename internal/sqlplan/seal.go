@@ -33,7 +33,7 @@ func (a *analysis) operand(e Expr, columnType string) (Operand, bool) {
 	case *Null:
 		return Operand{Kind: OperandNull, Span: e.Span}, true
 	case *Cast:
-		if !e.Plain || columnType != "" && !a.d.SameType(e.Type, columnType) {
+		if !e.Plain && !(e.Typed && columnType == "") || columnType != "" && !a.d.SameType(e.Type, columnType) {
 			return Operand{}, false
 		}
 		o, ok := a.operand(e.Expr, columnType)

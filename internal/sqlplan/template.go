@@ -41,17 +41,6 @@ func (a *analysis) replace(span Span, parts ...part) {
 	a.edits = append(a.edits, edit{span: span, parts: parts})
 }
 
-// listName adds a hidden column's name to a list of names, once.
-func (a *analysis) listName(end int, name string) {
-	text := ", " + a.d.Quote(name)
-	for _, e := range a.edits {
-		if e.span.Start == end && len(e.parts) == 1 && e.parts[0].text == text {
-			return
-		}
-	}
-	a.insertText(end, text)
-}
-
 // render cuts a span of the original text into parts, with the edits within it
 // made and the user's remaining placeholders as holes.
 func (a *analysis) render(span Span) []part {

@@ -177,6 +177,11 @@ func (u *updating) collect() bool {
 func (u *updating) sources() bool {
 	a := u.a
 	u.pinned = a.pinsOf(u.t, u.s.Where)
+	for _, list := range [][]TableExpr{u.s.Targets, u.s.From} {
+		for _, t := range list {
+			a.joinPins(u.t, t, u.pinned)
+		}
+	}
 	u.final, u.changed = pins{}, map[int]bool{}
 	for i, v := range u.pinned {
 		u.final[i] = v
@@ -204,6 +209,19 @@ func (u *updating) sources() bool {
 		u.changed[i], u.final[i] = true, v
 	}
 	return true
+}
+
+// joinPins collects what the conditions of inner joins fix in every row.
+func (a *analysis) joinPins(t *target, e TableExpr, p pins) {
+	j, ok := e.(*Join)
+	if !ok || j.Kind != JoinInner {
+		return
+	}
+	a.joinPins(t, j.Left, p)
+	a.joinPins(t, j.Right, p)
+	if j.On != nil {
+		a.collectPins(t, j.On, p)
+	}
 }
 
 func (u *updating) bound(i int) bool {

@@ -91,6 +91,8 @@ func (p *translator) otherExpr(n ast.ExprNode) sqlplan.Expr {
 		return p.unplaced(strconv.Itoa(n.N)) // ORDER BY 2
 	case *ast.TableNameExpr, *ast.TimeUnitExpr, *ast.GetFormatSelectorExpr, *ast.TrimDirectionExpr, *ast.MaxValueExpr:
 		return &sqlplan.Op{Span: at, What: "a keyword"}
+	case *ast.JSONValueExpr:
+		return &sqlplan.Op{Span: at, What: "a function", Operands: p.unknown(n).Children}
 	default:
 		return p.unknown(n)
 	}
@@ -296,6 +298,21 @@ func (p *translator) call(n *ast.FuncCallExpr) sqlplan.Expr {
 	}
 	if i >= 0 && p.op(i+1, "(") {
 		c.ArgsEnd = p.tokens[p.tokens[i+1].mate].start
+	}
+	return sameAs(c)
+}
+
+// sameAs writes the functions that are other spellings of CASE, COALESCE and IS NULL
+// as those.
+func sameAs(c *sqlplan.Call) sqlplan.Expr {
+	switch {
+	case c.Schema != "":
+	case c.Name == "if" && len(c.Args) == 3:
+		return &sqlplan.Case{Span: c.Span, Whens: []sqlplan.When{{Cond: c.Args[0], Result: c.Args[1]}}, Else: c.Args[2]}
+	case c.Name == "ifnull" && len(c.Args) == 2:
+		c.Name = "coalesce"
+	case c.Name == "isnull" && len(c.Args) == 1:
+		return &sqlplan.IsNull{Span: c.Span, Expr: c.Args[0]}
 	}
 	return c
 }

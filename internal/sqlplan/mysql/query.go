@@ -317,9 +317,23 @@ func (p *translator) with(w *ast.WithClause) *sqlplan.With {
 			cte.ColumnsEnd = p.tokens[i-2].start
 		}
 		out.CTEs = append(out.CTEs, cte)
-		out.Span = out.CTEs[0].Span
+		if len(out.CTEs) == 1 {
+			out.Span = p.withStart(i)
+		}
+		out.Span.End = p.tokens[p.tokens[i].mate].end
 	}
 	return out
+}
+
+// withStart finds the WITH before the CTE whose parenthesis is token i.
+func (p *translator) withStart(i int) sqlplan.Span {
+	for i--; i >= p.unit.start; i-- {
+		if p.word(i, "WITH") {
+			return p.span(i, i+1)
+		}
+	}
+	fail("WITH is not where the parser saw it")
+	return sqlplan.Span{}
 }
 
 func names(list []ast.CIStr) []string {

@@ -176,7 +176,14 @@ func (p *translator) update(s *pg.UpdateStmt) *sqlplan.Update {
 	for verb >= 0 && !p.word(verb, "update") {
 		verb--
 	}
-	set := p.seek(at+1, false, "set")
+	from := at + 1
+	for p.op(from, ".") {
+		from += 2
+	}
+	if p.op(at-1, "(") && p.op(from, ")") { // ONLY (t)
+		from++
+	}
+	set := p.seek(from, false, "set")
 	if !p.word(set, "set") {
 		p.fail()
 	}
@@ -205,6 +212,9 @@ func (p *translator) update(s *pg.UpdateStmt) *sqlplan.Update {
 	out.Set = p.assignments(s.TargetList)
 	out.Returning = p.returning(s.ReturningClause)
 	out.Span = sqlplan.Span{Start: p.tokens[verb].start, End: p.tokens[next-1].end}
+	if out.With != nil {
+		out.With.Span.End = p.tokens[verb-1].end // a CTE may be named like a verb
+	}
 	return out
 }
 

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"encoding/hex"
+	"math/big"
 	"strconv"
 	"strings"
 
@@ -99,7 +100,7 @@ func (p *translator) other(n *pg.Node) sqlplan.Expr {
 		return &sqlplan.Op{Span: near(x.SqlvalueFunction.Location), What: "function"}
 	case *pg.Node_WindowDef, *pg.Node_GroupingSet, *pg.Node_IndexElem:
 		return &sqlplan.Op{What: "clause", Operands: p.childrenOf(n)}
-	case *pg.Node_GroupingFunc, *pg.Node_XmlExpr, *pg.Node_XmlSerialize, *pg.Node_JsonIsPredicate, *pg.Node_JsonObjectConstructor,
+	case *pg.Node_MergeSupportFunc, *pg.Node_GroupingFunc, *pg.Node_XmlExpr, *pg.Node_XmlSerialize, *pg.Node_JsonIsPredicate, *pg.Node_JsonObjectConstructor,
 		*pg.Node_JsonArrayConstructor, *pg.Node_JsonObjectAgg, *pg.Node_JsonArrayAgg, *pg.Node_JsonFuncExpr, *pg.Node_JsonParseExpr, *pg.Node_JsonScalarExpr, *pg.Node_JsonSerializeExpr:
 		return &sqlplan.Op{What: "function", Operands: p.childrenOf(n)}
 	}
@@ -191,13 +192,17 @@ func (p *translator) constant(c *pg.A_Const) sqlplan.Expr {
 	case *pg.A_Const_Ival:
 		return value(sqlplan.LiteralInteger, strconv.Itoa(int(v.Ival.Ival)))
 	case *pg.A_Const_Fval:
-		switch s := v.Fval.Fval; {
-		case strings.ContainsAny(s, "eE"):
+		switch s := strings.ReplaceAll(v.Fval.Fval, "_", ""); {
+		case strings.ContainsAny(s, "eE") && !strings.HasPrefix(lower(s), "0x"):
 			return value(sqlplan.LiteralFloat, s)
 		case strings.Contains(s, "."):
 			return value(sqlplan.LiteralDecimal, s)
 		default:
-			return value(sqlplan.LiteralInteger, s)
+			n, ok := new(big.Int).SetString(s, 0)
+			if !ok {
+				return &sqlplan.Op{Span: span, What: "constant"}
+			}
+			return value(sqlplan.LiteralInteger, n.String())
 		}
 	case *pg.A_Const_Boolval:
 		return value(sqlplan.LiteralBool, strconv.FormatBool(v.Boolval.Boolval))
@@ -220,6 +225,10 @@ func (p *translator) cast(c *pg.TypeCast) sqlplan.Expr {
 	if known, ok := typeNames[name]; ok {
 		out.Type = known
 		out.Plain = len(c.TypeName.Typmods) == 0 && len(c.TypeName.ArrayBounds) == 0 && !c.TypeName.Setof
+	}
+	switch name {
+	case "date", "timestamptz", "timestamp", "jsonb":
+		out.Typed = len(c.TypeName.Typmods) == 0 && len(c.TypeName.ArrayBounds) == 0 && !c.TypeName.Setof
 	}
 	out.Expr = p.expr(c.Arg)
 	if !isLeaf(out.Expr) {

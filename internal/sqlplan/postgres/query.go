@@ -57,7 +57,9 @@ func (p *translator) query(s *pg.SelectStmt) *sqlplan.Query {
 	}
 	q := &sqlplan.Query{With: p.with(s.WithClause), OrderBy: p.exprs(s.SortClause), Locking: len(s.LockingClause) > 0}
 	for _, n := range []*pg.Node{s.LimitOffset, s.LimitCount} {
-		if n != nil {
+		if c := n.GetAConst(); c != nil && c.Location < 0 { // FETCH FIRST ROW ONLY
+			p.read[c] = true
+		} else if n != nil {
 			q.Limits = append(q.Limits, p.expr(n))
 		}
 	}
@@ -210,10 +212,39 @@ func (p *translator) function(f *pg.RangeFunction) sqlplan.TableExpr {
 		}
 		t.Args = append(t.Args, p.expr(items[0]))
 	}
+	t.Columns = scalarColumns(f, t)
 	for _, n := range f.Coldeflist {
 		t.ColumnAliases = append(t.ColumnAliases, n.GetColumnDef().GetColname())
 	}
 	return t
+}
+
+// scalars are functions that return one column, with the name that they give it.
+var scalars = map[string]string{"unnest": "", "generate_series": "", "generate_subscripts": "", "string_to_table": "", "regexp_split_to_table": "",
+	"jsonb_array_elements": "value", "jsonb_array_elements_text": "value", "json_array_elements": "value", "json_array_elements_text": "value",
+	"jsonb_object_keys": "", "json_object_keys": "", "jsonb_path_query": ""}
+
+// scalarColumns are the columns of a function in FROM, if it is known how many it has.
+func scalarColumns(f *pg.RangeFunction, t *sqlplan.TableFunction) []string {
+	name, known := scalars[t.Name]
+	if !known || len(f.Functions) != 1 || len(f.Coldeflist) > 0 {
+		return nil
+	}
+	if name == "" {
+		if name = t.Alias; name == "" {
+			name = t.Name
+		}
+	}
+	columns := []string{name}
+	if c, ok := t.Args[0].(*sqlplan.Call); t.Name == "unnest" && ok {
+		for range len(c.Args) - 1 { // unnest(a, b)
+			columns = append(columns, t.Name)
+		}
+	}
+	if f.Ordinality {
+		columns = append(columns, "ordinality")
+	}
+	return columns
 }
 
 // bareRef describes a relation whose place in the text does not matter.

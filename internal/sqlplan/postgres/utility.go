@@ -146,6 +146,10 @@ func (p *translator) define(u *sqlplan.Utility, n *pg.Node) {
 				u.Columns = append(u.Columns, name)
 			}
 		}
+	case *pg.Node_CreatePolicyStmt:
+		u.Relations = []*sqlplan.TableRef{p.bareRef(x.CreatePolicyStmt.Table)}
+	case *pg.Node_AlterPolicyStmt:
+		u.Relations = []*sqlplan.TableRef{p.bareRef(x.AlterPolicyStmt.Table)}
 	default:
 		u.Kind = sqlplan.UtilityUnknown
 		return

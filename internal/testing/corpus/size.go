@@ -2,4 +2,4 @@ package corpus
 
 // Size is how many statements the corpus holds, so that a file that is not read
 // does not pass unnoticed.
-var Size = map[string]int{"postgres": 578, "mysql": 506}
+var Size = map[string]int{"postgres": 594, "mysql": 516}
