@@ -196,8 +196,8 @@ func (a *analysis) sortAssignments(t *target, set []Assignment, owns func(Assign
 	return out
 }
 
-// computes refuses to set a column that one which values are bound to is computed
-// from: they would not open in the row afterwards.
+// computes refuses assignments to a column that a generated context source depends
+// on: the stored values would not open in their row afterwards.
 func (a *analysis) computes(t *target, c AssignTarget) {
 	rel := t.item.rel
 	if rel != nil && rel.View {

@@ -39,7 +39,7 @@ func (in *insertion) special(set assignments, s Assignment) bool {
 }
 
 // conflictSources checks the context sources that SET changes: each may only
-// become what was proposed, or stay. It returns those that may change.
+// become the proposed value, or stay. It returns the sources that may change.
 func (in *insertion) conflictSources(set assignments) map[int]bool {
 	a, changed := in.a, map[int]bool{}
 	for i, s := range set.sources {

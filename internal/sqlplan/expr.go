@@ -150,8 +150,8 @@ func (a *analysis) useValue(v value, at Span, u use) {
 	}
 }
 
-// useless refuses a protected value where rows are sorted, grouped or joined.
-func (a *analysis) useless(v value, at Span, what string) {
+// forbid refuses a protected value where rows are sorted, grouped or joined.
+func (a *analysis) forbid(v value, at Span, what string) {
 	a.useValue(v, at, use{what, hintCompare})
 }
 
@@ -337,7 +337,7 @@ func (a *analysis) checkNames(e Expr, out output, what string) {
 		if c, ok := x.(*ColumnRef); ok {
 			for _, o := range list {
 				if a.d.SameColumn(o.name, c.Name) {
-					a.useless(o.value, c.Span, what+" over a protected column")
+					a.forbid(o.value, c.Span, what+" over a protected column")
 				}
 			}
 		}

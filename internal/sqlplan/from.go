@@ -106,7 +106,7 @@ func (a *analysis) common(t *Join, left, right node) []string {
 func (a *analysis) checkUsing(t *Join, name string, left, right node) {
 	for _, n := range []node{left, right} {
 		for _, c := range n.find(name, nil) {
-			a.useless(c.value, t.Span, "a join on a protected column")
+			a.forbid(c.value, t.Span, "a join on a protected column")
 		}
 	}
 }

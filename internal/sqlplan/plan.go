@@ -1,5 +1,13 @@
 // Package sqlplan decides what sealsql does with one SQL text.
 //
+// Words of this package:
+//
+//	site      a place where the text of a statement may grow ([Template] has the result)
+//	route     how a plan is carried out ([Route])
+//	source    a column that values are bound to: it enters encryption contexts
+//	pin       a source that a condition fixes for every row it holds for
+//	lineage   where a value of a query comes from: a row's column, the text, nothing known
+//
 // It answers, once for each text: which parameter or literal lands in which
 // protected column of which row, where the values of that row's encryption
 // context come from, and which result columns show protected values. The
@@ -144,7 +152,7 @@ type Arg struct {
 	Kind  ArgKind
 	Index int
 	Row   int
-	// Group is the table among those that are written row by row.
+	// Group is the index of the table in RowByRow.Tables.
 	Group int
 }
 

@@ -258,7 +258,7 @@ func (a *analysis) fieldStar(f *Field, sc *scope) entry {
 func (a *analysis) group(s *Select, out *selectOutput, sc *scope) {
 	for _, e := range s.GroupBy {
 		if v, ok := a.orderTarget(e, out, sc, true); ok {
-			a.useless(v, e.At(), "GROUP BY on a protected column")
+			a.forbid(v, e.At(), "GROUP BY on a protected column")
 			out.grouped = append(out.grouped, v)
 			continue
 		}
@@ -346,7 +346,7 @@ var aggregateNames = map[string]bool{"count": true, "sum": true, "min": true, "m
 func (a *analysis) distinct(s *Select, out *selectOutput, sc *scope) {
 	for _, e := range s.DistinctOn {
 		if v, ok := a.orderTarget(e, out, sc, false); ok {
-			a.useless(v, e.At(), "DISTINCT ON a protected column")
+			a.forbid(v, e.At(), "DISTINCT ON a protected column")
 			continue
 		}
 		a.check(e, sc, "DISTINCT ON a protected column")
@@ -378,7 +378,7 @@ func (a *analysis) comparable(out output, at Span, what string) {
 func (a *analysis) order(exprs []Expr, out output, sc *scope) {
 	for _, e := range exprs {
 		if v, ok := a.orderTarget(e, out, sc, false); ok {
-			a.useless(v, e.At(), "ORDER BY on a protected column")
+			a.forbid(v, e.At(), "ORDER BY on a protected column")
 			continue
 		}
 		a.check(e, sc, "ORDER BY on a protected column")
@@ -397,7 +397,7 @@ func (a *analysis) byAlias(e Expr, out output, what string) {
 		if c, ok := x.(*ColumnRef); ok && !c.Star && len(c.Qualifier) == 0 {
 			for _, o := range list {
 				if o.value.protected() && a.d.SameColumn(o.name, c.Name) {
-					a.useless(o.value, c.Span, what)
+					a.forbid(o.value, c.Span, what)
 				}
 			}
 		}

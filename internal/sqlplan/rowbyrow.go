@@ -300,8 +300,8 @@ func (u *updating) allKeys() []int {
 }
 
 // stableKeys are the columns of the row key that tell the rows apart within
-// SET. Where an assignment sees what others assigned, those that the statement
-// changes do not: they become the same for all of its rows.
+// SET. On a server whose assignments see earlier ones, a column that the statement
+// changes is the same for all of its rows.
 func (u *updating) stableKeys() []int {
 	keys := u.allKeys()
 	if !u.a.d.SetsInOrder() {
@@ -373,8 +373,8 @@ func (a *analysis) narrow(all []*updating) {
 	}
 }
 
-// locked writes the condition that a row of the table is one of those that were
-// locked, or that an outer join found none.
+// locked writes the condition that a row of the table was locked, or that an outer
+// join found no row.
 func (u *updating) locked(rows int) []part {
 	var parts []part
 	for n := range rows {

@@ -21,9 +21,9 @@ type alike struct {
 	column *Column
 }
 
-// operand converts a parameter or literal. Casts are looked through if they
-// cannot change the value: for columnType "" every plain one, else those that
-// keep a value of that type what it is.
+// operand converts a parameter or literal. It looks through casts that cannot
+// change the value: plain casts for columnType "", else casts that keep a value of
+// the column's type.
 func (a *analysis) operand(e Expr, columnType string) (Operand, bool) {
 	switch e := e.(type) {
 	case *Param:

@@ -121,12 +121,12 @@ func (o *setOutput) stored(l, r value) value {
 }
 
 func (o *setOutput) mergeProtected(l, r value) value {
-	either := l.column
-	if either == nil {
-		either = r.column
+	c := l.column
+	if c == nil {
+		c = r.column
 	}
 	if l.kind != valueNull && r.kind != valueNull && l.column != r.column {
-		o.a.refuse(o.op.Span, either.object(), "a set operation that mixes a protected column with other values", "select the same column in every branch")
+		o.a.refuse(o.op.Span, c.object(), "a set operation that mixes a protected column with other values", "select the same column in every branch")
 		return value{}
 	}
 	v := o.stored(l, r)

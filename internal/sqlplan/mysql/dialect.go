@@ -74,7 +74,7 @@ func (d *dialect) SameColumn(a, b string) bool { return sameName(a, b) }
 // beyond ASCII that are the same as one of ASCII.
 func sameName(a, b string) bool { return strings.EqualFold(a, b) }
 
-// foldRunes writes letters that are the same as one of ASCII as that one.
+// foldRunes replaces letters that fold to a letter of ASCII by that letter.
 func foldRunes(s string) string {
 	if isASCII(s) {
 		return s
