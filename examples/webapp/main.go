@@ -22,7 +22,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -36,8 +35,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/sealsql/sealsql/examples/webapp/internal/credentials"
-	"github.com/sealsql/sealsql/examples/webapp/internal/load"
-	"github.com/sealsql/sealsql/examples/webapp/internal/local"
 	"github.com/sealsql/sealsql/examples/webapp/internal/site"
 	"github.com/sealsql/sealsql/examples/webapp/internal/store"
 	"github.com/sealsql/sealsql/examples/webapp/policies"
@@ -61,12 +58,12 @@ func main() {
 	flag.StringVar(&f.other, "other", "", "the address of the other Region's site")
 	flag.StringVar(&f.listen, "listen", ":8080", "with -dsn or -replica-dsn: where to listen")
 	flag.BoolVar(&f.iam, "iam", false, "use IAM database authentication in place of DATABASE_SECRET")
-	flag.BoolVar(&f.migrate, "migrate", false, "create the table with -dsn's own user and end")
+	flag.BoolVar(&f.migrate, "migrate", false, "create the table and the account of SITE_SECRET, as DATABASE_SECRET's or -dsn's user, and end")
 	flag.BoolVar(&f.plain, "plain-http", false, "visitors come without TLS: for trying it out only")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	run := runLocal
+	run := runLocal // what there is of it depends on the build
 	if f.dsn != "" || f.replica != "" {
 		run = runRegion
 	}
@@ -74,56 +71,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "webapp:", err)
 		os.Exit(1)
 	}
-}
-
-func runLocal(ctx context.Context, f flags) error {
-	engine, keys := "postgres", f.keys
-	if f.mysql {
-		engine = "mysql"
-	}
-	if keys == "" {
-		keys = policies.PerRegion
-	}
-	log := io.Discard
-	if f.verbose {
-		log = os.Stderr
-	}
-	c := local.Config{Engine: engine, Keys: keys, Ports: []int{8080, 8081}, Log: slog.New(slog.NewTextHandler(log, nil))}
-	if f.load > 0 {
-		return runLoad(ctx, c, f.load)
-	}
-	began := time.Now()
-	w, err := local.Start(ctx, c)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("Two Regions are up on this machine after %s (%s, keys %s):\n\n", time.Since(began).Round(100*time.Millisecond), engine, keys)
-	for i, r := range local.Regions {
-		fmt.Printf("  %s  %s  %s\n", []string{"primary  ", "secondary"}[i], r, w.URL(r))
-	}
-	fmt.Printf("\nAccounts to sign in with, number and PIN:\n\n")
-	for _, c := range local.Customers {
-		fmt.Printf("  %s  %s\n", c.Number, c.PIN)
-	}
-	fmt.Printf("\nThe security team's pages, with alerts and drills: %s/operations (password %s)\nCtrl-C stops everything.\n", w.URL(local.Regions[0]), local.OperatorPassword)
-	<-ctx.Done()
-	fmt.Println("\nStopping.")
-	return w.Close()
-}
-
-// runLoad starts the two Regions for a load and prints its figures.
-func runLoad(ctx context.Context, c local.Config, duration time.Duration) error {
-	c.Ports, c.Attempts = nil, 1<<30
-	w, err := local.Start(ctx, c)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("64 clients for %s on %s, keys %s, with a drill every ten seconds\n", duration, c.Engine, c.Keys)
-	result, err := load.Run(ctx, w, load.Config{Clients: 64, Duration: duration, Every: 10 * time.Second, Pace: 200 * time.Millisecond, Out: os.Stdout})
-	if err == nil {
-		err = result.Print(os.Stdout)
-	}
-	return errors.Join(err, w.Close())
 }
 
 // runRegion runs one Region's site over real services.
@@ -169,24 +116,34 @@ func runRegion(ctx context.Context, f flags) error {
 	return errors.Join(err, s.Close())
 }
 
-// migrate creates the table. The DSN's user needs the right to; a secret's or a
-// token's is used if there is one.
-func migrate(ctx context.Context, engine string, f flags) error {
+// migrate creates the table and the sites' account. DATABASE_SECRET, or the DSN,
+// is the administrator's login; SITE_SECRET is the sites' own.
+func migrate(ctx context.Context, engine string, f flags) (err error) {
 	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return err
 	}
+	secrets := secretsmanager.NewFromConfig(cfg)
 	var source credentials.Source = credentials.DSN{}
 	if id := os.Getenv("DATABASE_SECRET"); id != "" {
-		source = &credentials.Secret{ID: id, Client: secretsmanager.NewFromConfig(cfg)}
-	}
-	if f.iam {
-		source = credentials.Token{AWS: cfg}
+		source = &credentials.Secret{ID: id, Client: secrets}
 	}
 	connector, err := credentials.Connector(engine, f.dsn, source)
 	if err != nil {
 		return err
 	}
 	db := sql.OpenDB(connector)
-	return errors.Join(store.Migrate(ctx, db, engine), db.Close())
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := store.Migrate(ctx, db, engine); err != nil {
+		return err
+	}
+	id := os.Getenv("SITE_SECRET")
+	if id == "" {
+		return nil
+	}
+	login, _, err := (&credentials.Secret{ID: id, Client: secrets}).Login(ctx, "", "", 0)
+	if err != nil {
+		return err
+	}
+	return store.CreateUser(ctx, db, engine, login.Username, login.Password, f.iam)
 }

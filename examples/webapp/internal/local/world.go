@@ -209,14 +209,7 @@ func (w *World) prepareDatabase(ctx context.Context) error {
 	if err := store.Migrate(ctx, db, w.c.Engine); err != nil {
 		return err
 	}
-	if err := w.rotate(ctx, db, true); err != nil {
-		return err
-	}
-	grant := "GRANT SELECT, INSERT ON accounts TO app"
-	if w.c.Engine == "mysql" {
-		grant = "GRANT SELECT, INSERT ON " + database + ".* TO app@'%'"
-	}
-	if _, err := db.ExecContext(ctx, grant); err != nil {
+	if err := w.rotate(ctx, db); err != nil {
 		return err
 	}
 	if w.c.Engine == "mysql" {
@@ -253,7 +246,7 @@ func (w *World) Rotate(ctx context.Context) error {
 		return err
 	}
 	defer db.Close()
-	if err := w.rotate(ctx, db, false); err != nil {
+	if err := w.rotate(ctx, db); err != nil {
 		return err
 	}
 	if reader := w.db[other(w.writer)]; reader != nil {
@@ -262,18 +255,12 @@ func (w *World) Rotate(ctx context.Context) error {
 	return nil
 }
 
-func (w *World) rotate(ctx context.Context, db *sql.DB, create bool) error {
+func (w *World) rotate(ctx context.Context, db *sql.DB) error {
 	secret := make([]byte, 16)
 	_, _ = rand.Read(secret) // never fails
 	password := hex.EncodeToString(secret)
-	text := map[bool]string{true: "CREATE", false: "ALTER"}[create]
-	if w.c.Engine == "mysql" {
-		text += " USER app@'%' IDENTIFIED BY '" + password + "'"
-	} else {
-		text += " ROLE app LOGIN PASSWORD '" + password + "'"
-	}
-	if _, err := db.ExecContext(ctx, text); err != nil {
-		return errors.New("the database's password could not be set") // the text has it
+	if err := store.CreateUser(ctx, db, w.c.Engine, "app", password, false); err != nil {
+		return err
 	}
 	return w.Secrets.Set(databaseSecret, map[string]string{"username": "app", "password": password})
 }
