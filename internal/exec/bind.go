@@ -190,7 +190,7 @@ func (b *binding) bind(t *sqlplan.Template, options []sqldriver.NamedValue, seal
 		case sqlplan.ArgSeal:
 			nv.Value = sealed[a.Index]
 		case sqlplan.ArgKey:
-			nv.Value = b.groups[a.Group].rows[a.Row][a.Index]
+			nv.Value = b.values.Again(b.groups[a.Group].rows[a.Row][a.Index])
 		case sqlplan.ArgRowSeal:
 			nv.Value = b.groups[a.Group].sealed[a.Row][a.Index]
 		case sqlplan.ArgServer:

@@ -119,6 +119,9 @@ type Values interface {
 	// Shown returns the canonical text of a value that the base driver read
 	// from the column.
 	Shown(c *Column, v any) (string, error)
+	// Again returns a key that the base driver read as the driver is to send it, so
+	// that the server compares it as it compares the column's own values.
+	Again(v any) any
 	// Moment returns a value given for a protected column of the policy type
 	// timestamp or date in a form that no driver setting changes: a time.Time, or a
 	// text with a zone or without a time. It stands for what a column in clear would hold.

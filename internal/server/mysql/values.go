@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
@@ -68,6 +69,16 @@ func (w values) Given(c *server.Column, v any) (string, error) {
 		return m.canonical(c.Key), nil
 	}
 	return canonical(c.Key, v)
+}
+
+// Again implements [server.Values]. The base driver reads texts as bytes, and with
+// interpolateParams writes bytes as _binary literals, which take no part in the
+// column's collation.
+func (values) Again(v any) any {
+	if b, ok := v.([]byte); ok && utf8.Valid(b) {
+		return string(b)
+	}
+	return v
 }
 
 // Shown implements [server.Values]. A time.Time that the driver read may stand for

@@ -97,6 +97,9 @@ func (w values) inUTC() bool {
 	return mode == pgx.QueryExecModeExec || mode == pgx.QueryExecModeSimpleProtocol
 }
 
+// Again implements [server.Values].
+func (values) Again(v any) any { return v }
+
 // Shown implements [server.Values].
 func (values) Shown(c *server.Column, v any) (string, error) {
 	v, err := server.Plain(v)
