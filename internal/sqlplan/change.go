@@ -250,6 +250,13 @@ func (a *analysis) delete(s *Delete, parent *scope) output {
 	for _, t := range s.From {
 		sc.nodes = append(sc.nodes, a.from(t, sc))
 	}
+	for _, n := range sc.nodes {
+		if it, ok := n.(*item); ok && it.table != nil {
+			for _, source := range sc.nodes {
+				a.namedAlike(it.table, source)
+			}
+		}
+	}
 	if s.TargetsInFrom {
 		for _, t := range s.Targets {
 			if a.itemNamed(sc, qualifier(t)) == nil {

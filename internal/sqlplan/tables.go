@@ -28,13 +28,13 @@ func (a *analysis) relation(t *TableRef) (relationKind, *Table) {
 		}
 	}
 	for _, v := range a.p.rules.Views {
-		if inDoubt(t.Name, v.Name) && !a.d.SameTable(t.Name, v.Name) {
+		if mayMean(t, v.Schema, v.Name) && !a.sameRelation(t, v.Schema, v.Name) {
 			a.refuse(t.Span, v.Name, "a view whose name differs from one of the policy's only in case", "use the policy's spelling, or correct the policy")
 			return relationPlain, nil
 		}
 	}
 	for _, r := range a.reach.relations {
-		if !a.sameRelation(t, r.Schema, r.Name) {
+		if !mayMean(t, r.Schema, r.Name) {
 			continue
 		}
 		a.touched = true
@@ -55,6 +55,11 @@ func (a *analysis) sameRelation(t *TableRef, schema, name string) bool {
 		return false
 	}
 	return t.Schema == "" || schema == "" || a.d.SameTable(t.Schema, schema)
+}
+
+// mayMean is sameRelation in any server's folding.
+func mayMean(t *TableRef, schema, name string) bool {
+	return inDoubt(t.Name, name) && (t.Schema == "" || schema == "" || inDoubt(t.Schema, schema))
 }
 
 // policyTable returns the protected table that the name means.

@@ -29,7 +29,7 @@ var errLex = errors.New("the text cannot be split into tokens")
 
 // lex splits a text as the server does with standard_conforming_strings on.
 func lex(src string) ([]token, error) {
-	l := &lexer{src: src}
+	l := &lexer{src: src, out: make([]token, 0, len(src)/4+8)}
 	for {
 		if err := l.space(); err != nil {
 			return nil, err

@@ -52,7 +52,7 @@ func parse(src string, maxDepth int) (script *sqlplan.Script, err error) {
 		return nil, err
 	}
 	for _, raw := range tree.Stmts {
-		p := &translator{src: src, tokens: tokens, read: map[any]bool{}}
+		p := &translator{src: src, tokens: tokens, read: make(map[any]bool, len(tokens)/4)}
 		from, to := int(raw.StmtLocation), len(src)
 		if raw.StmtLen > 0 {
 			to = from + int(raw.StmtLen)

@@ -132,7 +132,7 @@ func (p *translator) define(u *sqlplan.Utility, n *pg.Node) {
 		}
 		u.Relations = []*sqlplan.TableRef{p.bareRef(x.RenameStmt.Relation)}
 		if x.RenameStmt.RenameType == pg.ObjectType_OBJECT_COLUMN {
-			u.Columns = append(u.Columns, x.RenameStmt.Subname)
+			u.Columns = append(u.Columns, x.RenameStmt.Subname, x.RenameStmt.Newname)
 		} else if x.RenameStmt.RenameType == pg.ObjectType_OBJECT_TABLE {
 			u.Refuse = "renaming takes rows out of the policy's reach"
 		}
