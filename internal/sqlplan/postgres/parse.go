@@ -52,13 +52,14 @@ func parse(src string, maxDepth int) (script *sqlplan.Script, err error) {
 		return nil, err
 	}
 	for _, raw := range tree.Stmts {
-		p := &translator{src: src, tokens: tokens, read: make(map[any]bool, len(tokens)/4)}
+		p := &translator{src: src, tokens: tokens}
 		from, to := int(raw.StmtLocation), len(src)
 		if raw.StmtLen > 0 {
 			to = from + int(raw.StmtLen)
 		}
 		p.begin = p.tokenFrom(from)
 		p.end = p.tokenFrom(to)
+		p.read = make(map[any]bool, (p.end-p.begin)/4)
 		s := p.statement(raw.Stmt)
 		script.Statements = append(script.Statements, s)
 		p.unread(script, raw.Stmt, s)
