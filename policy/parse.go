@@ -224,8 +224,9 @@ var arnForm = regexp.MustCompile(`^arn:[a-z0-9-]+:kms:([a-z0-9-]+):([0-9]{12}):k
 
 func (d *decoder) keyring(e entry) Keyring {
 	path := join("keyrings", e.key)
-	k := Keyring{Name: e.key, Line: e.name.Line, Commitment: "require_encrypt_require_decrypt", MaxWrappedKeys: DefaultMaxWrappedKeys, DataKey: DataKey{Per: "value"}}
-	for _, f := range d.fields(e.value, path, "kms", "raw_aes", "data_key", "suite", "commitment", "max_wrapped_keys") {
+	k := Keyring{Name: e.key, Line: e.name.Line, Commitment: "require_encrypt_require_decrypt", MaxWrappedKeys: DefaultMaxWrappedKeys, Format: FormatMessage, DataKey: DataKey{Per: "value"}}
+	var format *yaml.Node
+	for _, f := range d.fields(e.value, path, "kms", "raw_aes", "data_key", "format", "suite", "commitment", "max_wrapped_keys") {
 		path := join(path, f.key)
 		switch f.key {
 		case "kms":
@@ -234,6 +235,9 @@ func (d *decoder) keyring(e entry) Keyring {
 			k.RawAES = d.rawAES(f.value, path)
 		case "data_key":
 			k.DataKey = d.dataKey(f.value, path)
+		case "format":
+			format = f.value
+			k.Format = Format(d.oneOf(f.value, path, string(FormatMessage), string(FormatCompact)))
 		case "suite":
 			k.Suite = d.oneOf(f.value, path, append(slices.Clone(committing), older...)...)
 		case "commitment":
@@ -246,7 +250,20 @@ func (d *decoder) keyring(e entry) Keyring {
 		d.fail(e.name, path, "a keyring needs its wrapping keys", "give it exactly one of kms and raw_aes")
 	}
 	d.checkSuite(&k, e, path)
+	d.checkFormat(k, format, path)
 	return k
+}
+
+// checkFormat asks whether the keyring can make values of its format.
+func (d *decoder) checkFormat(k Keyring, n *yaml.Node, path string) {
+	path = join(path, "format")
+	switch {
+	case k.Format != FormatCompact:
+	case k.DataKey.Per != "branch":
+		d.fail(n, path, "compact values are sealed under branch keys", "write data_key: {per: branch, store: sql, ttl: 15m, branch_key: …}, or format: message")
+	case slices.Contains(signing, k.Suite):
+		d.fail(n, path, "compact values carry no signature, and suite "+k.Suite+" signs", "take suite out, or write format: message")
+	}
 }
 
 // The suites by their ids: those that commit to their key, and the others.
@@ -254,6 +271,9 @@ var (
 	committing = []string{"0478", "0578"}
 	older      = []string{"0178", "0378", "0014", "0046", "0078", "0114", "0146", "0214", "0346"}
 )
+
+// signing are the suites whose messages carry a signature.
+var signing = []string{"0578", "0378", "0214", "0346"}
 
 const forbidEncrypt = "forbid_encrypt_allow_decrypt"
 

@@ -71,6 +71,16 @@ const (
 	UnverifiableAllow Unverifiable = "allow"
 )
 
+// Format is a way in which a value lies in its column; docs/FORMAT.md describes
+// both.
+type Format string
+
+// The formats of values that are written. Compact values need branch keys.
+const (
+	FormatMessage Format = "message" // an AWS Encryption SDK message
+	FormatCompact Format = "compact"
+)
+
 // Policy is a validated policy. What its methods return is the caller's own.
 type Policy struct {
 	region    string
@@ -95,6 +105,9 @@ type Keyring struct {
 	// AWS's name of the commitment policy in lower case: forbid_encrypt_allow_decrypt,
 	// require_encrypt_allow_decrypt or require_encrypt_require_decrypt.
 	Suite, Commitment string
+	// Format is the format of new values: FormatMessage or FormatCompact. Both are
+	// read whatever it says.
+	Format Format
 	// MaxWrappedKeys is how many wrapped keys a message that is read may have.
 	MaxWrappedKeys int
 	Line           int // in the file, from 1

@@ -68,8 +68,8 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%s says\n%v\nwant\n%s", f, err, want)
 		}
 	}
-	if len(files) != 14 {
-		t.Errorf("ran %d policies, want 14", len(files))
+	if len(files) != 15 {
+		t.Errorf("ran %d policies, want 15", len(files))
 	}
 }
 
@@ -147,6 +147,26 @@ tables:
 	for name, want := range map[string]int64{"plain": 0, "usual": 2000, "none": 0, "many": 50000} {
 		if k, ok := p.Keyring(name); !ok || k.DataKey.ContentKeys != want {
 			t.Errorf("%s keeps %d content keys, want %d", name, k.DataKey.ContentKeys, want)
+		}
+	}
+}
+
+func TestNewValuesAreMessagesUnlessTheKeyringSaysOtherwise(t *testing.T) {
+	const text = `
+version: 1
+keyrings:
+  usual: {raw_aes: {key_env: K}, data_key: {per: branch, store: sql, ttl: 15m, branch_key: x}}
+  small: {raw_aes: {key_env: K}, data_key: {per: branch, store: sql, ttl: 15m, branch_key: x}, format: compact}
+tables:
+  t: {row_key: [id], columns: {c: {keyring: usual, type: string}}}
+`
+	p, err := policy.Parse("policy.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]policy.Format{"usual": policy.FormatMessage, "small": policy.FormatCompact} {
+		if k, ok := p.Keyring(name); !ok || k.Format != want {
+			t.Errorf("%s writes %q, want %q", name, k.Format, want)
 		}
 	}
 }
