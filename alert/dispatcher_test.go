@@ -232,7 +232,7 @@ func TestLogSinkLevels(t *testing.T) {
 			warn++
 		}
 	}
-	if warn != 3 || len(Kinds()) != 11 {
+	if warn != 3 || len(Kinds()) != 12 {
 		t.Errorf("%d of %d kinds are warnings", warn, len(Kinds()))
 	}
 }

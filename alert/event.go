@@ -41,14 +41,17 @@ const (
 	PolicyRejected
 	// Shredded: a value's branch key was deleted.
 	Shredded
+	// Unauthentic: a compact value was changed, or was found in a row, table or
+	// column that it was not written for. Nothing in the value tells which.
+	Unauthentic
 
-	kinds = int(Shredded) + 1
+	kinds = int(Unauthentic) + 1
 )
 
 var kindNames = [kinds]string{
 	"invalid", "mismatch", "tampered", "not_ciphertext", "unknown_key", "key_denied",
 	"kms_unavailable", "wrapping_missing", "plaintext_read", "unverifiable",
-	"policy_rejected", "shredded",
+	"policy_rejected", "shredded", "unauthentic",
 }
 
 // Kinds lists every kind.
@@ -63,7 +66,7 @@ func Kinds() []Kind {
 // Urgent reports whether the kind means that somebody may have moved or
 // changed values. Urgent events have a queue and a rate of their own, so that no
 // other kind, however frequent, holds them up.
-func (k Kind) Urgent() bool { return k == Mismatch || k == Tampered }
+func (k Kind) Urgent() bool { return k == Mismatch || k == Tampered || k == Unauthentic }
 
 // Level is the level at which events of the kind are logged: Warn for reads
 // that the policy allows and for missing wrappings, Error for the rest.

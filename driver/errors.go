@@ -3,7 +3,7 @@ package driver
 import "github.com/sealsql/sealsql/fault"
 
 // Sentinels for what a caller decides on. Errors returned by this package wrap
-// at most one of them; test with [errors.Is].
+// at most one of them, but for [ErrUnauthentic]; test with [errors.Is].
 var (
 	// ErrRefused: a statement touches a protected column in a way that cannot
 	// be kept safe. Nothing was sent. The error is a [*RefusedError].
@@ -15,6 +15,11 @@ var (
 
 	// ErrTampered: a value is a message whose bytes were changed.
 	ErrTampered = fault.ErrTampered
+
+	// ErrUnauthentic: a compact value was changed, or it was written for another
+	// row, table or column. Nothing in the value tells which: the error wraps
+	// ErrMismatch and ErrTampered too, and is a [*ValueError].
+	ErrUnauthentic = fault.ErrUnauthentic
 
 	// ErrNotCiphertext: a protected column holds something that was never a
 	// message, such as a plaintext from before the column was protected.

@@ -223,6 +223,20 @@ func (s *ValueSealer) OpenPlaintext(ctx context.Context, table, column string, r
 	return plaintext, err
 }
 
+// Fits reports whether a stored value verifies for the row: false is no error, and
+// raises no event. It answers where a value comes from whose own row is another.
+func (s *ValueSealer) Fits(ctx context.Context, table, column string, row Row, stored any) (bool, error) {
+	e, col, err := s.column(ctx, table, column)
+	if err != nil {
+		return false, err
+	}
+	r := seal.Request{Column: col, Stored: stored, Strict: true}
+	if r.Row, err = e.Row(ctx, col, row, false); err != nil {
+		return false, err
+	}
+	return e.Funnel().Fits(ctx, r)
+}
+
 // request asks for the plaintext of what the row's column holds; ok is false for NULL
 // and where the policy has NULL for a row that cannot be made out.
 func request(ctx context.Context, e *exec.Engine, col *seal.Column, row Row, stored any, strict bool) (r seal.Request, ok bool, err error) {

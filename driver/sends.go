@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"strings"
 
-	"github.com/sealsql/sealsql/inspect"
 	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
@@ -60,7 +59,7 @@ func inlined(pieces []sqlplan.Piece, text string) bool {
 }
 
 // literalLength is the length of the literal at the start of text if it is
-// NULL or holds a message as a [Dialect] spells it; else 0.
+// NULL or holds a ciphertext as a server spells it; else 0.
 func literalLength(text string) int {
 	if strings.HasPrefix(text, "NULL") {
 		return len("NULL")
@@ -85,10 +84,7 @@ func literalLength(text string) int {
 	default:
 		raw, err = base64.StdEncoding.DecodeString(body)
 	}
-	if err != nil {
-		return 0
-	}
-	if seal.Examine(raw, false).Form != inspect.Message {
+	if err != nil || !seal.Sealed(raw) {
 		return 0
 	}
 	return n

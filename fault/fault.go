@@ -11,7 +11,7 @@ import (
 )
 
 // Sentinels for what a caller decides on. Errors wrap at most one of
-// them; test with [errors.Is].
+// them, but for [ErrUnauthentic]; test with [errors.Is].
 var (
 	// ErrRefused: a statement touches a protected column in a way that cannot
 	// be kept safe. Nothing was sent. The error is a [*RefusedError].
@@ -23,6 +23,11 @@ var (
 
 	// ErrTampered: a value is a message whose bytes were changed.
 	ErrTampered = errors.New("sealsql: value was tampered with")
+
+	// ErrUnauthentic: a compact value was changed, or it was written for another
+	// row, table or column. Nothing in the value tells which: the error wraps
+	// ErrMismatch and ErrTampered too, and is a [*ValueError].
+	ErrUnauthentic = errors.New("sealsql: value is not authentic")
 
 	// ErrNotCiphertext: a protected column holds something that was never a
 	// message, such as a plaintext from before the column was protected.
@@ -96,7 +101,7 @@ func (e *RefusedError) Error() string {
 func (e *RefusedError) Unwrap() error { return ErrRefused }
 
 // ValueError is an error about one value of a protected column. It unwraps to
-// its Kind's sentinel and to its cause.
+// its Kind's sentinel, to those that the sentinel stands for, and to its cause.
 type ValueError struct {
 	// Kind is the sentinel.
 	Kind error
@@ -127,8 +132,12 @@ func (e *ValueError) Error() string {
 
 // Unwrap returns the sentinel and the cause.
 func (e *ValueError) Unwrap() []error {
-	if e.Cause == nil {
-		return []error{e.Kind}
+	out := []error{e.Kind}
+	if e.Kind == ErrUnauthentic {
+		out = append(out, ErrMismatch, ErrTampered)
 	}
-	return []error{e.Kind, e.Cause}
+	if e.Cause != nil {
+		out = append(out, e.Cause)
+	}
+	return out
 }

@@ -18,9 +18,10 @@ const (
 	KMSBlob        // a ciphertext of KMS's Encrypt, without a message around it
 	Plaintext      // none of these: a value that was never sealed
 	Damaged        // it starts like a message and cannot be read as one
+	Compact        // a compact value
 )
 
-var formNames = [...]string{"invalid", "null", "message", "kms_blob", "plaintext", "damaged"}
+var formNames = [...]string{"invalid", "null", "message", "kms_blob", "plaintext", "damaged", "compact"}
 
 // String returns the form's name in reports.
 func (f Form) String() string {
@@ -53,32 +54,44 @@ type Value struct {
 	// Bytes is the length as stored: that of the base64 text for such columns.
 	Bytes int
 
+	// KeyID is a compact value's key id, hexadecimal. It names a version of a
+	// branch key and the column.
+	KeyID string
+
 	// The following are of messages. Version is the format's, 1 or 2.
 	Version     int
 	Suite       codec.Suite
 	MessageID   string // hexadecimal
 	Context     codec.Context
-	Wrappings   []Wrapping
 	FrameLength uint32
+	// Wrappings are a message's wrapped data keys. Of a compact value the policy's
+	// branch key stands here, if the row is known, without a version.
+	Wrappings []Wrapping
 
 	// What the column's policy says of the value. Missing are the policy's
 	// wrapping keys that the value lacks; Superfluous the keys it is wrapped
 	// under that the policy does not name; OtherSuite, OtherContext that the policy
 	// would write another. OtherContext is known only if the row was given.
-	Missing, Superfluous     []string
-	OtherSuite, OtherContext bool
+	// OtherFormat: the policy would write a message in the place of a compact value,
+	// or the reverse.
+	Missing, Superfluous                  []string
+	OtherSuite, OtherContext, OtherFormat bool
 }
 
 // Right reports whether the value is what the policy would write today, as far
 // as can be seen without a key.
 func (v *Value) Right() bool {
-	return v.Form == Null ||
-		v.Form == Message && len(v.Missing) == 0 && len(v.Superfluous) == 0 && !v.OtherSuite && !v.OtherContext
+	return v.Form == Null || v.Form == Compact && !v.OtherFormat ||
+		v.Form == Message && !v.OtherFormat && len(v.Missing) == 0 && len(v.Superfluous) == 0 && !v.OtherSuite && !v.OtherContext
 }
 
 // String is one line about the value, without its context's values.
 func (v *Value) String() string {
-	if v.Form != Message {
+	switch v.Form {
+	case Message:
+	case Compact:
+		return fmt.Sprintf("%s, %d bytes, key id %s", v.Form, v.Bytes, v.KeyID)
+	default:
 		return fmt.Sprintf("%s, %d bytes", v.Form, v.Bytes)
 	}
 	return fmt.Sprintf("%s, %d bytes, suite %s, %d wrapped keys", v.Form, v.Bytes, v.Suite, len(v.Wrappings))

@@ -10,6 +10,7 @@
 package policy
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -289,3 +290,27 @@ func (p *Policy) Limits() Limits { return p.limits }
 
 // Warnings lists what lint reports.
 func (p *Policy) Warnings() []Finding { return slices.Clone(p.warnings) }
+
+// WithFormat returns a copy of the policy under which a keyring's new values have
+// another format. It fails if the keyring cannot make such values.
+func (p *Policy) WithFormat(keyring string, f Format) (*Policy, error) {
+	k, ok := p.keyrings[keyring]
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("%w: there is no keyring %q", ErrInvalid, keyring)
+	case f != FormatMessage && f != FormatCompact:
+		return nil, fmt.Errorf("%w: the format %q is not known; write message or compact", ErrInvalid, f)
+	case f == FormatCompact && !k.makesCompact():
+		return nil, fmt.Errorf("%w: keyring %s makes no compact values; write data_key: {per: branch, …} and no suite that signs", ErrInvalid, keyring)
+	}
+	out := *p
+	out.keyrings = maps.Clone(p.keyrings)
+	k.Format = f
+	out.keyrings[keyring] = k
+	return &out, nil
+}
+
+// makesCompact reports whether values of the keyring can be compact.
+func (k Keyring) makesCompact() bool {
+	return k.DataKey.Per == "branch" && !slices.Contains(signing, k.Suite)
+}

@@ -57,6 +57,13 @@ type Config struct {
 	// version of the branch key.
 	Force bool
 
+	// ToFormat, in mode Reencrypt, is the format that values are brought into,
+	// whatever the policy's keyring says. Empty: as the keyring says.
+	ToFormat policy.Format
+	// FindOrigin, in mode Verify, looks in the table for the rows that compact
+	// values which do not verify come from; see [Report.Origins].
+	FindOrigin bool
+
 	// CheckAll opens every new value through KMS before it is written. Otherwise
 	// each is opened with the data key that it was sealed with, and the first of every
 	// hundred through KMS, too.
@@ -111,7 +118,7 @@ func (c *Config) engine() engine.Config {
 	e := engine.Config{
 		DB: c.DB, Policy: c.Policy, Options: c.Options,
 		Mode: engine.Mode(c.Mode), Table: c.Table, Column: c.Column, From: c.From,
-		OldPolicy: c.OldPolicy, OldKeys: c.OldKeys, Rebind: c.Rebind, Force: c.Force, CheckAll: c.CheckAll,
+		OldPolicy: c.OldPolicy, OldKeys: c.OldKeys, Rebind: c.Rebind, Force: c.Force, CheckAll: c.CheckAll, ToFormat: c.ToFormat, FindOrigin: c.FindOrigin,
 		PageRows: c.PageRows, Concurrency: c.Concurrency, KMSPerSecond: c.KMSPerSecond, RowsPerSecond: c.RowsPerSecond,
 		MaxReplicaLag: c.MaxReplicaLag, ReplicaLag: c.ReplicaLag, MaxFailures: c.MaxFailures, Patience: c.Patience,
 		Shard: c.Shard, Shards: c.Shards, Resume: c.Resume, Restart: c.Restart, DryRun: c.DryRun, Stop: c.Stop, Log: c.Log,

@@ -41,6 +41,18 @@ type Failure struct {
 	Error  string `json:"error"`
 }
 
+// Origin says where a compact value that does not verify comes from: a row and a
+// column of the same table for which it does verify.
+type Origin struct {
+	// Row and Key identify the row in which the value was found, as in [Failure].
+	Row string   `json:"row"`
+	Key []string `json:"key,omitempty"`
+	// FromColumn, FromRow and FromKey are where it was written.
+	FromColumn string   `json:"from_column"`
+	FromRow    string   `json:"from_row"`
+	FromKey    []string `json:"from_key,omitempty"`
+}
+
 // Forecast is what a dry run found.
 type Forecast struct {
 	// KMSCalls is how many calls the job will make, and Dollars what they cost
@@ -66,8 +78,11 @@ type Report struct {
 	// Done is true if the job came to the end of the key space.
 	Done bool `json:"done"`
 	// Resumed is true if the counts include those of earlier runs.
-	Resumed  bool          `json:"resumed,omitempty"`
-	Failures []Failure     `json:"-"`
+	Resumed  bool      `json:"resumed,omitempty"`
+	Failures []Failure `json:"-"`
+	// Origins are those of failed compact values that were found; see
+	// [Config.FindOrigin].
+	Origins  []Origin      `json:"-"`
 	KMSCalls int64         `json:"kms_calls"` // of this run
 	Elapsed  time.Duration `json:"elapsed_ns"`
 	Reads    int64         `json:"read_this_run"`
@@ -90,6 +105,9 @@ func newReport(e engine.Report) Report {
 		KMSCalls: e.KMSCalls, Elapsed: e.Elapsed, Reads: e.Reads}
 	for _, f := range e.Failures {
 		r.Failures = append(r.Failures, Failure(f))
+	}
+	for _, o := range e.Origins {
+		r.Origins = append(r.Origins, Origin(o))
 	}
 	if e.Forecast != nil {
 		f := Forecast(*e.Forecast)

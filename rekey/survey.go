@@ -40,6 +40,9 @@ type Survey struct {
 	Right        int64 `json:"right"`
 	OtherContext int64 `json:"other_context,omitempty"`
 	OtherSuite   int64 `json:"other_suite,omitempty"`
+	// OtherFormat are messages where the policy writes compact values, or the
+	// reverse.
+	OtherFormat int64 `json:"other_format,omitempty"`
 
 	engine *engine.Survey
 }
@@ -58,7 +61,7 @@ func TakeSurvey(ctx context.Context, c Config) (*Survey, error) {
 	}
 	s := &Survey{Table: e.Table, Column: e.Column, Tally: Tally(e.Tally), Forms: tallies(e.Forms), Suites: tallies(e.Suites), Regions: tallies(e.Regions),
 		Keys: make(map[string]*KeyTally, len(e.Keys)), Missing: e.Missing, Superfluous: e.Superfluous,
-		Right: e.Right, OtherContext: e.OtherContext, OtherSuite: e.OtherSuite, engine: e}
+		Right: e.Right, OtherContext: e.OtherContext, OtherSuite: e.OtherSuite, OtherFormat: e.OtherFormat, engine: e}
 	for name, k := range e.Keys {
 		s.Keys[name] = &KeyTally{Tally: Tally(k.Tally), Provider: k.Provider, Region: k.Region, Sole: k.Sole, InPolicy: k.InPolicy}
 	}

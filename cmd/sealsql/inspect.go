@@ -109,6 +109,7 @@ type shownInspection struct {
 	Signed       bool              `json:"signed,omitempty"`
 	Committing   bool              `json:"key_commitment,omitempty"`
 	MessageID    string            `json:"message_id,omitempty"`
+	KeyID        string            `json:"key_id,omitempty"`
 	Context      map[string]string `json:"context,omitempty"`
 	WrappedKeys  []shownWrapping   `json:"wrapped_keys,omitempty"`
 	Right        *bool             `json:"right,omitempty"`
@@ -116,6 +117,7 @@ type shownInspection struct {
 	Superfluous  []string          `json:"superfluous,omitempty"`
 	OtherContext bool              `json:"other_context,omitempty"`
 	OtherSuite   bool              `json:"other_suite,omitempty"`
+	OtherFormat  bool              `json:"other_format,omitempty"`
 }
 
 type shownWrapping struct {
@@ -128,7 +130,7 @@ type shownWrapping struct {
 
 func (a *app) showInspection(in inspect.Value, values, compared bool) error {
 	s := shownInspection{Form: in.Form.String(), Bytes: in.Bytes, Version: in.Version, MessageID: in.MessageID,
-		Missing: in.Missing, Superfluous: in.Superfluous, OtherContext: in.OtherContext, OtherSuite: in.OtherSuite}
+		Missing: in.Missing, Superfluous: in.Superfluous, OtherContext: in.OtherContext, OtherSuite: in.OtherSuite, OtherFormat: in.OtherFormat, KeyID: in.KeyID}
 	if in.Form == inspect.Message {
 		s.Suite, s.Signed, s.Committing = in.Suite.String(), in.Suite.Signed(), in.Suite.Committing()
 	}
@@ -176,6 +178,10 @@ func (a *app) showText(s shownInspection) {
 		a.printf("suite         %s%s%s\n", s.Suite, word(s.Committing, ", key commitment"), word(s.Signed, ", signed"))
 		a.printf("message id    %s\n", s.MessageID)
 	}
+	if s.KeyID != "" {
+		a.printf("key id        %s (a version of a branch key, and the column)\n", s.KeyID)
+		a.printf("context       not stored: a compact value opens for its own row and column only\n")
+	}
 	for _, k := range slices.Sorted(maps.Keys(s.Context)) {
 		a.printf("context       %s = %s\n", printable(k), s.Context[k])
 	}
@@ -192,7 +198,7 @@ func (a *app) showText(s shownInspection) {
 	for _, k := range s.Superfluous {
 		a.printf("superfluous   %s\n", printable(k))
 	}
-	a.printf("%s%s", word(s.OtherContext, "other context\n"), word(s.OtherSuite, "other suite\n"))
+	a.printf("%s%s", word(s.OtherContext, "other context\n"), word(s.OtherSuite, "other suite\n")+word(s.OtherFormat, "other format\n"))
 }
 
 func word(yes bool, s string) string {

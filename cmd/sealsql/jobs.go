@@ -32,6 +32,8 @@ type jobFlags struct {
 	maxReplicaLag, patience         time.Duration
 	resume, restart, dryRun, rebind bool
 	force, keys, checkAll           bool
+	toFormat                        string
+	findOrigin                      bool
 }
 
 const jobHelp = `
@@ -57,17 +59,20 @@ it back afterwards. The old plaintext stays in dead rows, logs and backups until
 	b.Flags().StringVar(&backfill.to, "to", "", "the protected column that --from is sealed into")
 	r := a.job(reencrypt, "Any readable value becomes what the policy writes today", `reencrypt opens values under old keys, older suites, other contexts, and bare KMS ciphertexts
 (legacy: kms_blob), and seals them as the policy says now, with a new data key. Values that are right already are left
-alone, unless --force. --old-policy tells how values were written before; --old-key names keys that the policy no
+alone, unless --force. Values of another format than the policy's are brought into its own, or into that of
+--to-format, both ways. --old-policy tells how values were written before; --old-key names keys that the policy no
 longer does.`,
 		`  sealsql reencrypt --table accounts --dry-run
   sealsql reencrypt --table accounts --old-key arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab
   sealsql reencrypt --old-policy policy-2023.yaml --kms-rps 1000 --rows-per-second 2000
+  sealsql reencrypt --table accounts --to-format compact
   sealsql reencrypt --table accounts --shard auto/8 --resume   # on Kubernetes or AWS Batch`)
 	f := r.Flags()
 	f.StringVar(&reencrypt.oldPolicy, "old-policy", "", "a policy that says how values were written before")
 	f.StringArrayVar(&reencrypt.oldKeys, "old-key", nil, "the ARN of a KMS key that values may still be wrapped under; may be repeated")
 	f.BoolVar(&reencrypt.rebind, "rebind", false, "take values whose context is not their row's, and bind them to the row they are in. DANGER: a value that someone moved becomes valid where it is")
 	f.BoolVar(&reencrypt.force, "force", false, "seal values again that are right already, with new data keys")
+	f.StringVar(&reencrypt.toFormat, "to-format", "", "bring values into this format, message or compact, whatever the policy's format says (default as the policy says)")
 	p := a.job(repair, "Values get the wrappings that they lack", `repair seals values again that lack a wrapping which the policy names, such as those
 written while a Region was down, or that carry one which it no longer names. Others it leaves alone.`,
 		`  sealsql repair --dry-run
@@ -76,7 +81,9 @@ written while a Region was down, or that carry one which it no longer names. Oth
 belong to another row. It writes nothing: progress is kept in a file only (--checkpoint FILE). The exit code is 3 if
 a value failed.`,
 		`  sealsql verify
-  sealsql verify --region eu-west-1 --table accounts --column ssn`)
+  sealsql verify --region eu-west-1 --table accounts --column ssn
+  sealsql verify --table accounts --find-origin`)
+	v.Flags().BoolVar(&verify.findOrigin, "find-origin", false, "try each compact value that does not verify for every row of its table, and say where it comes from")
 	return []*cobra.Command{b, r, p, v}
 }
 
@@ -208,6 +215,7 @@ func (j *jobFlags) fromAndTo() error {
 // config is what all jobs of a command line have in common.
 func (j *jobFlags) config(db *sql.DB, p *policy.Policy) rekey.Config {
 	return rekey.Config{DB: db, Policy: p, Mode: j.mode, From: j.from, OldKeys: j.oldKeys, Rebind: j.rebind, Force: j.force, CheckAll: j.checkAll,
+		ToFormat: policy.Format(j.toFormat), FindOrigin: j.findOrigin,
 		PageRows: j.page, Concurrency: j.concurrency, KMSPerSecond: j.kmsRPS, RowsPerSecond: j.rowsPerSecond, MaxReplicaLag: j.maxReplicaLag,
 		MaxFailures: j.maxFailures, Patience: j.patience, Resume: j.resume, Restart: j.restart, DryRun: j.dryRun}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/awskms"
 	"github.com/sealsql/sealsql/codec/branchkey"
+	"github.com/sealsql/sealsql/codec/compact"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/internal/exec"
 	"github.com/sealsql/sealsql/internal/server"
@@ -239,6 +240,9 @@ func (c *tableCheck) size(pc policy.Column) (n int, exact bool) {
 		plaintext, exact = c.longest, false
 	}
 	ring, _ := c.policy.Keyring(pc.Keyring)
+	if ring.Format == policy.FormatCompact {
+		return stored(pc, compact.Size(plaintext)), exact
+	}
 	ec := codec.Context{}
 	var required []string
 	for _, pair := range pc.Context {
@@ -269,10 +273,15 @@ func (c *tableCheck) size(pc policy.Column) (n int, exact bool) {
 	if err != nil {
 		return 0, false
 	}
+	return stored(pc, n), exact
+}
+
+// stored is the length of n bytes as the column stores them.
+func stored(pc policy.Column, n int) int {
 	if pc.Storage == policy.Base64 {
-		n = (n + 2) / 3 * 4
+		return (n + 2) / 3 * 4
 	}
-	return n, exact
+	return n
 }
 
 // keyBytes is the greatest length of a column's canonical text.

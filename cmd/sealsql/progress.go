@@ -135,6 +135,7 @@ type shownReport struct {
 	rekey.Report
 	DryRun   bool            `json:"dry_run"`
 	Failures []rekey.Failure `json:"failures"`
+	Origins  []rekey.Origin  `json:"origins,omitempty"`
 }
 
 func (a *app) showReports(reports []rekey.Report, j *jobFlags) error {
@@ -148,6 +149,12 @@ func (a *app) showReports(reports []rekey.Report, j *jobFlags) error {
 				f.Key = nil
 			}
 			s.Failures = append(s.Failures, f)
+		}
+		for _, o := range r.Origins {
+			if !j.keys {
+				o.Key, o.FromKey = nil, nil
+			}
+			s.Origins = append(s.Origins, o)
 		}
 		shown = append(shown, s)
 	}
@@ -181,15 +188,22 @@ func (a *app) showReport(r shownReport) {
 		a.printf("  skipped %d: %s\n", r.Skipped[k], k)
 	}
 	for _, f := range r.Failures {
-		row := f.Row
-		if len(f.Key) > 0 {
-			row = strings.Join(f.Key, ",")
-		}
-		a.printf("  %s row %s: %s: %s\n", a.paint(red, "failed"), printable(row), f.Reason, printable(f.Error))
+		a.printf("  %s row %s: %s: %s\n", a.paint(red, "failed"), rowName(f.Row, f.Key), f.Reason, printable(f.Error))
+	}
+	for _, o := range r.Origins {
+		a.printf("  origin of row %s: written for %s of row %s\n", rowName(o.Row, o.Key), o.FromColumn, rowName(o.FromRow, o.FromKey))
 	}
 	if f := r.Forecast; f != nil {
 		a.printf("  forecast: %d KMS calls, about $%.2f, about %s\n", f.KMSCalls, f.Dollars, f.Took.Round(time.Second))
 	}
+}
+
+// rowName is a row's key, or its digest where keys are not shown.
+func rowName(digest string, key []string) string {
+	if len(key) > 0 {
+		return printable(strings.Join(key, ","))
+	}
+	return printable(digest)
 }
 
 func rightWord(m rekey.Mode) string {

@@ -160,4 +160,5 @@ func (a *app) showColumn(s *rekey.Survey) {
 	}
 	count("with another context than the row's", s.OtherContext)
 	count("with another suite than the policy's", s.OtherSuite)
+	count("in another format than the policy's", s.OtherFormat)
 }

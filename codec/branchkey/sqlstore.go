@@ -38,7 +38,7 @@ type SQLStore struct {
 	sql   SQL
 }
 
-var _ Store = (*SQLStore)(nil)
+var _ ItemsStore = (*SQLStore)(nil)
 
 var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$`)
 
@@ -130,8 +130,17 @@ func (s *SQLStore) scan(rows *sql.Rows) iter.Seq2[Item, error] {
 
 // All implements [Store].
 func (s *SQLStore) All(ctx context.Context) iter.Seq2[Item, error] {
+	return s.query(ctx, "SELECT "+columns+" FROM TABLE ORDER BY branch_key_id, type")
+}
+
+// AllOf implements [ItemsStore].
+func (s *SQLStore) AllOf(ctx context.Context, id string) iter.Seq2[Item, error] {
+	return s.query(ctx, "SELECT "+columns+" FROM TABLE WHERE branch_key_id = ? ORDER BY type", s.arg(id))
+}
+
+func (s *SQLStore) query(ctx context.Context, text string, args ...any) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		rows, err := s.db.QueryContext(ctx, s.text("SELECT "+columns+" FROM TABLE ORDER BY branch_key_id, type"))
+		rows, err := s.db.QueryContext(ctx, s.text(text), args...)
 		if err != nil {
 			yield(Item{}, s.explain(err))
 			return

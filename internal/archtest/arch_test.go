@@ -100,13 +100,13 @@ var allowed = map[string][]string{
 	},
 
 	"internal/keyrings": {
-		"alert", "codec", "codec/awskms", "codec/branchkey", "codec/cache", "codec/rawaes", "fault", "policy",
+		"alert", "codec", "codec/awskms", "codec/branchkey", "codec/cache", "codec/compact", "codec/rawaes", "fault", "policy",
 		"github.com/aws/aws-sdk-go-v2/aws",
 		"github.com/aws/aws-sdk-go-v2/config",
 	},
 
 	"internal/seal": {
-		"alert", "codec", "codec/awskms", "codec/branchkey", "fault", "inspect", "internal/keyrings", "internal/server", "policy",
+		"alert", "codec", "codec/awskms", "codec/branchkey", "codec/compact", "fault", "inspect", "internal/keyrings", "internal/server", "policy",
 	},
 
 	"internal/seal/equality": {
@@ -194,7 +194,7 @@ var allowed = map[string][]string{
 	},
 
 	"rekey/internal/engine": {
-		"alert", "codec", "codec/awskms", "driver", "inspect", "internal/exec", "internal/server", "internal/sqlplan", "policy",
+		"alert", "codec", "codec/awskms", "codec/compact", "driver", "inspect", "internal/exec", "internal/server", "internal/sqlplan", "policy",
 	},
 
 	"sealtest": {

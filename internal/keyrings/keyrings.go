@@ -27,6 +27,7 @@ import (
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/branchkey"
 	"github.com/sealsql/sealsql/codec/cache"
+	"github.com/sealsql/sealsql/codec/compact"
 	"github.com/sealsql/sealsql/codec/rawaes"
 	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/policy"
@@ -178,6 +179,20 @@ func (s *Set) supply(p *policy.Policy, c policy.Column, cfg *codec.Config) (err 
 		cfg.Keyring = k.value
 	}
 	return nil
+}
+
+// Compact returns what gives a column the keys of its compact values, or nil if
+// its keyring has no branch keys.
+func (s *Set) Compact(p *policy.Policy, c policy.Column) (compact.Keys, error) {
+	if inCode, ok := s.config.Keyrings[c.Keyring]; ok {
+		keys, _ := inCode.(compact.Keys)
+		return keys, nil
+	}
+	k, err := s.keyring(p, c.Keyring)
+	if err != nil || k.branch == nil {
+		return nil, err
+	}
+	return k.branch.keyring(c)
 }
 
 // SetInCode reports whether a keyring set in code takes the place of the

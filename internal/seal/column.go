@@ -53,10 +53,10 @@ type Column struct {
 	Context, Legacy []int
 
 	layout Layout
-	format format // of new values
 	codec  *codec.Codec
-	bound  binding
-	suite  codec.Suite
+	formats
+	bound binding
+	suite codec.Suite
 	// keyring is the policy's name of it.
 	keyring string
 	// local says that the column's keyring holds its keys, mostly, and keeps
@@ -106,12 +106,14 @@ func (f *Funnel) column(t *Table, c policy.Column) (*Column, error) {
 		layout: Layout{Base64: c.Storage == policy.Base64},
 		policy: handling{c.OnMismatch, c.PlaintextReads, c.Unverifiable}}
 	col.bind(c)
-	described, _ := f.policy.Keyring(c.Keyring)
-	col.format = formatOf(described)
 	var err error
 	if col.codec, err = f.keys.Codec(f.policy, c, col.bound.required); err != nil {
 		return nil, err
 	}
+	if err = f.addCompact(col, c); err != nil {
+		return nil, err
+	}
+	col.format = formatOf(col.layout)
 	if err = f.addLegacy(col, c); err != nil {
 		return nil, err
 	}

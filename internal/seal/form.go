@@ -33,11 +33,19 @@ type format interface {
 	seal(ctx context.Context, c *Column, plaintext []byte, ec codec.Context) ([]byte, error)
 }
 
-// formatOf is the format in which the policy has a keyring's columns written.
-func formatOf(policy.Keyring) format { return messageForm{} }
+// formatOf is the format in which new values of a column are written.
+func formatOf(l Layout) format {
+	if l.WritesCompact {
+		return compactForm{}
+	}
+	return messageForm{}
+}
 
 // forms are in the order in which they are looked for. The last finds everything.
-var forms = [...]Form{messageForm{}, kmsBlobForm{}, plaintextForm{}}
+var (
+	formsBesideCompact = []Form{messageForm{}, kmsBlobForm{}, plaintextForm{}}
+	forms              = append([]Form{compactForm{}}, formsBesideCompact...)
+)
 
 // Layout says how a column stores its values.
 type Layout struct {
@@ -47,6 +55,9 @@ type Layout struct {
 	// form is not documented: bytes that cannot be a plaintext of Type may be one.
 	Legacy bool
 	Type   policy.ValueType
+	// Compact is true for a column that reads compact values, WritesCompact for
+	// one whose new values are compact.
+	Compact, WritesCompact bool
 }
 
 // Found is what lies in a column.
@@ -56,6 +67,7 @@ type Found struct {
 	bytes []byte         // of the ciphertext
 	msg   *codec.Message // of messageForm
 	cause error          // why it is no message, for plaintexts and damaged messages
+	next  *Found         // of compactForm: what else it may be
 }
 
 // held is what a column holds, read once for all forms.
@@ -71,7 +83,16 @@ func (l Layout) Look(stored any) Found {
 	if IsNull(stored) {
 		return Found{Kind: inspect.Null}
 	}
-	h := l.read(stored)
+	return l.find(l.read(stored), forms)
+}
+
+// Sealed reports whether raw has the form of a ciphertext that sealsql writes.
+func Sealed(raw []byte) bool {
+	k := Layout{Compact: true}.Look(raw).Kind
+	return k == inspect.Message || k == inspect.Compact
+}
+
+func (l Layout) find(h held, forms []Form) Found {
 	for _, f := range forms {
 		if found, ok := f.find(l, h); ok {
 			return found

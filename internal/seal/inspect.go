@@ -16,8 +16,12 @@ import (
 func (f *Funnel) Inspect(c *Column, stored any, sources []string) inspect.Value {
 	found := c.layout.Look(stored)
 	in := inspection(found, stored)
-	if found.Kind == inspect.Message {
+	in.OtherFormat = found.Kind == inspect.Message && c.layout.WritesCompact || found.Kind == inspect.Compact && !c.layout.WritesCompact
+	switch found.Kind {
+	case inspect.Message:
 		f.compare(&in, c, found.msg, sources)
+	case inspect.Compact:
+		f.nameBranchKey(&in, c, sources)
 	}
 	return in
 }
@@ -25,7 +29,7 @@ func (f *Funnel) Inspect(c *Column, stored any, sources []string) inspect.Value 
 // Examine looks at a stored value, a []byte, a string or nil, without any key and
 // without a policy.
 func Examine(stored any, inBase64 bool) inspect.Value {
-	return inspection(Layout{Base64: inBase64}.Look(stored), stored)
+	return inspection(Layout{Base64: inBase64, Compact: true}.Look(stored), stored)
 }
 
 func inspection(found Found, stored any) inspect.Value {
@@ -41,6 +45,18 @@ func inspection(found Found, stored any) inspect.Value {
 	}
 	found.form.show(found, &in)
 	return in
+}
+
+// nameBranchKey fills in the branch key of a compact value, which the value does not
+// name: the policy does.
+func (f *Funnel) nameBranchKey(i *inspect.Value, col *Column, sources []string) {
+	ring, ok := f.policy.Keyring(col.keyring)
+	if !ok || f.keys.SetInCode(col.keyring) {
+		return
+	}
+	if _, id := branchOf(ring, col, sources); id != "" {
+		i.Wrappings = []inspect.Wrapping{{Provider: branchkey.ProviderID, Key: id}}
+	}
 }
 
 // compare fills in what the policy says of a message.

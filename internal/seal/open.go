@@ -34,6 +34,11 @@ type Request struct {
 	anywhere bool // under the context that the value carries
 }
 
+// readsPlaintexts reports whether a value that was never sealed may be handed out.
+func (r *Request) readsPlaintexts() bool {
+	return !r.Strict && r.Column.policy.plaintextReads == policy.Allow
+}
+
 // opened is what a form made of a value: a plaintext, or what is wrong.
 type opened struct {
 	plaintext []byte
@@ -52,6 +57,10 @@ func (f *Funnel) Open(ctx context.Context, r Request) (plaintext []byte, null bo
 		return nil, true, nil
 	}
 	o := found.form.open(ctx, r, found)
+	if next := found.next; o.kind == alert.UnknownKey && next != nil && (next.Kind != inspect.Plaintext || r.readsPlaintexts()) {
+		found = *next
+		o = found.form.open(ctx, r, found)
+	}
 	if o.kind != 0 {
 		return f.outcome(ctx, finding{Request: r, found: found, kind: o.kind, cause: o.cause})
 	}
@@ -77,6 +86,23 @@ func (f *Funnel) OpenValue(ctx context.Context, r Request) (any, error) {
 		return r.Rules.ShowMoment(r.Column.Type, at), nil
 	}
 	return v, nil
+}
+
+// Fits reports whether a stored value verifies for a row. It hands out nothing and
+// raises no event. The error says why that is not known.
+func (f *Funnel) Fits(ctx context.Context, r Request) (bool, error) {
+	found := r.Column.layout.Look(r.Stored)
+	if found.Kind == inspect.Null {
+		return false, nil
+	}
+	r.Strict = true
+	o := found.form.open(ctx, r, found)
+	clear(o.plaintext)
+	switch o.kind {
+	case alert.KMSUnavailable, alert.KeyDenied:
+		return false, r.Column.Error(sentinels[o.kind].err, "", sentinels[o.kind].hint, o.cause)
+	}
+	return o.kind == 0, nil
 }
 
 // OpenAnywhere opens a stored value under the context that it carries, whatever row
@@ -175,6 +201,7 @@ var sentinels = map[alert.Kind]struct {
 }{
 	alert.Mismatch:       {fault.ErrMismatch, "find out who moved it; write the row's own value again to mend the row"},
 	alert.Tampered:       {fault.ErrTampered, "find out who changed it; restore the value from a backup"},
+	alert.Unauthentic:    {fault.ErrUnauthentic, "find out who moved or changed it, with sealsql verify --find-origin; write the row's own value again or restore it from a backup"},
 	alert.NotCiphertext:  {fault.ErrNotCiphertext, "run sealsql backfill, and set plaintext_reads: allow for the column while it runs"},
 	alert.UnknownKey:     {fault.ErrUnknownKey, "add the wrapping key to the column's keyring, or re-encrypt the value"},
 	alert.KeyDenied:      {fault.ErrKeyDenied, "grant kms:Decrypt and kms:GenerateDataKey on the key to the process's role"},
@@ -188,6 +215,8 @@ func kindOf(err error) alert.Kind {
 	switch {
 	case errors.Is(err, codec.ErrNotMessage):
 		return alert.NotCiphertext
+	case errors.Is(err, codec.ErrUnauthentic):
+		return alert.Unauthentic
 	case errors.Is(err, codec.ErrContextMismatch):
 		return alert.Mismatch
 	case errors.Is(err, codec.ErrKeyDenied):

@@ -7,7 +7,6 @@ import (
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/inspect"
-	"github.com/sealsql/sealsql/policy"
 )
 
 // plaintextForm is that of values that were never sealed. It finds everything.
@@ -28,7 +27,7 @@ func (f plaintextForm) find(l Layout, h held) (Found, bool) {
 // open hands out a plaintext if the policy allows it for the column.
 func (plaintextForm) open(_ context.Context, r Request, found Found) opened {
 	rejected := opened{kind: alert.NotCiphertext, cause: found.cause}
-	if r.Strict || r.Column.policy.plaintextReads != policy.Allow {
+	if !r.readsPlaintexts() {
 		return rejected
 	}
 	plaintext, null, err := r.Column.Encode(nil, r.Stored)

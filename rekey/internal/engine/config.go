@@ -58,6 +58,13 @@ type Config struct {
 	// version of the branch key.
 	Force bool
 
+	// ToFormat, in mode Reencrypt, is the format that values are brought into,
+	// whatever the policy's keyring says. Empty: as the keyring says.
+	ToFormat policy.Format
+	// FindOrigin, in mode Verify, looks in the table for the rows that compact
+	// values which do not verify come from; see [Report.Origins].
+	FindOrigin bool
+
 	// CheckAll opens every new value through KMS before it is written. Otherwise
 	// each is opened with the data key that it was sealed with, and the first of every
 	// hundred through KMS, too.
@@ -145,6 +152,10 @@ func (c *Config) complete() error {
 		return bad("only backfill goes from column to column")
 	case (c.OldPolicy != nil || len(c.OldKeys) > 0 || c.Rebind) && c.Mode != Reencrypt:
 		return bad("old policies and keys, and rebinding, belong to reencrypt")
+	case c.ToFormat != "" && c.Mode != Reencrypt:
+		return bad("the format of new values belongs to reencrypt")
+	case c.FindOrigin && c.Mode != Verify:
+		return bad("origins are looked for by verify")
 	case c.PageRows < 1 || c.Concurrency < 1 || c.KMSPerSecond < 0 || c.RowsPerSecond < 0:
 		return bad("a size or a rate is negative")
 	case c.Shards < 1 || c.Shard < 0 || c.Shard >= c.Shards:
@@ -152,7 +163,27 @@ func (c *Config) complete() error {
 	case c.Resume && c.Restart:
 		return bad("resume and restart exclude each other")
 	}
-	return nil
+	return c.chooseFormat()
+}
+
+// chooseFormat gives the column's keyring the format of ToFormat.
+func (c *Config) chooseFormat() error {
+	if c.ToFormat == "" {
+		return nil
+	}
+	for _, t := range c.Policy.Tables() {
+		for _, col := range t.Columns {
+			if t.FullName() != c.Table || col.Name != c.Column {
+				continue
+			}
+			p, err := c.Policy.WithFormat(col.Keyring, c.ToFormat)
+			if err != nil {
+				return fmt.Errorf("%w: %w", ErrConfig, err)
+			}
+			c.Policy = p
+		}
+	}
+	return nil // an unknown column is told later
 }
 
 // Job names a job in checkpoints.
@@ -160,6 +191,9 @@ func (c *Config) Job() string {
 	name := fmt.Sprintf("%s %s.%s", c.Mode, c.Table, c.Column)
 	if c.From != "" {
 		name += " from " + c.From
+	}
+	if c.ToFormat != "" {
+		name += " to " + string(c.ToFormat)
 	}
 	if c.Shards > 1 {
 		name += fmt.Sprintf(" shard %d/%d", c.Shard, c.Shards)

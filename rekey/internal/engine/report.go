@@ -87,8 +87,10 @@ type Report struct {
 	// Done is true if the job came to the end of the key space.
 	Done bool `json:"done"`
 	// Resumed is true if the counts include those of earlier runs.
-	Resumed  bool          `json:"resumed,omitempty"`
-	Failures []Failure     `json:"-"`
+	Resumed  bool      `json:"resumed,omitempty"`
+	Failures []Failure `json:"-"`
+	// Origins are those of failed compact values that were found.
+	Origins  []Origin      `json:"-"`
 	KMSCalls int64         `json:"kms_calls"` // of this run
 	Elapsed  time.Duration `json:"elapsed_ns"`
 	Reads    int64         `json:"read_this_run"`

@@ -30,6 +30,7 @@ type job struct {
 	// page was interrupted: a row that holds one was changed by it.
 	intended map[string]bool
 	forecast *Forecast
+	origins  []Origin
 }
 
 // Run carries out a job and reports what it did; the report is meaningful
@@ -75,6 +76,11 @@ func Run(ctx context.Context, c Config) (Report, error) {
 		return j.report(), err
 	}
 	err = j.run(ctx)
+	if c.FindOrigin && ctx.Err() == nil {
+		if bad := j.findOrigins(ctx); err == nil {
+			err = bad
+		}
+	}
 	if j.forecast != nil {
 		j.forecast.finish(&j.c, j.st.Changed)
 	}
@@ -86,7 +92,7 @@ func (j *job) fingerprint() string {
 	ring, _ := j.c.Policy.Keyring(j.t.policy.Keyring)
 	described := j.t.policy
 	described.Line = 0
-	text := fmt.Sprintf("%s %+v %+v %+v %+v %v %v %d", j.c.Job(), described, ring.KMS, ring.RawAES, ring.DataKey, ring.Suite, j.c.Force, j.c.Shards)
+	text := fmt.Sprintf("%s %+v %+v %+v %+v %v %v %d", j.c.Job(), described, ring.KMS, ring.RawAES, ring.DataKey, ring.Suite+string(ring.Format), j.c.Force, j.c.Shards)
 	h := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(h[:8])
 }
@@ -394,7 +400,7 @@ func sameKey(a, b []string) bool {
 
 func (j *job) report() Report {
 	r := Report{Job: j.c.Job(), Mode: j.c.Mode, Table: j.c.Table, Column: j.c.Column, Counts: j.st.Counts.clone(),
-		Done: j.st.Done, Resumed: j.resumed, Failures: append([]Failure(nil), j.st.Failures...), Elapsed: time.Since(j.began), Reads: j.reads, Forecast: j.forecast}
+		Done: j.st.Done, Resumed: j.resumed, Failures: append([]Failure(nil), j.st.Failures...), Elapsed: time.Since(j.began), Reads: j.reads, Forecast: j.forecast, Origins: j.origins}
 	if j.w != nil {
 		r.KMSCalls = j.w.calls()
 	}

@@ -48,6 +48,9 @@ type Survey struct {
 	Right        int64 `json:"right"`
 	OtherContext int64 `json:"other_context,omitempty"`
 	OtherSuite   int64 `json:"other_suite,omitempty"`
+	// OtherFormat are messages where the policy writes compact values, or the
+	// reverse.
+	OtherFormat int64 `json:"other_format,omitempty"`
 
 	policyKeys []string // the wrapping keys that the policy names
 }
@@ -111,10 +114,15 @@ func (s *Survey) add(ctx context.Context, v *driver.ValueSealer, t *target, r *s
 	if in.Right() {
 		s.Right++
 	}
-	if in.Form != inspect.Message {
+	if in.OtherFormat {
+		s.OtherFormat++
+	}
+	if !sealed(in) {
 		return nil
 	}
-	count(s.Suites, in.Suite.String())
+	if in.Form == inspect.Message {
+		count(s.Suites, in.Suite.String())
+	}
 	s.keys(in, count)
 	for _, k := range in.Missing {
 		s.Missing[k]++

@@ -3,14 +3,17 @@ package engine
 import (
 	"context"
 	"crypto/subtle"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/awskms"
+	"github.com/sealsql/sealsql/codec/compact"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/inspect"
 	"github.com/sealsql/sealsql/internal/server"
@@ -172,6 +175,11 @@ func costs(in inspect.Value) int {
 	return 0
 }
 
+// sealed reports whether a value has the form of what sealsql writes.
+func sealed(in inspect.Value) bool {
+	return in.Form == inspect.Message || in.Form == inspect.Compact
+}
+
 // stale reports whether a value is wrapped under an older version of its branch
 // key than the active one, as that was when the job first met the branch key.
 func (w *worker) stale(ctx context.Context, in inspect.Value) bool {
@@ -194,7 +202,25 @@ func (w *worker) stale(ctx context.Context, in inspect.Value) bool {
 		version = info.Version
 		w.active[id] = version
 	}
+	if in.Form == inspect.Compact {
+		return in.KeyID != w.compactID(id, version)
+	}
 	return version != in.Wrappings[0].Version
+}
+
+// compactID is the key id of the column's compact values under a version of a branch
+// key, as an inspection shows it.
+func (w *worker) compactID(branchKey, version string) string {
+	var v [16]byte
+	if n, err := hex.Decode(v[:], []byte(strings.ReplaceAll(version, "-", ""))); err != nil || n != len(v) {
+		return ""
+	}
+	var at compact.Location
+	if w.t.policy.BindLocation {
+		at = compact.Location{Table: w.t.table, Column: w.t.column}
+	}
+	id := compact.IDOf(branchKey, v, at)
+	return hex.EncodeToString(id[:])
 }
 
 func (w *worker) verify(ctx context.Context, r *server.JobRow, bound driver.Row, in inspect.Value) outcome {
@@ -216,12 +242,29 @@ func (w *worker) backfill(ctx context.Context, r *server.JobRow, bound driver.Ro
 	switch {
 	case in.Form == inspect.KMSBlob:
 		return skip(reasonBlob)
-	case in.Form == inspect.Message && in.Right():
+	case in.Form == inspect.Compact && w.t.policy.Type == policy.TypeBytes:
+		return w.mayBePlaintext(ctx, r, bound, in)
+	case sealed(in) && in.Right():
 		return outcome{kind: right}
-	case in.Form == inspect.Message:
+	case sealed(in):
 		return skip(reasonOther)
 	}
 	return w.seal(ctx, bound, 0, func() ([]byte, error) { return w.encode(r.Stored) })
+}
+
+// mayBePlaintext decides on bytes that look like a compact value: they are one if a
+// key of the column has their key id. Bytes in clear that begin as a compact value does
+// are failed rows, since a value whose branch key the policy lacks looks the same.
+func (w *worker) mayBePlaintext(ctx context.Context, r *server.JobRow, bound driver.Row, in inspect.Value) outcome {
+	plaintext, err := w.open(ctx, w.sealer, bound, r.Stored, 0)
+	clear(plaintext)
+	switch {
+	case err != nil:
+		return w.classify(err)
+	case in.Right():
+		return outcome{kind: right}
+	}
+	return skip(reasonOther)
 }
 
 // move is a backfill from column to column.
@@ -231,7 +274,7 @@ func (w *worker) move(ctx context.Context, r *server.JobRow, bound driver.Row) o
 		switch {
 		case err != nil:
 			return w.classify(err)
-		case in.Form != inspect.Message:
+		case !sealed(in):
 			return fail(reasonTaken, errors.New(reasonTaken))
 		case in.Right():
 			return outcome{kind: right}
@@ -388,12 +431,15 @@ var reasons = []struct {
 	err    error
 	reason string
 }{
-	{driver.ErrMismatch, "mismatch"}, {driver.ErrTampered, "tampered"}, {driver.ErrNotCiphertext, "not_ciphertext"},
+	{driver.ErrUnauthentic, reasonUnauthentic}, {driver.ErrMismatch, "mismatch"}, {driver.ErrTampered, "tampered"}, {driver.ErrNotCiphertext, "not_ciphertext"},
 	{driver.ErrUnknownKey, "unknown_key"}, {driver.ErrKeyDenied, "key_denied"}, {driver.ErrKeyUnavailable, reasonUnavailable},
 	{driver.ErrShredded, "shredded"}, {driver.ErrValue, "value"}, {codec.ErrCommitmentPolicy, "commitment"},
 }
 
-const reasonUnavailable = "kms_unavailable"
+const (
+	reasonUnavailable = "kms_unavailable"
+	reasonUnauthentic = "unauthentic"
+)
 
 func (w *worker) classify(err error) outcome {
 	for _, r := range reasons {
