@@ -55,7 +55,9 @@ func WithDialect(d Dialect) Option { return func(s *settings) { s.dialect = d } 
 // standard sources are used: environment, shared files, container and instance roles.
 func WithAWSConfig(c aws.Config) Option { return func(s *settings) { s.aws = &c } }
 
-// WithKeyring replaces the policy's keyring of the given name, in tests for one.
+// WithKeyring replaces the policy's keyring of the given name, in tests for example.
+// Where the policy says format: compact, a keyring that is not a
+// [github.com/sealsql/sealsql/codec/compact.Keys] writes messages all the same.
 func WithKeyring(name string, k codec.Keyring) Option {
 	return func(s *settings) {
 		if s.keyrings == nil {

@@ -30,7 +30,9 @@ type Config struct {
 	// Policy is the policy's text. Its KMS keys are not used: each of its
 	// keyrings is replaced by [Keyring], or by the one of its name in Keyrings.
 	Policy string
-	// Keyrings replaces keyrings by name.
+	// Keyrings replaces keyrings by name. A keyring that is not a
+	// [github.com/sealsql/sealsql/codec/compact.Keys] writes messages, whatever format
+	// the policy names.
 	Keyrings map[string]codec.Keyring
 	// Tables describes the tables, since a mocked database has no catalog. If
 	// it is nil, of each table the columns that the policy names are known, those

@@ -377,3 +377,30 @@ func TestATableOfThePolicyAloneMayHaveOtherColumns(t *testing.T) {
 		}
 	}
 }
+
+// TestAKitWritesMessagesUnderAPolicyOfCompactValues: its keyrings have no branch keys.
+func TestAKitWritesMessagesUnderAPolicyOfCompactValues(t *testing.T) {
+	kit := sealtest.New(t, sealtest.Config{Dialect: postgres.Dialect, Policy: `
+version: 1
+keyrings:
+  pii:
+    kms: {keys: ["arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555"]}
+    data_key: {per: branch, store: sql, ttl: 15m, branch_key: shop}
+    format: compact
+tables:
+  accounts: {row_key: [account_number], columns: {ssn: {keyring: pii, type: string}}}
+`})
+	mockDB, mock, err := sqlmock.New(sqlmock.QueryMatcherOption(kit.QueryMatcher()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := kit.OpenDB(t, mockDB)
+	const insert = "INSERT INTO accounts (account_number, ssn) VALUES ($1, $2)"
+	mock.ExpectExec(insert).WithArgs("a1", kit.Sealed("900-12-3456").In("accounts", "ssn").Row("a1")).WillReturnResult(sqlmock.NewResult(0, 1))
+	if _, err := db.Exec(insert, "a1", "900-12-3456"); err != nil {
+		t.Fatal(err)
+	}
+	if err := mock.ExpectationsWereMet(); err != nil {
+		t.Error(err)
+	}
+}

@@ -207,7 +207,8 @@ func (s *swaps) read(c cell) (string, error) {
 	return v.String, err
 }
 
-var sentinel = map[alert.Kind]error{alert.Mismatch: driver.ErrMismatch, alert.Tampered: driver.ErrTampered, alert.NotCiphertext: driver.ErrNotCiphertext}
+var sentinel = map[alert.Kind]error{alert.Mismatch: driver.ErrMismatch, alert.Tampered: driver.ErrTampered, alert.NotCiphertext: driver.ErrNotCiphertext,
+	alert.Unauthentic: driver.ErrUnauthentic, alert.UnknownKey: driver.ErrUnknownKey}
 
 // run carries out one attack and puts the value back.
 func (s *swaps) run(a attack) {
@@ -229,6 +230,13 @@ func (s *swaps) run(a attack) {
 // refused and reported with its kind; and reads values that nobody touched, of which
 // none may be.
 func TestSwaps(t *testing.T) {
+	swap(t, attacks, func(*testing.T) string { return swapPolicy }, func(*testing.T, *sql.DB) {})
+}
+
+// swap carries out attacks on values of a policy. prepare runs before the first value
+// is written.
+func swap(t *testing.T, attacks []attack, policyOf func(*testing.T) string, prepare func(*testing.T, *sql.DB)) {
+	t.Helper()
 	total, cleanReads := sized(600, 10_000), sized(20_000, 1_000_000)
 	onBoth(t, func(t *testing.T, server *testdb.Server) {
 		b := newBase(t, server, "CREATE TABLE accounts (tenant int, id int, ssn BINARY, iban BINARY, PRIMARY KEY (tenant, id))",
@@ -237,7 +245,7 @@ func TestSwaps(t *testing.T) {
 		var mu sync.Mutex
 		reported := map[alert.Kind]uint64{}
 		incomplete := 0
-		db := b.open(t, swapPolicy, quiet(), driver.WithAlertFunc(func(e alert.Event) {
+		db := b.open(t, policyOf(t), quiet(), driver.WithAlertFunc(func(e alert.Event) {
 			mu.Lock()
 			defer mu.Unlock()
 			reported[e.Kind] += e.Count()
@@ -245,6 +253,7 @@ func TestSwaps(t *testing.T) {
 				incomplete++
 			}
 		}))
+		prepare(t, db)
 		s := &swaps{t: t, b: b, db: db, rnd: rand.New(rand.NewPCG(7, 7)), rows: sized(50, 1000), fresh: 1_000_000,
 			caught: map[string]int{}, wanted: map[alert.Kind]uint64{}}
 		for tenant := range tenants {
