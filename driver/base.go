@@ -54,6 +54,10 @@ func (c *connBase) Query(ctx context.Context, text string, args []sqldriver.Name
 
 // Begin implements exec.Base.
 func (c *connBase) Begin(ctx context.Context) (sqldriver.Tx, error) {
+	return c.session.Begin(ctx, c.ctor.server, c.base, c, c.begin)
+}
+
+func (c *connBase) begin(ctx context.Context) (sqldriver.Tx, error) {
 	if x, ok := c.base.(sqldriver.ConnBeginTx); ok {
 		return x.BeginTx(ctx, sqldriver.TxOptions{})
 	}

@@ -17,7 +17,7 @@ func (c *conn) exec(ctx context.Context, send exec.ExecFunc, query string, args 
 	}
 	if !plan.Protected {
 		res, err := send(ctx, a.Text, passOn(&a, args))
-		c.session.Sent(err)
+		c.session.Sent(plan, err)
 		return res, err
 	}
 	if c.ctor.skips.Load() && len(args) > 0 {
@@ -39,7 +39,7 @@ func (c *conn) query(ctx context.Context, send exec.QueryFunc, query string, arg
 			}
 		}
 		rows, err := send(ctx, a.Text, passOn(&a, args))
-		c.session.Sent(err)
+		c.session.Sent(plan, err)
 		return rows, err
 	}
 	if c.ctor.skips.Load() && len(args) > 0 {
@@ -81,13 +81,13 @@ func (c *conn) run(e *exec.Engine, plan *sqlplan.Plan, a server.Arguments) exec.
 
 func (c *conn) execPlan(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, send exec.ExecFunc, a server.Arguments) (sqldriver.Result, error) {
 	res, err := c.run(e, plan, a).Exec(ctx, send)
-	c.session.Sent(err)
+	c.session.Sent(plan, err)
 	return res, c.noteSkip(err)
 }
 
 func (c *conn) queryPlan(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, send exec.QueryFunc, a server.Arguments) (sqldriver.Rows, error) {
 	answer, err := c.run(e, plan, a).Query(ctx, send)
-	c.session.Sent(err)
+	c.session.Sent(plan, err)
 	if err != nil {
 		return nil, c.noteSkip(err)
 	}

@@ -14,6 +14,7 @@ func (c *conn) began(base sqldriver.Tx, err error) (sqldriver.Tx, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.session.Began()
 	c.inTx, c.pinned = true, c.ctor.engine.Load()
 	return &tx{base: base, conn: c}, nil
 }

@@ -28,7 +28,11 @@ type Session struct {
 	// mine plans by known; nil if the engine that it was made from, of, does.
 	mine, of *Engine
 	db       *sql.DB // lends the connection, to ask its session
-	failed   bool
+	// failed is true from an error until a transaction was looked for.
+	failed bool
+	// locked is true while the session may hold table locks, once while what SET
+	// TRANSACTION set waits for its transaction.
+	locked, once bool
 }
 
 // Plan returns the plan for a text on the connection, and the engine that made it: e
@@ -119,13 +123,28 @@ func (s *Session) Note(plan *sqlplan.Plan) {
 	if plan.Session || plan.Doubt {
 		s.fresh, s.moved = false, true
 	}
+	s.locked = s.locked || plan.Locks
 }
 
-// Sent takes note of what a text of the connection ended in. An error may hide that a transaction
-// began or ended.
-func (s *Session) Sent(err error) {
-	s.failed = s.failed || err != nil && err != sqldriver.ErrSkip
+// Sent takes note of what a plan's text, or its route, ended in. An error may hide that
+// a transaction began or ended.
+func (s *Session) Sent(plan *sqlplan.Plan, err error) {
+	switch {
+	case err == sqldriver.ErrSkip:
+	case err != nil:
+		s.failed = true
+	case plan.Unlocks:
+		s.Began()
+	case plan.Once:
+		s.once = true
+	case !plan.Doubt: // SET keeps it for the next transaction
+		s.once = false
+	}
 }
+
+// Began takes note that a transaction of the user's began, or that table locks were given
+// up.
+func (s *Session) Began() { s.locked, s.once = false, false }
 
 // InTx reports whether the connection is in a transaction that database/sql does not
 // know of.

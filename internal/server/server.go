@@ -41,6 +41,10 @@ type Server interface {
 	// answer was an error, with which a server does not say it.
 	InTransaction(ctx context.Context, base sqldriver.Conn, doubt bool) (bool, error)
 
+	// Transaction returns the texts of a transaction of sealsql's own on the
+	// connection. locked says that the session may hold table locks.
+	Transaction(base sqldriver.Conn, locked bool) Transaction
+
 	// Relation describes a relation, or returns nil if there is none.
 	Relation(ctx context.Context, db *sql.DB, schema, name string) (*sqlplan.Relation, error)
 	// SchemasOf lists the schemas that have a relation of the name.
@@ -157,6 +161,15 @@ type Session struct {
 	Unfit, Hint string
 	// Wire is how the base driver writes and reads points in time.
 	Wire Wire
+}
+
+// Transaction holds the texts that begin and end a transaction of sealsql's own, where
+// the base driver's do not serve: settings of the session may make more of them. An empty
+// text stands for the base driver's.
+type Transaction struct {
+	Begin, Commit, Rollback string
+	// After is sent after either end, if it is not empty.
+	After string
 }
 
 // Wire is how a base driver writes and reads points in time that have no zone. The

@@ -296,6 +296,6 @@ func (in *insertion) keyCheckRow(checks *KeyChecks, n int, r ValuesRow) {
 		parts = append(parts, textPart(a.d.Quote(key)+" = "))
 		parts = append(parts, a.plainParts(nil, r.Values[j].At())...)
 	}
-	parts = append(parts, textPart(a.d.LockClause("", false)))
+	parts = append(parts, textPart(a.d.AllRows()+a.d.LockClause("", false)))
 	checks.Rows = append(checks.Rows, KeyCheck{Table: t, Text: finish(a.d, a.script, parts), Seals: in.rowSeals[n]})
 }

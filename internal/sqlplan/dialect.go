@@ -45,6 +45,10 @@ type Dialect interface {
 	// empty if the base driver reads every value of the type as it is.
 	ExactText(columnType string) (before, after string)
 
+	// AllRows is the clause by which a SELECT returns every row whatever the
+	// session's settings say, empty if none limits it. It comes before LockClause.
+	AllRows() string
+
 	// LockClause is appended to a SELECT that locks the rows of the alias;
 	// rekey is true if the statement will change the row key.
 	LockClause(alias string, rekey bool) string

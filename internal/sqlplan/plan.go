@@ -43,6 +43,14 @@ type Plan struct {
 	// names other meanings: it sets some, or runs what the text does not show.
 	Doubt bool
 
+	// Locks is true for a text after which the session may hold table locks (LOCK
+	// TABLES), Unlocks for one that gives up all of them.
+	Locks, Unlocks bool
+
+	// Once is true for a text that sets what the next transaction alone has (SET
+	// TRANSACTION).
+	Once bool
+
 	// UserParams is how many arguments the user passes (driver.Stmt's
 	// NumInput), or -1 when the text does not show it.
 	UserParams int

@@ -247,6 +247,9 @@ func (u *updating) lock() []part {
 			parts = append(parts, textPart(sep+it.text(k)))
 		}
 	}
+	if s.LimitSpan.End <= s.LimitSpan.Start {
+		parts = append(parts, textPart(a.d.AllRows()))
+	}
 	name := it.name
 	if it.ref != nil && it.ref.Alias == "" {
 		name = it.ref.Name

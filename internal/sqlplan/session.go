@@ -12,9 +12,15 @@ func (p *Plan) ForSession(text string, statements int) (*Plan, error) {
 	return &own, nil
 }
 
-// InDoubt returns the plan of a text after which the session is to be read again.
-func (p *Plan) InDoubt() *Plan {
+// Effect is what a text may do to its session beside what the session's settings are.
+type Effect struct{ Doubt, Locks, Unlocks, Once bool }
+
+// With returns the plan of a text that has an effect.
+func (p *Plan) With(e Effect) *Plan {
+	if e == (Effect{}) {
+		return p
+	}
 	own := *p
-	own.Doubt = true
+	own.Doubt, own.Locks, own.Unlocks, own.Once = own.Doubt || e.Doubt, e.Locks, e.Unlocks, e.Once
 	return &own
 }

@@ -21,7 +21,7 @@ import (
 // global variables and stored programs set it too. The database's name comes in
 // hexadecimal, which every character set of results leaves as it is.
 const sessionSQL = "SELECT @@SESSION.sql_mode, @@SESSION.auto_increment_increment, COALESCE(HEX(CONVERT(DATABASE() USING utf8mb4)), ''), " +
-	"LOWER(@@SESSION.character_set_client), LOWER(@@SESSION.character_set_connection), LOWER(COALESCE(@@SESSION.character_set_results, 'binary'))"
+	"LOWER(@@SESSION.character_set_client), LOWER(@@SESSION.character_set_connection), LOWER(COALESCE(@@SESSION.character_set_results, 'binary')) LIMIT 1" // sql_select_limit may be 0
 
 // Session implements [server.Server].
 func (Server) Session(ctx context.Context, db *sql.DB) (server.Session, error) {
@@ -91,6 +91,20 @@ func (Server) Reported(base sqldriver.Conn, s server.Session) bool {
 // Settled implements [server.Server]: variables of the session are no part of a
 // transaction.
 func (Server) Settled(sqldriver.Conn) bool { return true }
+
+// Transaction ends a transaction whatever completion_type says, under which COMMIT
+// alone may begin another. START TRANSACTION releases table locks; a
+// transaction without autocommit does not.
+func (Server) Transaction(base sqldriver.Conn, locked bool) server.Transaction {
+	if _, known := status(base); !known {
+		return server.Transaction{}
+	}
+	t := server.Transaction{Commit: "COMMIT AND NO CHAIN NO RELEASE", Rollback: "ROLLBACK AND NO CHAIN NO RELEASE"}
+	if locked {
+		t.Begin, t.After = "SET autocommit = 0", "SET autocommit = 1"
+	}
+	return t
+}
 
 // errNoSavepoint is ER_SP_DOES_NOT_EXIST.
 const errNoSavepoint = 1305

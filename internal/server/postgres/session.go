@@ -96,6 +96,9 @@ func (s Server) Settled(base sqldriver.Conn) bool {
 	return err == nil && !open
 }
 
+// Transaction implements [server.Server]: pgx's own serve.
+func (Server) Transaction(sqldriver.Conn, bool) server.Transaction { return server.Transaction{} }
+
 // InTransaction asks the connection's own state, which the server reports
 // with every answer, an error too.
 func (Server) InTransaction(_ context.Context, c sqldriver.Conn, _ bool) (bool, error) {

@@ -112,6 +112,10 @@ func (d *dialect) SealCast(c *sqlplan.Column) (before, after string) {
 // KeyCast implements [sqlplan.Dialect].
 func (d *dialect) KeyCast(sqlplan.RelationColumn) string { return "" }
 
+// AllRows implements [sqlplan.Dialect]: sql_select_limit does not bound a SELECT that has
+// a limit of its own.
+func (d *dialect) AllRows() string { return " LIMIT 18446744073709551615" }
+
 // LockClause implements [sqlplan.Dialect].
 func (d *dialect) LockClause(string, bool) string { return " FOR UPDATE" }
 

@@ -70,13 +70,11 @@ func (p *Planner) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) 
 		return nil, r
 	}
 	plan, err := p.core.Plan(ctx, text)
-	switch {
-	case err != nil:
-		return nil, err
-	case p.guard.changesSession(text):
-		return plan.ForSession(text, p.guard.statements(text))
-	case p.guard.doubtful(text):
-		return plan.InDoubt(), nil
+	if err == nil && p.guard.changesSession(text) {
+		plan, err = plan.ForSession(text, p.guard.statements(text))
 	}
-	return plan, nil
+	if err != nil {
+		return nil, err
+	}
+	return plan.With(p.guard.effect(text)), nil
 }

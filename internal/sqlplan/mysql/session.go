@@ -50,17 +50,15 @@ var steady = []string{"SELECT", "INSERT", "REPLACE", "UPDATE", "DELETE", "WITH",
 	"START", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "TRUNCATE", "CREATE", "ALTER", "OPTIMIZE", "ANALYZE", "CHECK", "CHECKSUM", "REPAIR",
 	"LOCK", "UNLOCK", "FLUSH", "KILL", "GRANT", "REVOKE", "RENAME", "LOAD", "PREPARE", "XA"}
 
-// doubtful reports whether a text may leave the session with other settings than it
-// had: it is not certain that it does not.
-func (g *guard) doubtful(src string) bool {
+// effect returns what a text may do to its session. It leaves the settings as they are
+// only if that is certain.
+func (g *guard) effect(src string) (e sqlplan.Effect) {
 	t, err := read(src, g.modes, sqlplan.DefaultMaxDepth)
 	if err != nil {
-		return true
+		return sqlplan.Effect{Doubt: true, Locks: true}
 	}
 	for _, c := range t.comments {
-		if c.executable {
-			return true
-		}
+		e.Doubt = e.Doubt || c.executable
 	}
 	for _, s := range t.segments() {
 		i := s[0]
@@ -68,16 +66,20 @@ func (g *guard) doubtful(src string) bool {
 			i++
 		}
 		begin := t.word(i, "BEGIN") && (i+1 == s[1] || t.word(i+1, "WORK"))
-		if !begin && t.anyWord(i, steady...) == "" && !g.setsTransaction(t, i) {
-			return true
-		}
+		once := t.word(i, "SET") && t.word(i+1, "TRANSACTION")
+		e.Once = e.Once || once
+		e.Locks = e.Locks || t.anyWord(i, "LOCK", "FLUSH", "PREPARE") != ""
+		e.Unlocks = t.word(i, "UNLOCK") || begin || t.word(i, "START")
+		e.Doubt = e.Doubt || !begin && !once && t.anyWord(i, steady...) == "" && !g.setsTransaction(t, i)
 	}
-	return false
+	e.Locks = e.Locks || e.Doubt
+	e.Locks = e.Locks && containsAny(src, "lock", "flush", "execute")
+	return e
 }
 
-// setsTransaction reports whether the statement at token i is SET TRANSACTION.
+// setsTransaction reports whether the statement at token i is SET SESSION TRANSACTION.
 func (g *guard) setsTransaction(t *text, i int) bool {
-	return t.word(i, "SET") && (t.word(i+1, "TRANSACTION") || t.anyWord(i+1, "SESSION", "LOCAL") != "" && t.word(i+2, "TRANSACTION"))
+	return t.word(i, "SET") && t.anyWord(i+1, "SESSION", "LOCAL") != "" && t.word(i+2, "TRANSACTION")
 }
 
 // sessionWords occur in texts that change the database or the character sets.

@@ -48,7 +48,7 @@ func (p *Planner) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) 
 	case changesSession(text):
 		return plan.ForSession(text, countStatements(text))
 	case doubtful(text):
-		return plan.InDoubt(), nil
+		return plan.With(sqlplan.Effect{Doubt: true}), nil
 	}
 	return plan, nil
 }
@@ -133,6 +133,9 @@ func (d *dialect) SealCast(c *sqlplan.Column) (before, after string) {
 
 // KeyCast implements [sqlplan.Dialect].
 func (d *dialect) KeyCast(c sqlplan.RelationColumn) string { return "::" + c.Type }
+
+// AllRows implements [sqlplan.Dialect].
+func (d *dialect) AllRows() string { return "" }
 
 // LockClause implements [sqlplan.Dialect].
 func (d *dialect) LockClause(alias string, rekey bool) string {
