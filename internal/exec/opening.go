@@ -3,9 +3,12 @@ package exec
 import (
 	"context"
 	sqldriver "database/sql/driver"
+	"errors"
 	"sync/atomic"
 
+	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/seal"
+	"github.com/sealsql/sealsql/internal/server"
 )
 
 // opening is a value on its way to being opened, or opened.
@@ -100,6 +103,9 @@ func (e *Engine) openShown(ctx context.Context, s *shown, row []sqldriver.Value,
 		}
 		return seal.Source{Value: row[at], From: seal.Shown}, nil
 	})
+	if errors.Is(err, server.ErrCharset) {
+		return nil, s.col.Error(fault.ErrUnverifiable, "", "", err)
+	}
 	if err != nil {
 		// A NULL or unreadable row key is no row: nothing was written for it.
 		return nil, e.funnel.Mismatch(ctx, request, err)

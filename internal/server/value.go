@@ -24,6 +24,9 @@ var (
 	// ErrUncertain is returned for a value that the base driver may have read as
 	// another than the column holds.
 	ErrUncertain = errors.New("the driver beneath reads different dates and times of the column as one; select the column as text")
+	// ErrCharset is returned for a text that the server converts on its way to or from
+	// the column.
+	ErrCharset = errors.New("the session's character set is not UTF-8, in which the server may hold another text than Go does; use UTF-8 in the DSN")
 	// ErrNotKept is returned for a value that its column would not hold as it
 	// is: a ciphertext bound to it would not open in the row.
 	ErrNotKept = errors.New("the server would store another value in its place; round, cut or pad it to the column's type first")
@@ -123,6 +126,25 @@ func Plain(v any) (any, error) {
 		}
 	}
 	return nil, Unfit(v, "a database value")
+}
+
+// Carries reports whether a session whose texts are in the character set, which is empty
+// for UTF-8, carries a value as Go's strings hold it. Every set that sealsql works under
+// does so with ASCII. That a result shows ASCII is no proof: servers put a question mark
+// for what a set lacks.
+func Carries(charset string, v any, shown bool) bool {
+	s, ok := v.(string)
+	if b, isBytes := v.([]byte); isBytes {
+		s, ok = string(b), true
+	}
+	if charset == "" || !ok {
+		return true
+	}
+	highest := rune(utf8.RuneSelf - 1)
+	if charset == "utf8" || charset == "utf8mb3" {
+		highest = 0xffff
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > highest || r == '?' && shown })
 }
 
 // Text is the canonical form of texts.

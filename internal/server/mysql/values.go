@@ -40,7 +40,7 @@ func (Server) KeyType(c sqlplan.RelationColumn) server.KeyType {
 
 // Values implements [server.Server].
 func (Server) Values(s server.Session, base sqldriver.Conn, _ []sqldriver.NamedValue) server.Values {
-	w := values{mode: s.SQLMode, wire: s.Wire}
+	w := values{mode: s.SQLMode, wire: s.Wire, charset: s.Charset}
 	if base != nil && w.wire == (server.Wire{}) { // no session was read: the catalog is not live
 		if known, ok := wireOf(base); ok {
 			w.wire = known
@@ -53,6 +53,9 @@ func (Server) Values(s server.Session, base sqldriver.Conn, _ []sqldriver.NamedV
 type values struct {
 	mode string // sql_mode
 	wire server.Wire
+	// charset is that of arguments and of literals, empty if they are in UTF-8. What is
+	// shown is converted by the server before it is sent: see [planner.Options].
+	charset string
 }
 
 // Given implements [server.Values].
@@ -67,6 +70,9 @@ func (w values) Given(c *server.Column, v any) (string, error) {
 			return "", err
 		}
 		return m.canonical(c.Key), nil
+	}
+	if c.Key != server.KeyBytes && !server.Carries(w.charset, v, false) {
+		return "", server.ErrCharset
 	}
 	return canonical(c.Key, v)
 }

@@ -47,14 +47,15 @@ func (Server) KeyType(c sqlplan.RelationColumn) server.KeyType {
 func (Server) Capacity(sqlplan.RelationColumn) (int, bool) { return 0, false }
 
 // Values implements [server.Server].
-func (Server) Values(_ server.Session, base sqldriver.Conn, options []sqldriver.NamedValue) server.Values {
-	return values{base, options}
+func (Server) Values(s server.Session, base sqldriver.Conn, options []sqldriver.NamedValue) server.Values {
+	return values{base, options, s.Charset}
 }
 
 // values are the rules of pgx for one statement.
 type values struct {
 	base    sqldriver.Conn
 	options []sqldriver.NamedValue
+	charset string // of texts in both directions, empty if they are in UTF-8
 }
 
 // Given implements [server.Values].
@@ -70,6 +71,9 @@ func (w values) Given(c *server.Column, v any) (string, error) {
 		if at, ok := v.(time.Time); ok && w.inUTC() {
 			v = at.UTC()
 		}
+	}
+	if err == nil && c.Key != server.KeyBytes && !server.Carries(w.charset, v, false) {
+		err = server.ErrCharset
 	}
 	if err != nil {
 		return "", err
@@ -101,10 +105,13 @@ func (w values) inUTC() bool {
 func (values) Again(v any) any { return v }
 
 // Shown implements [server.Values].
-func (values) Shown(c *server.Column, v any) (string, error) {
+func (w values) Shown(c *server.Column, v any) (string, error) {
 	v, err := server.Plain(v)
 	if err != nil {
 		return "", err
+	}
+	if c.Key != server.KeyBytes && !server.Carries(w.charset, v, false) {
+		return "", server.ErrCharset // Postgres fails for what a set lacks
 	}
 	return canonical(c.Key, v)
 }

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -12,6 +13,7 @@ import (
 type dialect struct {
 	modes    modes
 	maxDepth int
+	converts bool // results are sent in another character set than UTF-8
 }
 
 var _ sqlplan.Dialect = (*dialect)(nil)
@@ -119,8 +121,16 @@ func (d *dialect) AllRows() string { return " LIMIT 18446744073709551615" }
 // LockClause implements [sqlplan.Dialect].
 func (d *dialect) LockClause(string, bool) string { return " FOR UPDATE" }
 
-// ExactText implements [sqlplan.Dialect].
-func (d *dialect) ExactText(columnType string) (before, after string) { return ExactText(columnType) }
+// ExactText implements [sqlplan.Dialect]. A session that converts results to a set other
+// than UTF-8 would put a question mark for what that set lacks.
+func (d *dialect) ExactText(columnType string) (before, after string) {
+	if d.converts && slices.Contains(characterTypes, baseType(strings.ToLower(columnType))) {
+		return "CAST(CONVERT(", " USING utf8mb4) AS BINARY)"
+	}
+	return ExactText(columnType)
+}
+
+var characterTypes = []string{"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set"}
 
 // ExactText is what is written around a column of the type to read it as text. With
 // parseTime go-sql-driver brings dates and times into a zone, where some wall clocks do

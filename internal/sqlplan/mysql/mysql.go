@@ -29,6 +29,9 @@ type Options struct {
 	// means that none of ANSI_QUOTES, NO_BACKSLASH_ESCAPES, PIPES_AS_CONCAT
 	// and HIGH_NOT_PRECEDENCE is set.
 	SQLMode string
+	// Converts is true if the server converts texts to a character set that is not
+	// UTF-8 when it sends them.
+	Converts bool
 }
 
 // Planner plans texts for connections of one sql_mode. It is safe for
@@ -46,7 +49,7 @@ func New(rules *sqlplan.Rules, catalog sqlplan.Catalog, opts Options) *Planner {
 	if depth <= 0 {
 		depth = sqlplan.DefaultMaxDepth
 	}
-	return &Planner{guard: guard{modes: m}, core: sqlplan.New(rules, catalog, &dialect{modes: m, maxDepth: depth}), rules: rules}
+	return &Planner{guard: guard{modes: m}, core: sqlplan.New(rules, catalog, &dialect{modes: m, maxDepth: depth, converts: opts.Converts}), rules: rules}
 }
 
 // maxName is the most characters of a name.
