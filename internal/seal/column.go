@@ -103,7 +103,7 @@ func label(schema, name string) string {
 
 func (f *Funnel) column(t *Table, c policy.Column) (*Column, error) {
 	col := &Column{Table: t, Name: c.Name, Type: c.Type, keyring: c.Keyring, suite: keyrings.Suite(f.policy, c.Keyring),
-		layout: Layout{Base64: c.Storage == policy.Base64},
+		layout: Layout{Base64: c.Storage == policy.Base64, Type: c.Type},
 		policy: handling{c.OnMismatch, c.PlaintextReads, c.Unverifiable}}
 	col.bind(c)
 	var err error

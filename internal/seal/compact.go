@@ -19,22 +19,39 @@ import (
 // A compact value begins with 01. So do messages of version 1, bare ciphertexts of
 // KMS, and some plaintexts that are bytes. Where a value may be both, the policy
 // decides: in a column whose new values are compact it is a compact value, and if no
-// key has its id it is the other ([Found.next]). In other columns a whole message and a
-// declared ciphertext of KMS come first.
+// key has its id it is the other, see [Layout.besideCompact]. In other columns a whole
+// message and a declared ciphertext of KMS come first.
 type compactForm struct{}
 
 func (f compactForm) find(l Layout, h held) (Found, bool) {
 	if !l.Compact || h.err != nil || !compact.Is(h.raw) {
 		return Found{}, false
 	}
-	other := l.find(h, formsBesideCompact)
-	switch {
-	case other.Kind == inspect.Plaintext && (l.Type != policy.TypeBytes || l.Base64):
-		return Found{Kind: inspect.Compact, form: f, bytes: h.raw}, true
-	case l.WritesCompact, other.Kind == inspect.Plaintext, other.Kind == inspect.Damaged, other.Kind == inspect.KMSBlob && !(l.Legacy && awskms.IsBlob(h.raw)):
-		return Found{Kind: inspect.Compact, form: f, bytes: h.raw, next: &other}, true
+	isBlob := l.Legacy && awskms.IsBlob(h.raw)
+	if mayBeMessage := h.raw[1] == 0x80; !l.WritesCompact && (mayBeMessage || isBlob) {
+		if other := l.find(h, formsBesideCompact); other.Kind == inspect.Message || isBlob {
+			return other, true
+		}
 	}
-	return other, true
+	return Found{Kind: inspect.Compact, form: f, bytes: h.raw}, true
+}
+
+// besideCompact returns what a value that begins like a compact one is, if no key has
+// its key id; ok is false if it can be nothing else. plaintexts says whether a value
+// that was never sealed may be handed out.
+func (l Layout) besideCompact(stored any, plaintexts bool) (other Found, ok bool) {
+	other = l.find(l.read(stored), formsBesideCompact)
+	switch other.Kind {
+	case inspect.Message:
+		ok = true
+	case inspect.KMSBlob:
+		ok = l.Legacy
+	case inspect.Damaged:
+		ok = !l.WritesCompact
+	case inspect.Plaintext:
+		ok = plaintexts && l.Type == policy.TypeBytes && !l.Base64
+	}
+	return other, ok
 }
 
 func (compactForm) open(ctx context.Context, r Request, found Found) opened {

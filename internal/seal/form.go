@@ -67,7 +67,6 @@ type Found struct {
 	bytes []byte         // of the ciphertext
 	msg   *codec.Message // of messageForm
 	cause error          // why it is no message, for plaintexts and damaged messages
-	next  *Found         // of compactForm: what else it may be
 }
 
 // held is what a column holds, read once for all forms.

@@ -130,7 +130,7 @@ func (f *Funnel) addLegacy(col *Column, c policy.Column) error {
 		named := slices.ContainsFunc(l.pairs, func(p pair) bool { return p.source == i })
 		l.bound = l.bound && (named || c.Unbound)
 	}
-	col.legacy, col.layout.Legacy, col.layout.Type = l, true, c.Type
+	col.legacy, col.layout.Legacy = l, true
 	return nil
 }
 

@@ -57,9 +57,11 @@ func (f *Funnel) Open(ctx context.Context, r Request) (plaintext []byte, null bo
 		return nil, true, nil
 	}
 	o := found.form.open(ctx, r, found)
-	if next := found.next; o.kind == alert.UnknownKey && next != nil && (next.Kind != inspect.Plaintext || r.readsPlaintexts()) {
-		found = *next
-		o = found.form.open(ctx, r, found)
+	if o.kind == alert.UnknownKey && found.Kind == inspect.Compact {
+		if other, ok := r.Column.layout.besideCompact(r.Stored, r.readsPlaintexts()); ok {
+			found = other
+			o = found.form.open(ctx, r, found)
+		}
 	}
 	if o.kind != 0 {
 		return f.outcome(ctx, finding{Request: r, found: found, kind: o.kind, cause: o.cause})
