@@ -17,12 +17,12 @@ const (
 	DefaultMaxMessage     = 64 << 20
 )
 
-// Config says how a [Codec] writes and what it reads. Exactly one of Keyring and
+// Config describes how a [Codec] writes and reads. Exactly one of Keyring and
 // Materials must be set.
 type Config struct {
 	Keyring   Keyring
 	Materials Materials
-	// Suite is what is written; zero means 0478, or 0178 under the policy that
+	// Suite is the suite of new messages; zero means 0478, or 0178 under the policy that
 	// forbids commitment.
 	Suite Suite
 	// Commitment is the commitment policy; zero means

@@ -19,8 +19,8 @@ type ContentKey struct {
 	aead   cipher.AEAD
 }
 
-// maxKeptHeader bounds what is kept beside a content key, in bytes: header and
-// pairs. Few have 1,000.
+// maxKeptHeader bounds the header and the pairs that are kept beside a content key,
+// in bytes. Few have 1,000.
 const maxKeptHeader = 4096
 
 // ContentKeeper is a [Keyring] that may keep the content keys of messages that

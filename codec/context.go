@@ -72,8 +72,8 @@ func appendField[T string | []byte](dst []byte, f T) []byte {
 	return append(binary.BigEndian.AppendUint16(dst, uint16(len(f))), f...)
 }
 
-// serializedLength checks what a caller may pass and returns the length of the
-// serialization in bytes.
+// serializedLength checks the pairs and returns the length of their serialization in
+// bytes.
 func serializedLength(pairs []pair) (int, error) {
 	if len(pairs) == 0 {
 		return 0, nil

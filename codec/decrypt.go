@@ -10,11 +10,12 @@ import (
 	"slices"
 )
 
-// Decrypt appends the message's plaintext to dst. expected is what the caller
-// knows of the encryption context (the "reproduced encryption context"): a pair that
-// the message stores with another value gives [ErrContextMismatch] before any key
-// is asked for; a pair that it does not store must have been a required one, or
-// unwrapping fails with [ErrUnwrap]. With a nil expected nothing is compared.
+// Decrypt appends the message's plaintext to dst. expected holds the
+// pairs of the encryption context that the caller knows (the "reproduced encryption
+// context"). A pair that the message stores with another value gives
+// [ErrContextMismatch] before any key is asked for. A pair that the message does not
+// store must have been a required pair; otherwise unwrapping fails with [ErrUnwrap].
+// With a nil expected nothing is compared.
 // On error dst is returned unchanged, and nothing of the plaintext is released.
 func (c *Codec) Decrypt(ctx context.Context, dst []byte, m *Message, expected Context) ([]byte, error) {
 	return c.decrypt(ctx, dst, m, expected, c.keeper)
@@ -131,7 +132,7 @@ func (m *Message) unlock(s *scratch, key DataKey, left []pair) (cipher.AEAD, err
 	return aead, m.checkHeader(aead, left)
 }
 
-// read decrypts the body, and verifies it and what follows.
+// read decrypts and verifies the body, and verifies the signature behind it.
 func (m *Message) read(dst []byte, s *scratch, aead cipher.AEAD, key *ecdsa.PublicKey) ([]byte, error) {
 	out, end, err := m.openBody(dst, s, aead)
 	if err == nil {

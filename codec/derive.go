@@ -18,14 +18,15 @@ import (
 // sha512Block is the block size of SHA-512, which HMAC pads its key to.
 const sha512Block = 128
 
-// sha512State is SHA-512 with what its documentation promises beside [hash.Hash].
+// sha512State is SHA-512 with the interfaces that its documentation promises beside
+// [hash.Hash].
 type sha512State interface {
 	hash.Hash
 	encoding.BinaryAppender
 	encoding.BinaryUnmarshaler
 }
 
-// scratch is what one message needs for a moment. It is taken from a pool:
+// scratch holds the states and buffers of one message. It is taken from a pool:
 // crypto/hmac and crypto/hkdf allocate their states anew for each message.
 type scratch struct {
 	inner, outer sha512State
@@ -41,7 +42,7 @@ var scratches = sync.Pool{New: func() any {
 	return &scratch{inner: sha512.New().(sha512State), outer: sha512.New().(sha512State)}
 }}
 
-// free overwrites what is secret and gives the scratch back.
+// free overwrites the secrets and gives the scratch back.
 func (s *scratch) free() {
 	s.inner.Reset()
 	s.outer.Reset()

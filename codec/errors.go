@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Sentinels for what a caller decides on. Every error of this package and of
+// Sentinels that a caller decides on. Every error of this package and of
 // the keyrings below it is an [*Error] that wraps one of them, together with its
 // cause; test with [errors.Is].
 var (
@@ -53,7 +53,7 @@ var (
 	ErrClosed = errors.New("closed")
 )
 
-// Error says what failed and where. It never holds a plaintext, a key or a
+// Error is the error type of this package and of the keyrings below it. It never holds a plaintext, a key or a
 // value of an encryption context.
 type Error struct {
 	// Kind is one of this package's sentinels.
@@ -63,8 +63,7 @@ type Error struct {
 	// What failed, in words.
 	What string
 	// Offset is the position in the message, in bytes, at which reading failed.
-	// It is zero if there is none: nothing fails at the first byte except what is
-	// not a message ([ErrNotMessage]).
+	// It is zero if no position applies. Only [ErrNotMessage] is about the first byte.
 	Offset int
 	// Region and KeyARN name the wrapping key concerned; empty if none is.
 	Region, KeyARN string

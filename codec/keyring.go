@@ -18,13 +18,13 @@ type WrappedKey struct {
 }
 
 // Clone returns a copy that shares no memory with k. The wrapped keys that a
-// [Keyring] is given lie in a message, which may be a base driver's buffer: who keeps
-// them for longer than the call takes a copy.
+// [Keyring] gets lie in a message, which may be a base driver's buffer: a keyring that
+// keeps them after the call takes a copy.
 func (k WrappedKey) Clone() WrappedKey {
 	return WrappedKey{k.ProviderID, bytes.Clone(k.ProviderInfo), bytes.Clone(k.Ciphertext)}
 }
 
-// EncryptionMaterials is what one message is encrypted with. A [Keyring]
+// EncryptionMaterials holds the keys and the context of one message to encrypt. A [Keyring]
 // completes it.
 type EncryptionMaterials struct {
 	// Suite decides the data key's length.
@@ -59,7 +59,7 @@ func (m *EncryptionMaterials) AppendContext(dst []byte) ([]byte, error) {
 	return AppendContext(dst, m.Context)
 }
 
-// DecryptionMaterials is what one message is decrypted with. A [Keyring] finds
+// DecryptionMaterials holds the key and the context of one message to decrypt. A [Keyring] finds
 // its data key.
 type DecryptionMaterials struct {
 	Suite   Suite

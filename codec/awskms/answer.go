@@ -20,9 +20,9 @@ type (
 	}
 )
 
-// answerError is what is kept of the SDK's error about a call: its text, and what
-// says why. The SDK's own refers to the request and to parts of the answer, and
-// so to data keys and credentials.
+// answerError keeps the text and the cause of the SDK's error about a call. The SDK's
+// error itself refers to the request and to parts of the answer, and so to data keys
+// and credentials.
 type answerError struct {
 	text  string
 	cause error

@@ -4,8 +4,8 @@
 //
 // A data key is made by the wrapping key of the process's Region and wrapped
 // by the others, all bound to the whole encryption context. Reading tries the process's
-// own Region first. Every call keeps to the caller's deadline; what KMS says is
-// told apart by package codec's sentinels, and no key, context or plaintext is ever in an error.
+// own Region first. Every call keeps to the caller's deadline. Errors wrap
+// package codec's sentinels and never hold a key, a context or a plaintext.
 package awskms
 
 import (
@@ -34,7 +34,7 @@ type Config struct {
 	// Region is the process's Region: its key makes data keys and is tried
 	// first on reads. Empty, or a Region without a key, means the first key.
 	Region string
-	// Shield is what the keyring calls KMS through; share one between all
+	// Shield carries the calls of KMS; share one between all
 	// keyrings of a process. Without it the keyring makes one of its own from
 	// Client, AttemptTimeout and OnCall, which are not looked at otherwise.
 	Shield *Shield
@@ -225,7 +225,8 @@ type candidate struct {
 	blob []byte
 }
 
-// candidates lists what can be tried, in the order of the keyring's keys.
+// candidates lists the wrapped keys that can be tried, in the order of the keyring's
+// keys.
 func (k *Keyring) candidates(keys []codec.WrappedKey) ([]candidate, error) {
 	var list []candidate
 	for _, own := range k.reads {

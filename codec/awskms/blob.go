@@ -13,10 +13,10 @@ import (
 // longer than their plaintexts.
 const minBlob = 64
 
-// maxBlob is what KMS's Decrypt takes, in bytes.
+// maxBlob is the longest ciphertext that KMS's Decrypt takes, in bytes.
 const maxBlob = 6144
 
-// IsBlob reports whether b begins like what KMS's Encrypt returns for a
+// IsBlob reports whether b begins like a ciphertext that KMS's Encrypt returns for a
 // symmetric key: a bare ciphertext ("blob") without a message around it. Its form is
 // not documented. Blobs begin with 01 01 or 01 02, a version, and 00 78 (base64 "AQECAH",
 // "AQICAH", "AQIDAH"); those of before 2016 with 0a 20, 32 bytes, and 12 (base64 "Ci").

@@ -14,7 +14,7 @@ import (
 	"github.com/sealsql/sealsql/internal/keyservice"
 )
 
-// Client is what a [Shield] needs of a KMS client; [kms.Client] has it.
+// Client is the part of a KMS client that a [Shield] needs; [kms.Client] has it.
 type Client interface {
 	GenerateDataKey(context.Context, *kms.GenerateDataKeyInput, ...func(*kms.Options)) (*kms.GenerateDataKeyOutput, error)
 	GenerateDataKeyWithoutPlaintext(context.Context, *kms.GenerateDataKeyWithoutPlaintextInput, ...func(*kms.Options)) (*kms.GenerateDataKeyWithoutPlaintextOutput, error)
@@ -107,7 +107,7 @@ func (s *Shield) generate(ctx context.Context, key ARN, length int, ec codec.Con
 	return out, nil
 }
 
-// classify says what an error of an operation of KMS means.
+// classify returns the outcome and the sentinel of an error of an operation of KMS.
 func classify(operation string, err error) (keyservice.Outcome, error) {
 	var api smithy.APIError
 	switch {
@@ -124,8 +124,8 @@ func classify(operation string, err error) (keyservice.Outcome, error) {
 	case "InvalidCiphertextException", "IncorrectKeyException", "InvalidCiphertext":
 		return keyservice.InvalidCiphertext, codec.ErrUnwrap
 	case "ValidationException":
-		// The request itself is at fault: a context that is too long, and for
-		// what was stored a ciphertext that KMS never made.
+		// The request itself is at fault: its context is too long, or the stored
+		// ciphertext was never made by KMS.
 		if operation == "Decrypt" || operation == "ReEncrypt" {
 			return keyservice.InvalidCiphertext, codec.ErrUnwrap
 		}

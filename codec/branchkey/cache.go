@@ -105,7 +105,7 @@ func (s *secret) release() {
 	}
 }
 
-// lookup is what a look-up of the store and KMS gave. It holds a reference to
+// lookup is the result of a look-up of the store and KMS. It holds a reference to
 // the secret until every caller has one.
 type lookup struct {
 	secret *secret
@@ -256,8 +256,8 @@ func (c *Cache) lookUp(key slotKey) func(context.Context) (lookup, error) {
 	return func(ctx context.Context) (lookup, error) {
 		ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 		defer cancel()
-		// A look-up is as old as its beginning: what the store lost since then
-		// must not open for longer than the TTL.
+		// A look-up is as old as its beginning: a branch key that was deleted since
+		// then must not open for longer than the TTL.
 		l := lookup{secret: &secret{version: key.version}, began: c.config.Now()}
 		l.secret.refs.Store(1)
 		var err error
@@ -270,7 +270,7 @@ func (c *Cache) lookUp(key slotKey) func(context.Context) (lookup, error) {
 	}
 }
 
-// land keeps what a look-up gave.
+// land keeps the result of a look-up.
 func (c *Cache) land(key slotKey, l lookup, err error) {
 	switch {
 	case err == nil:
@@ -290,7 +290,7 @@ func (c *Cache) land(key slotKey, l lookup, err error) {
 	}
 }
 
-// forget drops what the cache has of a branch key that was deleted.
+// forget drops every version of a branch key that was deleted.
 func (c *Cache) forget(id string) {
 	delete(c.versions, id)
 	for key, s := range c.slots {
@@ -320,7 +320,7 @@ func (c *Cache) keep(key slotKey, s *secret, began time.Time) {
 	}
 }
 
-// prune drops what has expired and nobody asked for.
+// prune drops expired keys that nobody asked for.
 func (c *Cache) prune() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -25,7 +25,7 @@ func messageIDOf(id []byte) (m messageID) {
 	return m
 }
 
-// kept is a content key and what its data key was unwrapped with.
+// kept is a content key and the branch key that its data key was unwrapped with.
 type kept struct {
 	secret *secret
 	key    *codec.ContentKey
@@ -50,7 +50,7 @@ func (k *contentKeys) keep(id messageID, c kept) {
 	k.kept[id] = c
 }
 
-// forget drops what hangs on a branch key.
+// forget drops the content keys under a branch key.
 func (k *contentKeys) forget(s *secret) {
 	for id, c := range k.kept {
 		if c.secret == s {

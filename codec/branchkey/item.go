@@ -111,7 +111,7 @@ func (v version) String() string {
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-// parseVersion reads what an active item's Version holds.
+// parseVersion reads a version as an active item names it.
 func parseVersion(s string) (version, bool) {
 	s, ok := strings.CutPrefix(s, typeVersion)
 	raw, err := hex.DecodeString(strings.ReplaceAll(s, "-", ""))

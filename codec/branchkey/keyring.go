@@ -20,11 +20,12 @@ const (
 	saltLength = 16
 	ivLength   = 12
 	tagLength  = 16
-	// prefixLength is what comes before the wrapped key: salt, IV, version.
+	// prefixLength is the length of the salt, the IV and the version before the
+	// wrapped key.
 	prefixLength = saltLength + ivLength + len(version{})
 
-	// contextRoom is what most contexts fit in, serialized, with the branch
-	// key id and version before them.
+	// contextRoom holds most contexts, serialized, behind the branch key id and the
+	// version.
 	contextRoom = 256
 )
 
@@ -207,7 +208,8 @@ func VersionOf(k codec.WrappedKey) (version string, ok bool) {
 // rooms are for the additional data of wrapped keys, which is not secret.
 var rooms = sync.Pool{New: func() any { return new([contextRoom]byte) }}
 
-// appendBinding appends what a wrapped data key is bound to beside the context.
+// appendBinding appends the branch key id and version, which a wrapped data key is
+// bound to beside the context.
 func appendBinding(dst []byte, id string, v version) []byte {
 	return append(append(append(dst, ProviderID...), id...), v[:]...)
 }

@@ -60,8 +60,8 @@ type KMS interface {
 	// Keys are the wrapping keys that branch keys are wrapped under. The first
 	// one makes them.
 	Keys() []string
-	// Rank says whether what was wrapped under the key can be unwrapped, and
-	// how far it is: lower is nearer.
+	// Rank reports whether keys that were wrapped under the key can be unwrapped,
+	// and how far it is: lower is nearer.
 	Rank(key string) (rank int, ok bool)
 	// Generate makes a key of n bytes and returns it wrapped
 	// (GenerateDataKeyWithoutPlaintext).
@@ -74,7 +74,7 @@ type KMS interface {
 	Unwrap(ctx context.Context, key string, wrapped []byte, ec codec.Context) (codec.DataKey, error)
 }
 
-// covered is what [Store.Items] returns of the store's items.
+// covered picks from the store's items those that [Store.Items] returns.
 func covered(items iter.Seq2[Item, error], id, typ string) (out []Item, err error) {
 	for item, err := range items {
 		if err != nil {

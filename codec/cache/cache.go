@@ -40,7 +40,7 @@ const (
 
 // Config describes a cache.
 type Config struct {
-	// Keyring is asked for what is not kept.
+	// Keyring is asked for materials that are not kept.
 	Keyring codec.Keyring
 	// MaxAge is for how long materials are handed out again after they were
 	// made. It must be positive: there is no safe default.
@@ -186,7 +186,7 @@ func (c *Materials) Close() error {
 	return nil
 }
 
-// Stats is a snapshot of what a cache has done since it was made.
+// Stats counts the requests of a cache since it was made.
 type Stats struct {
 	// Hits counts requests that were answered with a key made for an earlier
 	// one or a concurrent one, Misses the calls of the keyring for an entry, and

@@ -9,7 +9,7 @@ import (
 	"github.com/sealsql/sealsql/codec"
 )
 
-// id is what an entry is found by.
+// id identifies an entry.
 type id [sha512.Size384]byte
 
 // idRoom is what the text of most ids fits in, in bytes.
