@@ -103,6 +103,13 @@ fuzz:
 	go test -run '^$$' -fuzz FuzzPlan -fuzztime $(FUZZTIME) ./internal/sqlplan/postgres
 	go test -run '^$$' -fuzz FuzzPlan -fuzztime $(FUZZTIME) ./internal/sqlplan/mysql
 
+# fuzz-values writes and reads random values under random settings, beside a bare twin,
+# on the servers that SEALSQL_POSTGRES and SEALSQL_MYSQL name.
+FUZZVALUESTIME ?= 30s
+.PHONY: fuzz-values
+fuzz-values: servers
+	go test ./internal/integration -count 1 -v -timeout 0 -run 'TestFuzzValues$$' -args -fuzzvalues.time=$(FUZZVALUESTIME) $(if $(SEED),-fuzzvalues.seed=$(SEED))
+
 # The drills of internal/testing/drills at full length: outages of whole Regions under
 # load, long scans, values moved behind the driver's back, sinks that hang.
 DRILL = go test ./internal/testing/drills -count 1 -v -timeout 30m -whole

@@ -52,8 +52,17 @@ type unsealed struct {
 func (b *binding) sealAll(ctx context.Context, seals []sqlplan.Seal, stored [][]any) ([]any, error) {
 	// Arguments are read one after the other: a Valuer need not be safe for
 	// concurrent use.
-	todo := make([]unsealed, len(seals))
+	todo, err := b.unsealAll(ctx, seals, stored)
 	defer wipe(todo)
+	if err != nil {
+		return nil, err
+	}
+	return b.sealEach(ctx, todo)
+}
+
+// unsealAll returns the plaintexts of the seals and the rows they belong to.
+func (b *binding) unsealAll(ctx context.Context, seals []sqlplan.Seal, stored [][]any) ([]unsealed, error) {
+	todo := make([]unsealed, len(seals))
 	for i := range seals {
 		var (
 			row []any
@@ -63,10 +72,10 @@ func (b *binding) sealAll(ctx context.Context, seals []sqlplan.Seal, stored [][]
 			row = stored[i]
 		}
 		if todo[i], err = b.unseal(ctx, &seals[i], row); err != nil {
-			return nil, err
+			return todo, err
 		}
 	}
-	return b.sealEach(ctx, todo)
+	return todo, nil
 }
 
 func wipe(todo []unsealed) {
@@ -194,7 +203,7 @@ func (b *binding) bind(t *sqlplan.Template, options []sqldriver.NamedValue, seal
 		case sqlplan.ArgRowSeal:
 			nv.Value = b.groups[a.Group].sealed[a.Row][a.Index]
 		case sqlplan.ArgServer:
-			nv.Value = b.server[a.Row][a.Index]
+			nv.Value = b.values.Again(b.server[a.Row][a.Index])
 		}
 		nv.Ordinal = len(args) + 1
 		args = append(args, nv)

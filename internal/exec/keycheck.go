@@ -2,44 +2,121 @@ package exec
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
-// checkKeys reads the rows that the statement's row keys compare equal to, and
-// binds the values to what those rows hold.
-func (s *steps) checkKeys(ctx context.Context, checks *sqlplan.KeyChecks, end finish) error {
+// errOtherRow is returned by checkKeys if a row that was written holds other sources
+// than its values were sealed for.
+var errOtherRow = errors.New("the row holds another key")
+
+// keyAttempts bounds how often a statement with a key check is sent.
+const keyAttempts = 8
+
+// keyChecked sends an upsert whose rows may stand in the table under another spelling
+// of the given key, or with other sources beside it. It writes first and then reads
+// what the rows hold: they are locked now, and a read before the write would lock
+// the gaps around keys that are new. If a value was sealed for other sources than its
+// row holds, the write is undone and sent again for what was read.
+func (s *steps) keyChecked(ctx context.Context, checks *sqlplan.KeyChecks, end finish) error {
 	seals := append([]sqlplan.Seal(nil), s.run.Plan.Seals...)
 	stored := make([][]any, len(seals))
-	for i := range checks.Rows {
-		k := &checks.Rows[i]
-		text, args := s.bind(&k.Text, s.run.Args.Options, nil)
-		rows, _, err := query(ctx, s.run.Base, text, args, 1)
-		if err == errTooManyRows {
-			return &fault.RefusedError{Object: k.Table.Name, What: "the row key that the statement gives means several rows",
-				Hint: "make the row key's columns a unique key, or compare them under a case-sensitive collation"}
-		}
-		if err != nil {
+	for range keyAttempts {
+		err := s.undoable(ctx, func(ctx context.Context) error { return s.writeChecked(ctx, checks, seals, stored, end) })
+		if err != errOtherRow {
 			return err
-		}
-		if err := width(rows, len(k.Table.Sources)); err != nil {
-			return err
-		}
-		if len(rows) == 0 {
-			continue
-		}
-		for _, i := range k.Seals {
-			seals[i].Sources = held(seals[i].Sources)
-			stored[i] = rows[0]
 		}
 	}
-	sealed, err := s.sealAll(ctx, seals, stored)
+	return fmt.Errorf("%w: another connection changed its row each time that it was sent; it was undone, run it again", fault.ErrTableChanged)
+}
+
+// writeChecked sends the statement once. If it returns errOtherRow, seals and stored
+// are set to what the rows hold.
+func (s *steps) writeChecked(ctx context.Context, checks *sqlplan.KeyChecks, seals []sqlplan.Seal, stored [][]any, end finish) error {
+	todo, err := s.unsealAll(ctx, seals, stored)
+	defer wipe(todo)
+	if err != nil {
+		return err
+	}
+	sealed, err := s.sealEach(ctx, todo)
 	if err != nil {
 		return err
 	}
 	text, args := s.bind(&s.run.Plan.Main, s.run.Args.Options, sealed)
-	return end(ctx, text, args, s.run.Plan.Results)
+	written, err := end(ctx, text, args, s.run.Plan.Results)
+	if err != nil || written == 0 {
+		return err
+	}
+	other := false
+	for i := range checks.Rows {
+		differs, err := s.checkRow(ctx, &checks.Rows[i], todo, seals, stored)
+		if err != nil {
+			return err
+		}
+		other = other || differs
+	}
+	if other {
+		return errOtherRow
+	}
+	return nil
+}
+
+// checkRow reads the row that was written. It reports whether a value of it was sealed
+// for other sources than the row holds, and notes what it holds.
+func (s *steps) checkRow(ctx context.Context, k *sqlplan.KeyCheck, todo []unsealed, seals []sqlplan.Seal, stored [][]any) (differs bool, err error) {
+	null := true
+	for _, i := range k.Seals {
+		null = null && todo[i].null
+	}
+	if null {
+		return false, nil
+	}
+	text, args := s.bind(&k.Text, s.run.Args.Options, nil)
+	for i := range args[len(s.run.Args.Options):] {
+		arg := &args[len(s.run.Args.Options)+i]
+		arg.Value = s.values.Again(arg.Value)
+	}
+	rows, _, err := query(ctx, s.run.Base, text, args, 1)
+	switch {
+	case err == errTooManyRows:
+		return false, &fault.RefusedError{Object: k.Table.Name, What: "the row key that the statement gives means several rows",
+			Hint: "make the row key's columns a unique key, or compare them under a case-sensitive collation"}
+	case err != nil:
+		return false, err
+	case len(rows) == 0:
+		return false, fmt.Errorf("%w: a row just written was not found by its key; the statement was undone", fault.ErrTableChanged)
+	}
+	if err := width(rows, len(k.Table.Sources)); err != nil {
+		return false, err
+	}
+	for _, i := range k.Seals {
+		if todo[i].null {
+			continue
+		}
+		was := seals[i]
+		seals[i].Sources, stored[i] = held(was.Sources), rows[0]
+		row, err := s.row(ctx, &seals[i], rows[0])
+		if err != nil {
+			return false, err
+		}
+		differs = differs || !sameRow(todo[i].column, todo[i].row, row)
+	}
+	return differs, nil
+}
+
+// sameRow reports whether two rows have the same sources as far as the column's
+// context draws on them.
+func sameRow(c *seal.Column, a, b seal.Row) bool {
+	for _, i := range c.Context {
+		if a.Sources[i] != b.Sources[i] {
+			return false
+		}
+	}
+	return true
 }
 
 func held(sources []sqlplan.Operand) []sqlplan.Operand {

@@ -2,12 +2,15 @@ package exec
 
 import (
 	"context"
+	sqldriver "database/sql/driver"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/seal"
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -30,7 +33,8 @@ func (s *steps) rowByRow(ctx context.Context, r *sqlplan.RowByRow, end finish) e
 	}
 	if found == 0 {
 		text, args := s.bind(&r.Empty, s.run.Args.Options, nil)
-		return end(ctx, text, args, s.run.Plan.Results)
+		_, err := end(ctx, text, args, s.run.Plan.Results)
+		return err
 	}
 	for i, p := range r.Tables {
 		var err error
@@ -38,12 +42,18 @@ func (s *steps) rowByRow(ctx context.Context, r *sqlplan.RowByRow, end finish) e
 			return err
 		}
 	}
-	if r.Counted && !(r.CountsChanges && s.sealsNull()) {
-		s.locked = read
-	}
 	t := r.Build(counts...)
 	text, args := s.bind(&t, s.run.Args.Options, nil)
-	return end(ctx, text, args, s.run.Plan.Results)
+	written, err := end(ctx, text, args, s.run.Plan.Results)
+	switch {
+	case err != nil:
+		return err
+	case written == unknown || !r.Counted || r.CountsChanges && s.sealsNull():
+		return s.checkWritten(ctx, r, written)
+	case written != int64(read):
+		return fmt.Errorf("%w: %d rows were locked for the statement and %d were written; it was undone", fault.ErrTableChanged, read, written)
+	}
+	return nil
 }
 
 // sealsNull reports whether NULL is written for a value: the row may hold it already.
@@ -58,12 +68,48 @@ func (s *steps) sealsNull() bool {
 	return false
 }
 
-// allWritten fails unless as many rows were written as were locked.
-func (s *steps) allWritten(written int64) error {
-	if s.locked == 0 || written == int64(s.locked) {
-		return nil
+// checkWritten fails if a row that was locked is not found by its key, as it was read
+// and is sent again: the row was not written. It stands in for the number of rows that
+// were written where the server does not report it.
+func (s *steps) checkWritten(ctx context.Context, r *sqlplan.RowByRow, written int64) error {
+	for i, p := range r.Tables {
+		locked := int64(len(s.groups[i].rows))
+		if locked == 0 || p.Rekeys && written == unknown {
+			continue
+		}
+		t := p.Count(len(s.groups[i].rows))
+		text, args := s.bind(&t, s.run.Args.Options, nil)
+		found, err := s.count(ctx, text, args)
+		if err != nil {
+			return err
+		}
+		if p.Rekeys {
+			found += written // they have other keys now
+		}
+		if found < locked {
+			return fmt.Errorf("%w: of %d rows of %s that were locked, %d are found by their row key; the statement was undone", fault.ErrTableChanged, locked, p.Table.Name, found)
+		}
 	}
-	return fmt.Errorf("%w: %d rows were locked for the statement and %d were written; roll back", fault.ErrTableChanged, s.locked, written)
+	return nil
+}
+
+// count sends a query that returns one number.
+func (s *steps) count(ctx context.Context, text string, args []sqldriver.NamedValue) (int64, error) {
+	rows, _, err := query(ctx, s.run.Base, text, args, 1)
+	if err == nil {
+		err = width(rows, 1)
+	}
+	if err == nil && len(rows) != 1 {
+		err = fmt.Errorf("%w: the server did not count the rows", fault.ErrCatalog)
+	}
+	if err != nil {
+		return 0, err
+	}
+	digits, err := server.Integer(rows[0][0])
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(digits, 10, 64)
 }
 
 // lockRows locks and reads the rows of one table.

@@ -28,14 +28,14 @@ func (rowsReturned) RowsAffected() (int64, error) { return 0, nil }
 // insertReturning carries out an INSERT whose RETURNING clause shows the keys
 // that the server made, and returns its rows as if the values had been there.
 func (s *steps) insertReturning(ctx context.Context, k *sqlplan.ServerKey) (rows [][]any, base *frozenRows, err error) {
-	err = s.carryOut(ctx, func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) error {
+	err = s.carryOut(ctx, func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) (int64, error) {
 		var err error
 		if rows, base, err = query(ctx, s.run.Base, text, args, k.Rows); err != nil {
-			return err
+			return 0, err
 		}
 		if len(rows) != k.Rows || len(base.Columns()) <= k.Returned || len(results) > 0 && !Fits(base, &results[0]) {
 			s.engine.TablesChanged()
-			return fmt.Errorf("%w: the server did not return the rows that it inserted; the insert was undone", fault.ErrTableChanged)
+			return 0, fmt.Errorf("%w: the server did not return the rows that it inserted; the insert was undone", fault.ErrTableChanged)
 		}
 		keys := make([][]any, k.Rows)
 		for i, row := range rows {
@@ -43,7 +43,7 @@ func (s *steps) insertReturning(ctx context.Context, k *sqlplan.ServerKey) (rows
 		}
 		sealed, err := s.sealKeys(ctx, k, keys)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		for at, column := range k.Shown {
 			for i, row := range rows {
@@ -54,7 +54,7 @@ func (s *steps) insertReturning(ctx context.Context, k *sqlplan.ServerKey) (rows
 				}
 			}
 		}
-		return nil
+		return int64(len(rows)), nil
 	})
 	return rows, base, err
 }
@@ -78,7 +78,8 @@ func (s *steps) evaluateThenInsert(ctx context.Context, k *sqlplan.ServerKey, en
 		return err
 	}
 	text, args = s.bind(&s.run.Plan.Main, s.run.Args.Options, sealed)
-	return end(ctx, text, args, s.run.Plan.Results)
+	_, err = end(ctx, text, args, s.run.Plan.Results)
+	return err
 }
 
 // sealInserted seals the values of rows whose keys the server just made.

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	sqldriver "database/sql/driver"
+	"errors"
 	"fmt"
 	"io"
 
@@ -15,14 +16,17 @@ import (
 type steps struct {
 	*binding
 	run Run
-	// locked is how many rows the last text must write, if not 0.
-	locked int
 }
 
 func (r Run) steps() *steps { return &steps{binding: r.binding(), run: r} }
 
-// finish sends the statement that a route ends in.
-type finish func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) error
+// unknown is the number of rows that a statement without a result wrote that was sent
+// as a query.
+const unknown = -1
+
+// finish sends the statement that a route ends in, and returns the number of rows that
+// the server reports as written or returned, or unknown.
+type finish func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) (written int64, err error)
 
 func (s *steps) exec(ctx context.Context) (sqldriver.Result, error) {
 	after := sealsAfter(s.run.Plan)
@@ -31,17 +35,18 @@ func (s *steps) exec(ctx context.Context) (sqldriver.Result, error) {
 		return rowsReturned{}, err
 	}
 	var res sqldriver.Result
-	err := s.carryOut(ctx, func(ctx context.Context, text string, args []sqldriver.NamedValue, _ []sqlplan.ResultSet) (err error) {
+	err := s.carryOut(ctx, func(ctx context.Context, text string, args []sqldriver.NamedValue, _ []sqlplan.ResultSet) (written int64, err error) {
 		res, err = s.run.Base.Exec(ctx, text, args)
 		if err == nil && after != nil {
 			err = s.sealInserted(ctx, after, res)
 		}
-		if err == nil && s.locked > 0 {
-			if n, unknown := res.RowsAffected(); unknown == nil {
-				err = s.allWritten(n)
-			}
+		if err != nil {
+			return 0, err
 		}
-		return err
+		if written, err = res.RowsAffected(); err != nil {
+			return unknown, nil
+		}
+		return written, nil
 	})
 	return res, err
 }
@@ -62,32 +67,30 @@ func (s *steps) query(ctx context.Context) (Answer, error) {
 		return Answer{Rows: noRows{}}, nil
 	}
 	var answer Answer
-	err := s.carryOut(ctx, func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) error {
+	err := s.carryOut(ctx, func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) (int64, error) {
 		err := s.run.describe(ctx, text, server.Kept)
 		if err != nil {
 			s.engine.noteStale(err)
-			return err
+			return 0, err
 		}
 		all, base, err := query(ctx, s.run.Base, text, args, -1)
 		if err != nil {
 			s.engine.noteStale(err)
-			return err
+			return 0, err
 		}
 		if len(results) > 0 && !Fits(base, &results[0]) {
 			s.engine.TablesChanged()
 			_, made := s.run.Plan.Route.(*sqlplan.ServerKey)
 			if open, err := s.run.Base.InTx(ctx); made && err == nil && !open {
-				return fmt.Errorf("%w: it was carried out, but its result is withheld because it does not have the expected columns", fault.ErrTableChanged)
+				return 0, fmt.Errorf("%w: it was carried out, but its result is withheld because it does not have the expected columns", fault.ErrTableChanged)
 			}
-			return fmt.Errorf("%w: its result is withheld because it does not have the expected columns; roll back and run it again", fault.ErrTableChanged)
-		}
-		if len(base.Columns()) > 0 {
-			if err := s.allWritten(int64(len(all))); err != nil {
-				return err
-			}
+			return 0, fmt.Errorf("%w: its result is withheld because it does not have the expected columns; roll back and run it again", fault.ErrTableChanged)
 		}
 		answer = Answer{Rows: base, Buffer: all, Sets: results, Engine: s.engine}
-		return nil
+		if len(base.Columns()) == 0 {
+			return unknown, nil
+		}
+		return int64(len(all)), nil
 	})
 	return answer, err
 }
@@ -97,30 +100,32 @@ func (s *steps) query(ctx context.Context) (Answer, error) {
 func (s *steps) carryOut(ctx context.Context, end finish) error {
 	switch r := s.run.Plan.Route.(type) {
 	case *sqlplan.RowByRow:
-		return s.inTransaction(ctx, func(ctx context.Context) error { return s.rowByRow(ctx, r, end) })
+		return s.undoable(ctx, func(ctx context.Context) error { return s.rowByRow(ctx, r, end) })
 	case *sqlplan.ServerKey:
 		if r.Mode == sqlplan.ServerKeyEvaluate {
 			return s.evaluateThenInsert(ctx, r, end)
 		}
 		insert := func(ctx context.Context) error {
 			text, args := s.bind(&s.run.Plan.Main, s.run.Args.Options, nil)
-			return end(ctx, text, args, s.run.Plan.Results)
+			_, err := end(ctx, text, args, s.run.Plan.Results)
+			return err
 		}
-		return s.inTransaction(ctx, func(ctx context.Context) error { return s.whole(ctx, insert) })
+		return s.undoable(ctx, insert)
 	case *sqlplan.KeyChecks:
-		return s.inTransaction(ctx, func(ctx context.Context) error { return s.checkKeys(ctx, r, end) })
+		return s.keyChecked(ctx, r, end)
 	}
 	return fmt.Errorf("a plan of an unknown route (%T)", s.run.Plan.Route)
 }
 
-// inTransaction runs f in the user's transaction, or else in one of its own.
-func (s *steps) inTransaction(ctx context.Context, f func(ctx context.Context) error) error {
+// undoable runs f in the user's transaction, or else in one of its own. If f fails,
+// what it wrote is undone.
+func (s *steps) undoable(ctx context.Context, f func(ctx context.Context) error) error {
 	open, err := s.run.Base.InTx(ctx)
 	if err != nil {
 		return err
 	}
 	if open {
-		return f(ctx)
+		return s.whole(ctx, f)
 	}
 	tx, err := s.run.Base.Begin(ctx)
 	if err != nil {
@@ -140,12 +145,25 @@ func (s *steps) whole(ctx context.Context, f func(ctx context.Context) error) er
 		return err
 	}
 	if err := f(ctx); err != nil {
+		if aborted(err) {
+			return err
+		}
 		// It fails if the server rolled back the transaction: then all is undone.
 		_, _ = s.run.Base.Exec(context.WithoutCancel(ctx), "ROLLBACK TO SAVEPOINT sealsql_statement", nil)
 		return err
 	}
 	_, err := s.run.Base.Exec(ctx, "RELEASE SAVEPOINT sealsql_statement", nil)
 	return err
+}
+
+// aborted reports whether an error of the server's ended the user's transaction, which
+// stays as it would be without sealsql: Postgres takes nothing but a rollback.
+func aborted(err error) bool {
+	_, ok := errors.AsType[interface {
+		error
+		SQLState() string
+	}](err)
+	return ok
 }
 
 // width checks the number of columns of rows that the server, or a mock of it,

@@ -122,6 +122,18 @@ func open(t *testing.T, bareName, dsn string, opts ...driver.Option) *sql.DB {
 		t.Fatal(err)
 	}
 	defer db.Close()
+	sealed := sealedDB(t, db, dsn, opts...)
+	t.Cleanup(func() {
+		if err := sealed.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return sealed
+}
+
+// sealedDB opens the database that db would open, through sealsql. The caller closes it.
+func sealedDB(t *testing.T, db *sql.DB, dsn string, opts ...driver.Option) *sql.DB {
+	t.Helper()
 	base, err := db.Driver().(sqldriver.DriverContext).OpenConnector(dsn)
 	if err != nil {
 		t.Fatal(err)
@@ -130,13 +142,7 @@ func open(t *testing.T, bareName, dsn string, opts ...driver.Option) *sql.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed := sql.OpenDB(c)
-	t.Cleanup(func() {
-		if err := sealed.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return sealed
+	return sql.OpenDB(c)
 }
 
 func (s *site) exec(text string, args ...any) sql.Result {

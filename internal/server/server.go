@@ -172,8 +172,8 @@ type Transaction struct {
 	After string
 }
 
-// Wire is how a base driver writes and reads points in time that have no zone. The
-// zero value is UTC, read as text.
+// Wire is how a base driver writes and reads values. The zero value is points in time
+// in UTC, read as text, and arguments sent beside the text.
 type Wire struct {
 	// Location is the zone of the wall clocks that a time.Time is written as; nil
 	// is UTC.
@@ -184,6 +184,9 @@ type Wire struct {
 	Truncate time.Duration
 	// ParsesTime is true if the driver reads dates and times as time.Time.
 	ParsesTime bool
+	// Interpolates is true if the driver writes arguments into the text: bytes are
+	// then a binary string, which a text column takes as bytes of its own character set.
+	Interpolates bool
 }
 
 // Description says which description of a text is asked for.

@@ -293,8 +293,9 @@ func (in *insertion) keyCheckRow(checks *KeyChecks, n int, r ValuesRow) {
 		if i > 0 {
 			parts = append(parts, textPart(" AND "))
 		}
-		parts = append(parts, textPart(a.d.Quote(key)+" = "))
-		parts = append(parts, a.plainParts(nil, r.Values[j].At())...)
+		before, after := a.d.StoredAs(a.columnType(t, key))
+		parts = append(parts, textPart(a.d.Quote(key)+" = "+before))
+		parts = append(a.plainParts(parts, r.Values[j].At()), textPart(after))
 	}
 	parts = append(parts, textPart(a.d.AllRows()+a.d.LockClause("", false)))
 	checks.Rows = append(checks.Rows, KeyCheck{Table: t, Text: finish(a.d, a.script, parts), Seals: in.rowSeals[n]})

@@ -49,6 +49,11 @@ type Dialect interface {
 	// session's settings say, empty if none limits it. It comes before LockClause.
 	AllRows() string
 
+	// StoredAs is what is written before and after a value that is compared with a
+	// column of the type, so that it equals what the column holds after it was stored
+	// there; both are empty where the comparison converts as storing does.
+	StoredAs(columnType string) (before, after string)
+
 	// LockClause is appended to a SELECT that locks the rows of the alias;
 	// rekey is true if the statement will change the row key.
 	LockClause(alias string, rekey bool) string

@@ -290,6 +290,12 @@ type LockedTable struct {
 	Seals []Seal
 	// MaxRows is the policy's limit.
 	MaxRows int
+	// Count returns the text that counts the rows whose keys are those of the first
+	// rows that Lock returned. Another number means that a key, as it is sent, is not
+	// the key that was read.
+	Count func(rows int) Template
+	// Rekeys is true if the statement changes the row key.
+	Rekeys bool
 }
 
 // ServerKeyMode is how a server-made row key becomes known.
@@ -337,9 +343,10 @@ type ServerKey struct {
 	shows *column // becomes Returned
 }
 
-// KeyChecks sends Main after it read the rows that may stand in the table under
-// another spelling of the given row key, one that compares equal but is not the
-// same text (case-insensitive collations).
+// KeyChecks sends Main, an upsert, and reads the rows that it wrote. They may stand in
+// the table under another spelling of the given row key, which compares equal but is
+// not the same text (case-insensitive collations), or with other values in further
+// columns that the values are bound to. Main is then undone and sent again.
 type KeyChecks struct{ Rows []KeyCheck }
 
 // KeyCheck reads what the row that a statement names really holds.
@@ -348,7 +355,7 @@ type KeyCheck struct {
 	// Text returns the values of Table.Sources of the rows that the
 	// statement's row key compares equal to, locked for update.
 	Text Template
-	// Seals are the plan's seals of that row: where one is found, what it holds
-	// replaces the sources that the statement gives them.
+	// Seals are the plan's seals of that row. What it holds replaces the sources that
+	// the statement gives them.
 	Seals []int
 }

@@ -24,7 +24,8 @@ func (a *analysis) updateRowByRow(all []*updating) {
 		if !u.allowed() {
 			return
 		}
-		tables = append(tables, &LockedTable{Table: u.t.table, Old: u.old, MaxRows: u.t.table.maxRows(), Lock: a.finish(u.lock())})
+		tables = append(tables, &LockedTable{Table: u.t.table, Old: u.old, MaxRows: u.t.table.maxRows(), Lock: a.finish(u.lock()),
+			Count: u.count(), Rekeys: u.rekeys()})
 	}
 	for i, u := range all {
 		if !u.seals(tables[i]) {
@@ -264,6 +265,33 @@ func (u *updating) rekeys() bool {
 		}
 	}
 	return false
+}
+
+// count is the SELECT that counts the rows that have the locked keys.
+func (u *updating) count() func(rows int) Template {
+	a, ref := u.a, u.t.item.ref
+	from := a.nameOf(ref)
+	keys := make([]string, len(u.t.table.RowKey))
+	for i, k := range u.t.table.RowKey {
+		keys[i] = a.d.Quote(k)
+	}
+	d, group := a.d, u.group
+	return func(rows int) Template {
+		parts := []part{textPart("SELECT COUNT(*) FROM " + from)}
+		for n := range rows {
+			for i, k := range keys {
+				sep := " OR "
+				switch {
+				case i > 0:
+					sep = " AND "
+				case n == 0:
+					sep = " WHERE "
+				}
+				parts = append(parts, textPart(sep+k+" = "), part{arg: &Arg{Kind: ArgKey, Index: i, Row: n, Group: group}})
+			}
+		}
+		return finish(d, &Script{}, append(parts, textPart(d.AllRows())))
+	}
 }
 
 // choose writes the CASE that picks a row's sealed value.

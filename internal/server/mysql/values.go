@@ -3,6 +3,8 @@ package mysql
 import (
 	sqldriver "database/sql/driver"
 	"encoding/hex"
+	"errors"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -74,6 +76,9 @@ func (w values) Given(c *server.Column, v any) (string, error) {
 	if c.Key != server.KeyBytes && !server.Carries(w.charset, v, false) {
 		return "", server.ErrCharset
 	}
+	if b, ok := v.([]byte); ok && w.wire.Interpolates && (c.Key == server.KeyText || c.Key == server.KeyPaddedText) && !sameBytes(c.Charset, b) {
+		return "", errBinary
+	}
 	return canonical(c.Key, v)
 }
 
@@ -85,6 +90,19 @@ func (values) Again(v any) any {
 		return string(b)
 	}
 	return v
+}
+
+var errBinary = errors.New("with interpolateParams the driver beneath writes []byte as a binary string, which the column takes as bytes of its own character set; pass a string")
+
+// sameBytes reports whether UTF-8 means the same text in the character set.
+func sameBytes(charset string, b []byte) bool {
+	switch charset {
+	case "", "utf8", "utf8mb3", "utf8mb4", "binary":
+		return true
+	case "utf16", "utf16le", "utf32", "ucs2":
+		return len(b) == 0
+	}
+	return !slices.ContainsFunc(b, func(c byte) bool { return c >= 0x80 })
 }
 
 // Shown implements [server.Values]. A time.Time that the driver read may stand for

@@ -30,7 +30,7 @@ func wireOf(base any) (w server.Wire, known bool) {
 		return w, false
 	}
 	cfg := (*mysql.Config)(field.UnsafePointer())
-	w = server.Wire{Location: cfg.Loc, Truncate: time.Duration(truncate.Int()), ParsesTime: cfg.ParseTime}
+	w = server.Wire{Location: cfg.Loc, Truncate: time.Duration(truncate.Int()), ParsesTime: cfg.ParseTime, Interpolates: cfg.InterpolateParams}
 	return w, true
 }
 

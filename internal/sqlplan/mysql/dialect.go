@@ -118,6 +118,15 @@ func (d *dialect) KeyCast(sqlplan.RelationColumn) string { return "" }
 // a limit of its own.
 func (d *dialect) AllRows() string { return " LIMIT 18446744073709551615" }
 
+// StoredAs implements [sqlplan.Dialect]. A date is compared with a time of day as if it
+// were midnight, and drops it when it is stored.
+func (d *dialect) StoredAs(columnType string) (before, after string) {
+	if strings.EqualFold(columnType, "date") {
+		return "CAST(", " AS DATE)"
+	}
+	return "", ""
+}
+
 // LockClause implements [sqlplan.Dialect].
 func (d *dialect) LockClause(string, bool) string { return " FOR UPDATE" }
 

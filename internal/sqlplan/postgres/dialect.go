@@ -137,6 +137,9 @@ func (d *dialect) KeyCast(c sqlplan.RelationColumn) string { return "::" + c.Typ
 // AllRows implements [sqlplan.Dialect].
 func (d *dialect) AllRows() string { return "" }
 
+// StoredAs implements [sqlplan.Dialect].
+func (d *dialect) StoredAs(string) (before, after string) { return "", "" }
+
 // LockClause implements [sqlplan.Dialect].
 func (d *dialect) LockClause(alias string, rekey bool) string {
 	clause := " FOR NO KEY UPDATE"
