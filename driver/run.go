@@ -53,8 +53,11 @@ func (c *conn) planCall(ctx context.Context, query string, args []sqldriver.Name
 	a := server.Arguments{Text: query, Params: args}
 	if len(args) > 0 {
 		var err error
-		if a, err = c.ctor.server.Arguments(ctx, query, args); err != nil {
+		if a, err = c.ctor.server.Arguments(ctx, c.base, query, args); err != nil {
 			return nil, nil, a, err
+		}
+		if a.Ran {
+			c.session.Doubt()
 		}
 	}
 	e, plan, err := c.plan(ctx, a.Text)
@@ -69,7 +72,7 @@ func (c *conn) plan(ctx context.Context, text string) (*exec.Engine, *sqlplan.Pl
 // passOn returns the arguments to pass on for an unprotected statement: the
 // user's own slice unless the text was rewritten.
 func passOn(a *server.Arguments, args []sqldriver.NamedValue) []sqldriver.NamedValue {
-	if len(a.Options)+len(a.Params) == len(args) {
+	if !a.Rewritten {
 		return args
 	}
 	return append(append([]sqldriver.NamedValue(nil), a.Options...), a.Params...)

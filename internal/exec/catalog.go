@@ -99,7 +99,7 @@ func (c *Catalog) Relation(ctx context.Context, schema, name string) (*sqlplan.R
 	if schema == "" {
 		schema = c.database
 	}
-	r, err := c.server.Relation(ctx, c.db, schema, name)
+	r, err := asked(ctx, c, func() (*sqlplan.Relation, error) { return c.server.Relation(ctx, c.db, schema, name) })
 	if err != nil {
 		return nil, fmt.Errorf("%w: reading relation %s: %w", fault.ErrCatalog, name, err)
 	}
@@ -115,13 +115,24 @@ func (c *Catalog) Relation(ctx context.Context, schema, name string) (*sqlplan.R
 	return r, nil
 }
 
+// asked asks the database, and once more after an error: a connection that the catalog
+// kept may have been ended since, and reading has no effect. A session's own
+// connection is asked once.
+func asked[T any](ctx context.Context, c *Catalog, ask func() (T, error)) (T, error) {
+	v, err := ask()
+	if err == nil || ctx.Err() != nil || c.borrowed && c.database == "" {
+		return v, err
+	}
+	return ask()
+}
+
 // anywhere finds a table of that name in whatever schema has it, for a table that
 // the policy means in every schema and that the session's own does not have.
 func (c *Catalog) anywhere(ctx context.Context, name string) (*sqlplan.Relation, error) {
 	if c.db == nil {
 		return nil, nil
 	}
-	schemas, err := c.server.SchemasOf(ctx, c.db, name)
+	schemas, err := asked(ctx, c, func() ([]string, error) { return c.server.SchemasOf(ctx, c.db, name) })
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w: looking for table %s: %w", fault.ErrCatalog, name, err)
@@ -144,7 +155,7 @@ func (c *Catalog) Readers() []*sqlplan.Relation {
 
 // load reads the list of views through db. It reports whether the list changed.
 func (c *Catalog) load(ctx context.Context, db *sql.DB, rules *sqlplan.Rules) (changed bool, err error) {
-	views, err := c.server.Readers(ctx, db, rules)
+	views, err := asked(ctx, c, func() ([]*sqlplan.Relation, error) { return c.server.Readers(ctx, db, rules) })
 	if err != nil {
 		return false, fmt.Errorf("%w: listing the views that read protected columns: %w", fault.ErrCatalog, err)
 	}
@@ -194,8 +205,11 @@ func (c *Catalog) columnsOf(ctx context.Context, relation uint32) (relationColum
 		return r, nil
 	}
 	version := c.version.Load()
-	var err error
-	if r.schema, r.name, r.columns, err = c.server.Columns(ctx, c.db, relation); err != nil {
+	r, err := asked(ctx, c, func() (r relationColumns, err error) {
+		r.schema, r.name, r.columns, err = c.server.Columns(ctx, c.db, relation)
+		return r, err
+	})
+	if err != nil {
 		return r, fmt.Errorf("%w: reading the columns of a result: %w", fault.ErrCatalog, err)
 	}
 	c.mu.Lock()

@@ -77,7 +77,9 @@ func (e *Engine) reordered(ctx context.Context, list []*sqlplan.Relation) (bool,
 		return false, nil
 	}
 	for _, r := range list {
-		now, err := e.config.Server.Relation(ctx, e.config.Catalog.db, r.Schema, r.Name)
+		now, err := asked(ctx, e.config.Catalog, func() (*sqlplan.Relation, error) {
+			return e.config.Server.Relation(ctx, e.config.Catalog.db, r.Schema, r.Name)
+		})
 		if err != nil {
 			return false, fmt.Errorf("%w: reading relation %s: %w", fault.ErrCatalog, r.Name, err)
 		}

@@ -103,6 +103,9 @@ func (r Run) Query(ctx context.Context, send QueryFunc) (Answer, error) {
 		r.Engine.noteStale(err)
 		return Answer{}, err
 	}
+	if err := r.Engine.learn(ctx, r.Plan.Results); err != nil {
+		return Answer{}, err
+	}
 	base, err := send(ctx, text, args)
 	if err != nil {
 		r.Engine.noteStale(err)

@@ -121,10 +121,13 @@ func (s *Session) Keeps(plan *sqlplan.Plan, made, e *Engine, base sqldriver.Conn
 // Note remembers that a plan's text is about to be sent, which may change the session.
 func (s *Session) Note(plan *sqlplan.Plan) {
 	if plan.Session || plan.Doubt {
-		s.fresh, s.moved = false, true
+		s.Doubt()
 	}
 	s.locked = s.locked || plan.Locks
 }
+
+// Doubt has the session asked before the next text that names something protected.
+func (s *Session) Doubt() { s.fresh, s.moved = false, true }
 
 // Sent takes note of what a plan's text, or its route, ended in. An error may hide that
 // a transaction began or ended.

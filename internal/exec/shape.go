@@ -58,6 +58,25 @@ func (e *Engine) shape(ctx context.Context, t *seal.Table) (*seal.Shape, error) 
 	return &k.shape, nil
 }
 
+// learn reads the shapes of the tables whose values results show, where the catalog is
+// asked on the session's own connection: rows that are read keep it.
+func (e *Engine) learn(ctx context.Context, results []sqlplan.ResultSet) error {
+	if !e.config.Catalog.borrowed {
+		return nil
+	}
+	for _, set := range results {
+		for _, c := range set.Columns {
+			if c.Protected == nil {
+				continue
+			}
+			if _, err := e.shape(ctx, e.columns[c.Protected.Column].Table); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 func lacks(what string) error {
 	return fmt.Errorf("%w: the database has no %s; mend the policy or the schema", fault.ErrCatalog, what)
 }

@@ -60,8 +60,9 @@ type Server interface {
 	Planner(rules *sqlplan.Rules, catalog sqlplan.Catalog, s Session) Planner
 	// Arguments takes the driver's own options out of args: what is not a
 	// parameter of the statement. It may rewrite the text, as pgx's
-	// QueryRewriter does. It returns its input where there is nothing to do.
-	Arguments(ctx context.Context, text string, args []sqldriver.NamedValue) (Arguments, error)
+	// QueryRewriter does, which may use the connection. It returns its input where
+	// there is nothing to do.
+	Arguments(ctx context.Context, base sqldriver.Conn, text string, args []sqldriver.NamedValue) (Arguments, error)
 
 	// Describe returns where the server says that the columns of a text's first
 	// result come from. known is false where the base driver cannot tell without a
@@ -210,6 +211,10 @@ type Origin struct {
 // Arguments is a statement's text and arguments, sorted apart.
 type Arguments struct {
 	Text string
+	// Rewritten is true if the base driver's way to rewrite a text made Text and Params.
+	Rewritten bool
+	// Ran is true if that way is the user's, who may have used the connection.
+	Ran bool
 	// Options are passed to the base driver before the parameters, as they are.
 	Options []sqldriver.NamedValue
 	// Params are the statement's parameters, in their order.

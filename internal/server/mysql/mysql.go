@@ -57,7 +57,7 @@ func (Server) TypeName(policyType string) string {
 }
 
 // Arguments returns its input: go-sql-driver has no options among arguments.
-func (Server) Arguments(_ context.Context, text string, args []sqldriver.NamedValue) (server.Arguments, error) {
+func (Server) Arguments(_ context.Context, _ sqldriver.Conn, text string, args []sqldriver.NamedValue) (server.Arguments, error) {
 	return server.Arguments{Text: text, Params: args}, nil
 }
 

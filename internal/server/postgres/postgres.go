@@ -59,7 +59,7 @@ func (Server) TypeName(policyType string) string {
 // Arguments takes out pgx's own options, which come before the parameters, and
 // lets a QueryRewriter such as pgx.NamedArgs rewrite the text now, so that what
 // is planned is what is sent.
-func (Server) Arguments(ctx context.Context, text string, args []sqldriver.NamedValue) (server.Arguments, error) {
+func (Server) Arguments(ctx context.Context, base sqldriver.Conn, text string, args []sqldriver.NamedValue) (server.Arguments, error) {
 	a := server.Arguments{Text: text, Params: args}
 	n := 0
 	for n < len(args) {
@@ -68,7 +68,7 @@ func (Server) Arguments(ctx context.Context, text string, args []sqldriver.Named
 			n++
 			continue
 		case pgx.QueryRewriter:
-			return rewrite(ctx, v, text, args, n)
+			return rewrite(ctx, base, v, text, args, n)
 		}
 		break
 	}
@@ -76,16 +76,25 @@ func (Server) Arguments(ctx context.Context, text string, args []sqldriver.Named
 	return a, nil
 }
 
-func rewrite(ctx context.Context, r pgx.QueryRewriter, text string, args []sqldriver.NamedValue, at int) (server.Arguments, error) {
+// pure reports whether a rewriter of pgx's own leaves the connection alone.
+func pure(r pgx.QueryRewriter) bool {
+	switch r.(type) {
+	case pgx.NamedArgs, pgx.StrictNamedArgs:
+		return true
+	}
+	return false
+}
+
+func rewrite(ctx context.Context, base sqldriver.Conn, r pgx.QueryRewriter, text string, args []sqldriver.NamedValue, at int) (server.Arguments, error) {
 	rest := make([]any, 0, len(args))
 	for _, nv := range args[at+1:] {
 		rest = append(rest, nv.Value)
 	}
-	text, params, err := r.RewriteQuery(ctx, nil, text, rest)
+	text, params, err := r.RewriteQuery(ctx, pgxConn(base), text, rest)
 	if err != nil {
 		return server.Arguments{}, fmt.Errorf("sealsql: the QueryRewriter failed: %w", err)
 	}
-	a := server.Arguments{Text: text, Options: args[:at:at], Params: make([]sqldriver.NamedValue, len(params))}
+	a := server.Arguments{Text: text, Rewritten: true, Ran: !pure(r), Options: args[:at:at], Params: make([]sqldriver.NamedValue, len(params))}
 	for i, v := range params {
 		a.Params[i] = sqldriver.NamedValue{Ordinal: i + 1, Value: v}
 	}
