@@ -90,8 +90,15 @@ type secret struct {
 	version version
 	refs    atomic.Int32
 
-	mu      sync.Mutex
-	subkeys map[compact.Location]*compact.Key
+	mu      sync.Mutex // held while a subkey is added
+	subkeys atomic.Pointer[[]subkey]
+}
+
+// subkey is the key of a column's compact values. A list of a few is searched faster
+// than a map.
+type subkey struct {
+	at  compact.Location
+	key *compact.Key
 }
 
 func (s *secret) hold() *secret {

@@ -96,20 +96,39 @@ func (c *Cache) subkey(ctx context.Context, key slotKey, at compact.Location) (*
 }
 
 func (s *secret) subkey(branch string, at compact.Location) (*compact.Key, error) {
+	if k := s.derived(at); k != nil {
+		return k, nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if k := s.subkeys[at]; k != nil {
+	if k := s.derived(at); k != nil {
 		return k, nil
 	}
 	k, err := compact.Derive(s.key.Bytes(), branch, s.version, at)
 	if err != nil {
 		return nil, err
 	}
-	if s.subkeys == nil {
-		s.subkeys = map[compact.Location]*compact.Key{}
+	var all []subkey
+	if list := s.subkeys.Load(); list != nil {
+		all = slices.Clone(*list)
 	}
-	s.subkeys[at] = k
+	all = append(all, subkey{at, k})
+	s.subkeys.Store(&all)
 	return k, nil
+}
+
+// derived returns the subkey of a column, or nil if it was not derived yet.
+func (s *secret) derived(at compact.Location) *compact.Key {
+	list := s.subkeys.Load()
+	if list == nil {
+		return nil
+	}
+	for i := range *list {
+		if l := &(*list)[i]; l.at == at {
+			return l.key
+		}
+	}
+	return nil
 }
 
 // versionsOf returns the versions of a branch key whose subkey for a column has the

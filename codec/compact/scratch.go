@@ -11,7 +11,8 @@ import (
 	"sync"
 )
 
-// sha256State is SHA-256 with what its documentation promises beside [hash.Hash].
+// sha256State is SHA-256 with the interfaces that its documentation promises beside
+// [hash.Hash].
 type sha256State interface {
 	hash.Hash
 	encoding.BinaryAppender
@@ -22,7 +23,7 @@ type sha256State interface {
 // for the allocation of a key stream.
 const shortest = 8 * ivLength
 
-// scratch is what one value needs for a moment. It is taken from a pool:
+// scratch holds the states and buffers of one value. It is taken from a pool:
 // crypto/hmac and crypto/cipher allocate their states anew for each value.
 type scratch struct {
 	inner, outer sha256State
@@ -37,10 +38,9 @@ var scratches = sync.Pool{New: func() any {
 	return &scratch{inner: sha256.New().(sha256State), outer: sha256.New().(sha256State)}
 }}
 
-// free overwrites what is secret and gives the scratch back.
+// free overwrites the tag and gives the scratch back. The states come from a key that
+// lies in memory anyway, and the next value overwrites them.
 func (s *scratch) free() {
-	s.inner.Reset()
-	s.outer.Reset()
 	clear(s.sum[:])
 	clear(s.tag[:])
 	scratches.Put(s)
