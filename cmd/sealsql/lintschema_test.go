@@ -80,3 +80,21 @@ func keyringOf(p *policy.Policy) policy.Keyring {
 	k, _ := p.Keyring("k")
 	return k
 }
+
+// TestTheWidthOfCompactValues is 53 bytes beside the plaintext, whatever the context.
+func TestTheWidthOfCompactValues(t *testing.T) {
+	for storage, want := range map[string]int{"binary": 53 + 36, "base64": (53 + 36 + 2) / 3 * 4} {
+		p, err := policy.Parse("test", fmt.Appendf(nil, `
+version: 1
+keyrings: {k: {raw_aes: {key_env: K}, data_key: {per: branch, store: sql, ttl: 15m, branch_key: x}, format: compact}}
+tables: {t: {row_key: [id], columns: {v: {keyring: k, type: uuid, storage: %s}}}}
+`, storage))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := tableCheck{linter: &linter{policy: p}, t: p.Tables()[0], name: "t", server: serverpostgres.Server{}}
+		if n, exact := c.size(c.t.Columns[0]); n != want || !exact {
+			t.Errorf("%s: %d bytes (exact: %v), want %d", storage, n, exact, want)
+		}
+	}
+}
