@@ -269,3 +269,40 @@ func TestManyCompactValues(t *testing.T) {
 		}
 	})
 }
+
+// TestCompactValuesThatAreNotBoundToTheirColumn open in another column of the same
+// row, as messages do under bind_location: false, and in no other row.
+func TestCompactValuesThatAreNotBoundToTheirColumn(t *testing.T) {
+	onBoth(t, func(t *testing.T, site *site) {
+		makeTable(site)
+		policy := strings.ReplaceAll(branchPolicy, "type: string,", "type: string, bind_location: false, ")
+		policy = strings.ReplaceAll(policy, "{from: tenant_id, stored: false}", "tenant_id")
+		db, _, _ := site.under(fmt.Sprintf(policy, asCompact))
+		if _, err := branchKeys(site, db).Create(t.Context(), "shop", nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range []string{"a", "b"} {
+			if _, err := db.Exec(site.q("INSERT INTO accounts (account_number, tenant_id, ssn, note) VALUES (?, 1, ?, ?)"), row, ssn1, ssn2); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var note string
+		if err := site.bare.QueryRow("SELECT note FROM accounts WHERE account_number = 'a'").Scan(&note); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := base64.StdEncoding.DecodeString(note)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := site.bare.Exec(site.q("UPDATE accounts SET ssn = ?"), raw); err != nil {
+			t.Fatal(err)
+		}
+		var ssn string
+		if err := db.QueryRow("SELECT ssn FROM accounts WHERE account_number = 'a'").Scan(&ssn); err != nil || ssn != ssn2 {
+			t.Errorf("in another column: %q, %v", ssn, err)
+		}
+		if err := db.QueryRow("SELECT ssn FROM accounts WHERE account_number = 'b'").Scan(&ssn); !errors.Is(err, driver.ErrUnauthentic) {
+			t.Errorf("in another row: %v", err)
+		}
+	})
+}

@@ -102,8 +102,7 @@ func (compactForm) show(found Found, in *inspect.Value) {
 	in.KeyID = hex.EncodeToString(id[:])
 }
 
-// evidence adds the key id in the place of a message's id: the value shows nothing
-// else of itself.
+// evidence adds nothing: the value does not show the row that it was written for.
 func (compactForm) evidence(Found, *alert.Event) {}
 
 // formats is the format of a column's new values, and what the column reads compact
