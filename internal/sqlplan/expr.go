@@ -129,7 +129,11 @@ func (a *analysis) checkColumn(c *ColumnRef, s *scope, u use) {
 	}
 	v := a.lookup(c, s)
 	if v.kind == valuePlain {
-		if a.absent(c, s) {
+		switch {
+		case s == nil: // DDL: see definedColumn
+		case !a.inReach(s):
+			a.strays = append(a.strays, stray{c, s})
+		case a.absent(c, s):
 			a.refuseAbsent(c.Span, "")
 			return
 		}

@@ -608,7 +608,9 @@ type Utility struct {
 	// for every column where that makes sense.
 	Columns []string
 	// Exprs are the expressions in the statement: defaults, checks, conditions.
-	Exprs []Expr
+	// They see the columns of Relations, and the Defines of the statement's own.
+	Exprs   []Expr
+	Defines []string
 	// Attaches are relations that hold rows of another from now on: partitions
 	// and inheritance children.
 	Attaches []Attachment

@@ -28,6 +28,7 @@ type reaching struct {
 	attached  int64
 	relations []*Relation
 	names     nameSet // of every protected or reaching relation
+	columns   nameSet // of every protected column
 }
 
 // New returns a planner. The rules, catalog and dialect must not change.
@@ -76,6 +77,9 @@ func (p *Planner) reach() *reaching {
 	r.relations = append(r.relations[:len(r.relations):len(r.relations)], p.rules.attached.all()...)
 	for _, t := range p.rules.Tables {
 		r.names.add(t.Name)
+		for _, c := range t.Columns {
+			r.columns.add(c.Name)
+		}
 	}
 	for _, v := range p.rules.Views {
 		r.names.add(v.Name)
@@ -197,6 +201,7 @@ type analysis struct {
 	ticks  int
 	plain  []plainUse
 	alike  []alike
+	strays []stray
 	seals  []Seal
 	// sealIndex finds a seal by its key.
 	sealIndex map[string]int
@@ -246,6 +251,7 @@ func (a *analysis) run() (*Plan, error) {
 		}
 	}
 	a.unread()
+	a.checkStrays()
 	a.checkParams()
 	if a.opaque && a.returning && len(a.script.Statements) > 1 {
 		a.refuse(Span{}, "", "a text of several statements, of which one returns protected values and another returns rows of its own", "send them one by one")

@@ -231,7 +231,12 @@ func (a *analysis) lookupQualified(c *ColumnRef, s *scope) value {
 // absent reports whether no relation in sight has the column, while a protected
 // table is in sight: what is compared with it may be meant for a protected column.
 func (a *analysis) absent(c *ColumnRef, s *scope) bool {
-	if c.Star || a.err != nil || !a.inReach(s) || a.d.SystemColumn(c.Name) {
+	return a.inReach(s) && a.nowhere(c, s)
+}
+
+// nowhere reports whether no relation in sight has the column.
+func (a *analysis) nowhere(c *ColumnRef, s *scope) bool {
+	if c.Star || a.err != nil || a.d.SystemColumn(c.Name) {
 		return false
 	}
 	if len(c.Qualifier) > 0 {
@@ -255,6 +260,52 @@ func (a *analysis) absent(c *ColumnRef, s *scope) bool {
 		}
 	}
 	return true
+}
+
+// stray is a reference to a column where no protected table is in sight.
+type stray struct {
+	c *ColumnRef
+	s *scope
+}
+
+// checkStrays refuses columns that no relation in sight has, in a text that names a
+// protected table: columns of a protected name, and columns where no relation is in
+// sight. A table that was left out of FROM, or written in the wrong place, may be
+// meant.
+func (a *analysis) checkStrays() {
+	named := a.touched
+	for _, x := range a.strays {
+		meant := a.reach.columns.all[wide(x.c.Name)]
+		if !meant && (!a.touched || x.s.sees()) {
+			continue
+		}
+		if !named && !a.p.names(a.text, &a.reach.names) {
+			return
+		}
+		if named = true; a.lost(x) {
+			a.touched = true
+			a.refuseAbsent(x.c.Span, "")
+			return
+		}
+	}
+}
+
+// lost reports whether the column is nowhere to be found.
+func (a *analysis) lost(x stray) bool {
+	if len(x.c.Qualifier) > 0 && a.itemNamed(x.s, x.c.Qualifier) == nil {
+		return true
+	}
+	return a.nowhere(x.c, x.s)
+}
+
+// sees reports whether a relation is in sight.
+func (s *scope) sees() bool {
+	for ; s != nil; s = s.parent {
+		if len(s.nodes)+len(s.versions) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // refuseAbsent refuses a statement that names a column that is not there.

@@ -1,5 +1,7 @@
 package sqlplan
 
+import "slices"
+
 // quiet are the utility statements that return no rows.
 var quiet = map[string]bool{"BEGIN": true, "START": true, "COMMIT": true, "ROLLBACK": true, "SAVEPOINT": true, "RELEASE": true,
 	"SET": true, "START TRANSACTION": true, "END": true, "ABORT": true, "RESET": true, "DISCARD": true, "LOCK": true, "USE": true,
@@ -150,6 +152,20 @@ func (a *analysis) body(u *Utility) {
 	}
 }
 
+// definedColumn refuses DDL on a protected table that computes with a column which
+// the table does not have.
+func (a *analysis) definedColumn(u *Utility, t *Table, ref *ColumnRef) {
+	rel := a.describe(t.Schema, t.Name)
+	if rel == nil || rel.Incomplete || a.relationColumn(rel, ref.Name) != nil || a.d.SystemColumn(ref.Name) {
+		return
+	}
+	same := func(name string) bool { return a.d.SameColumn(name, ref.Name) }
+	if a.err != nil || len(ref.Qualifier) == 0 && slices.ContainsFunc(u.Relations, func(r *TableRef) bool { return same(r.Name) }) || slices.ContainsFunc(u.Defines, same) {
+		return
+	}
+	a.refuseAbsent(ref.Span, t.Name)
+}
+
 // defined refuses DDL that makes the server compute with a protected column.
 func (a *analysis) defined(u *Utility, tables []*Table) {
 	for _, t := range tables {
@@ -164,6 +180,7 @@ func (a *analysis) defined(u *Utility, tables []*Table) {
 					if c := a.protectedColumn(t, ref.Name, u.Span); c != nil {
 						a.refuse(u.Span, c.object(), u.What+" makes the server work with a protected column", "leave the column out; ciphertexts neither sort nor compare")
 					}
+					a.definedColumn(u, t, ref)
 				}
 				return true
 			})

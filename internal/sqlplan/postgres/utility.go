@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/sealsql/sealsql/internal/sqlplan"
+	"github.com/sealsql/sealsql/internal/sqlplan/treewalk"
 )
 
 // verb names the statement for messages.
@@ -155,6 +156,12 @@ func (p *translator) define(u *sqlplan.Utility, n *pg.Node) {
 		return
 	}
 	u.Exprs = p.childrenOf(n)
+	treewalk.Walk(n, func(x any) bool {
+		if c, ok := x.(*pg.ColumnDef); ok {
+			u.Defines = append(u.Defines, c.Colname)
+		}
+		return true
+	})
 }
 
 // createTable translates CREATE TABLE. The tables that it takes its columns from
