@@ -26,6 +26,7 @@ import (
 
 	"github.com/sealsql/sealsql/examples/webapp/internal/local"
 	"github.com/sealsql/sealsql/examples/webapp/policies"
+	"github.com/sealsql/sealsql/sealtest"
 )
 
 var shots = flag.String("shots", "", "the folder that screenshots are written to; by default the test's artifacts")
@@ -39,8 +40,21 @@ type env struct {
 	log     lockedBuffer
 	numbers atomic.Int64
 
-	mu   sync.Mutex
-	pins []string // that visitors typed
+	mu      sync.Mutex
+	pins    []string // that visitors typed
+	proxies []*sealtest.LeakProxy
+}
+
+// watch puts a proxy before a database that looks for every PIN.
+func (e *env) watch(addr string) (string, error) {
+	p, err := sealtest.NewLeakProxy(addr)
+	if err != nil {
+		return "", err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.proxies = append(e.proxies, p)
+	return p.Addr(), p.Watch(e.pins...)
 }
 
 func (e *env) now() time.Time          { return time.Now().Add(time.Duration(e.ahead.Load())) }
@@ -96,7 +110,7 @@ func start(t *testing.T, browser context.Context, engine, keys string) *env {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	var err error
-	e.World, err = local.Start(ctx, local.Config{Engine: engine, Keys: keys, Log: slog.New(slog.NewTextHandler(&e.log, nil)), Now: e.now})
+	e.World, err = local.Start(ctx, local.Config{Engine: engine, Keys: keys, Log: slog.New(slog.NewTextHandler(&e.log, nil)), Now: e.now, Watch: e.watch})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,8 +118,26 @@ func start(t *testing.T, browser context.Context, engine, keys string) *env {
 		if err := e.Close(); err != nil {
 			t.Error(err)
 		}
+		e.noPINOnTheWire(t)
 	})
 	return e
+}
+
+// noPINOnTheWire fails the test if a PIN went to a database.
+func (e *env) noPINOnTheWire(t *testing.T) {
+	t.Helper()
+	for _, p := range e.proxies {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+		p.Check(t)
+		if p.Bytes() == 0 {
+			t.Error("nothing went through a proxy")
+		}
+	}
+	if len(e.proxies) < 2 {
+		t.Errorf("%d databases were watched", len(e.proxies))
+	}
 }
 
 // scenario is one story. Its name reads as a sentence.
@@ -170,6 +202,11 @@ func (e *env) customer() local.Customer {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.pins = append(e.pins, c.PIN)
+	for _, p := range e.proxies {
+		if err := p.Watch(c.PIN); err != nil {
+			panic(err) // a PIN that cannot be looked for
+		}
+	}
 	return c
 }
 
@@ -378,6 +415,23 @@ func (p *tab) shoot(name string) {
 	p.t.Helper()
 	var png []byte
 	p.run(chromedp.CaptureScreenshot(&png))
+	p.save(name, png)
+}
+
+// shootTop writes a picture of the page's first so many pixels, whatever the
+// window shows.
+func (p *tab) shootTop(name string, height float64) {
+	p.t.Helper()
+	var png []byte
+	p.run(chromedp.ActionFunc(func(ctx context.Context) (err error) {
+		png, err = page.CaptureScreenshot().WithCaptureBeyondViewport(true).WithClip(&page.Viewport{Width: 1200, Height: height, Scale: 1}).Do(ctx)
+		return err
+	}))
+	p.save(name, png)
+}
+
+func (p *tab) save(name string, png []byte) {
+	p.t.Helper()
 	if err := os.WriteFile(filepath.Join(p.e.shots, name+".png"), png, 0o600); err != nil {
 		p.t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func ownKey(t *testing.T, e *env) {
 				t.Errorf("in %s the page does not show %q", r, want)
 			}
 		}
-		p.shoot("accounts-" + r)
+		p.shootTop("accounts-"+r, 780)
 	}
 }
 
@@ -110,12 +110,12 @@ func swapped(t *testing.T, e *env) {
 	if n := e.CloudWatch.Sum("Events", "Kind=mismatch") - before; n < 1 {
 		t.Errorf("%v mismatches went to CloudWatch", n)
 	}
-	team.shoot("operations")
+	team.shootTop("operations", 1360)
 	team.open(secondary, "/accounts")
 	if shown := team.text("[data-account='" + a.Number + "']"); !strings.Contains(shown, "nothing") {
 		t.Errorf("the accounts page shows %q", shown)
 	}
-	team.shoot("accounts-swapped")
+	team.shootTop("accounts-swapped", 1060)
 	e.do(t, "unswap", nil)
 	p.signIn(secondary, a.Number, a.PIN)
 	p.sees("yes")
@@ -154,6 +154,7 @@ func trouble(drill string, at int) func(*testing.T, *env) {
 				t.Errorf("%s: visitors got %q", visit, got)
 			}
 		}
+		p.run(chromedp.ScrollIntoView("#drills", chromedp.ByQuery), chromedp.Evaluate(`document.getElementById("drills").scrollIntoView()`, nil))
 		p.shoot("drill-" + drill + "-" + local.Regions[at])
 		c := e.customer()
 		q := e.tab(t)

@@ -47,3 +47,23 @@ func TestTheImageHasNoFakes(t *testing.T) {
 		}
 	}
 }
+
+func TestThePicturesOfTheREADMEAreSmall(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pictures := []string{"operations.png", "accounts-swapped.png", "drill.png", "architecture.svg"}
+	for _, name := range pictures {
+		info, err := os.Stat("../docs/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Size() > 200_000 {
+			t.Errorf("%s has %d bytes", name, info.Size())
+		}
+		if !strings.Contains(string(readme), "](docs/"+name+")") {
+			t.Errorf("README.md does not show %s", name)
+		}
+	}
+}

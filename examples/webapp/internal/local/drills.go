@@ -232,8 +232,13 @@ func (w *World) rebuild(ctx context.Context) (string, error) {
 		replica.Stop()
 		return "", err
 	}
+	addr, err := w.watched(replica)
+	if err != nil {
+		replica.Stop()
+		return "", err
+	}
 	w.db[lost] = replica
-	w.endpoints[lost].lead(replica.Addr())
+	w.endpoints[lost].lead(addr)
 	return fmt.Sprintf("The database of %s was rebuilt as a replica. Promote it to go back.", lost), nil
 }
 

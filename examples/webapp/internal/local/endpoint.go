@@ -34,6 +34,17 @@ func (e *endpoint) lead(target string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.target = target
+	e.breakAll()
+}
+
+// disconnect breaks the connections that there are.
+func (e *endpoint) disconnect() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.breakAll()
+}
+
+func (e *endpoint) breakAll() {
 	for c := range e.conns {
 		_ = c.Close() // its copies end with it
 	}

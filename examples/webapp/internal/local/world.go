@@ -62,6 +62,9 @@ type Config struct {
 	// Ports are the sites' on loopback; 0 is a free one.
 	Ports []int
 	Log   *slog.Logger
+	// Watch is told of each database's address before a site connects to it and
+	// returns the address to connect to; tests put a proxy there. It may be nil.
+	Watch func(addr string) (string, error)
 	// Attempts is that of [site.Settings]; Now the sites' clock.
 	Attempts int
 	Now      func() time.Time
@@ -184,11 +187,23 @@ func (w *World) startDatabases(ctx context.Context) error {
 	}
 	w.db[Regions[1]] = replica
 	for _, r := range Regions {
-		if w.endpoints[r], err = newEndpoint(w.db[r].Addr()); err != nil {
+		addr, err := w.watched(w.db[r])
+		if err != nil {
+			return err
+		}
+		if w.endpoints[r], err = newEndpoint(addr); err != nil {
 			return err
 		}
 	}
 	return replica.CatchUp(ctx, primary)
+}
+
+// watched is the address at which a site reaches a server.
+func (w *World) watched(s *testdb.Server) (string, error) {
+	if w.c.Watch == nil {
+		return s.Addr(), nil
+	}
+	return w.c.Watch(s.Addr())
 }
 
 // prepareDatabase makes the table, and a user with the rights that a site needs.
@@ -267,12 +282,8 @@ func (w *World) rotate(ctx context.Context, db *sql.DB) error {
 
 // Disconnect breaks the sites' connections, so that they log in again.
 func (w *World) Disconnect() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for region, e := range w.endpoints {
-		if s := w.db[region]; s != nil {
-			e.lead(s.Addr())
-		}
+	for _, e := range w.endpoints {
+		e.disconnect()
 	}
 }
 

@@ -138,7 +138,7 @@ func (s *sampler) panel(here string, counts map[string]uint64) panel {
 	for _, kind := range alert.Kinds() {
 		p.Kinds = append(p.Kinds, kindView{kind.String(), counts[kind.String()], kind.Urgent()})
 	}
-	p.Cost = fmt.Sprintf("$%.4f", float64(p.Calls)*PricePerCall)
+	p.Cost = fmt.Sprintf("$%.5f", float64(p.Calls)*PricePerCall)
 	return p
 }
 
