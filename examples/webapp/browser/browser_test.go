@@ -85,20 +85,48 @@ func startBrowser(t *testing.T) context.Context {
 	if err != nil {
 		t.Fatal("chromium is not installed; run scripts/chromium.sh, or make webapp-test, which does it")
 	}
+	profile, err := os.MkdirTemp("", "twinport-browser")
+	if err != nil {
+		t.Fatal(err)
+	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("no-first-run", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true),
-		chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1200, 900), chromedp.WSURLReadTimeout(time.Minute))
+		chromedp.UserDataDir(profile), chromedp.WindowSize(1200, 900), chromedp.WSURLReadTimeout(time.Minute))
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	browser, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(func() {
+		if err := chromedp.Cancel(browser); err != nil { // it closes the browser and waits for it
+			t.Log(err)
+		}
 		cancel()
 		stop()
+		removeProfile(t, profile)
 	})
 	if err := chromedp.Run(browser); err != nil {
 		t.Fatalf("chromium does not start: %v", err)
 	}
 	return browser
+}
+
+// removeProfile removes the browser's folder. Chromium's helpers write to it for
+// a moment after the browser itself has ended.
+func removeProfile(t *testing.T, profile string) {
+	t.Helper()
+	tick, late := time.NewTicker(100*time.Millisecond), time.After(10*time.Second)
+	defer tick.Stop()
+	for {
+		err := os.RemoveAll(profile)
+		if err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Error(err)
+			return
+		}
+	}
 }
 
 func start(t *testing.T, browser context.Context, engine, keys string) *env {
