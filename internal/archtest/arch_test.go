@@ -131,6 +131,7 @@ var allowed = map[string][]string{
 		"codec/branchkey", "fault", "internal/server", "internal/sqlplan", "internal/sqlplan/postgres", "policy",
 		"github.com/jackc/pgx/v5",
 		"github.com/jackc/pgx/v5/pgconn",
+		"github.com/jackc/pgx/v5/pgtype",
 		"github.com/jackc/pgx/v5/stdlib",
 	},
 

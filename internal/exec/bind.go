@@ -5,7 +5,9 @@ import (
 	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/seal"
@@ -35,7 +37,21 @@ type binding struct {
 type group struct{ rows, sealed [][]any }
 
 func (r Run) binding() *binding {
-	return &binding{engine: r.Engine, values: r.Engine.config.Server.Values(r.Engine.session, r.Conn, r.Args.Options), text: r.Args.Text, params: r.Args.Params}
+	b := &binding{engine: r.Engine, values: r.Engine.config.Server.Values(r.Engine.session, r.Conn, r.Args.Options), text: r.Args.Text, params: r.Args.Params}
+	for i, p := range b.params {
+		if _, asks := p.Value.(sqldriver.Valuer); !asks {
+			continue
+		}
+		// It is asked once, whatever the number of texts and of rows that take it. An
+		// error is the base driver's to report.
+		if sent, err := b.values.Sent(server.KeyUnsupported, p.Value); err == nil {
+			if &b.params[0] == &r.Args.Params[0] {
+				b.params = slices.Clone(b.params)
+			}
+			b.params[i].Value = sent
+		}
+	}
+	return b
 }
 
 // unsealed is a value on its way to being sealed.
@@ -104,6 +120,9 @@ func (b *binding) sealEach(ctx context.Context, todo []unsealed) ([]any, error) 
 func (b *binding) unseal(ctx context.Context, s *sqlplan.Seal, stored []any) (unsealed, error) {
 	u := unsealed{column: b.engine.columns[s.Column]}
 	value, err := b.value(s.Value)
+	if err == nil && s.Value.Kind != sqlplan.OperandNull {
+		value, err = b.values.Sent(u.column.InClear(), value)
+	}
 	if err == nil {
 		u.plaintext, u.null, err = u.column.Encode(b.values, value)
 	}
@@ -115,6 +134,31 @@ func (b *binding) unseal(ctx context.Context, s *sqlplan.Seal, stored []any) (un
 		u.row, err = b.row(ctx, s, stored)
 	}
 	return u, err
+}
+
+// source returns what an operand that gives a source stands for, and has the statement
+// send it so: the server must store what the value is sealed for.
+func (b *binding) source(ctx context.Context, s *sqlplan.Seal, i int) (any, error) {
+	o := s.Sources[i]
+	v, err := b.value(o)
+	if err != nil {
+		return nil, err
+	}
+	shape, err := b.engine.shape(ctx, b.engine.tables[s.Table])
+	if err != nil {
+		return nil, err
+	}
+	sent, err := b.values.Sent(shape.Sources[i].Key, v)
+	if err != nil || o.Kind != sqlplan.OperandParam {
+		return sent, err
+	}
+	switch v.(type) {
+	case nil, string, int64, float64, bool, time.Time:
+		return sent, nil // they are sent as they are
+	}
+	b.params = slices.Clone(b.params)
+	b.params[o.Param].Value = sent
+	return sent, nil
 }
 
 // value returns what an operand stands for.
@@ -161,7 +205,7 @@ func (b *binding) row(ctx context.Context, s *sqlplan.Seal, stored []any) (seal.
 			src.Value = b.server[o.Row][o.Param]
 		default:
 			src.From = seal.Given
-			src.Value, err = b.value(o)
+			src.Value, err = b.source(ctx, s, i)
 		}
 		return src, err
 	})

@@ -76,9 +76,8 @@ func (s *steps) checkRow(ctx context.Context, k *sqlplan.KeyCheck, todo []unseal
 		return false, nil
 	}
 	text, args := s.bind(&k.Text, s.run.Args.Options, nil)
-	for i := range args[len(s.run.Args.Options):] {
-		arg := &args[len(s.run.Args.Options)+i]
-		arg.Value = s.values.Again(arg.Value)
+	for i := range args {
+		args[i].Value = s.values.Again(args[i].Value)
 	}
 	rows, _, err := query(ctx, s.run.Base, text, args, 1)
 	switch {

@@ -170,10 +170,7 @@ func Fits(base sqldriver.Rows, set *sqlplan.ResultSet) bool {
 // noteStale forgets what is known of tables when Postgres says that a
 // statement the base driver prepared returns other columns now: the plan is as old.
 func (e *Engine) noteStale(err error) {
-	if s, ok := errors.AsType[interface {
-		error
-		SQLState() string
-	}](err); ok && s.SQLState() == "0A000" {
+	if s, ok := errors.AsType[stateError](err); ok && s.SQLState() == "0A000" {
 		e.TablesChanged()
 	}
 }

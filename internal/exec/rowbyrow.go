@@ -32,9 +32,7 @@ func (s *steps) rowByRow(ctx context.Context, r *sqlplan.RowByRow, end finish) e
 		s.groups[i].rows, counts[i], found = rows, len(rows), found+len(rows)
 	}
 	if found == 0 {
-		text, args := s.bind(&r.Empty, s.run.Args.Options, nil)
-		_, err := end(ctx, text, args, s.run.Plan.Results)
-		return err
+		return s.send(ctx, &r.Empty, end)
 	}
 	for i, p := range r.Tables {
 		var err error
@@ -96,14 +94,11 @@ func (s *steps) checkWritten(ctx context.Context, r *sqlplan.RowByRow, written i
 // count sends a query that returns one number.
 func (s *steps) count(ctx context.Context, text string, args []sqldriver.NamedValue) (int64, error) {
 	rows, _, err := query(ctx, s.run.Base, text, args, 1)
-	if err == nil {
-		err = width(rows, 1)
-	}
-	if err == nil && len(rows) != 1 {
-		err = fmt.Errorf("%w: the server did not count the rows", fault.ErrCatalog)
-	}
 	if err != nil {
 		return 0, err
+	}
+	if len(rows) != 1 || len(rows[0]) != 1 {
+		return 0, fmt.Errorf("%w: the server did not count the rows", fault.ErrCatalog)
 	}
 	digits, err := server.Integer(rows[0][0])
 	if err != nil {

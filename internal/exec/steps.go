@@ -105,16 +105,18 @@ func (s *steps) carryOut(ctx context.Context, end finish) error {
 		if r.Mode == sqlplan.ServerKeyEvaluate {
 			return s.evaluateThenInsert(ctx, r, end)
 		}
-		insert := func(ctx context.Context) error {
-			text, args := s.bind(&s.run.Plan.Main, s.run.Args.Options, nil)
-			_, err := end(ctx, text, args, s.run.Plan.Results)
-			return err
-		}
-		return s.undoable(ctx, insert)
+		return s.undoable(ctx, func(ctx context.Context) error { return s.send(ctx, &s.run.Plan.Main, end) })
 	case *sqlplan.KeyChecks:
 		return s.keyChecked(ctx, r, end)
 	}
 	return fmt.Errorf("a plan of an unknown route (%T)", s.run.Plan.Route)
+}
+
+// send sends a text that holds no sealed value.
+func (s *steps) send(ctx context.Context, t *sqlplan.Template, end finish) error {
+	text, args := s.bind(t, s.run.Args.Options, nil)
+	_, err := end(ctx, text, args, s.run.Plan.Results)
+	return err
 }
 
 // undoable runs f in the user's transaction, or else in one of its own. If f fails,
@@ -159,11 +161,14 @@ func (s *steps) whole(ctx context.Context, f func(ctx context.Context) error) er
 // aborted reports whether an error of the server's ended the user's transaction, which
 // stays as it would be without sealsql: Postgres takes nothing but a rollback.
 func aborted(err error) bool {
-	_, ok := errors.AsType[interface {
-		error
-		SQLState() string
-	}](err)
+	_, ok := errors.AsType[stateError](err)
 	return ok
+}
+
+// stateError is an error of Postgres.
+type stateError interface {
+	error
+	SQLState() string
 }
 
 // width checks the number of columns of rows that the server, or a mock of it,

@@ -176,6 +176,16 @@ func (c *Column) Encode(rules server.Values, v any) (plaintext []byte, null bool
 	return encodePlaintext(c.Type, v)
 }
 
+// inClear are the columns in clear that protected columns stand for; types that are not
+// listed have forms of their own.
+var inClear = map[policy.ValueType]server.KeyType{
+	policy.TypeString: server.KeyText, policy.TypeBytes: server.KeyBytes, policy.TypeInt64: server.KeyInteger, policy.TypeBool: server.KeyBool,
+	policy.TypeDecimal: server.KeyNumeric, policy.TypeUUID: server.KeyUUID,
+}
+
+// InClear is the type of a column in clear that would take the column's values.
+func (c *Column) InClear() server.KeyType { return inClear[c.Type] }
+
 func isMoment(t policy.ValueType) bool { return t == policy.TypeTimestamp || t == policy.TypeDate }
 
 // Stats returns what was counted for the column.

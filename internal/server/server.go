@@ -124,6 +124,10 @@ type Values interface {
 	// Shown returns the canonical text of a value that the base driver read
 	// from the column.
 	Shown(c *Column, v any) (string, error)
+	// Sent returns what the base driver sends for an argument, or the text for a
+	// literal, where a column of the type takes it: a value that [Plain] knows, sent in
+	// the place of v it means the same. A driver.Valuer is asked once.
+	Sent(t KeyType, v any) (any, error)
 	// Again returns a key that the base driver read as the driver is to send it, so
 	// that the server compares it as it compares the column's own values.
 	Again(v any) any

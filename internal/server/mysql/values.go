@@ -82,6 +82,10 @@ func (w values) Given(c *server.Column, v any) (string, error) {
 	return canonical(c.Key, v)
 }
 
+// Sent implements [server.Values]: database/sql asks the driver to convert arguments
+// before anything else sees them.
+func (values) Sent(_ server.KeyType, v any) (any, error) { return v, nil }
+
 // Again implements [server.Values]. The base driver reads texts as bytes, and with
 // interpolateParams writes bytes as _binary literals, which take no part in the
 // column's collation.

@@ -15,7 +15,7 @@ import (
 func (w values) Moment(t policy.ValueType, v any) (any, error) {
 	switch v := v.(type) {
 	case time.Time:
-		if t == policy.TypeDate && w.inUTC() {
+		if t == policy.TypeDate && w.untyped() {
 			return v.UTC(), nil
 		}
 	case string, []byte:

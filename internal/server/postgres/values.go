@@ -9,8 +9,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
@@ -68,7 +66,7 @@ func (w values) Given(c *server.Column, v any) (string, error) {
 	case server.KeyTimestampTZ:
 		err = zoned(v)
 	case server.KeyTimestamp, server.KeyDate:
-		if at, ok := v.(time.Time); ok && w.inUTC() {
+		if at, ok := v.(time.Time); ok && w.untyped() {
 			v = at.UTC()
 		}
 	}
@@ -79,26 +77,6 @@ func (w values) Given(c *server.Column, v any) (string, error) {
 		return "", err
 	}
 	return canonical(c.Key, v)
-}
-
-// inUTC reports whether pgx writes a time.Time into a column without a zone as the
-// wall clock of UTC. It does so in the modes that do not ask for the parameters'
-// types; in the others the wall clock is the value's own.
-func (w values) inUTC() bool {
-	mode, known := pgx.QueryExecMode(0), false
-	for _, o := range w.options {
-		if m, ok := o.Value.(pgx.QueryExecMode); ok {
-			mode, known = m, true
-		}
-	}
-	if !known {
-		conn, ok := server.Unwrap(w.base).(interface{ Conn() *pgx.Conn })
-		if !ok {
-			return false
-		}
-		mode = conn.Conn().Config().DefaultQueryExecMode
-	}
-	return mode == pgx.QueryExecModeExec || mode == pgx.QueryExecModeSimpleProtocol
 }
 
 // Again implements [server.Values].
