@@ -154,11 +154,12 @@ fuzz-sql: servers
 	go test ./internal/integration -run TestDifferential -v -timeout 0 -fuzzsql.time $(FUZZSQLTIME) -fuzzsql.seed $(FUZZSQLSEED)
 
 # webapp-test drives the example's two Regions in a browser, on Postgres and on
-# MariaDB, and runs a short load with drills. SHOTS is where screenshots go.
+# MariaDB, checks the templates and the dashboards, and runs a short load with
+# drills. One package at a time: each starts servers of its own.
 .PHONY: webapp-test webapp-load
 webapp-test: servers
 	examples/webapp/scripts/chromium.sh
-	cd examples/webapp && go vet ./... && go test -count=1 ./...
+	cd examples/webapp && go vet ./... && go test -p 1 -count=1 ./...
 
 # webapp-load has 64 clients visit both Regions for two minutes, with a drill
 # every ten seconds, and prints the figures; it fails at a wrong answer.

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 	promexporter "go.opentelemetry.io/otel/exporters/prometheus"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -153,7 +153,7 @@ func check(query string, exported map[string][]string) (problems, used []string)
 		}
 		used, known = append(used, s.Name), append(known, has...)
 		for _, m := range s.LabelMatchers {
-			if m.Name != labels.MetricName && m.Name != "job" && !slices.Contains(has, m.Name) {
+			if m.Name != model.MetricNameLabel && m.Name != "job" && !slices.Contains(has, m.Name) {
 				problems = append(problems, s.Name+" has no label "+m.Name)
 			}
 			if m.Name == "sealsql_event_kind" {

@@ -83,7 +83,6 @@ type World struct {
 	endpoints map[string]*endpoint
 	sites     map[string]*site.Site
 	addrs     map[string]string
-	servers   []*http.Server
 	stop      context.CancelFunc
 	wg        sync.WaitGroup
 

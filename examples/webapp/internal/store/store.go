@@ -149,7 +149,7 @@ type Account struct{ Number, User, PIN string }
 // sent twice creates one account and succeeds twice.
 func (s *Store) Create(ctx context.Context, a Account, request string) error {
 	ok, err := s.Writable(ctx)
-	if !ok { // the replica may have been promoted since
+	if err != nil || !ok { // the replica may have been promoted since
 		s.forget()
 		if ok, err = s.Writable(ctx); err != nil {
 			return err

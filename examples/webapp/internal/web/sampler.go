@@ -53,7 +53,9 @@ func (s *sampler) sample() {
 	sums := map[string]total{}
 	for _, snapshot := range all {
 		for region := range snapshot.KMSRegions {
-			sums[region] = sums[region] // listed, with or without calls
+			if _, ok := sums[region]; !ok {
+				sums[region] = total{} // listed, with or without calls
+			}
 		}
 		for _, l := range snapshot.KMSLatency {
 			t := sums[l.Region]
@@ -75,8 +77,7 @@ func (s *sampler) sample() {
 	s.before, s.now = sums, all
 }
 
-// Tiles, Regions and Columns are what the operations page shows of the
-// counters.
+// panel is what the operations page shows of the counters.
 type panel struct {
 	Sealed, Opened, Failed, Calls uint64
 	Cost                          string
