@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	sqldriver "database/sql/driver"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"time"
@@ -40,7 +41,8 @@ type Jobs interface {
 	// Transaction is how pages are written; nil is the server's default.
 	Transaction() *sql.TxOptions
 	// Write replaces the values of rows that still are as they were read, and
-	// reports which it replaced.
+	// reports which it replaced. It fails with [ErrNotStored] if a row holds another
+	// value afterwards.
 	Write(ctx context.Context, tx *sql.Tx, t *JobTable, changes []*JobChange) ([]bool, error)
 	// Lag asks the primary how far its replicas are behind.
 	Lag(ctx context.Context, primary *sql.DB) (time.Duration, error)
@@ -103,4 +105,35 @@ func Lost(err error) bool {
 	var network net.Error
 	return errors.Is(err, sqldriver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) ||
 		errors.As(err, &network)
+}
+
+// ErrNotStored is returned by [Jobs.Write] if a trigger or a rule changed what was
+// written. The transaction must be rolled back.
+var ErrNotStored = errors.New("a trigger or a rule of the table changes what is written to the column; take it away while the job runs")
+
+// Stored fails unless all values that were written were found.
+func Stored(found, written int) error {
+	if found == written {
+		return nil
+	}
+	return fmt.Errorf("%w: %d of %d values are not as they were written", ErrNotStored, written-found, written)
+}
+
+// Done returns the changes that were made, as changes of what was written: Replaces is
+// what the row holds now.
+func Done(changes []*JobChange, done []bool) (list []*JobChange) {
+	for i, c := range changes {
+		if !done[i] {
+			continue
+		}
+		now := *c
+		switch v := c.Value.(type) {
+		case []byte:
+			now.Replaces = v
+		case string:
+			now.Replaces = []byte(v)
+		}
+		list = append(list, &now)
+	}
+	return list
 }

@@ -138,7 +138,37 @@ func (jobs) Write(ctx context.Context, tx *sql.Tx, t *server.JobTable, changes [
 		}
 		done[i] = n == 1
 	}
-	return done, nil
+	return done, stored(ctx, tx, t, server.Done(changes, done))
+}
+
+// stored fails unless the rows hold what was written to them.
+func stored(ctx context.Context, tx *sql.Tx, t *server.JobTable, written []*server.JobChange) error {
+	if len(written) == 0 {
+		return nil
+	}
+	one := []string{"CAST(" + t.Value + " AS BINARY) <=> CAST(? AS BINARY)"}
+	for _, k := range t.Key {
+		one = append(one, k.Quoted+" = "+fmt.Sprintf(k.Param, "?"))
+		if k.Inexact {
+			one = append(one, k.Stable+" = CAST(? AS BINARY)")
+		}
+	}
+	var args []any
+	for _, c := range written {
+		args = append(args, c.Replaces)
+		for j := range t.Key {
+			args = append(args, c.Row.Key[j])
+			if t.Key[j].Inexact {
+				args = append(args, c.Row.Key[j])
+			}
+		}
+	}
+	all := strings.Repeat(" OR ("+strings.Join(one, " AND ")+")", len(written))[len(" OR "):]
+	var found int
+	if err := tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+t.Relation+" WHERE "+all, args...).Scan(&found); err != nil {
+		return err
+	}
+	return server.Stored(found, len(written))
 }
 
 // updateOne compares bytes: a collation takes different base64 texts for equal.

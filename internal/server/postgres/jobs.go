@@ -114,16 +114,38 @@ func (d jobs) Write(ctx context.Context, tx *sql.Tx, t *server.JobTable, changes
 		}
 		done[n-1] = true
 	}
-	return done, rows.Err()
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, err
+	}
+	return done, stored(ctx, tx, t, server.Done(changes, done))
+}
+
+// stored fails unless the rows hold what was written to them.
+func stored(ctx context.Context, tx *sql.Tx, t *server.JobTable, written []*server.JobChange) error {
+	keys := *t
+	keys.From, keys.Sources = "", nil
+	from, where, args := match(&keys, written)
+	var found int
+	if err := tx.QueryRowContext(ctx, fmt.Sprintf("SELECT count(*) FROM %s AS t, %s WHERE %s", t.Relation, from, where), args...).Scan(&found); err != nil {
+		return err
+	}
+	return server.Stored(found, len(written))
 }
 
 func (d jobs) update(t *server.JobTable, changes []*server.JobChange) (string, []any) {
+	from, where, args := match(t, changes)
+	return fmt.Sprintf("UPDATE %s AS t SET %s = v.value FROM %s WHERE %s RETURNING v.n", t.Relation, t.Value, from, where), args
+}
+
+// match is the changes as a relation v, and the condition that a row of t still is as
+// a change read it.
+func match(t *server.JobTable, changes []*server.JobChange) (relation, condition string, args []any) {
 	value := "bytea[]"
 	if t.Base64 {
 		value = "text[]"
 	}
 	from, alias := []string{"$1::" + value, "$2::" + value, "$3::bytea[]"}, []string{"value", "replaces", "origin"}
-	args := []any{column(t, changes, func(c *server.JobChange) any { return c.Value }), column(t, changes, func(c *server.JobChange) any { return c.Replaces }), origins(changes)}
+	args = []any{column(t, changes, func(c *server.JobChange) any { return c.Value }), column(t, changes, func(c *server.JobChange) any { return c.Replaces }), origins(changes)}
 	where := []string{"t." + t.Value + " IS NOT DISTINCT FROM v.replaces"}
 	if t.Base64 {
 		where[0] = "t." + t.Value + `::text COLLATE "C" IS NOT DISTINCT FROM v.replaces COLLATE "C"`
@@ -147,8 +169,7 @@ func (d jobs) update(t *server.JobTable, changes []*server.JobChange) (string, [
 	for i, k := range t.Sources {
 		add(texts(changes, func(r *server.JobRow) (string, bool) { return r.Sources[i], r.Null[i] }), "t."+k.Quoted+" IS NOT DISTINCT FROM "+fmt.Sprintf(k.Param, "?"))
 	}
-	return fmt.Sprintf("UPDATE %s AS t SET %s = v.value FROM unnest(%s) WITH ORDINALITY AS v(%s, n) WHERE %s RETURNING v.n",
-		t.Relation, t.Value, strings.Join(from, ", "), strings.Join(alias, ", "), strings.Join(where, " AND ")), args
+	return fmt.Sprintf("unnest(%s) WITH ORDINALITY AS v(%s, n)", strings.Join(from, ", "), strings.Join(alias, ", ")), strings.Join(where, " AND "), args
 }
 
 // originIs compares the column in clear: its text, or its bytes.
