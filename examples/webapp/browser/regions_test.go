@@ -284,8 +284,7 @@ func promotion(t *testing.T, e *env) {
 	if e.Writer() != secondary {
 		t.Fatalf("the writer is %s", e.Writer())
 	}
-	p.open(primary, "/create")
-	p.sees("unavailable")
+	p.opensTo("unavailable", primary, "/create") // the site asks its database once a second
 	p.shoot("promoted")
 	p.respond(chromedp.Click("main .button", chromedp.ByQuery)) // to the other Region
 	p.sees("form")
@@ -299,6 +298,7 @@ func promotion(t *testing.T, e *env) {
 	p.signIn(primary, second.Number, second.PIN)
 	p.sees("yes")
 	team.drill("", "promote") // back to the first Region
+	p.opensTo("form", primary, "/create")
 	p.create(primary, e.customer())
 	p.sees("created")
 	team.login(primary)

@@ -93,6 +93,19 @@ func (p *tab) open(region, path string) *network.Response {
 	return p.respond(chromedp.Navigate(p.e.URL(region) + path))
 }
 
+// opensTo opens a page again and again until its outcome is the one wanted.
+func (p *tab) opensTo(outcome, region, path string) {
+	p.t.Helper()
+	deadline := time.Now().Add(patience)
+	for got := ""; got != outcome; {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("the page's outcome is still %q, want %q", got, outcome)
+		}
+		p.open(region, path)
+		p.run(chromedp.AttributeValue("main", "data-outcome", &got, nil, chromedp.ByQuery))
+	}
+}
+
 // submit fills fields in and sends the form they are in.
 func (p *tab) submit(fields map[string]string) *network.Response {
 	p.t.Helper()

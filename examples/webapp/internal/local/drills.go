@@ -210,7 +210,7 @@ func (w *World) promote(ctx context.Context) (string, error) {
 		return "", err
 	}
 	w.db[lost].Stop()
-	w.db[lost] = nil
+	delete(w.db, lost)
 	if err := replica.Promote(ctx); err != nil {
 		return "", err
 	}
