@@ -145,6 +145,9 @@ type Relation struct {
 	UniqueKeys   []UniqueKey
 	// Incomplete relations have columns that Columns does not list.
 	Incomplete bool
+	// Witness is what in the table notices that a row which was just inserted is
+	// updated: "an UPDATE trigger", "system versioning"; empty for nothing.
+	Witness string `json:",omitempty"`
 	// Definition is a view's query, as the server writes it; empty if the catalog
 	// does not show it.
 	Definition string `json:"-"`
@@ -169,8 +172,10 @@ type RelationColumn struct {
 	Type string
 	// Full is the type with its modifiers, as the server writes it:
 	// "numeric(10,2)", "datetime(3)", "enum('a','b')"; empty if not known.
-	Full     string `json:",omitempty"`
-	NotNull  bool
+	Full    string `json:",omitempty"`
+	NotNull bool
+	// OnUpdate is true if an UPDATE that does not set the column changes it.
+	OnUpdate bool   `json:",omitempty"`
 	Default  string // the default's SQL text, "" for none (NULL)
 	Identity string // "", "always", "by default"
 	// AutoIncrement is MySQL's AUTO_INCREMENT.

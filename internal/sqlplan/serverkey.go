@@ -208,6 +208,8 @@ func (k *serverColumns) insertThenSeal(key *ServerKey, columns []RelationColumn)
 		a.refuse(in.s.Span, in.t.table.Name, "an upsert of several rows, or with RETURNING, whose row keys the server makes", "send the rows one by one, or give the row key")
 	case in.s.Conflict != nil && slices.ContainsFunc(in.s.Conflict.Set, in.protects):
 		a.refuse(in.s.Span, in.t.table.Name, "an upsert that sets a protected column and whose row key the server makes", "give the row key, or INSERT and UPDATE by themselves")
+	case in.t.rel.Witness != "":
+		a.refuse(in.s.Span, in.t.table.Name, "a row key that the server makes, in a table with "+in.t.rel.Witness+": the values are written by a second statement", "give the row key")
 	case len(in.branches) > 1:
 		a.refuse(in.s.Span, in.t.table.Name, "INSERT … SELECT of several rows whose row keys the server makes", "use VALUES, or give the row key")
 	}
@@ -234,6 +236,11 @@ func (k *serverColumns) insertThenSeal(key *ServerKey, columns []RelationColumn)
 				parts = append(parts, textPart(", "))
 			}
 			parts = append(parts, textPart(a.d.Quote(a.sealed(seal).Name)+" = "), part{arg: &Arg{Kind: ArgRowSeal, Index: seal}})
+		}
+		for _, c := range in.t.rel.Columns {
+			if c.OnUpdate {
+				parts = append(parts, textPart(", "+a.d.Quote(c.Name)+" = "+a.d.Quote(c.Name)))
+			}
 		}
 		parts = append(parts, textPart(" WHERE "+a.d.Quote(columns[0].Name)+" = "), part{arg: &Arg{Kind: ArgServer, Row: n}},
 			textPart(" AND "+a.d.Quote(a.sealed(in.rowSeals[n][0]).Name)+" = ''")) // no other row is hit

@@ -13,6 +13,9 @@ import (
 
 const relationSQL = `
 SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE LIKE '%VIEW', VERSION() LIKE '%MariaDB%',
+  CASE WHEN TABLE_TYPE LIKE 'SYSTEM VERSIONED%' THEN 'system versioning'
+       WHEN EXISTS (SELECT 1 FROM information_schema.TRIGGERS g WHERE g.EVENT_OBJECT_SCHEMA = t.TABLE_SCHEMA AND g.EVENT_OBJECT_TABLE = t.TABLE_NAME AND g.EVENT_MANIPULATION = 'UPDATE')
+       THEN 'an UPDATE trigger' ELSE '' END,
   COALESCE((SELECT VIEW_DEFINITION FROM information_schema.VIEWS v WHERE v.TABLE_SCHEMA = t.TABLE_SCHEMA AND v.TABLE_NAME = t.TABLE_NAME), '')
 FROM information_schema.TABLES t
 WHERE TABLE_SCHEMA = COALESCE(NULLIF(?, ''), DATABASE()) AND TABLE_NAME = ?`
@@ -30,7 +33,7 @@ ORDER BY INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX`
 func (Server) Relation(ctx context.Context, db *sql.DB, schema, name string) (*sqlplan.Relation, error) {
 	r := &sqlplan.Relation{}
 	var maria bool
-	err := db.QueryRowContext(ctx, relationSQL, schema, name).Scan(&r.Schema, &r.Name, &r.View, &maria, &r.Definition)
+	err := db.QueryRowContext(ctx, relationSQL, schema, name).Scan(&r.Schema, &r.Name, &r.View, &maria, &r.Witness, &r.Definition)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -98,6 +101,7 @@ func (Server) SchemasOf(ctx context.Context, db *sql.DB, name string) ([]string,
 func describe(c *sqlplan.RelationColumn, extra, collation string) {
 	c.AutoIncrement = strings.Contains(extra, "auto_increment")
 	c.Generated = strings.Contains(extra, "generated") && !strings.Contains(extra, "default_generated")
+	c.OnUpdate = strings.Contains(extra, "on update")
 	c.Invisible = strings.Contains(extra, "invisible")
 	c.Full, c.Type = c.Type, strings.ToLower(c.Type)
 	c.Inexact = collation != ""
