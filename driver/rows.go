@@ -188,7 +188,11 @@ func (r *rowsNextSet) NextResultSet() error {
 
 func (r *rowsScanType) ColumnTypeScanType(i int) reflect.Type {
 	if c := (*rows)(r).protected(i); c != nil {
-		return c.ScanType()
+		nullable := false
+		if base, ok := r.base.(sqldriver.RowsColumnTypeNullable); ok {
+			nullable, _ = base.ColumnTypeNullable((*rows)(r).server(i))
+		}
+		return c.ScanType(nullable)
 	}
 	return r.base.(sqldriver.RowsColumnTypeScanType).ColumnTypeScanType((*rows)(r).server(i))
 }

@@ -1,8 +1,10 @@
 package seal
 
 import (
+	"database/sql"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
@@ -158,8 +160,20 @@ func (c *Column) Silent() bool {
 // the column's values.
 func (c *Column) HidesRejected() bool { return c.policy.unverifiable == policy.UnverifiableError }
 
-// ScanType is the Go type that the column's values have.
-func (c *Column) ScanType() reflect.Type { return scanType(c.Type) }
+// ScanType is the Go type that the column's values have, or the type of database/sql
+// that takes NULL too.
+func (c *Column) ScanType(nullable bool) reflect.Type {
+	t := scanType(c.Type)
+	if withNull, ok := nullTypes[t]; ok && nullable {
+		return withNull
+	}
+	return t
+}
+
+var nullTypes = map[reflect.Type]reflect.Type{
+	reflect.TypeFor[string](): reflect.TypeFor[sql.NullString](), reflect.TypeFor[int64](): reflect.TypeFor[sql.NullInt64](), reflect.TypeFor[float64](): reflect.TypeFor[sql.NullFloat64](),
+	reflect.TypeFor[bool](): reflect.TypeFor[sql.NullBool](), reflect.TypeFor[time.Time](): reflect.TypeFor[sql.NullTime](),
+}
 
 // Encode returns the plain text form in which a value of the column is sealed. rules
 // are those of the statement that gives v; nil if there is none. null is true for NULL.
