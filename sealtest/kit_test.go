@@ -221,8 +221,10 @@ func TestQueryMatcherKnowsTheTextsAndNoOthers(t *testing.T) {
 		update := "UPDATE accounts SET ssn = '900-12-3456' WHERE tenant_id = 7"
 		columns, values := kit.LockedRows(update, locked("a1"), locked("a2"), locked("a3"))
 		mock.ExpectBegin()
+		mock.ExpectExec("SAVEPOINT sealsql_statement").WillReturnResult(sqlmock.NewResult(0, 0))
 		mock.ExpectQuery(update).WillReturnRows(sqlmock.NewRows(columns).AddRows(values...))
 		mock.ExpectExec(update).WithArgs(updateArgs(kit)...).WillReturnResult(sqlmock.NewResult(0, 3))
+		mock.ExpectExec("RELEASE SAVEPOINT sealsql_statement").WillReturnResult(sqlmock.NewResult(0, 0))
 		mock.ExpectCommit()
 		tx, err := db.Begin()
 		if err != nil {
@@ -236,7 +238,9 @@ func TestQueryMatcherKnowsTheTextsAndNoOthers(t *testing.T) {
 		}
 		// A mock that answers with other columns is an error, not a crash.
 		mock.ExpectBegin()
+		mock.ExpectExec("SAVEPOINT sealsql_statement").WillReturnResult(sqlmock.NewResult(0, 0))
 		mock.ExpectQuery(update).WillReturnRows(sqlmock.NewRows([]string{"account_number"}).AddRow("a1"))
+		mock.ExpectExec("ROLLBACK TO SAVEPOINT sealsql_statement").WillReturnResult(sqlmock.NewResult(0, 0))
 		mock.ExpectRollback()
 		if tx, err = db.Begin(); err != nil {
 			t.Fatal(err)

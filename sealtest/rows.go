@@ -77,7 +77,9 @@ func (k *Kit) Rows(query string, rows ...Row) (columns []string, values [][]sqld
 }
 
 // LockedRows returns what the server answers to the query with which sealsql
-// locks and reads the rows that an UPDATE writes row by row. Each Row has the
+// locks and reads the rows that an UPDATE writes row by row. Within a transaction of the
+// application's, SAVEPOINT sealsql_statement comes before it and RELEASE SAVEPOINT
+// sealsql_statement after the UPDATE. Each Row has the
 // table's row key, what its values are bound to, and, if the statement changes
 // any of those, the protected values that are sealed again, in plaintext.
 func (k *Kit) LockedRows(update string, rows ...Row) (columns []string, values [][]sqldriver.Value) {
