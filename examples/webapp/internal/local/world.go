@@ -383,3 +383,10 @@ func (w *World) seed(ctx context.Context) error {
 	}
 	return w.db[Regions[1]].CatchUp(ctx, w.db[Regions[0]])
 }
+
+// DSN is how a site reaches a Region's database; its login is in the secret
+// twinport/database.
+func (w *World) DSN(region string) string {
+	_, dsn := w.db[region].DSN(w.endpoints[region].addr(), database)
+	return dsn
+}
