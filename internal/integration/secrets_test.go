@@ -278,7 +278,7 @@ func TestConversionErrorsHoldNoValue(t *testing.T) {
 			check(db.QueryRow(s.q("SELECT ssn FROM accounts WHERE account_number = ?"), account).Scan(new(any)))
 			if typ == "string" || typ == "bytes" {
 				// It fits the column; what does not fit the row key follows.
-				exec("INSERT INTO accounts (ssn, account_number) VALUES ('x', ?)", tellsAll{secret})
+				exec("INSERT INTO accounts (ssn, account_number) VALUES ('x', ?)", map[string]string{"k": secret})
 			}
 		}
 		if _, err := s.bare.Exec("DELETE FROM accounts"); err != nil {
