@@ -34,7 +34,7 @@ var mutants = []mutant{
 	{"the ciphertext's type is told of a protected column", "rows.go", "return c.ScanType(nullable)", "_ = c"},
 	{"rows share the base driver's buffer", "../internal/exec/reader.go", "s.cells[i] = copied(v)", "s.cells[i] = v"},
 	{"ErrSkip is wrapped", "run.go", "\tif err == sqldriver.ErrSkip {\n", "\tif err != nil {\n\t\terr = struct{ error }{err}\n\t}\n\tif err == sqldriver.ErrSkip {\n"},
-	{"unprotected results are wrapped", "run.go", "\t\tres, err := send(ctx, a.Text, passOn(&a, args))\n\t\tc.session.Sent(err)\n\t\treturn res, err",
+	{"unprotected results are wrapped", "run.go", "\t\tres, err := send(ctx, a.Text, passOn(&a, args))\n\t\tc.session.Sent(plan, err)\n\t\treturn res, err",
 		"\t\tres, err := send(ctx, a.Text, passOn(&a, args))\n\t\tc.session.Sent(err)\n\t\treturn struct{ sqldriver.Result }{res}, err"},
 	{"the base's rows are not closed", "rows.go", "\tr.reader.Stop()\n\treturn r.base.Close()", "\tr.reader.Stop()\n\treturn nil"},
 	{"a prepared statement keeps to the policy it was prepared under", "../internal/exec/session.go", "\tcase !plan.Named || e.config.Catalog.db == nil:\n\t\treturn made == e", "\tcase !plan.Named || e.config.Catalog.db == nil:\n\t\treturn true"},
