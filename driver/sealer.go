@@ -170,7 +170,7 @@ func (s *ValueSealer) seal(ctx context.Context, e *exec.Engine, col *seal.Column
 	if err != nil {
 		return nil, col.Error(ErrValue, "", "give the row key a value of its column's type", err)
 	}
-	return e.Seal(ctx, col, bound, plaintext, "")
+	return e.Seal(ctx, col, "", bound, plaintext, "")
 }
 
 // EncodePlaintext returns the plain text form in which a column's values are

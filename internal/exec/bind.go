@@ -57,6 +57,7 @@ func (r Run) binding() *binding {
 // unsealed is a value on its way to being sealed.
 type unsealed struct {
 	column    *seal.Column
+	schema    string // as in [sqlplan.Seal]
 	plaintext []byte
 	null      bool
 	row       seal.Row
@@ -104,12 +105,12 @@ func (b *binding) sealEach(ctx context.Context, todo []unsealed) ([]any, error) 
 	out := make([]any, len(todo))
 	if len(todo) == 1 && !todo[0].null {
 		var err error
-		out[0], err = b.engine.Seal(ctx, todo[0].column, todo[0].row, todo[0].plaintext, b.text)
+		out[0], err = b.engine.Seal(ctx, todo[0].column, todo[0].schema, todo[0].row, todo[0].plaintext, b.text)
 		return out, err
 	}
 	err := each(ctx, len(todo), sealLimit, func(ctx context.Context, i int) (err error) {
 		if u := &todo[i]; !u.null {
-			out[i], err = b.engine.Seal(ctx, u.column, u.row, u.plaintext, b.text)
+			out[i], err = b.engine.Seal(ctx, u.column, u.schema, u.row, u.plaintext, b.text)
 		}
 		return err
 	})
@@ -118,7 +119,7 @@ func (b *binding) sealEach(ctx context.Context, todo []unsealed) ([]any, error) 
 
 // unseal returns the plaintext of the seal's value and the row it belongs to.
 func (b *binding) unseal(ctx context.Context, s *sqlplan.Seal, stored []any) (unsealed, error) {
-	u := unsealed{column: b.engine.columns[s.Column]}
+	u := unsealed{column: b.engine.columns[s.Column], schema: s.Schema}
 	value, err := b.value(s.Value)
 	if err == nil && s.Value.Kind != sqlplan.OperandNull {
 		value, err = b.values.Sent(u.column.InClear(), value)
@@ -144,7 +145,7 @@ func (b *binding) source(ctx context.Context, s *sqlplan.Seal, i int) (any, erro
 	if err != nil {
 		return nil, err
 	}
-	shape, err := b.engine.shape(ctx, b.engine.tables[s.Table])
+	shape, err := b.engine.shape(ctx, b.engine.tables[s.Table], s.Schema)
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +222,7 @@ func (b *binding) storedRow(ctx context.Context, s *sqlplan.Seal, stored []any) 
 
 func (b *binding) bindRow(ctx context.Context, s *sqlplan.Seal, row seal.Row, legacy bool, source func(int) (seal.Source, error)) error {
 	col := b.engine.columns[s.Column]
-	shape, err := b.engine.shape(ctx, col.Table)
+	shape, err := b.engine.shape(ctx, col.Table, s.Schema)
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ type Engine struct {
 	values   server.Values // the rules for values that are read, or that no connection carries
 
 	reread atomic.Int64 // when, by the clock, the catalog was read again for a column not found
-	shapes sync.Map     // *seal.Table to *knownShape
+	shapes sync.Map     // *seal.Table or placed to *knownShape
 }
 
 const (

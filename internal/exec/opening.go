@@ -91,7 +91,7 @@ func (r *sourceRoom) take(n int) seal.Row {
 // that it is the result's first row, which for many statements is the only one: its
 // content key may be kept.
 func (e *Engine) openShown(ctx context.Context, s *shown, row []sqldriver.Value, room *sourceRoom, text string, first bool) (any, error) {
-	shape, err := e.shape(ctx, s.col.Table)
+	shape, err := e.shape(ctx, s.col.Table, s.from.Schema)
 	if err != nil {
 		return nil, err
 	}

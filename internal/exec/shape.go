@@ -16,20 +16,33 @@ type knownShape struct {
 	shape   seal.Shape
 }
 
-// shape describes a table's sources as the live catalog shows them.
-func (e *Engine) shape(ctx context.Context, t *seal.Table) (*seal.Shape, error) {
+// placed is a table in one schema: that of the policy, of a text, or of the session.
+type placed struct {
+	table  *seal.Table
+	schema string
+}
+
+// shape describes a table's sources as the live catalog shows them. schema is the one
+// that a text names, for a table that the policy means in every schema.
+func (e *Engine) shape(ctx context.Context, t *seal.Table, schema string) (*seal.Shape, error) {
 	catalog := e.config.Catalog
+	var at any = t // a pointer costs no allocation
+	if t.Schema != "" {
+		schema = t.Schema
+	} else if schema != "" {
+		at = placed{t, schema}
+	}
 	version := catalog.Version()
-	if v, ok := e.shapes.Load(t); ok {
+	if v, ok := e.shapes.Load(at); ok {
 		if known := v.(*knownShape); known.version == version {
 			return &known.shape, nil
 		}
 	}
-	rel, err := catalog.Relation(ctx, t.Schema, t.Name)
+	rel, err := catalog.Relation(ctx, schema, t.Name)
 	if err != nil {
 		return nil, err
 	}
-	if rel == nil && t.Schema == "" {
+	if rel == nil && schema == "" {
 		if rel, err = catalog.anywhere(ctx, t.Name); err != nil {
 			return nil, err
 		}
@@ -54,7 +67,7 @@ func (e *Engine) shape(ctx context.Context, t *seal.Table) (*seal.Shape, error) 
 			return nil, lacks("column " + t.Name + "." + s + ", which the policy names")
 		}
 	}
-	e.shapes.Store(t, k)
+	e.shapes.Store(at, k)
 	return &k.shape, nil
 }
 
@@ -69,7 +82,7 @@ func (e *Engine) learn(ctx context.Context, results []sqlplan.ResultSet) error {
 			if c.Protected == nil {
 				continue
 			}
-			if _, err := e.shape(ctx, e.columns[c.Protected.Column].Table); err != nil {
+			if _, err := e.shape(ctx, e.columns[c.Protected.Column].Table, c.Protected.Schema); err != nil {
 				return err
 			}
 		}
@@ -110,7 +123,7 @@ func (e *Engine) Relation(ctx context.Context, table string) (*sqlplan.Relation,
 // row lacks a source that messages need. kept says that the row is about to be
 // written: a value that the server would store as another is an error.
 func (e *Engine) Row(ctx context.Context, c *seal.Column, values map[string]any, kept bool) (seal.Row, error) {
-	shape, err := e.shape(ctx, c.Table)
+	shape, err := e.shape(ctx, c.Table, "")
 	if err != nil {
 		return seal.Row{}, err
 	}
@@ -124,9 +137,9 @@ func (e *Engine) Row(ctx context.Context, c *seal.Column, values map[string]any,
 	})
 }
 
-// Seal seals a plaintext for a row.
-func (e *Engine) Seal(ctx context.Context, c *seal.Column, row seal.Row, plaintext []byte, statement string) (any, error) {
-	shape, err := e.shape(ctx, c.Table)
+// Seal seals a plaintext for a row. schema is as in [sqlplan.Seal].
+func (e *Engine) Seal(ctx context.Context, c *seal.Column, schema string, row seal.Row, plaintext []byte, statement string) (any, error) {
+	shape, err := e.shape(ctx, c.Table, schema)
 	if err != nil {
 		return nil, err
 	}

@@ -166,7 +166,10 @@ type Arg struct {
 
 // Seal is one value of one protected column of one row.
 type Seal struct {
-	Table  *Table
+	Table *Table
+	// Schema is what the text names for a table that the policy means in every
+	// schema; "" is the schema that the session finds.
+	Schema string
 	Column *Column
 	Value  Operand
 	// Sources are the values of Table.Sources for the row, in that order.
@@ -245,7 +248,9 @@ type ResultColumn struct {
 
 // ResultProtected says whose value a result column shows.
 type ResultProtected struct {
-	Table  *Table
+	Table *Table
+	// Schema is as in [Seal].
+	Schema string
 	Column *Column
 	// Sources are the indexes, among the server's columns, of the values of
 	// Table.Sources for the row; -1 where the result does not show one.

@@ -218,6 +218,7 @@ type analysis struct {
 	opaque    bool // a statement returns rows of which nothing is known
 	relations map[string]*Relation
 	resolved  map[int]string // by the name's place: the schema that was written before it
+	schemas   map[*Table]string
 	implied   []*Relation
 	attached  []*Relation
 	renames   []*renamed
@@ -297,6 +298,7 @@ func (a *analysis) run() (*Plan, error) {
 		return nil, a.err // two changes of the text overlap
 	}
 	a.p.rules.attached.add(a.attached)
+	a.writeSchemas(plan)
 	return plan, nil
 }
 

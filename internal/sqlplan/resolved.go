@@ -41,3 +41,52 @@ func (a *analysis) resolveView(t *TableRef, v *View) {
 func (a *analysis) nameOf(t *TableRef) string {
 	return a.resolved[t.NameSpan.Start] + a.text[t.NameSpan.Start:t.NameSpan.End]
 }
+
+// means notes which schema a text names for a table that the policy means in every
+// schema: the types of its row key are those of that schema's table. Two schemas of one
+// text are refused where those types differ.
+func (a *analysis) means(t *TableRef, table *Table) {
+	if table.Schema != "" {
+		return
+	}
+	before, known := a.schemas[table]
+	switch {
+	case !known:
+		if a.schemas == nil {
+			a.schemas = map[*Table]string{}
+		}
+		a.schemas[table] = t.Schema
+	case before != t.Schema && !a.sameSources(table, before, t.Schema):
+		a.refuse(t.Span, table.Name, "two schemas whose tables have row keys of different types", "send a statement for each schema, or name each table with its schema in the policy")
+	}
+}
+
+// sameSources reports whether the columns that a table's values are bound to have
+// equal types in two schemas.
+func (a *analysis) sameSources(t *Table, one, other string) bool {
+	x, y := a.describe(one, t.Name), a.describe(other, t.Name)
+	if x == nil || y == nil {
+		return false
+	}
+	for _, s := range t.Sources {
+		p, q := a.relationColumn(x, s), a.relationColumn(y, s)
+		if p == nil || q == nil || p.Type != q.Type || p.Full != q.Full || p.Charset != q.Charset {
+			return false
+		}
+	}
+	return true
+}
+
+// writeSchemas puts the schemas that a text names into a plan.
+func (a *analysis) writeSchemas(p *Plan) {
+	for s := range p.AllSeals() {
+		s.Schema = a.schemas[s.Table]
+	}
+	for _, set := range p.Results {
+		for _, c := range set.Columns {
+			if c.Protected != nil {
+				c.Protected.Schema = a.schemas[c.Protected.Table]
+			}
+		}
+	}
+}

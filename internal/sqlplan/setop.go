@@ -1,5 +1,7 @@
 package sqlplan
 
+import "cmp"
+
 // setOutput is what UNION, INTERSECT or EXCEPT returns.
 type setOutput struct {
 	a           *analysis
@@ -204,7 +206,7 @@ func (a *analysis) columnType(t *Table, name string) string {
 	if t == nil {
 		return ""
 	}
-	if rc := a.relationColumn(a.describe(t.Schema, t.Name), name); rc != nil {
+	if rc := a.relationColumn(a.describe(cmp.Or(t.Schema, a.schemas[t]), t.Name), name); rc != nil {
 		return rc.Type
 	}
 	return ""

@@ -14,6 +14,7 @@ const (
 func (a *analysis) relation(t *TableRef) (relationKind, *Table) {
 	if found := a.policyTable(t); found != nil {
 		a.touched = true
+		a.means(t, found)
 		return relationProtected, found
 	}
 	if a.err != nil {
