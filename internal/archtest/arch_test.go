@@ -96,7 +96,11 @@ var allowed = map[string][]string{
 	},
 
 	"internal/exec": {
-		"alert", "fault", "internal/keyrings", "internal/seal", "internal/server", "internal/sqlplan", "policy",
+		"alert", "fault", "internal/exec/plancache", "internal/keyrings", "internal/seal", "internal/server", "internal/sqlplan", "policy",
+	},
+
+	"internal/exec/plancache": {
+		"internal/sqlplan",
 	},
 
 	"internal/keyrings": {

@@ -25,7 +25,7 @@ func (r Run) Describe(ctx context.Context, text string) error {
 // differ, the server is asked again: what is kept may be older than the table.
 func (r Run) describe(ctx context.Context, text string, from server.Description) error {
 	e := r.Engine
-	if e.config.Catalog.db == nil || len(r.Args.Options) > 0 || e.plans.described(r.Plan) {
+	if e.config.Catalog.db == nil || len(r.Args.Options) > 0 || e.plans.Described(r.Plan) {
 		return nil
 	}
 	var set sqlplan.ResultSet
@@ -42,7 +42,7 @@ func (r Run) describe(ctx context.Context, text string, from server.Description)
 			return err
 		}
 		if differs == nil && from != server.Fresh {
-			e.plans.noteDescribed(r.Args.Text, r.Plan)
+			e.plans.NoteDescribed(r.Args.Text, r.Plan)
 		}
 		if differs == nil {
 			return nil

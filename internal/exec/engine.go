@@ -24,6 +24,7 @@ import (
 
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/exec/plancache"
 	"github.com/sealsql/sealsql/internal/keyrings"
 	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/internal/server"
@@ -50,7 +51,7 @@ type Engine struct {
 	rules   *sqlplan.Rules
 	columns map[*sqlplan.Column]*seal.Column
 	tables  map[*sqlplan.Table]*seal.Table
-	plans   *planCache
+	plans   *plancache.Cache
 	// outside is true if a name of the policy is not ASCII.
 	outside bool
 	// ahead bounds what is read ahead.
@@ -81,7 +82,7 @@ func New(c Config) (*Engine, error) {
 	e := &Engine{config: c, funnel: funnel,
 		rules:   &sqlplan.Rules{MaxText: c.Policy.Limits().MaxStatementBytes, MaxDepth: c.Policy.Limits().MaxNesting},
 		columns: make(map[*sqlplan.Column]*seal.Column), tables: make(map[*sqlplan.Table]*seal.Table),
-		plans: newPlanCache(cachedTexts, cachedTextBytes), starting: make(chan struct{}, 1)}
+		plans: plancache.New(cachedTexts, cachedTextBytes), starting: make(chan struct{}, 1)}
 	ahead := c.Policy.ReadAhead()
 	e.ahead = limits{ahead.MaxRows, int(ahead.MaxBytes)}
 	for _, t := range funnel.Tables {
@@ -205,7 +206,8 @@ func (e *Engine) Find(table, name string) (*seal.Column, error) {
 
 // Report adds to s what the engine counted.
 func (e *Engine) Report(s *alert.Snapshot) {
-	s.PlansCached, s.PlanHits, s.PlanMisses = e.plans.len(), e.plans.hits.Load(), e.plans.misses.Load()
+	s.PlansCached = e.plans.Len()
+	s.PlanHits, s.PlanMisses = e.plans.Lookups()
 	for _, t := range e.funnel.Tables {
 		for _, c := range t.Columns {
 			s.Columns = append(s.Columns, c.Stats())

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 
 	"github.com/sealsql/sealsql/alert"
+	"github.com/sealsql/sealsql/internal/exec/plancache"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
@@ -12,11 +13,11 @@ import (
 // server describes.
 func NewDescribing(s server.Server, db *sql.DB, rules *sqlplan.Rules) (*Engine, *alert.Counters) {
 	c := alert.NewCounters()
-	return &Engine{config: Config{Server: s, Catalog: BorrowedCatalog(s, db), Counters: c}, rules: rules, plans: newPlanCache(10, 1<<20)}, c
+	return &Engine{config: Config{Server: s, Catalog: BorrowedCatalog(s, db), Counters: c}, rules: rules, plans: plancache.New(10, 1<<20)}, c
 }
 
 // Keep puts a plan into the engine's cache.
-func (e *Engine) Keep(text string, plan *sqlplan.Plan) { e.plans.put(text, plan, nil) }
+func (e *Engine) Keep(text string, plan *sqlplan.Plan) { e.plans.Put(text, plan, nil) }
 
 // Described reports whether the engine remembers that a plan agrees.
-func (e *Engine) Described(plan *sqlplan.Plan) bool { return e.plans.described(plan) }
+func (e *Engine) Described(plan *sqlplan.Plan) bool { return e.plans.Described(plan) }

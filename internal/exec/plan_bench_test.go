@@ -3,6 +3,7 @@ package exec
 import (
 	"testing"
 
+	"github.com/sealsql/sealsql/internal/exec/plancache"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -25,9 +26,9 @@ func BenchmarkPlanCached(b *testing.B) {
 }
 
 func cachedEngine(protected, other string) *Engine {
-	e := &Engine{plans: newPlanCache(10, 100000), config: Config{Catalog: &Catalog{}}}
-	e.plans.put(protected, &sqlplan.Plan{Protected: true, Named: true, Route: sqlplan.Direct{}}, nil)
-	e.plans.put(other, &sqlplan.Plan{Route: sqlplan.Direct{}}, nil)
+	e := &Engine{plans: plancache.New(10, 100000), config: Config{Catalog: &Catalog{}}}
+	e.plans.Put(protected, &sqlplan.Plan{Protected: true, Named: true, Route: sqlplan.Direct{}}, nil)
+	e.plans.Put(other, &sqlplan.Plan{Route: sqlplan.Direct{}}, nil)
 	return e
 }
 

@@ -17,8 +17,8 @@ func (e *Engine) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) {
 	if e.config.Catalog.stale() {
 		go e.reload()
 	}
-	if p := e.plans.get(text); p != nil {
-		return p.plan, p.err
+	if p := e.plans.Get(text); p != nil {
+		return p.Plan, p.Err
 	}
 	version := e.config.Catalog.Version()
 	plan, err := e.planner.Plan(ctx, text)
@@ -41,7 +41,7 @@ func (e *Engine) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) {
 		err = e.verifiable(plan)
 	}
 	if err == nil && len(plan.Attaches) > 0 {
-		e.plans.clear() // texts that name the relation mean another thing now
+		e.plans.Clear() // texts that name the relation mean another thing now
 	}
 	if err != nil {
 		err = planError(err)
@@ -51,7 +51,7 @@ func (e *Engine) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) {
 		plan = nil
 	}
 	if version == e.config.Catalog.Version() {
-		e.plans.put(text, plan, err)
+		e.plans.Put(text, plan, err)
 	}
 	return plan, err
 }
@@ -137,7 +137,7 @@ func (e *Engine) rereads() bool {
 // TablesChanged forgets what was known of tables, and every plan made with it.
 func (e *Engine) TablesChanged() {
 	e.config.Catalog.forget()
-	e.plans.clear()
+	e.plans.Clear()
 }
 
 // verifiable refuses a plan that shows a value whose row it does not show,

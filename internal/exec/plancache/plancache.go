@@ -1,4 +1,5 @@
-package exec
+// Package plancache keeps the plans of SQL texts.
+package plancache
 
 import (
 	"sync"
@@ -7,16 +8,16 @@ import (
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
-// planCache keeps the plans of the last texts used, up to a number of texts
+// Cache keeps the plans of the last texts used, up to a number of texts
 // and a number of bytes. A hit takes a read lock and allocates nothing. When it is
 // full, it drops entries not used since the last sweep (second chance), so that
 // texts made up once do not drive out those that recur.
-type planCache struct {
+type Cache struct {
 	maxTexts int
 	maxBytes int
 
 	mu    sync.RWMutex
-	plans map[string]*cachedPlan
+	plans map[string]*Entry
 	// same holds the kept plans that agree with the server's description.
 	same   sync.Map // *sqlplan.Plan
 	bytes  int
@@ -24,18 +25,20 @@ type planCache struct {
 	misses atomic.Uint64
 }
 
-type cachedPlan struct {
-	plan *sqlplan.Plan
-	err  error // a refusal
+// Entry is what the analysis of a text yielded.
+type Entry struct {
+	Plan *sqlplan.Plan
+	Err  error // a refusal
 	used atomic.Bool
 }
 
-func newPlanCache(maxTexts, maxBytes int) *planCache {
-	return &planCache{maxTexts: maxTexts, maxBytes: maxBytes, plans: make(map[string]*cachedPlan)}
+// New returns an empty cache of at most maxTexts texts with maxBytes bytes in all.
+func New(maxTexts, maxBytes int) *Cache {
+	return &Cache{maxTexts: maxTexts, maxBytes: maxBytes, plans: make(map[string]*Entry)}
 }
 
-// get returns the cached plan, or nil.
-func (c *planCache) get(text string) *cachedPlan {
+// Get returns the cached plan, or nil.
+func (c *Cache) Get(text string) *Entry {
 	c.mu.RLock()
 	p := c.plans[text]
 	c.mu.RUnlock()
@@ -50,9 +53,9 @@ func (c *planCache) get(text string) *cachedPlan {
 	return p
 }
 
-// put adds a plan or a refusal. A text that is a large share of the whole
+// Put adds a plan or a refusal. A text that is a large share of the whole
 // cache is not kept.
-func (c *planCache) put(text string, plan *sqlplan.Plan, err error) {
+func (c *Cache) Put(text string, plan *sqlplan.Plan, err error) {
 	if len(text) > c.maxBytes/16 {
 		return
 	}
@@ -64,22 +67,22 @@ func (c *planCache) put(text string, plan *sqlplan.Plan, err error) {
 	for len(c.plans) > 0 && (len(c.plans) >= c.maxTexts || c.bytes+len(text) > c.maxBytes) {
 		c.sweep()
 	}
-	c.plans[text] = &cachedPlan{plan: plan, err: err}
+	c.plans[text] = &Entry{Plan: plan, Err: err}
 	c.bytes += len(text)
 }
 
-// described reports whether the server's description agreed with the plan.
-func (c *planCache) described(plan *sqlplan.Plan) bool {
+// Described reports whether the server's description agreed with the plan.
+func (c *Cache) Described(plan *sqlplan.Plan) bool {
 	_, ok := c.same.Load(plan)
 	return ok
 }
 
-// noteDescribed remembers that the server's description agrees with the plan, for as
+// NoteDescribed remembers that the server's description agrees with the plan, for as
 // long as the plan is kept.
-func (c *planCache) noteDescribed(text string, plan *sqlplan.Plan) {
+func (c *Cache) NoteDescribed(text string, plan *sqlplan.Plan) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	if p := c.plans[text]; p != nil && p.plan == plan {
+	if p := c.plans[text]; p != nil && p.Plan == plan {
 		c.same.Store(plan, nil)
 	}
 }
@@ -87,14 +90,14 @@ func (c *planCache) noteDescribed(text string, plan *sqlplan.Plan) {
 // sweep drops up to an eighth of the entries, unused ones first. Go's random
 // map order picks among them. Entries that are spared lose their mark, so a
 // second sweep always makes room.
-func (c *planCache) sweep() {
+func (c *Cache) sweep() {
 	drop := max(1, len(c.plans)/8)
 	for text, p := range c.plans {
 		if p.used.Swap(false) {
 			continue
 		}
 		delete(c.plans, text)
-		c.same.Delete(p.plan)
+		c.same.Delete(p.Plan)
 		c.bytes -= len(text)
 		if drop--; drop == 0 {
 			return
@@ -102,8 +105,8 @@ func (c *planCache) sweep() {
 	}
 }
 
-// clear forgets every plan.
-func (c *planCache) clear() {
+// Clear forgets every plan.
+func (c *Cache) Clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	clear(c.plans)
@@ -111,8 +114,11 @@ func (c *planCache) clear() {
 	c.bytes = 0
 }
 
-func (c *planCache) len() int {
+func (c *Cache) Len() int {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return len(c.plans)
 }
+
+// Lookups returns how many look-ups found a plan, and how many did not.
+func (c *Cache) Lookups() (hits, misses uint64) { return c.hits.Load(), c.misses.Load() }
