@@ -183,6 +183,7 @@ var allowed = map[string][]string{
 	"internal/testing/memdriver": {},
 
 	"internal/testing/mutants": {},
+	"internal/testing/matrix":  {},
 
 	"internal/testing/testdb": {
 		"sealtest",
