@@ -85,18 +85,17 @@ func newValuesFuzz(t *testing.T, server *testdb.Server) *valuesFuzz {
 type valuesRound struct {
 	*valuesFuzz
 	*rand.Rand
-	seed      uint64
-	key       fuzzType
-	value     fuzzType
-	base64    bool
-	tenant    bool
-	settings  []string
-	sealed    []*sql.DB
-	bare      []*sql.DB
-	events    []alert.Event
-	log       []string
-	keys      []fuzzValue
-	unordered bool
+	seed     uint64
+	key      fuzzType
+	value    fuzzType
+	base64   bool
+	tenant   bool
+	settings []string
+	sealed   []*sql.DB
+	bare     []*sql.DB
+	events   []alert.Event
+	log      []string
+	keys     []fuzzValue
 }
 
 func (f *valuesFuzz) round(seed uint64) {

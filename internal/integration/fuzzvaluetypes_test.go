@@ -41,13 +41,10 @@ func quoted(s string) string {
 type (
 	namedText string
 	namedInt  int64
-	// stringer is a number that prints as another text.
-	stringer int64
 	// valuer is a driver.Valuer, and prints otherwise.
 	valuer string
 )
 
-func (stringer) String() string               { return "printed" }
 func (v valuer) Value() (driver.Value, error) { return string(v), nil }
 func (v valuer) String() string               { return "printed" }
 

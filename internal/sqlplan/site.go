@@ -13,6 +13,11 @@ type site interface {
 	add(column string, value func(n int, alone bool) part) bool
 }
 
+var (
+	_ site = insertSite{}
+	_ site = updateSite{}
+)
+
 // insertSite is INSERT … VALUES, INSERT … SET or INSERT … SELECT of rows that
 // are told apart.
 type insertSite struct{ in *insertion }
