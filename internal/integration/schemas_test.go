@@ -11,7 +11,7 @@ import (
 // session finds one whose key is a number.
 func TestARowKeyHasTheTypesOfItsOwnSchema(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *site) {
-		other := "t2"
+		other := "own_schema_types" // testdb names its databases t1, t2 …
 		s.bareExec("CREATE SCHEMA " + other)
 		t.Cleanup(func() { _, _ = s.bare.Exec("DROP SCHEMA " + other + map[bool]string{true: " CASCADE"}[s.postgres()]) })
 		s.bareExec("CREATE TABLE " + other + ".people (id varchar(20) PRIMARY KEY, name varchar(100), ssn " + map[bool]string{true: "bytea", false: "blob"}[s.postgres()] + ")")
