@@ -20,7 +20,7 @@ func (c *conn) exec(ctx context.Context, send exec.ExecFunc, query string, args 
 		c.session.Sent(plan, err)
 		return res, err
 	}
-	if c.ctor.skips.Load() && len(args) > 0 {
+	if c.skipped(plan, args) {
 		return nil, sqldriver.ErrSkip
 	}
 	return c.execPlan(ctx, e, plan, send, a)
@@ -42,10 +42,21 @@ func (c *conn) query(ctx context.Context, send exec.QueryFunc, query string, arg
 		c.session.Sent(plan, err)
 		return rows, err
 	}
-	if c.ctor.skips.Load() && len(args) > 0 {
+	if c.skipped(plan, args) {
 		return nil, sqldriver.ErrSkip
 	}
 	return c.queryPlan(ctx, e, plan, send, a)
+}
+
+// skipped reports whether database/sql is to prepare the text first, because the base
+// driver takes no arguments otherwise. A plan of several texts prepares those that need
+// it by itself; its arguments must have passed the base driver's check.
+func (c *conn) skipped(plan *sqlplan.Plan, args []sqldriver.NamedValue) bool {
+	if len(args) == 0 || !c.ctor.skips.Load() {
+		return false
+	}
+	_, checks := c.base.(sqldriver.NamedValueChecker)
+	return !checks || !exec.Steps(plan)
 }
 
 // planCall finds the plan for a call under the policy in force.

@@ -58,6 +58,9 @@ func (a *Answer) Offers() sqldriver.Rows {
 	return a.Rows
 }
 
+// Steps reports whether the plan is carried out by texts of sealsql's own.
+func Steps(plan *sqlplan.Plan) bool { return plan.Protected && !direct(plan) }
+
 // direct reports whether a plan needs one text to be sent.
 func direct(plan *sqlplan.Plan) bool {
 	_, ok := plan.Route.(sqlplan.Direct)

@@ -154,6 +154,9 @@ func (s *steps) whole(ctx context.Context, f func(ctx context.Context) error) er
 		_, _ = s.run.Base.Exec(context.WithoutCancel(ctx), "ROLLBACK TO SAVEPOINT sealsql_statement", nil)
 		return err
 	}
+	if s.engine.config.Server.Transaction(s.run.Conn, false).Keeps {
+		return nil
+	}
 	_, err := s.run.Base.Exec(ctx, "RELEASE SAVEPOINT sealsql_statement", nil)
 	return err
 }

@@ -99,6 +99,12 @@ type Server interface {
 	BytesLiteral(b []byte) string
 	TextLiteral(s string) string
 
+	// Literals writes values as literals that mean what the arguments would, where the
+	// base driver takes an exchange of its own to prepare a text that has arguments; nil
+	// where it does not. ok is false for a value that is to stay an argument. A sealed
+	// value is bytes or base64; other bytes are text to the base driver.
+	Literals(base sqldriver.Conn) func(v any, sealed bool) (literal string, ok bool)
+
 	// AddGuard returns the statements that add a guard to its table, DropGuard
 	// the one that takes it away.
 	AddGuard(g Guard) []string
@@ -175,6 +181,8 @@ type Transaction struct {
 	Begin, Commit, Rollback string
 	// After is sent after either end, if it is not empty.
 	After string
+	// Keeps is true if a savepoint may stay: another of its name takes its place.
+	Keeps bool
 }
 
 // Wire is how a base driver writes and reads values. The zero value is points in time

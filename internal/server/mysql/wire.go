@@ -21,17 +21,25 @@ func wireOf(base any) (w server.Wire, known bool) {
 	if !ok {
 		return w, false
 	}
-	field := conn.FieldByName("cfg")
-	if !field.IsValid() || field.Type() != reflect.TypeFor[*mysql.Config]() || field.IsNil() {
+	cfg := config(conn)
+	if cfg == nil {
 		return w, false
 	}
-	truncate := field.Elem().FieldByName("timeTruncate")
+	truncate := reflect.ValueOf(cfg).Elem().FieldByName("timeTruncate")
 	if !truncate.IsValid() || truncate.Kind() != reflect.Int64 {
 		return w, false
 	}
-	cfg := (*mysql.Config)(field.UnsafePointer())
 	w = server.Wire{Location: cfg.Loc, Truncate: time.Duration(truncate.Int()), ParsesTime: cfg.ParseTime, Interpolates: cfg.InterpolateParams}
 	return w, true
+}
+
+// config reads the settings of a connection's struct, nil if it has none.
+func config(conn reflect.Value) *mysql.Config {
+	field := conn.FieldByName("cfg")
+	if !field.IsValid() || field.Type() != reflect.TypeFor[*mysql.Config]() || field.IsNil() {
+		return nil
+	}
+	return (*mysql.Config)(field.UnsafePointer())
 }
 
 // driverConn is the struct of a driver's connection, beneath what wraps it.

@@ -101,6 +101,9 @@ func rewrite(ctx context.Context, base sqldriver.Conn, r pgx.QueryRewriter, text
 	return a, nil
 }
 
+// Literals implements [server.Server]: pgx keeps what it prepared.
+func (Server) Literals(sqldriver.Conn) func(any, bool) (string, bool) { return nil }
+
 // Bytes spells a literal that reads the same whatever standard_conforming_strings,
 // which a function of the server may have changed.
 func (Server) BytesLiteral(b []byte) string { return fmt.Sprintf(`E'\\x%x'::bytea`, b) }

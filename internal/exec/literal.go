@@ -1,0 +1,50 @@
+package exec
+
+import (
+	sqldriver "database/sql/driver"
+	"strings"
+
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+// maxWritten bounds a text that has its values written into it: a ciphertext is twice as
+// long there.
+const maxWritten = 1 << 20
+
+// bind fills the holes of a template of a route. Where the base driver would take an
+// exchange of its own to prepare a text that has arguments, the values are written into
+// the text, if each has a literal that means the same.
+func (s *steps) bind(t *sqlplan.Template, options []sqldriver.NamedValue, sealed []any) (string, []sqldriver.NamedValue) {
+	text, args := s.binding.bind(t, options, sealed)
+	if s.engine.config.Catalog.db == nil {
+		return text, args // the session's character set was not asked for
+	}
+	if literal := s.engine.config.Server.Literals(s.run.Conn); literal != nil {
+		if written, ok := write(t, args[len(options):], literal); ok {
+			return written, args[:len(options)]
+		}
+	}
+	return text, args
+}
+
+// write returns the template's text with literals for its arguments.
+func write(t *sqlplan.Template, args []sqldriver.NamedValue, literal func(v any, sealed bool) (string, bool)) (string, bool) {
+	n := 0
+	var b strings.Builder
+	for _, p := range t.Pieces {
+		if p.Arg == nil {
+			b.WriteString(p.Text)
+			continue
+		}
+		if n == len(args) || b.Len() > maxWritten {
+			return "", false
+		}
+		text, ok := literal(args[n].Value, p.Arg.Kind == sqlplan.ArgSeal || p.Arg.Kind == sqlplan.ArgRowSeal)
+		if !ok {
+			return "", false
+		}
+		b.WriteString(strings.Replace(p.Placeholder, "?", text, 1))
+		n++
+	}
+	return b.String(), n > 0 && n == len(args)
+}
