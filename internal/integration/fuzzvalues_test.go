@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/internal/testing/testdb"
 	"github.com/sealsql/sealsql/policy"
@@ -93,7 +92,7 @@ type valuesRound struct {
 	settings []string
 	sealed   []*sql.DB
 	bare     []*sql.DB
-	events   []alert.Event
+	events   eventLog
 	log      []string
 	keys     []fuzzValue
 }
@@ -161,7 +160,7 @@ tables:
 		r.settings = append(r.settings, settings)
 		bareName, dsn := r.server.DSN(r.server.Addr(), r.names[0])
 		r.sealed = append(r.sealed, openQuiet(r.T, bareName, withSettings(dsn, settings), driver.WithPolicy(p), driver.WithAWSConfig(k.AWSConfig("us-east-1")),
-			driver.WithAlertFunc(func(e alert.Event) { r.events = append(r.events, e) })))
+			driver.WithAlertFunc(r.events.add)))
 		_, dsn = r.server.DSN(r.server.Addr(), r.names[1])
 		db, err := sql.Open(bareName, withSettings(dsn, settings))
 		if err != nil {
@@ -318,8 +317,8 @@ func (r *valuesRound) compare(at int) {
 	if *fuzzValuesStrict && !slices.Equal(gotTypes, wantTypes) {
 		r.errorf("types under %s\n got: %q\nwant: %q", r.settings[at], gotTypes, wantTypes)
 	}
-	if len(r.events) > 0 {
-		r.errorf("an honest row is accused: %+v", r.events[0])
+	if events := r.events.all(); len(events) > 0 {
+		r.errorf("an honest row is accused: %+v", events[0])
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	sqldriver "database/sql/driver"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -107,6 +108,25 @@ func newSite(t *testing.T, server *testdb.Server) *site {
 	bareName, dsn := server.DSN(s.proxy.Addr(), name)
 	s.sealed = open(t, bareName, dsn, driver.WithPolicy(p), driver.WithAWSConfig(k.AWSConfig("us-east-1")), driver.WithAlertFunc(s.alert))
 	return s
+}
+
+// eventLog takes the events of several connectors, each of which has a goroutine that
+// delivers them.
+type eventLog struct {
+	mu   sync.Mutex
+	list []alert.Event
+}
+
+func (l *eventLog) add(e alert.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = append(l.list, e)
+}
+
+func (l *eventLog) all() []alert.Event {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.list)
 }
 
 func (s *site) alert(e alert.Event) {

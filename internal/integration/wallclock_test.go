@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/internal/testing/testdb"
 	"github.com/sealsql/sealsql/policy"
@@ -47,7 +46,7 @@ type wallClocks struct {
 	*testing.T
 	bare   *sql.DB
 	sealed map[string]*sql.DB
-	events []alert.Event
+	events eventLog
 }
 
 func newWallClocks(t *testing.T) *wallClocks {
@@ -69,7 +68,7 @@ func newWallClocks(t *testing.T) *wallClocks {
 		bareName, dsn := server.DSN(server.Addr(), name)
 		base, _, _ := strings.Cut(dsn, "?")
 		w.sealed[s] = open(t, bareName, base+"?"+s, driver.WithPolicy(p), driver.WithAWSConfig(k.AWSConfig("us-east-1")),
-			driver.WithAlertFunc(func(e alert.Event) { w.events = append(w.events, e) }))
+			driver.WithAlertFunc(w.events.add))
 	}
 	return w
 }
@@ -155,8 +154,8 @@ func TestWhatOneConnectionWritesOpensUnderEveryOthersSettings(t *testing.T) {
 	if want := 10 * 13; cases != want {
 		t.Fatalf("ran %d cases, want %d", cases, want)
 	}
-	if len(w.events) > 0 {
-		t.Errorf("honest rows were accused: %v", w.events)
+	if events := w.events.all(); len(events) > 0 {
+		t.Errorf("honest rows were accused: %v", events)
 	}
 }
 

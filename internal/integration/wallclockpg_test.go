@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/internal/testing/testdb"
 	"github.com/sealsql/sealsql/policy"
@@ -34,7 +33,7 @@ func TestAWallClockOpensInEveryExecMode(t *testing.T) {
 	}
 	modes := []string{"cache_statement", "cache_describe", "describe_exec", "exec", "simple_protocol"}
 	zones := []string{"UTC", "Asia/Tokyo", "America/New_York"}
-	var events []alert.Event
+	var accused eventLog
 	bareName, dsn := server.DSN(server.Addr(), name)
 	tokyo := time.FixedZone("", 9*3600)
 	written := []any{
@@ -46,7 +45,7 @@ func TestAWallClockOpensInEveryExecMode(t *testing.T) {
 	for _, mode := range modes {
 		for _, zone := range zones {
 			w := open(t, bareName, dsn+"&default_query_exec_mode="+mode+"&timezone="+zone, driver.WithPolicy(p), driver.WithAWSConfig(k.AWSConfig("us-east-1")),
-				driver.WithAlertFunc(func(e alert.Event) { events = append(events, e) }))
+				driver.WithAlertFunc(accused.add))
 			for _, v := range written {
 				cases++
 				for _, table := range []string{"days", "marks", "visits"} {
@@ -88,7 +87,7 @@ func TestAWallClockOpensInEveryExecMode(t *testing.T) {
 	if want := 5 * 3 * 9; cases != want {
 		t.Fatalf("ran %d cases, want %d", cases, want)
 	}
-	if len(events) > 0 {
+	if events := accused.all(); len(events) > 0 {
 		t.Errorf("honest rows were accused: %s", fmt.Sprint(events))
 	}
 }
