@@ -182,7 +182,7 @@ func (s *ValueSealer) EncodePlaintext(table, column string, value any) (plaintex
 		return nil, false, err
 	}
 	if plaintext, null, err = col.Encode(e.Values(), value); err != nil {
-		err = col.Error(ErrValue, "", "mend the value, or the column's type in the policy", fmt.Errorf("the value cannot be stored as %s: %w", col.Type, err))
+		err = col.Error(ErrValue, "", "correct the value, or the column's type in the policy", fmt.Errorf("the value cannot be stored as %s: %w", col.Type, err))
 	}
 	return plaintext, null, err
 }

@@ -17,8 +17,8 @@ type decoder struct {
 	warnings []Finding
 }
 
-func (d *decoder) fail(n *yaml.Node, path, what, mend string) {
-	m := Mistake{File: d.file, Path: path, What: what, Mend: mend}
+func (d *decoder) fail(n *yaml.Node, path, what, hint string) {
+	m := Mistake{File: d.file, Path: path, What: what, Hint: hint}
 	if n != nil {
 		m.Line, m.Column = n.Line, n.Column
 	}

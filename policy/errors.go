@@ -16,7 +16,7 @@ type Mistake struct {
 	File         string
 	Line, Column int    // 1-based; 0 if the file as a whole is meant
 	Path         string // such as tables.accounts.columns.ssn.context
-	What, Mend   string
+	What, Hint   string
 }
 
 // Error implements error.
@@ -28,10 +28,10 @@ func (m Mistake) Error() string {
 	if m.Path != "" {
 		at += ": " + m.Path
 	}
-	if m.Mend == "" {
+	if m.Hint == "" {
 		return at + ": " + m.What
 	}
-	return at + ": " + m.What + "; " + m.Mend
+	return at + ": " + m.What + "; " + m.Hint
 }
 
 // Unwrap returns [ErrInvalid].

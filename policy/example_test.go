@@ -31,7 +31,7 @@ tables:
 	// Output: accounts.ssn is a string under customer-pii
 }
 
-// Every mistake is reported at once, with its place and its mend.
+// Every mistake is reported at once, with its place and a hint.
 func ExampleParse_mistakes() {
 	_, err := policy.Parse("policy.yaml", []byte(`
 version: 1

@@ -2,7 +2,7 @@
 // under which keys, and bound to what.
 //
 // Decoding is strict: an unknown field, a wrong kind of value or a
-// contradiction is an error with file, line and the mend, and every mistake of a
+// contradiction is an error with file, line and a hint, and every mistake of a
 // file is reported at once. Nothing is guessed and nothing is ignored. A [Policy] is
 // immutable and safe for concurrent use. The package knows no SQL and no
 // cryptography, reads no other file, and of the environment only what ${NAME}

@@ -132,7 +132,7 @@ type shownRefusal struct {
 	Column int    `json:"column,omitempty"`
 	Object string `json:"object,omitempty"`
 	What   string `json:"what"`
-	Mend   string `json:"mend,omitempty"`
+	Hint   string `json:"hint,omitempty"`
 }
 
 func (a *app) showExplanation(x *driver.Explanation, refused *driver.RefusedError) error {
@@ -178,7 +178,7 @@ func (a *app) explainText(x shownExplanation) {
 			at = fmt.Sprintf(" at %d:%d", r.Line, r.Column)
 		}
 		a.printf("%s%s%s\n  %s\n", a.paint(red, "refused"), at, word(r.Object != "", " ("+r.Object+")"), r.What)
-		a.printf("%s", word(r.Mend != "", "  instead: "+r.Mend+"\n"))
+		a.printf("%s", word(r.Hint != "", "  instead: "+r.Hint+"\n"))
 		return
 	}
 	if !x.Protected {

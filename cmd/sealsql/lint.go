@@ -32,7 +32,7 @@ type lintFinding struct {
 	// Object is the table, column or key concerned.
 	Object string `json:"object,omitempty"`
 	What   string `json:"what"`
-	Mend   string `json:"mend,omitempty"`
+	Hint   string `json:"hint,omitempty"`
 }
 
 // linter collects findings.
@@ -42,8 +42,8 @@ type linter struct {
 	findings []lintFinding
 }
 
-func (l *linter) add(s severity, line int, check, object, what, mend string) {
-	l.findings = append(l.findings, lintFinding{s, l.file, line, check, object, what, mend})
+func (l *linter) add(s severity, line int, check, object, what, hint string) {
+	l.findings = append(l.findings, lintFinding{s, l.file, line, check, object, what, hint})
 }
 
 func (l *linter) sort() {
@@ -61,7 +61,7 @@ func (a *app) lintCommand() *cobra.Command {
 tables and columns exist, a column's type and width hold the largest ciphertext, the row key is unique and NOT
 NULL, generated columns, triggers and indexes over protected columns; with --kms that the wrapping keys can be used.
 
-Each finding has a severity, file:line and the mend. The exit code is 3 if there is an error, with --strict for a
+Each finding has a severity, file:line and a hint. The exit code is 3 if there is an error, with --strict for a
 warning, too. --max-plaintext is how many bytes the longest string, bytes or json value has, for the width.`,
 		Example: `  sealsql lint --policy policy.yaml
   sealsql lint --policy policy.yaml --dsn "$SEALSQL_DSN" --kms
@@ -89,7 +89,7 @@ func (a *app) lint(ctx context.Context, keys bool, longest int) (*linter, error)
 	switch {
 	case errors.As(err, &mistakes):
 		for _, m := range mistakes {
-			l.add(lintError, m.Line, "policy", m.Path, m.What, m.Mend)
+			l.add(lintError, m.Line, "policy", m.Path, m.What, m.Hint)
 		}
 		return l, nil
 	case err != nil:
@@ -170,7 +170,7 @@ func (a *app) showFindings(l *linter, strict bool) error {
 				at = sprintf("%s:%d", f.File, f.Line)
 			}
 			a.printf("%s: %s: %s%s [%s]\n", at, a.paint(paint[f.Severity], string(f.Severity)), word(f.Object != "", printable(f.Object)+": "), printable(f.What), f.Check)
-			a.printf("%s", word(f.Mend != "", "    "+f.Mend+"\n"))
+			a.printf("%s", word(f.Hint != "", "    "+f.Hint+"\n"))
 		}
 		a.printf("%d errors, %d warnings, %d notes\n", count[lintError], count[lintWarning], count[lintNote])
 	}

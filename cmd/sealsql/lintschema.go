@@ -40,7 +40,7 @@ func (l *linter) schema(ctx context.Context, db *sql.DB, dialect string, longest
 		name := t.FullName()
 		rel, types, err := exec.EngineOf(s).Relation(ctx, name)
 		if err != nil {
-			l.add(lintError, t.Line, "table-missing", name, "the database has no such table, or the account may not see it", "mend the name, name the schema, or create the table")
+			l.add(lintError, t.Line, "table-missing", name, "the database has no such table, or the account may not see it", "correct the name, name the schema, or create the table")
 			continue
 		}
 		if rel.View {
@@ -104,7 +104,7 @@ func (c *tableCheck) rowKey() {
 		rc, typ := c.column(name)
 		switch {
 		case rc == nil:
-			c.add(lintError, c.t.Line, "column-missing", c.name+"."+name, "the table has no such column, which the row key names", "mend the name")
+			c.add(lintError, c.t.Line, "column-missing", c.name+"."+name, "the table has no such column, which the row key names", "correct the name")
 			return
 		case typ == server.KeyUnsupported:
 			c.add(lintError, c.t.Line, "row-key-type", c.name+"."+name, "a column of type "+rc.Type+" cannot be part of the row key", "choose a key of integers, text, UUIDs, dates or bytes")
@@ -129,7 +129,7 @@ func (c *tableCheck) columns(ctx context.Context, db *sql.DB) error {
 		object := c.name + "." + pc.Name
 		rc, _ := c.column(pc.Name)
 		if rc == nil {
-			c.add(lintError, pc.Line, "column-missing", object, "the table has no such column", "mend the name, or add the column")
+			c.add(lintError, pc.Line, "column-missing", object, "the table has no such column", "correct the name, or add the column")
 			continue
 		}
 		c.sources(pc)
@@ -160,7 +160,7 @@ func (c *tableCheck) sources(pc policy.Column) {
 		object := c.name + "." + pair.Source
 		switch rc, typ := c.column(pair.Source); {
 		case rc == nil:
-			c.add(lintError, pc.Line, "column-missing", object, "the table has no such column, which the context of "+pc.Name+" draws on", "mend the name")
+			c.add(lintError, pc.Line, "column-missing", object, "the table has no such column, which the context of "+pc.Name+" draws on", "correct the name")
 		case typ == server.KeyUnsupported:
 			c.add(lintError, pc.Line, "context-type", object, "a column of type "+rc.Type+" cannot be part of an encryption context", "use another column")
 		case !rc.NotNull && !slices.Contains(c.t.RowKey, pair.Source):

@@ -91,7 +91,7 @@ func (e *Engine) learn(ctx context.Context, results []sqlplan.ResultSet) error {
 }
 
 func lacks(what string) error {
-	return fmt.Errorf("%w: the database has no %s; mend the policy or the schema", fault.ErrCatalog, what)
+	return fmt.Errorf("%w: the database has no %s; correct the policy or the schema", fault.ErrCatalog, what)
 }
 
 // EngineOf returns the engine in force of a driver.ValueSealer, for tools of this

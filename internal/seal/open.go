@@ -81,7 +81,7 @@ func (f *Funnel) OpenValue(ctx context.Context, r Request) (any, error) {
 	}
 	v, err := decodePlaintext(r.Column.Type, plaintext)
 	if err != nil {
-		return nil, r.Column.Error(fault.ErrValue, "", "it was sealed as another type: mend the column's type in the policy", err)
+		return nil, r.Column.Error(fault.ErrValue, "", "it was sealed as another type; correct the column's type in the policy", err)
 	}
 	r.Column.Opened.Add(1)
 	if at, ok := v.(time.Time); ok && r.Rules != nil {
@@ -201,7 +201,7 @@ var sentinels = map[alert.Kind]struct {
 	err  error
 	hint string
 }{
-	alert.Mismatch:       {fault.ErrMismatch, "find out who moved it; write the row's own value again to mend the row"},
+	alert.Mismatch:       {fault.ErrMismatch, "find out who moved it; write the row's own value again to repair the row"},
 	alert.Tampered:       {fault.ErrTampered, "find out who changed it; restore the value from a backup"},
 	alert.Unauthentic:    {fault.ErrUnauthentic, "find out who moved or changed it, with sealsql verify --find-origin; write the row's own value again or restore it from a backup"},
 	alert.NotCiphertext:  {fault.ErrNotCiphertext, "run sealsql backfill, and set plaintext_reads: allow for the column while it runs"},

@@ -41,7 +41,7 @@ func newTarget(ctx context.Context, c *Config, s *driver.ValueSealer) (*target, 
 		return nil, fmt.Errorf("%w: %s is a view; name its table", ErrConfig, c.Table)
 	}
 	if !uniqueKey(rel, described.RowKey) {
-		return nil, fmt.Errorf("%w: the row key of %s is no unique key of columns that are NOT NULL, so its rows cannot be told apart; mend the policy or add a unique index", ErrConfig, c.Table)
+		return nil, fmt.Errorf("%w: the row key of %s is no unique key of columns that are NOT NULL, so its rows cannot be told apart; correct the policy or add a unique index", ErrConfig, c.Table)
 	}
 	t.Relation = t.jobs.Quote(rel.Name)
 	if rel.Schema != "" {
