@@ -39,7 +39,7 @@ type entry struct {
 
 func (d *decoder) fields(n *yaml.Node, path string, known ...string) []entry {
 	if n.Kind != yaml.MappingNode {
-		d.fail(n, path, "a mapping is expected here", "write fields as name: value, indented below")
+		d.fail(n, path, "must be a mapping", "write fields as name: value, indented below")
 		return nil
 	}
 	var list []entry
@@ -52,7 +52,7 @@ func (d *decoder) fields(n *yaml.Node, path string, known ...string) []entry {
 			d.fail(k, path, "a field's name must be plain text", "merge keys and complex keys are not read")
 			continue
 		case seen[name]:
-			d.fail(k, join(path, name), "the field stands here twice", "keep one of them")
+			d.fail(k, join(path, name), "duplicate field", "keep one of them")
 			continue
 		case known != nil && !contains(known, name):
 			d.fail(k, join(path, name), "the field is not known", suggest(name, known))
@@ -121,7 +121,7 @@ func join(path, name string) string {
 // text reads a non-empty scalar.
 func (d *decoder) text(n *yaml.Node, path string) string {
 	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" || n.Value == "" {
-		d.fail(n, path, "a text is expected here", "")
+		d.fail(n, path, "must be a string", "")
 		return ""
 	}
 	return n.Value
@@ -143,7 +143,7 @@ func (d *decoder) oneOf(n *yaml.Node, path string, words ...string) string {
 
 func (d *decoder) boolean(n *yaml.Node, path string) bool {
 	if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
-		d.fail(n, path, "true or false is expected here", "")
+		d.fail(n, path, "must be true or false", "")
 	}
 	return n.Value == "true"
 }
@@ -151,7 +151,7 @@ func (d *decoder) boolean(n *yaml.Node, path string) bool {
 func (d *decoder) number(n *yaml.Node, path string, least, most int64) int64 {
 	v, err := strconv.ParseInt(n.Value, 10, 64)
 	if n.Kind != yaml.ScalarNode || err != nil || v < least || v > most {
-		d.fail(n, path, fmt.Sprintf("a whole number from %d to %d is expected here", least, most), "")
+		d.fail(n, path, fmt.Sprintf("must be a whole number from %d to %d", least, most), "")
 		return least
 	}
 	return v
@@ -160,7 +160,7 @@ func (d *decoder) number(n *yaml.Node, path string, least, most int64) int64 {
 func (d *decoder) duration(n *yaml.Node, path string) time.Duration {
 	v, err := time.ParseDuration(n.Value)
 	if n.Kind != yaml.ScalarNode || err != nil || v <= 0 {
-		d.fail(n, path, "a duration above zero is expected here", "write it like 15m or 90s")
+		d.fail(n, path, "must be a duration above zero", "write it like 15m or 90s")
 		return time.Minute
 	}
 	return v
@@ -169,7 +169,7 @@ func (d *decoder) duration(n *yaml.Node, path string) time.Duration {
 // list reads a sequence.
 func (d *decoder) list(n *yaml.Node, path string) []*yaml.Node {
 	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
-		d.fail(n, path, "a list of at least one entry is expected here", "write [a, b], or one entry a line after a dash")
+		d.fail(n, path, "must be a list of at least one entry", "write [a, b], or one entry a line after a dash")
 		return nil
 	}
 	for _, c := range n.Content {
@@ -187,7 +187,7 @@ func (d *decoder) texts(n *yaml.Node, path string) []string {
 		s := d.text(c, path)
 		for _, x := range out {
 			if strings.EqualFold(x, s) && s != "" {
-				d.fail(c, path, fmt.Sprintf("%q stands here twice", s), "keep one of them")
+				d.fail(c, path, fmt.Sprintf("duplicate entry %q", s), "keep one of them")
 			}
 		}
 		out = append(out, s)

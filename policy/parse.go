@@ -66,7 +66,7 @@ func (d *decoder) document(data []byte) *Policy {
 	if err := dec.Decode(&doc); err != nil {
 		what := "the file is empty"
 		if !errors.Is(err, io.EOF) {
-			what = "the file is no YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")
+			what = "the file is not valid YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")
 		}
 		d.fail(nil, "", what, "start from policy.example.yaml")
 		return p
@@ -342,7 +342,7 @@ func (d *decoder) arns(k *KMS, n *yaml.Node, path string) {
 			o := arnForm.FindStringSubmatch(other)
 			switch {
 			case other == arn:
-				d.fail(c, path, "the key stands here twice", "keep one of them")
+				d.fail(c, path, "duplicate key", "keep one of them")
 			case strings.HasPrefix(m[3], "mrk-") && o[2] == m[2] && o[3] == m[3]:
 				d.fail(c, path, "two replicas of one multi-Region key stand in a keyring", "name one of them: any replica reads what it wrapped")
 			}

@@ -14,7 +14,7 @@ func (d *decoder) addTable(p *Policy, e entry) {
 	t.Schema, t.Name = d.name(e.name, path, e.key)
 	for _, other := range p.tables {
 		if strings.EqualFold(other.Name, t.Name) && strings.EqualFold(other.Schema, t.Schema) {
-			d.fail(e.name, path, "the table stands here twice", "put its columns together")
+			d.fail(e.name, path, "duplicate table", "put its columns together")
 		}
 	}
 	unverifiable := UnverifiableError
@@ -52,7 +52,7 @@ func (d *decoder) column(p *Policy, t *Table, e entry, path string, unverifiable
 		Unverifiable: unverifiable, BindLocation: true, Line: e.name.Line}
 	for _, other := range t.Columns {
 		if strings.EqualFold(other.Name, c.Name) {
-			d.fail(e.name, path, "the column stands here twice", "keep one of them")
+			d.fail(e.name, path, "duplicate column", "keep one of them")
 		}
 	}
 	seen := map[string]bool{}
