@@ -407,7 +407,7 @@ func newWatching(t *testing.T) *watching {
 	return w
 }
 
-func (w *watching) look() (bool, error) {
+func (w *watching) check() (bool, error) {
 	w.tick <- time.Time{}
 	l := <-w.looked
 	return l.reloaded, l.err
@@ -416,10 +416,10 @@ func (w *watching) look() (bool, error) {
 // looks looks twice, and expects the second look to be the one that acts.
 func (w *watching) looks(wantReload bool, wantErr string) {
 	w.t.Helper()
-	if reloaded, err := w.look(); reloaded || err != nil {
+	if reloaded, err := w.check(); reloaded || err != nil {
 		w.t.Fatalf("the first look: reloaded %v, %v", reloaded, err)
 	}
-	reloaded, err := w.look()
+	reloaded, err := w.check()
 	if reloaded != wantReload || (err == nil) != (wantErr == "") || err != nil && !strings.Contains(err.Error(), wantErr) {
 		w.t.Fatalf("the second look: reloaded %v, %v; want %v, %q", reloaded, err, wantReload, wantErr)
 	}
@@ -445,7 +445,7 @@ func TestWatchTakesUpAFileThatIsAtRest(t *testing.T) {
 	w.write(ssnAndNote)
 	w.looks(true, "")
 	w.write(onlySSN)
-	if reloaded, err := w.look(); reloaded || err != nil {
+	if reloaded, err := w.check(); reloaded || err != nil {
 		t.Fatal(reloaded, err)
 	}
 	w.write(ssnAndNote)
@@ -490,7 +490,7 @@ func TestWatchRejectsABadFileOnce(t *testing.T) {
 	if e := <-w.events; e.Kind != alert.PolicyRejected || !strings.Contains(e.Err, "version") || !strings.Contains(e.Err, "old policy stays in force") {
 		t.Fatalf("event %v: %s", e.Kind, e.Err)
 	}
-	if _, err := w.look(); err == nil {
+	if _, err := w.check(); err == nil {
 		t.Fatal("the file is still bad")
 	}
 	if err := os.Remove(w.path); err != nil {

@@ -124,15 +124,15 @@ func (w *watcher) run(ctx context.Context) {
 				return
 			}
 		}
-		reloaded, err := w.look(ctx)
+		reloaded, err := w.check(ctx)
 		if ctx.Err() == nil && w.Looked != nil {
 			w.Looked(reloaded, err)
 		}
 	}
 }
 
-// look reads the file and reloads if its content is new and at rest.
-func (w *watcher) look(ctx context.Context) (reloaded bool, err error) {
+// check reads the file and reloads if its content is new and at rest.
+func (w *watcher) check(ctx context.Context) (reloaded bool, err error) {
 	path := w.connector.settings.policyPath
 	content, err := readPolicy(path)
 	state := "unreadable"
@@ -146,7 +146,7 @@ func (w *watcher) look(ctx context.Context) (reloaded bool, err error) {
 		return false, nil
 	}
 	if state != before {
-		return false, nil // it changed since the last look: see it at rest first
+		return false, nil // it changed since the last check: see it at rest first
 	}
 	if err == nil {
 		var p *policy.Policy
