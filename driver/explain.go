@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sealsql/sealsql/internal/exec"
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -33,7 +34,8 @@ type Explanation struct {
 	LockedTable string
 
 	// A function, since fmt would print the plan, which holds the literals.
-	plan func() *sqlplan.Plan
+	plan   func() *sqlplan.Plan
+	server server.Server // spells the literals
 }
 
 // ExplainedStep is one text that is sent, and what for.
@@ -78,7 +80,7 @@ func (c *Connector) Explain(ctx context.Context, text string) (*Explanation, err
 	if err != nil {
 		return nil, err
 	}
-	x := explainer{engine: e, text: text, out: &Explanation{Protected: plan.Protected, plan: func() *sqlplan.Plan { return plan }}}
+	x := explainer{engine: e, text: text, out: &Explanation{Protected: plan.Protected, plan: func() *sqlplan.Plan { return plan }, server: c.server}}
 	x.explain(plan)
 	return x.out, nil
 }

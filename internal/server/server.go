@@ -98,6 +98,10 @@ type Server interface {
 	// BytesLiteral spells bytes, TextLiteral a base64 text, as a literal.
 	BytesLiteral(b []byte) string
 	TextLiteral(s string) string
+	// ReadLiteral reads a literal of BytesLiteral, or one of TextLiteral, at the start of
+	// text. It returns the bytes, those of a text decoded, and the length of the literal;
+	// the length is 0 if text does not begin with such a literal.
+	ReadLiteral(text string) (b []byte, length int)
 
 	// Literals writes values as literals that mean what the arguments would, where the
 	// base driver takes an exchange of its own to prepare a text that has arguments; nil

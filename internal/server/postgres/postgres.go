@@ -5,6 +5,8 @@ package postgres
 import (
 	"context"
 	sqldriver "database/sql/driver"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -109,3 +111,18 @@ func (Server) Literals(sqldriver.Conn) func(any, bool) (string, bool) { return n
 func (Server) BytesLiteral(b []byte) string { return fmt.Sprintf(`E'\\x%x'::bytea`, b) }
 
 func (Server) TextLiteral(s string) string { return "'" + s + "'" }
+
+// ReadLiteral implements [server.Server].
+func (Server) ReadLiteral(text string) (b []byte, length int) {
+	decode := hex.DecodeString
+	body, n := server.CutLiteral(text, `E'\\x`, "'::bytea")
+	if n == 0 {
+		decode = base64.StdEncoding.DecodeString
+		body, n = server.CutLiteral(text, "'", "'")
+	}
+	b, err := decode(body)
+	if err != nil {
+		return nil, 0
+	}
+	return b, n
+}

@@ -1,8 +1,6 @@
 package driver
 
 import (
-	"encoding/base64"
-	"encoding/hex"
 	"strings"
 
 	"github.com/sealsql/sealsql/internal/seal"
@@ -32,11 +30,11 @@ func (x *Explanation) Sends(text string) bool {
 		}
 		return text == r.Empty.Text
 	}
-	return inlined(x.plan().Main.Pieces, text)
+	return x.inlined(x.plan().Main.Pieces, text)
 }
 
 // inlined reports whether text is the pieces with literals in their holes.
-func inlined(pieces []sqlplan.Piece, text string) bool {
+func (x *Explanation) inlined(pieces []sqlplan.Piece, text string) bool {
 	for _, p := range pieces {
 		if p.Arg == nil {
 			rest, ok := strings.CutPrefix(text, p.Text)
@@ -48,7 +46,7 @@ func inlined(pieces []sqlplan.Piece, text string) bool {
 		}
 		n := 0
 		if p.Literal && p.Arg.Kind == sqlplan.ArgSeal {
-			n = literalLength(text)
+			n = x.literalLength(text)
 		}
 		if n == 0 {
 			return false
@@ -59,32 +57,13 @@ func inlined(pieces []sqlplan.Piece, text string) bool {
 }
 
 // literalLength is the length of the literal at the start of text if it is
-// NULL or holds a ciphertext as a server spells it; else 0.
-func literalLength(text string) int {
+// NULL or holds a ciphertext; else 0.
+func (x *Explanation) literalLength(text string) int {
 	if strings.HasPrefix(text, "NULL") {
 		return len("NULL")
 	}
-	open := strings.IndexByte(text, '\'')
-	if open < 0 || open > 1 {
-		return 0
-	}
-	end := strings.IndexByte(text[open+1:], '\'')
-	if end < 0 {
-		return 0
-	}
-	body, n := text[open+1:open+1+end], open+1+end+1
-	var raw []byte
-	var err error
-	switch {
-	case text[:open] == "x":
-		raw, err = hex.DecodeString(body)
-	case text[:open] == "E" && strings.HasPrefix(body, `\\x`) && strings.HasPrefix(text[n:], "::bytea"):
-		raw, err = hex.DecodeString(body[3:])
-		n += len("::bytea")
-	default:
-		raw, err = base64.StdEncoding.DecodeString(body)
-	}
-	if err != nil || !seal.Sealed(raw) {
+	b, n := x.server.ReadLiteral(text)
+	if !seal.Sealed(b) {
 		return 0
 	}
 	return n
