@@ -1,5 +1,6 @@
 # make test is what a contributor and CI run; see README.md.
 
+GOCYCLO = github.com/fzipp/gocyclo/cmd/gocyclo@v0.6.0
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME ?= 30s
@@ -41,7 +42,7 @@ race: servers
 	go test -race -timeout 30m ./codec/... ./driver/... ./policy/... ./sealtest/... ./internal/...
 
 lint:
-	scripts/lint.sh $(STATICCHECK) $(GOVULNCHECK)
+	scripts/lint.sh $(STATICCHECK) $(GOVULNCHECK) $(GOCYCLO)
 
 # bench runs every benchmark once; codec's floor is the bare cryptography. What
 # sealsql adds is measured beside the bare drivers, otelsql and sqlmw.

@@ -61,6 +61,16 @@ func (d *decoder) document(data []byte) *Policy {
 		d.fail(nil, "", "the file is larger than 1 MiB", "a policy is a list of tables, columns and keys only")
 		return p
 	}
+	top := d.read(data)
+	if top == nil {
+		return p
+	}
+	d.sections(p, top)
+	return p
+}
+
+// read returns the mapping of the file's one document, or nil after a mistake.
+func (d *decoder) read(data []byte) *yaml.Node {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, more yaml.Node
 	if err := dec.Decode(&doc); err != nil {
@@ -69,15 +79,21 @@ func (d *decoder) document(data []byte) *Policy {
 			what = "the file is not valid YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")
 		}
 		d.fail(nil, "", what, "start from policy.example.yaml")
-		return p
+		return nil
 	}
 	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
 		d.fail(nil, "", "the file holds several documents", "keep one")
-		return p
+		return nil
 	}
+	return doc.Content[0]
+}
+
+// sections reads the sections of the file. Tables are read after keyrings, and views
+// after tables, wherever they are in the file.
+func (d *decoder) sections(p *Policy, top *yaml.Node) {
 	var tables, views *yaml.Node
 	seen := map[string]bool{}
-	for _, f := range d.fields(doc.Content[0], "", topFields...) {
+	for _, f := range d.fields(top, "", topFields...) {
 		seen[f.key] = true
 		switch f.key {
 		case "version":
@@ -106,7 +122,7 @@ func (d *decoder) document(data []byte) *Policy {
 	}
 	for _, need := range []string{"version", "keyrings", "tables"} {
 		if !seen[need] && len(d.mistakes) == 0 {
-			d.fail(doc.Content[0], need, "the field is missing", "see policy.example.yaml")
+			d.fail(top, need, "the field is missing", "see policy.example.yaml")
 		}
 	}
 	if tables != nil {
@@ -117,7 +133,6 @@ func (d *decoder) document(data []byte) *Policy {
 	if views != nil {
 		d.views(p, views)
 	}
-	return p
 }
 
 // name splits schema.table.
@@ -423,8 +438,13 @@ const defaultContentKeys = 2000
 // storeForm is what the field store may say.
 var storeForm = regexp.MustCompile(`^(sql|sql:[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?|file:.+|code:.+)$`)
 
+// saysBranchKeys reports whether a field of k belongs to branch keys.
+func saysBranchKeys(k DataKey) bool {
+	return k.Per == "branch" || k.Store != "" || k.TTL != 0 || k.BranchKey != "" || k.BranchKeyFrom != "" || k.ContentKeys >= 0
+}
+
 func (d *decoder) checkDataKey(n *yaml.Node, path string, k DataKey) {
-	branch := k.Per == "branch" || k.Store != "" || k.TTL != 0 || k.BranchKey != "" || k.BranchKeyFrom != "" || k.ContentKeys >= 0
+	branch := saysBranchKeys(k)
 	cached := k.MaxAge != 0 || k.MaxMessages != 0 || k.MaxBytes != 0 || k.Capacity != 0 && !branch
 	switch {
 	case k.Per != "cached" && cached:

@@ -220,12 +220,9 @@ func (a Argument) checkUnderPolicy(v sqldriver.Value) error {
 	if m != nil {
 		stored = m.Context()
 	}
-	table, column := a.table, a.column
-	if table == "" && column == "" {
-		table, column = stored[pairTable], stored[pairColumn]
-	}
-	if table == "" || column == "" {
-		return errors.New("it does not say which column it belongs to; name the column with In")
+	table, column, err := a.columnOf(stored)
+	if err != nil {
+		return err
 	}
 	t, c, err := a.kit.protected(table, column)
 	if err != nil {
@@ -254,7 +251,25 @@ func (a Argument) checkUnderPolicy(v sqldriver.Value) error {
 	if !maps.Equal(withoutPublicKey(stored), withoutPublicKey(wanted.Context())) {
 		return errors.New("its encryption context is not the one of the row and column")
 	}
-	opened, err := a.kit.sealer.OpenPlaintext(context.Background(), table, column, driver.Row(row), v)
+	return a.holdsValue(table, column, driver.Row(row), v)
+}
+
+// columnOf names the column that the value belongs to: that of In, or else the column
+// that the message's context names.
+func (a Argument) columnOf(stored codec.Context) (table, column string, err error) {
+	table, column = a.table, a.column
+	if table == "" && column == "" {
+		table, column = stored[pairTable], stored[pairColumn]
+	}
+	if table == "" || column == "" {
+		return "", "", errors.New("it does not say which column it belongs to; name the column with In")
+	}
+	return table, column, nil
+}
+
+// holdsValue opens v and compares it with the expected value.
+func (a Argument) holdsValue(table, column string, row driver.Row, v sqldriver.Value) error {
+	opened, err := a.kit.sealer.OpenPlaintext(context.Background(), table, column, row, v)
 	if err != nil {
 		return err
 	}

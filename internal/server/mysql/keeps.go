@@ -14,7 +14,9 @@ import (
 
 // Keeps implements [server.Values]: the servers round times and numbers, cut
 // trailing spaces, pad bytes, and take members of an enumeration in any case or by
-// number.
+// number. It has a branch for each family of column types.
+//
+//gocyclo:ignore
 func (w values) Keeps(c *server.Column, v any, text string) error {
 	full := strings.ToLower(c.Full)
 	limit, digits := server.Modifiers(full)

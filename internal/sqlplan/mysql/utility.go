@@ -103,6 +103,10 @@ func (p *translator) setStatement(i, end int) unit {
 	return inner
 }
 
+// namesTables are verbs of harmless statements in which TABLE is a word of the grammar
+// and begins no query.
+var namesTables = []string{"LOCK", "UNLOCK", "FLUSH", "DROP", "TRUNCATE", "SHOW", "OPTIMIZE", "CHECK", "REPAIR", "CHECKSUM", "GRANT", "REVOKE"}
+
 // plainStatement translates a statement that begins with a harmless verb.
 func (p *translator) plainStatement(verb string, i, end int) []sqlplan.Statement {
 	has := func(words ...string) bool {
@@ -120,8 +124,7 @@ func (p *translator) plainStatement(verb string, i, end int) []sqlplan.Statement
 		if !has("SELECT", "TABLE", "VALUES") {
 			return p.stringsOf(i, end, "CALL")
 		}
-	case !has("SELECT", "VALUES") && (verb == "LOCK" || verb == "UNLOCK" || verb == "FLUSH" || verb == "DROP" || verb == "TRUNCATE" ||
-		verb == "SHOW" || verb == "OPTIMIZE" || verb == "CHECK" || verb == "REPAIR" || verb == "CHECKSUM" || verb == "GRANT" || verb == "REVOKE" || !has("TABLE")):
+	case !has("SELECT", "VALUES") && (slices.Contains(namesTables, verb) || !has("TABLE")):
 		return p.utility(i, end, sqlplan.UtilityHarmless, verb)
 	case verb == "GRANT", verb == "REVOKE", verb == "SHOW" && !has("WHERE"), verb == "FLUSH", verb == "LOCK":
 		return p.utility(i, end, sqlplan.UtilityHarmless, verb) // privileges and options are spelled like verbs

@@ -25,8 +25,7 @@ func changesSession(text string) bool {
 			first = t.kind == kindOp && t.text == ";"
 			continue
 		}
-		switch {
-		case first && t.kind == kindWord && (t.text == "discard" || t.text == "reset" || t.text == "set"), t.text == "temp", t.text == "temporary", t.text == "pg_temp":
+		if first && t.kind == kindWord && settingVerbs[t.text] || temporaryWords[t.text] {
 			return true
 		}
 		do = do && !first || first && t.kind == kindWord && t.text == "do"
@@ -34,6 +33,13 @@ func changesSession(text string) bool {
 	}
 	return false
 }
+
+// settingVerbs begin statements that change settings; temporaryWords are in those that
+// make or name temporary relations.
+var (
+	settingVerbs   = wordSet("discard reset set")
+	temporaryWords = wordSet("temp temporary pg_temp")
+)
 
 // steady are the first words of statements that leave the session's settings as they
 // are, and the meaning of names.

@@ -140,6 +140,14 @@ func (c *Config) complete() error {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if err := c.validate(); err != nil {
+		return err
+	}
+	return c.chooseFormat()
+}
+
+// validate fails for settings that contradict each other.
+func (c *Config) validate() error {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("%w: "+format, append([]any{ErrConfig}, args...)...)
 	}
@@ -148,6 +156,19 @@ func (c *Config) complete() error {
 		return bad("a job needs a database and a policy")
 	case c.Mode != Backfill && c.Mode != Reencrypt && c.Mode != Repair && c.Mode != Verify:
 		return bad("the mode %q is not known", c.Mode)
+	case c.PageRows < 1 || c.Concurrency < 1 || c.KMSPerSecond < 0 || c.RowsPerSecond < 0:
+		return bad("a size or a rate is negative")
+	case c.Shards < 1 || c.Shard < 0 || c.Shard >= c.Shards:
+		return bad("shard %d of %d does not exist; shards are numbered from 0", c.Shard, c.Shards)
+	case c.Resume && c.Restart:
+		return bad("resume and restart exclude each other")
+	}
+	return c.validateMode(bad)
+}
+
+// validateMode fails for settings that belong to another mode.
+func (c *Config) validateMode(bad func(format string, args ...any) error) error {
+	switch {
 	case c.From != "" && c.Mode != Backfill:
 		return bad("only backfill goes from column to column")
 	case (c.OldPolicy != nil || len(c.OldKeys) > 0 || c.Rebind) && c.Mode != Reencrypt:
@@ -156,14 +177,8 @@ func (c *Config) complete() error {
 		return bad("the format of new values belongs to reencrypt")
 	case c.FindOrigin && c.Mode != Verify:
 		return bad("origins are looked for by verify")
-	case c.PageRows < 1 || c.Concurrency < 1 || c.KMSPerSecond < 0 || c.RowsPerSecond < 0:
-		return bad("a size or a rate is negative")
-	case c.Shards < 1 || c.Shard < 0 || c.Shard >= c.Shards:
-		return bad("shard %d of %d does not exist; shards are numbered from 0", c.Shard, c.Shards)
-	case c.Resume && c.Restart:
-		return bad("resume and restart exclude each other")
 	}
-	return c.chooseFormat()
+	return nil
 }
 
 // chooseFormat gives the column's keyring the format of ToFormat.
