@@ -1,18 +1,38 @@
 package server
 
-import "strings"
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"strings"
+)
 
-// CutLiteral returns what stands between open and end at the start of text, up to the
-// first end, and the length of the whole. The length is 0 if text does not begin with open
-// or has no end.
-func CutLiteral(text, open, end string) (body string, length int) {
+// ReadLiteral reads, at the start of text, hexadecimal digits between open and end, or
+// base64 between quotes. It returns the bytes and the length of the literal; the length is
+// 0 if text does not begin with either.
+func ReadLiteral(text, open, end string) (b []byte, length int) {
+	decode := hex.DecodeString
+	body, n := cutLiteral(text, open, end)
+	if n == 0 {
+		decode = base64.StdEncoding.DecodeString
+		body, n = cutLiteral(text, "'", "'")
+	}
+	b, err := decode(body)
+	if err != nil {
+		return nil, 0
+	}
+	return b, n
+}
+
+// cutLiteral returns the text between open, at the start of text, and the first end, and
+// the length of all three; the length is 0 if one of them is missing.
+func cutLiteral(text, open, end string) (body string, length int) {
 	rest, ok := strings.CutPrefix(text, open)
 	if !ok {
 		return "", 0
 	}
-	n := strings.Index(rest, end)
-	if n < 0 {
+	body, _, ok = strings.Cut(rest, end)
+	if !ok {
 		return "", 0
 	}
-	return rest[:n], len(open) + n + len(end)
+	return body, len(open) + len(body) + len(end)
 }

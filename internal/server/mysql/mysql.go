@@ -5,8 +5,6 @@ package mysql
 import (
 	"context"
 	sqldriver "database/sql/driver"
-	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 
 	"github.com/go-sql-driver/mysql"
@@ -69,15 +67,5 @@ func (Server) TextLiteral(s string) string { return "'" + s + "'" }
 
 // ReadLiteral implements [server.Server].
 func (Server) ReadLiteral(text string) (b []byte, length int) {
-	decode := hex.DecodeString
-	body, n := server.CutLiteral(text, "x'", "'")
-	if n == 0 {
-		decode = base64.StdEncoding.DecodeString
-		body, n = server.CutLiteral(text, "'", "'")
-	}
-	b, err := decode(body)
-	if err != nil {
-		return nil, 0
-	}
-	return b, n
+	return server.ReadLiteral(text, "x'", "'")
 }
