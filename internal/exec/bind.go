@@ -61,6 +61,7 @@ type unsealed struct {
 	plaintext []byte
 	null      bool
 	row       seal.Row
+	term      bool // its equality term is wanted
 }
 
 // sealAll seals every value, several at a time. The results are in the order
@@ -103,23 +104,33 @@ func wipe(todo []unsealed) {
 
 func (b *binding) sealEach(ctx context.Context, todo []unsealed) ([]any, error) {
 	out := make([]any, len(todo))
-	if len(todo) == 1 && !todo[0].null {
+	if len(todo) == 1 {
 		var err error
-		out[0], err = b.engine.Seal(ctx, todo[0].column, todo[0].schema, todo[0].row, todo[0].plaintext, b.text)
+		out[0], err = b.sent(ctx, &todo[0])
 		return out, err
 	}
 	err := each(ctx, len(todo), sealLimit, func(ctx context.Context, i int) (err error) {
-		if u := &todo[i]; !u.null {
-			out[i], err = b.engine.Seal(ctx, u.column, u.schema, u.row, u.plaintext, b.text)
-		}
+		out[i], err = b.sent(ctx, &todo[i])
 		return err
 	})
 	return out, err
 }
 
+// sent returns what is sent in place of a value: its ciphertext, its term, or nil for
+// NULL.
+func (b *binding) sent(ctx context.Context, u *unsealed) (any, error) {
+	switch {
+	case u.null:
+		return nil, nil
+	case u.term:
+		return b.engine.funnel.Term(ctx, seal.TermRequest{Column: u.column, Plaintext: u.plaintext, Row: u.row, Statement: b.text})
+	}
+	return b.engine.Seal(ctx, u.column, u.schema, u.row, u.plaintext, b.text)
+}
+
 // unseal returns the plaintext of the seal's value and the row it belongs to.
 func (b *binding) unseal(ctx context.Context, s *sqlplan.Seal, stored []any) (unsealed, error) {
-	u := unsealed{column: b.engine.columns[s.Column], schema: s.Schema}
+	u := unsealed{column: b.engine.columns[s.Column], schema: s.Schema, term: s.Term != sqlplan.TermUnused}
 	value, err := b.value(s.Value)
 	if err == nil && s.Value.Kind != sqlplan.OperandNull {
 		value, err = b.values.Sent(u.column.InClear(), value)

@@ -173,8 +173,11 @@ type Seal struct {
 	Column *Column
 	Value  Operand
 	// Sources are the values of Table.Sources for the row, in that order.
-	// Entries that Column's context does not use may be zero.
+	// Entries that Column's context does not use may be zero; for a term, those that
+	// Column.Term.Sources does not list.
 	Sources []Operand
+	// Term is set if the value's equality term is sent, not its ciphertext.
+	Term TermUse
 }
 
 // OperandKind says what stands for a value in the text.
@@ -202,6 +205,9 @@ type Operand struct {
 	// own if it is given 0 or NULL (MySQL's AUTO_INCREMENT): such a value must
 	// be refused.
 	NotZero bool
+	// Of is set for a source that is the term of a protected column: the operand gives
+	// that column's value.
+	Of *Column
 	// Kept is set for a value that the statement puts into the source column:
 	// one that the server would store as another (rounded, cut, padded) must be
 	// refused.
@@ -258,6 +264,9 @@ type ResultProtected struct {
 	// Unverifiable is true if a source that Column's context needs is -1: the
 	// policy says what happens.
 	Unverifiable bool
+	// Term is the index, among the server's columns, of the stored term that the opened
+	// value is held to; -1 if it is not shown.
+	Term int
 }
 
 // RowByRow carries out an UPDATE whose rows are known only after they were

@@ -91,7 +91,7 @@ func (a *analysis) exposeSources(out output, v value, exact map[exposed]*column)
 }
 
 func (a *analysis) resultProtected(v value, sources []*column, index map[*column]int) *ResultProtected {
-	p := &ResultProtected{Table: v.table, Column: v.column, Sources: make([]int, len(sources))}
+	p := &ResultProtected{Table: v.table, Column: v.column, Sources: make([]int, len(sources)), Term: -1}
 	for i, c := range sources {
 		p.Sources[i] = -1
 		if c == nil {

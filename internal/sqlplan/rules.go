@@ -109,6 +109,8 @@ type Column struct {
 	Legacy []int
 	// Base64 is true if the value is stored as base64 text.
 	Base64 bool
+	// Term is the column's equality term; nil for a column that cannot be searched.
+	Term *Term
 }
 
 // Reads are all sources that a stored value may draw on.

@@ -1,0 +1,39 @@
+package sqlplan
+
+// Term describes the equality term that lies beside a protected column: a keyed hash of
+// the column's value, in a column of its own. Applications do not see that column: it
+// is in no star and in no INSERT without a column list, and a text that names it is
+// refused.
+type Term struct {
+	// Column is the column of the table that holds the term.
+	Column string
+	// Base64 is true if the term is stored as base64 text.
+	Base64 bool
+	// Exact is true if equal terms mean equal normalised values.
+	Exact bool
+	// Folds and Trims say what the normalisers do to letters and to white space at the
+	// ends: comparisons of lower(c) and trim(c) are comparisons of terms.
+	Folds, Trims bool
+	// Scope is equal for columns whose values share terms, so that one can be compared
+	// with the other.
+	Scope string
+	// Sources lists the indexes in Table.Sources that the term depends on beside the
+	// value. A statement must pin each by equality.
+	Sources []int
+	// Always is true if a row that is found by a term is opened and compared even where
+	// the statement does not show the value.
+	Always bool
+}
+
+// TermUse says what is sent in place of a protected value.
+type TermUse uint8
+
+// The uses. The zero value sends the ciphertext.
+const (
+	TermUnused TermUse = iota
+	TermValue          // the value's term
+	TermEach           // an array of terms, for an array of values
+	// TermFolded is TermValue for a value that is compared with lower(column): a value
+	// that is not in lower case itself has a term that no row has.
+	TermFolded
+)
