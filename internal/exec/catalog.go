@@ -96,12 +96,9 @@ func (c *Catalog) Relation(ctx context.Context, schema, name string) (*sqlplan.R
 		return c.static[relationKey("", name)], nil
 	}
 	version := c.version.Load()
-	if schema == "" {
-		schema = c.database
-	}
-	r, err := asked(ctx, c, func() (*sqlplan.Relation, error) { return c.server.Relation(ctx, c.db, schema, name) })
+	r, err := c.read(ctx, schema, name)
 	if err != nil {
-		return nil, fmt.Errorf("%w: reading relation %s: %w", fault.ErrCatalog, name, err)
+		return nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,6 +108,18 @@ func (c *Catalog) Relation(ctx context.Context, schema, name string) (*sqlplan.R
 			r.ReadsProtected = v.ReadsProtected
 		}
 		c.relations[key] = r
+	}
+	return r, nil
+}
+
+// read reads a relation, whatever is known of it.
+func (c *Catalog) read(ctx context.Context, schema, name string) (*sqlplan.Relation, error) {
+	if schema == "" {
+		schema = c.database
+	}
+	r, err := asked(ctx, c, func() (*sqlplan.Relation, error) { return c.server.Relation(ctx, c.db, schema, name) })
+	if err != nil {
+		return nil, fmt.Errorf("%w: reading relation %s: %w", fault.ErrCatalog, name, err)
 	}
 	return r, nil
 }

@@ -64,8 +64,8 @@ type Engine struct {
 	planner  server.Planner
 	values   server.Values // the rules for values that are read, or that no connection carries
 
-	reread atomic.Int64 // when, by the clock, the catalog was read again for a column not found
-	shapes sync.Map     // *seal.Table or placed to *knownShape
+	reread sync.Map // schema, 00, name of a relation to when it was read again for a refusal (time.Time)
+	shapes sync.Map // *seal.Table or placed to *knownShape
 }
 
 const (

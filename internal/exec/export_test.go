@@ -17,7 +17,9 @@ func NewDescribing(s server.Server, db *sql.DB, rules *sqlplan.Rules) (*Engine, 
 }
 
 // Keep puts a plan into the engine's cache.
-func (e *Engine) Keep(text string, plan *sqlplan.Plan) { e.plans.Put(text, plan, nil) }
+func (e *Engine) Keep(text string, plan *sqlplan.Plan) {
+	e.plans.Put(text, &plancache.Entry{Plan: plan})
+}
 
 // Described reports whether the engine remembers that a plan agrees.
 func (e *Engine) Described(plan *sqlplan.Plan) bool { return e.plans.Described(plan) }

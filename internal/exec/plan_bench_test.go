@@ -27,8 +27,8 @@ func BenchmarkPlanCached(b *testing.B) {
 
 func cachedEngine(protected, other string) *Engine {
 	e := &Engine{plans: plancache.New(10, 100000), config: Config{Catalog: &Catalog{}}}
-	e.plans.Put(protected, &sqlplan.Plan{Protected: true, Named: true, Route: sqlplan.Direct{}}, nil)
-	e.plans.Put(other, &sqlplan.Plan{Route: sqlplan.Direct{}}, nil)
+	e.plans.Put(protected, &plancache.Entry{Plan: &sqlplan.Plan{Protected: true, Named: true, Route: sqlplan.Direct{}}})
+	e.plans.Put(other, &plancache.Entry{Plan: &sqlplan.Plan{Route: sqlplan.Direct{}}})
 	return e
 }
 

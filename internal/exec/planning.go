@@ -9,32 +9,32 @@ import (
 	"time"
 
 	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/exec/plancache"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
-// Plan returns the plan for a text, from the cache if it can.
+// Plan returns the plan for a text, from the cache if it can. A refusal that rests on
+// relations which have changed meanwhile is never returned: see outdated.
 func (e *Engine) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) {
 	if e.config.Catalog.stale() {
 		go e.reload()
 	}
-	if p := e.plans.Get(text); p != nil {
+	if p := e.plans.Get(text); p != nil && !e.outdated(ctx, p.Refused) {
 		return p.Plan, p.Err
 	}
-	version := e.config.Catalog.Version()
-	plan, err := e.planner.Plan(ctx, text)
-	if r, ok := errors.AsType[*sqlplan.Refusal](err); ok && r.Stale && e.rereads() {
-		version = e.config.Catalog.Version()
-		plan, err = e.planner.Plan(ctx, text)
+	version, plan, err := e.planAnew(ctx, text)
+	refused, _ := errors.AsType[*sqlplan.Refusal](err)
+	if e.outdated(ctx, refused) {
+		version, plan, err = e.planAnew(ctx, text)
+		refused, _ = errors.AsType[*sqlplan.Refusal](err)
 	}
 	if err == nil && !plan.Protected && e.namesColumn(text) && e.newViews(ctx) {
-		version = e.config.Catalog.Version()
-		plan, err = e.planner.Plan(ctx, text)
+		version, plan, err = e.planAnew(ctx, text)
 	}
 	if err == nil && len(plan.Implied) > 0 {
 		var changed bool
 		if changed, err = e.reordered(ctx, plan.Implied); changed {
-			version = e.config.Catalog.Version()
-			plan, err = e.planner.Plan(ctx, text)
+			version, plan, err = e.planAnew(ctx, text)
 		}
 	}
 	if err == nil {
@@ -51,9 +51,48 @@ func (e *Engine) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) {
 		plan = nil
 	}
 	if version == e.config.Catalog.Version() {
-		e.plans.Put(text, plan, err)
+		e.plans.Put(text, &plancache.Entry{Plan: plan, Err: err, Refused: refused})
 	}
 	return plan, err
+}
+
+// planAnew plans the text. version is that of the catalog before it was asked.
+func (e *Engine) planAnew(ctx context.Context, text string) (version uint64, plan *sqlplan.Plan, err error) {
+	version = e.config.Catalog.Version()
+	plan, err = e.planner.Plan(ctx, text)
+	return version, plan, err
+}
+
+// rereadAfter is for how long a relation that refusals rest on counts as just read.
+const rereadAfter = time.Second
+
+// outdated reads the relations again that a refusal rests on, each at most once in
+// rereadAfter, and reports whether one is another by now: somebody may have added the
+// column, or dropped the default, that the statement was refused for. What was known
+// of tables is forgotten then. A relation that cannot be read counts as unchanged.
+func (e *Engine) outdated(ctx context.Context, r *sqlplan.Refusal) bool {
+	if r == nil || e.config.Catalog.db == nil {
+		return false
+	}
+	for _, x := range r.Asked {
+		if !e.mayReread(x.Schema, x.Name) {
+			continue
+		}
+		now, err := e.config.Catalog.read(ctx, x.Schema, x.Name)
+		if err == nil && !now.Same(x.Relation) {
+			e.TablesChanged()
+			return true
+		}
+	}
+	return false
+}
+
+// mayReread reports whether a relation was not read again lately, and claims the
+// reading for the caller.
+func (e *Engine) mayReread(schema, name string) bool {
+	now := time.Now()
+	at, known := e.reread.LoadOrStore(schema+"\x00"+name, now)
+	return !known || now.Sub(at.(time.Time)) >= rereadAfter && e.reread.CompareAndSwap(schema+"\x00"+name, at, now)
 }
 
 // namesColumn reports whether a protected column's name occurs in the text.
@@ -77,11 +116,9 @@ func (e *Engine) reordered(ctx context.Context, list []*sqlplan.Relation) (bool,
 		return false, nil
 	}
 	for _, r := range list {
-		now, err := asked(ctx, e.config.Catalog, func() (*sqlplan.Relation, error) {
-			return e.config.Server.Relation(ctx, e.config.Catalog.db, r.Schema, r.Name)
-		})
+		now, err := e.config.Catalog.read(ctx, r.Schema, r.Name)
 		if err != nil {
-			return false, fmt.Errorf("%w: reading relation %s: %w", fault.ErrCatalog, r.Name, err)
+			return false, err
 		}
 		if now == nil || !slices.Equal(now.Columns, r.Columns) {
 			e.TablesChanged()
@@ -120,18 +157,6 @@ func (e *Engine) reload() {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	e.readViews(ctx)
-}
-
-// rereads forgets what is known of tables, at most once a second, so that
-// misspelt texts do not keep every plan from being cached.
-func (e *Engine) rereads() bool {
-	now := time.Now().UnixNano()
-	last := e.reread.Load()
-	if now-last < int64(time.Second) || !e.reread.CompareAndSwap(last, now) {
-		return false
-	}
-	e.TablesChanged()
-	return true
 }
 
 // TablesChanged forgets what was known of tables, and every plan made with it.

@@ -162,7 +162,7 @@ func (in *insertion) columns() bool {
 		}
 	}
 	if width < 0 || width > len(in.names) {
-		a.refuseStale(s.Span, in.t.table.Name, "INSERT into a protected table with more values than it has columns, or an unknown number", "list the columns")
+		a.refuse(s.Span, in.t.table.Name, "INSERT into a protected table with more values than it has columns, or an unknown number", "list the columns")
 		return false
 	}
 	a.implied = append(a.implied, rel)

@@ -63,7 +63,11 @@ func (p *Planner) Plan(ctx context.Context, text string) (plan *Plan, err error)
 		}
 	}()
 	a := &analysis{ctx: ctx, p: p, d: p.dialect, reach: reach, text: text, script: script}
-	return a.run()
+	plan, err = a.run()
+	if r, ok := errors.AsType[*Refusal](err); ok {
+		r.Asked = a.asked
+	}
+	return plan, err
 }
 
 // reach returns what the catalog says about further relations, and the names
@@ -217,6 +221,7 @@ type analysis struct {
 	executes  bool
 	opaque    bool // a statement returns rows of which nothing is known
 	relations map[string]*Relation
+	asked     []Asked        // relations, in the order in which they were asked for
 	resolved  map[int]string // by the name's place: the schema that was written before it
 	schemas   map[*Table]string
 	implied   []*Relation

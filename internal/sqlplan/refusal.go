@@ -12,9 +12,15 @@ type Refusal struct {
 	Object string
 	// What is refused, and Hint is what to do instead.
 	What, Hint string
-	// Stale is true if the catalog may have changed since it was read: read
-	// again, it may show the column that was not found.
-	Stale bool
+	// Asked lists what the catalog was asked for before the text was refused. The
+	// refusal rests on it: it stands as long as the catalog would answer the same.
+	Asked []Asked
+}
+
+// Asked is a relation that the catalog was asked for; nil if there was none.
+type Asked struct {
+	Schema, Name string
+	Relation     *Relation
 }
 
 // Error implements error.

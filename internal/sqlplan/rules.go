@@ -3,6 +3,7 @@ package sqlplan
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -156,6 +157,17 @@ type Relation struct {
 	// ReadsProtected names "table.column" of a protected column that the view
 	// reads, directly or through other views; empty for none.
 	ReadsProtected string
+}
+
+// Same reports whether two relations mean the same to a plan; nil is no relation.
+// ReadsProtected is not compared: it depends on the policy.
+func (r *Relation) Same(other *Relation) bool {
+	if r == nil || other == nil {
+		return r == other
+	}
+	a, b := *r, *other
+	a.ReadsProtected, b.ReadsProtected = "", ""
+	return reflect.DeepEqual(a, b)
 }
 
 // UniqueKey is a unique index or constraint.

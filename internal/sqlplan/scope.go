@@ -310,15 +310,7 @@ func (s *scope) sees() bool {
 
 // refuseAbsent refuses a statement that names a column that is not there.
 func (a *analysis) refuseAbsent(at Span, table string) {
-	a.refuseStale(at, table, "a column that no table of the statement has, next to a protected table", "correct its name")
-}
-
-// refuseStale refuses what may be right for the table as it is by now.
-func (a *analysis) refuseStale(at Span, object, what, hint string) {
-	if a.err == nil {
-		a.refuse(at, object, what, hint)
-		a.err.(*Refusal).Stale = true
-	}
+	a.refuse(at, table, "a column that no table of the statement has, next to a protected table", "correct its name")
 }
 
 // member resolves a column of an item.

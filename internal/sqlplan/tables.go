@@ -135,6 +135,7 @@ func (a *analysis) describe(schema, name string) *Relation {
 		a.relations = map[string]*Relation{}
 	}
 	a.relations[key] = rel
+	a.asked = append(a.asked, Asked{schema, name, rel})
 	return rel
 }
 

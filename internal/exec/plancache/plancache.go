@@ -28,8 +28,10 @@ type Cache struct {
 // Entry is what the analysis of a text yielded.
 type Entry struct {
 	Plan *sqlplan.Plan
-	Err  error // a refusal
-	used atomic.Bool
+	// Err is a refusal as users see it, Refused as the planner gave it.
+	Err     error
+	Refused *sqlplan.Refusal
+	used    atomic.Bool
 }
 
 // New returns an empty cache of at most maxTexts texts with maxBytes bytes in all.
@@ -53,21 +55,23 @@ func (c *Cache) Get(text string) *Entry {
 	return p
 }
 
-// Put adds a plan or a refusal. A text that is a large share of the whole
-// cache is not kept.
-func (c *Cache) Put(text string, plan *sqlplan.Plan, err error) {
+// Put adds a plan or a refusal, in place of what the text had. A text that is a large
+// share of the whole cache is not kept.
+func (c *Cache) Put(text string, e *Entry) {
 	if len(text) > c.maxBytes/16 {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, ok := c.plans[text]; ok {
-		return
+	if old, ok := c.plans[text]; ok {
+		c.same.Delete(old.Plan)
+		c.bytes -= len(text)
+		delete(c.plans, text)
 	}
 	for len(c.plans) > 0 && (len(c.plans) >= c.maxTexts || c.bytes+len(text) > c.maxBytes) {
 		c.sweep()
 	}
-	c.plans[text] = &Entry{Plan: plan, Err: err}
+	c.plans[text] = e
 	c.bytes += len(text)
 }
 

@@ -233,7 +233,7 @@ func (p *translator) rename(i, end int) []sqlplan.Statement {
 func (p *translator) defaults(i, end int) []string {
 	var out []string
 	for k := i; k < end; k++ {
-		if !p.word(k, "DEFAULT") || p.word(k+1, "NULL") || p.anyWord(k+1, "CHARSET", "CHARACTER", "COLLATE") != "" {
+		if !p.word(k, "DEFAULT") || p.word(k-1, "DROP") || p.word(k+1, "NULL") || p.anyWord(k+1, "CHARSET", "CHARACTER", "COLLATE") != "" {
 			continue
 		}
 		for j := k - 1; j >= i && !p.op(j, ",") && !p.op(j, "("); j-- {

@@ -1,0 +1,70 @@
+package integration
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/internal/testing/testdb"
+)
+
+// outdated is a statement that is refused until somebody else has changed the schema.
+var outdated = []struct {
+	name   string
+	before string // what makes it refused
+	text   string
+	change string
+}{
+	{"a column that is added", "", "INSERT INTO people (id, nickname, ssn) VALUES (?, 'x', ?)", "ALTER TABLE people ADD COLUMN nickname varchar(20)"},
+	{"a column that a condition names", "", "UPDATE people SET ssn = ? WHERE grade = 5 AND id = ?", "ALTER TABLE people ADD COLUMN grade int"},
+	{"a column that a list without names needs", "", "INSERT INTO people VALUES (?, 'x', ?, 'more')", "ALTER TABLE people ADD COLUMN third varchar(20)"},
+	{"a default that is dropped", "ALTER TABLE people ALTER COLUMN ssn SET DEFAULT 'none'", "INSERT INTO people (id) VALUES (77)", "ALTER TABLE people ALTER COLUMN ssn DROP DEFAULT"},
+}
+
+// TestNoRefusalOutlivesItsCause: the schema is changed by another connection, which
+// sealsql does not see, and later through sealsql.
+func TestNoRefusalOutlivesItsCause(t *testing.T) {
+	for _, server := range testdb.Each(t) {
+		ran := 0
+		for _, c := range outdated {
+			for _, through := range []string{"another connection", "sealsql"} {
+				t.Run(server.String()+" "+c.name+" by "+through, func(t *testing.T) {
+					s := newSite(t, server)
+					if c.before != "" {
+						s.bareExec(c.before)
+					}
+					args := []any{1, "900-00-0001"}
+					switch {
+					case c.text[:6] == "UPDATE":
+						args = []any{"900-00-0001", 1}
+					case c.before != "":
+						args = nil
+					}
+					if _, err := s.sealed.Exec(s.q(c.text), args...); !errors.Is(err, driver.ErrRefused) {
+						t.Fatalf("before the change: %v, want a refusal", err)
+					}
+					if through == "sealsql" {
+						s.exec(c.change)
+					} else {
+						s.bareExec(c.change)
+					}
+					began := time.Now()
+					for {
+						_, err := s.sealed.Exec(s.q(c.text), args...)
+						if err == nil {
+							break
+						}
+						if !errors.Is(err, driver.ErrRefused) || time.Since(began) > 5*time.Second {
+							t.Fatalf("%v after the change: %v", time.Since(began), err)
+						}
+					}
+					ran++
+				})
+			}
+		}
+		if ran != 8 {
+			t.Errorf("%s: %d cases passed, want 8", server, ran)
+		}
+	}
+}
