@@ -46,7 +46,7 @@ type Codec struct {
 	info      *suiteInfo
 	materials Materials // or
 	keyring   defaultMaterials
-	keeper    ContentKeeper // the keyring, if it is one
+	keeper    ContentKeyCache // the keyring, if it is one
 }
 
 // New checks the configuration and returns a codec.
@@ -87,7 +87,7 @@ func New(c Config) (*Codec, error) {
 	}
 	c.RequiredKeys = slices.Clone(c.RequiredKeys)
 	slices.Sort(c.RequiredKeys)
-	keeper, _ := c.Keyring.(ContentKeeper)
+	keeper, _ := c.Keyring.(ContentKeyCache)
 	return &Codec{c: c, info: info, materials: c.Materials, keyring: defaultMaterials{c.Keyring}, keeper: keeper}, nil
 }
 
@@ -95,8 +95,8 @@ func New(c Config) (*Codec, error) {
 // context is checked before any key is asked for; ctx and its deadline reach the
 // keyring. On error dst is returned unchanged.
 func (c *Codec) Encrypt(ctx context.Context, dst, plaintext []byte, ec Context) ([]byte, error) {
-	var room [pairRoom]pair
-	pairs := collect(room[:0], ec)
+	var inline [inlinePairs]pair
+	pairs := collect(inline[:0], ec)
 	if err := checkCaller(pairs); err != nil {
 		return dst, err
 	}
@@ -231,18 +231,18 @@ func appendBodyAAD(dst, id []byte, label string, sequence uint32, length uint64)
 }
 
 func (c *Codec) appendFrames(out []byte, s *scratch, aead cipher.AEAD, id, plaintext []byte) []byte {
-	iv, room := s.iv[:], s.aad[:0]
+	iv, buf := s.iv[:], s.aad[:0]
 	clear(iv)
 	sequence := uint32(1)
 	for ; len(plaintext) > int(c.c.FrameLength); sequence++ {
 		binary.BigEndian.PutUint32(iv[8:], sequence)
-		aad := appendBodyAAD(room, id, frameLabel, sequence, uint64(c.c.FrameLength))
+		aad := appendBodyAAD(buf, id, frameLabel, sequence, uint64(c.c.FrameLength))
 		out = append(binary.BigEndian.AppendUint32(out, sequence), iv...)
 		out = aead.Seal(out, iv, plaintext[:c.c.FrameLength], aad)
 		plaintext = plaintext[c.c.FrameLength:]
 	}
 	binary.BigEndian.PutUint32(iv[8:], sequence)
-	aad := appendBodyAAD(room, id, finalFrameLabel, sequence, uint64(len(plaintext)))
+	aad := appendBodyAAD(buf, id, finalFrameLabel, sequence, uint64(len(plaintext)))
 	out = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(out, finalFrameMark), sequence)
 	out = append(out, iv...)
 	out = binary.BigEndian.AppendUint32(out, uint32(len(plaintext)))

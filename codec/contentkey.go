@@ -19,26 +19,26 @@ type ContentKey struct {
 	aead   cipher.AEAD
 }
 
-// maxKeptHeader bounds the header and the pairs that are kept beside a content key,
+// maxCachedHeader bounds the header and the pairs that are kept beside a content key,
 // in bytes. Few have 1,000.
-const maxKeptHeader = 4096
+const maxCachedHeader = 4096
 
-// ContentKeeper is a [Keyring] that may keep the content keys of messages that
+// ContentKeyCache is a [Keyring] that may cache the content keys of messages that
 // are opened again and again. Nearly all that a short message costs, where its data
 // key is unwrapped in the process, goes into unwrapping the key and deriving the
 // content key from it.
 //
 // A content key opens what its wrapping key opens: a keyring must forget it
 // when it forgets the wrapping key. It must be safe for concurrent use.
-type ContentKeeper interface {
+type ContentKeyCache interface {
 	Keyring
-	// Kept returns the content key that Keep was given for the message of the
-	// given id and wrapped keys, or nil. It asks neither a network nor a store. With
-	// nil, worth says whether the codec should call Keep once it has opened the
-	// message.
-	Kept(ctx context.Context, ec Context, id []byte, keys []WrappedKey) (k *ContentKey, worth bool)
-	// Keep may keep k.
-	Keep(ctx context.Context, ec Context, id []byte, keys []WrappedKey, k *ContentKey)
+	// CachedContentKey returns the content key that CacheContentKey was given for the
+	// message of the given id and wrapped keys, or nil. It asks neither a network nor
+	// a store. With nil, worth says whether the codec should call CacheContentKey once
+	// it has opened the message.
+	CachedContentKey(ctx context.Context, ec Context, id []byte, keys []WrappedKey) (k *ContentKey, worth bool)
+	// CacheContentKey may keep k. It need not.
+	CacheContentKey(ctx context.Context, ec Context, id []byte, keys []WrappedKey, k *ContentKey)
 }
 
 // of reports whether k was made for m, and for the pairs that it does not store.

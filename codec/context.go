@@ -14,21 +14,22 @@ const (
 	maxField         = 65535 // of a field whose length takes two bytes
 )
 
-// pair is a pair of a context. Few pairs lie on the stack: see [pairRoom].
+// pair is a pair of a context.
 type pair struct{ key, value string }
 
-const pairRoom = 8
+// inlinePairs is how many pairs lie on the stack; more are allocated.
+const inlinePairs = 8
 
-// collect appends the context's pairs to room and sorts them by the bytes of
+// collect appends the context's pairs to dst and sorts them by the bytes of
 // their keys.
-func collect(room []pair, c Context) []pair {
+func collect(dst []pair, c Context) []pair {
 	for k, v := range c {
-		room = append(room, pair{k, v})
+		dst = append(dst, pair{k, v})
 	}
-	if len(room) > 1 {
-		slices.SortFunc(room, func(a, b pair) int { return strings.Compare(a.key, b.key) })
+	if len(dst) > 1 {
+		slices.SortFunc(dst, func(a, b pair) int { return strings.Compare(a.key, b.key) })
 	}
-	return room
+	return dst
 }
 
 // AppendContext appends the serialization of the context (data-format,
@@ -36,8 +37,8 @@ func collect(room []pair, c Context) []pair {
 // in ascending byte order of their keys, each length with two bytes, big-endian.
 // An empty context appends nothing. It fails with [ErrInvalidContext].
 func AppendContext(dst []byte, c Context) ([]byte, error) {
-	var room [pairRoom]pair
-	pairs := collect(room[:0], c)
+	var inline [inlinePairs]pair
+	pairs := collect(inline[:0], c)
 	n, err := serializedLength(pairs)
 	if err != nil {
 		return dst, err
@@ -48,8 +49,8 @@ func AppendContext(dst []byte, c Context) ([]byte, error) {
 // AppendCallerContext is AppendContext for a context that a value is sealed under:
 // it also fails for an empty key and for the keys that AWS reserves.
 func AppendCallerContext(dst []byte, c Context) ([]byte, error) {
-	var room [pairRoom]pair
-	pairs := collect(room[:0], c)
+	var inline [inlinePairs]pair
+	pairs := collect(inline[:0], c)
 	if err := checkCaller(pairs); err != nil {
 		return dst, err
 	}

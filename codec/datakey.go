@@ -17,8 +17,8 @@ type DataKey struct{ secret *secret }
 type secret struct{ in *inner }
 
 type inner struct {
-	b    []byte
-	room [32]byte // what b lies in, if it was made here
+	b      []byte
+	inline [32]byte // what b lies in, if it was made here
 }
 
 // held is a secret in one allocation.
@@ -48,7 +48,7 @@ func (s *secret) use(n int) DataKey {
 	if s == nil || s.in.b != nil {
 		s = new(held).hold()
 	}
-	if s.in.b = s.in.room[:]; n > len(s.in.room) {
+	if s.in.b = s.in.inline[:]; n > len(s.in.inline) {
 		s.in.b = make([]byte, n)
 	}
 	s.in.b = s.in.b[:n:n]

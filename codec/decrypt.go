@@ -22,12 +22,12 @@ func (c *Codec) Decrypt(ctx context.Context, dst []byte, m *Message, expected Co
 }
 
 // DecryptOnce is Decrypt for a message that is not expected again, such as one
-// of a long scan: a [ContentKeeper] is not asked.
+// of a long scan: a [ContentKeyCache] is not asked.
 func (c *Codec) DecryptOnce(ctx context.Context, dst []byte, m *Message, expected Context) ([]byte, error) {
 	return c.decrypt(ctx, dst, m, expected, nil)
 }
 
-func (c *Codec) decrypt(ctx context.Context, dst []byte, m *Message, expected Context, keeper ContentKeeper) ([]byte, error) {
+func (c *Codec) decrypt(ctx context.Context, dst []byte, m *Message, expected Context, keeper ContentKeyCache) ([]byte, error) {
 	if !c.c.Commitment.reads(m.suite) {
 		return dst, &Error{Kind: ErrCommitmentPolicy, Op: "decrypt", What: "suite " + m.suite.String() + " has no key commitment"}
 	}
@@ -42,9 +42,9 @@ func (c *Codec) decrypt(ctx context.Context, dst []byte, m *Message, expected Co
 	s := scratches.Get().(*scratch)
 	defer s.free()
 	worth := false
-	if keeper != nil && m.info.curve == nil && m.content+lengthOf(left) <= maxKeptHeader {
+	if keeper != nil && m.info.curve == nil && m.content+lengthOf(left) <= maxCachedHeader {
 		var k *ContentKey
-		if k, worth = keeper.Kept(ctx, full, m.id, m.keys); k != nil && k.of(m, left) {
+		if k, worth = keeper.CachedContentKey(ctx, full, m.id, m.keys); k != nil && k.of(m, left) {
 			return m.read(dst, s, k.aead, nil)
 		}
 	}
@@ -62,7 +62,7 @@ func (c *Codec) decrypt(ctx context.Context, dst []byte, m *Message, expected Co
 	}
 	out, err := m.read(dst, s, aead, materials.VerificationKey)
 	if err == nil && worth {
-		keeper.Keep(ctx, full, m.id, m.keys, &ContentKey{bytes.Clone(m.raw[:m.content]), left, aead})
+		keeper.CacheContentKey(ctx, full, m.id, m.keys, &ContentKey{bytes.Clone(m.raw[:m.content]), left, aead})
 	}
 	return out, err
 }
@@ -112,8 +112,8 @@ func (m *Message) fullContext(expected Context) (full Context, required []string
 			}
 		}
 	}
-	var room [pairRoom]pair
-	if _, err := serializedLength(collect(room[:0], full)); err != nil {
+	var inline [inlinePairs]pair
+	if _, err := serializedLength(collect(inline[:0], full)); err != nil {
 		return nil, nil, err
 	}
 	slices.Sort(required)
@@ -186,14 +186,14 @@ func (m *Message) checkHeader(aead cipher.AEAD, left []pair) error {
 // openBody decrypts the body and returns where it ends. What it has appended
 // when it fails must be cleared.
 func (m *Message) openBody(dst []byte, s *scratch, aead cipher.AEAD) (out []byte, end int, err error) {
-	c := &cursor{b: m.raw, at: m.content}
+	c := &cursor{b: m.raw, offset: m.content}
 	// A regular frame has the least beside its plaintext: 32 bytes.
 	out = slices.Grow(dst, max(0, len(m.raw)-m.content-4-ivLength-tagLength))
 	if !m.framed {
 		return m.openBlock(out, s, c, aead)
 	}
 	for sequence := uint32(1); ; sequence++ {
-		at := c.at
+		at := c.offset
 		label, length := frameLabel, uint64(m.frame)
 		mark := c.u32("a frame")
 		final := mark == finalFrameMark
@@ -219,7 +219,7 @@ func (m *Message) openBody(dst []byte, s *scratch, aead cipher.AEAD) (out []byte
 			return out, 0, opened(at, "a frame's tag does not fit")
 		}
 		if final {
-			return out, c.at, nil
+			return out, c.offset, nil
 		}
 		if sequence == finalFrameMark-1 {
 			return out, 0, opened(at, "there are too many frames")
@@ -228,7 +228,7 @@ func (m *Message) openBody(dst []byte, s *scratch, aead cipher.AEAD) (out []byte
 }
 
 func (m *Message) openBlock(out []byte, s *scratch, c *cursor, aead cipher.AEAD) ([]byte, int, error) {
-	at := c.at
+	at := c.offset
 	iv := c.take(ivLength, "the body's IV")
 	b := c.take(8, "the body's length")
 	if c.bad != "" {
@@ -243,7 +243,7 @@ func (m *Message) openBlock(out []byte, s *scratch, c *cursor, aead cipher.AEAD)
 	if err != nil {
 		return out, 0, opened(at, "the body's tag does not fit")
 	}
-	return out, c.at, nil
+	return out, c.offset, nil
 }
 
 func openInto(out []byte, aead cipher.AEAD, iv, sealed, aad []byte) ([]byte, error) {
@@ -262,13 +262,13 @@ func (m *Message) checkEnd(end int, key *ecdsa.PublicKey) error {
 		}
 		return nil
 	}
-	c := &cursor{b: m.raw, at: end}
+	c := &cursor{b: m.raw, offset: end}
 	signature := c.field("the signature")
 	switch {
 	case c.bad != "":
 		return opened(end, c.bad)
-	case c.at != len(m.raw):
-		return opened(c.at, "bytes follow the end of the message")
+	case c.offset != len(m.raw):
+		return opened(c.offset, "bytes follow the end of the message")
 	case key == nil || !ecdsa.VerifyASN1(key, m.info.digest(m.raw[:end]), signature):
 		return opened(end, "the signature does not fit")
 	}

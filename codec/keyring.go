@@ -41,7 +41,7 @@ type EncryptionMaterials struct {
 	// SigningKey is set for suites that sign.
 	SigningKey *ecdsa.PrivateKey `json:"-"`
 
-	room       [1]WrappedKey // what WrappedKeys lies in, mostly
+	inline     [1]WrappedKey // what WrappedKeys lies in, mostly
 	spare      *secret       // for the data key
 	serialized []byte        // Context, if it is at hand
 }

@@ -26,7 +26,7 @@ func (d defaultMaterials) encryption(ctx context.Context, r EncryptionRequest, s
 		key held
 	})
 	m := &one.m
-	m.Suite, m.Context, m.RequiredKeys, m.WrappedKeys = r.Suite, r.Context, r.RequiredKeys, m.room[:0]
+	m.Suite, m.Context, m.RequiredKeys, m.WrappedKeys = r.Suite, r.Context, r.RequiredKeys, m.inline[:0]
 	m.spare, m.serialized = one.key.hold(), serialized
 	if info := r.Suite.info(); info != nil && info.curve != nil {
 		key, public, err := newSigningKey(info.curve)

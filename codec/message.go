@@ -12,7 +12,7 @@ type Message struct {
 	aad        []byte // the context, serialized, checked
 	sorted     bool   // whether its keys are in order
 	keys       []WrappedKey
-	room       [1]WrappedKey // what keys lies in, mostly
+	inline     [1]WrappedKey // what keys lies in, mostly
 	framed     bool
 	frame      uint32
 	body       int // end of the header body: where its authentication begins
@@ -65,20 +65,20 @@ func (m *Message) HeaderLength() int { return m.content }
 
 // cursor reads big-endian fields and remembers the first failure.
 type cursor struct {
-	b   []byte
-	at  int
-	bad string
+	b      []byte
+	offset int
+	bad    string
 }
 
 func (c *cursor) take(n int, what string) []byte {
-	if c.bad != "" || n < 0 || len(c.b)-c.at < n {
+	if c.bad != "" || n < 0 || len(c.b)-c.offset < n {
 		if c.bad == "" {
 			c.bad = what + " is cut short"
 		}
 		return nil
 	}
-	c.at += n
-	return c.b[c.at-n : c.at : c.at]
+	c.offset += n
+	return c.b[c.offset-n : c.offset : c.offset]
 }
 
 func (c *cursor) u8(what string) byte {
@@ -117,24 +117,24 @@ func Parse(raw []byte) (*Message, error) {
 	if err := startsLikeMessage(raw); err != nil {
 		return nil, err
 	}
-	c := &cursor{b: raw, at: 1}
+	c := &cursor{b: raw, offset: 1}
 	if raw[0] == 1 {
-		c.at = 2 // the type byte
+		c.offset = 2 // the type byte
 	}
 	m := &Message{raw: raw, suite: Suite(c.u16("the algorithm suite"))}
 	m.info = m.suite.info()
 	if c.bad == "" && (m.info == nil || m.info.version != raw[0]) {
-		return nil, unsupported(m.suite, raw[0], c.at-2)
+		return nil, unsupported(m.suite, raw[0], c.offset-2)
 	}
 	if c.bad == "" {
 		m.id = c.take(m.info.idLength(), "the message id")
 	}
 	m.aad = c.field("the encryption context")
-	at := c.at - len(m.aad)
+	at := c.offset - len(m.aad)
 	m.parseKeys(c)
 	m.parseContentType(c)
 	if c.bad != "" {
-		return nil, tampered(c.at, c.bad)
+		return nil, tampered(c.offset, c.bad)
 	}
 	var err error
 	m.sorted, err = checkContext(m.aad, at)
@@ -163,7 +163,7 @@ func foreign(s Suite) string {
 	return ""
 }
 
-// startsLikeMessage tells other data from a message, and mends the common
+// startsLikeMessage tells other data from a message, and names the common
 // mistake of passing base64 text.
 func startsLikeMessage(raw []byte) error {
 	not := func(what string) error {
@@ -185,13 +185,13 @@ func startsLikeMessage(raw []byte) error {
 func (m *Message) parseKeys(c *cursor) {
 	const what = "the wrapped keys"
 	count := c.u16(what)
-	if c.bad == "" && (count == 0 || count > (len(c.b)-c.at)/6) {
+	if c.bad == "" && (count == 0 || count > (len(c.b)-c.offset)/6) {
 		c.bad = "the number of wrapped keys is wrong"
 	}
 	if c.bad != "" {
 		return
 	}
-	m.keys = m.room[:]
+	m.keys = m.inline[:]
 	if count > 1 {
 		m.keys = make([]WrappedKey, count)
 	}
@@ -237,10 +237,10 @@ func (m *Message) parseContentType(c *cursor) {
 	if m.info.version == 2 {
 		m.commitment = c.take(commitmentLength, "the key commitment")
 	}
-	m.body = c.at
+	m.body = c.offset
 	if m.info.version == 1 {
 		m.iv = c.take(ivLength, "the header's IV")
 	}
 	m.tag = c.take(tagLength, "the header's tag")
-	m.content = c.at
+	m.content = c.offset
 }

@@ -36,7 +36,7 @@ func (c answeringConn) QueryContext(context.Context, string, []sqldriver.NamedVa
 // frugalRows lie in one buffer, which the next row overwrites.
 type frugalRows struct {
 	rows [][]any
-	room []byte
+	buf  []byte
 }
 
 func (r *frugalRows) Columns() []string { return []string{"account_number", "ssn"} }
@@ -46,19 +46,19 @@ func (r *frugalRows) Next(dest []sqldriver.Value) error {
 	if len(r.rows) == 0 {
 		return io.EOF
 	}
-	for i := range r.room {
-		r.room[i] = 0xee
+	for i := range r.buf {
+		r.buf[i] = 0xee
 	}
-	room := r.room[:0]
+	buf := r.buf[:0]
 	for i, v := range r.rows[0] {
 		dest[i] = v
 		if b, ok := v.([]byte); ok {
-			at := len(room)
-			room = append(room, b...)
-			dest[i] = room[at:len(room):len(room)]
+			at := len(buf)
+			buf = append(buf, b...)
+			dest[i] = buf[at:len(buf):len(buf)]
 		}
 	}
-	r.room, r.rows = room, r.rows[1:]
+	r.buf, r.rows = buf, r.rows[1:]
 	return nil
 }
 

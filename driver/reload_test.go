@@ -403,7 +403,7 @@ type look struct {
 
 func newWatching(t *testing.T) *watching {
 	w := &watching{tick: make(chan time.Time), looked: make(chan look)}
-	w.reloading = newReloading(t, driver.WithWatch(driver.Watch{Tick: w.tick, Looked: func(reloaded bool, err error) { w.looked <- look{reloaded, err} }}))
+	w.reloading = newReloading(t, driver.WithWatch(driver.Watch{Tick: w.tick, Checked: func(reloaded bool, err error) { w.looked <- look{reloaded, err} }}))
 	return w
 }
 

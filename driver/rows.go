@@ -25,12 +25,12 @@ type rows struct {
 
 	names   []string
 	visible []int // by visible column, the server's column
-	room    rowsRoom
+	storage rowsStorage
 }
 
-// rowsRoom is where a narrow result's columns lie. The caller may go on referring to
-// it: it serves the first set that needs it.
-type rowsRoom struct {
+// rowsStorage holds the columns of a narrow result. The caller may refer to it later, so
+// it serves the first result set only.
+type rowsStorage struct {
 	used    bool
 	names   [exec.Narrow]string
 	visible [exec.Narrow]int
@@ -102,17 +102,17 @@ func (r *rows) set() *sqlplan.ResultSet {
 func (r *rows) enter() {
 	names := r.base.Columns()
 	set := r.set()
-	var room *rowsRoom
-	if set != nil && !r.room.used {
-		room = &r.room
-		room.used = true
+	var storage *rowsStorage
+	if set != nil && !r.storage.used {
+		storage = &r.storage
+		storage.used = true
 	}
 	r.reader.Enter(set, len(names))
 	if r.names, r.visible = names, nil; set == nil {
 		return
 	}
-	if room != nil {
-		r.names, r.visible = room.names[:0], room.visible[:0]
+	if storage != nil {
+		r.names, r.visible = storage.names[:0], storage.visible[:0]
 	} else {
 		r.names, r.visible = make([]string, 0, len(names)), make([]int, 0, len(names))
 	}

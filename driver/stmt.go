@@ -80,7 +80,7 @@ func preparedText(plan *sqlplan.Plan, query string) string {
 // current makes sure that the statement follows the policy in force.
 func (s *stmt) current(ctx context.Context) error {
 	s.conn.session.Note(s.plan)
-	if s.conn.session.Keeps(s.plan, s.engine, s.conn.engine(), s.conn.base) {
+	if s.conn.session.PlanCurrent(s.plan, s.engine, s.conn.engine(), s.conn.base) {
 		return nil
 	}
 	e, plan, err := s.conn.plan(ctx, s.text)

@@ -12,29 +12,29 @@ import (
 )
 
 // Watch says how a connector notices that its policy's file has changed, see
-// [WithWatch]. The zero value looks every 15 seconds.
+// [WithWatch]. The zero value checks the file every 15 seconds.
 type Watch struct {
-	// Every is the time between two looks at the file: 15 seconds if it is 0,
+	// Every is the time between two checks of the file: 15 seconds if it is 0,
 	// and never less than a tenth of a second.
 	Every time.Duration
-	// Tick takes the clock's place if it is not nil: the file is looked at
+	// Tick takes the clock's place if it is not nil: the file is checked
 	// whenever it delivers. It is for tests.
 	Tick <-chan time.Time
-	// Looked is called after each look, from the watching goroutine, if it is
+	// Checked is called after each check, from the watching goroutine, if it is
 	// not nil: reloaded is true if a new policy is in force, and err says why a
 	// changed file was not taken. It must not close the sql.DB.
-	Looked func(reloaded bool, err error)
+	Checked func(reloaded bool, err error)
 }
 
 // WithWatch reloads the policy when its file changes, as [Connector.Reload]
 // does. The file is found by its path each time, so a rename over it and the
 // switch of a symbolic link (a Kubernetes ConfigMap) are seen; its content is
-// compared, whatever its times say. A change is taken up when two looks in a row see
+// compared, whatever its times say. A change is taken up when two checks in a row see
 // the same content, so that a file in the midst of being written is not taken
 // for a policy that protects less.
 //
 // A file that cannot be used raises one [alert.PolicyRejected] for each content.
-// One that failed because the database did not answer is tried again at each look.
+// One that failed because the database did not answer is tried again at each check.
 // Closing the connector ends the watch. The policy must come from a file.
 func WithWatch(w Watch) Option { return func(s *settings) { s.watch = &w } }
 
@@ -44,11 +44,11 @@ const (
 )
 
 // WatchEnv is the environment variable that has the policy's file watched, as
-// [WithWatch] does: it holds the time between two looks, such as 15s. The DSN's
+// [WithWatch] does: it holds the time between two checks, such as 15s. The DSN's
 // sealsql_policy_watch goes before it.
 const WatchEnv = "SEALSQL_POLICY_WATCH"
 
-// watchInterval reads the time between two looks.
+// watchInterval reads the time between two checks.
 func watchInterval(s string) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
 	if err != nil || d < watchLeast {
@@ -66,7 +66,7 @@ type watcher struct {
 
 	// States of the file, as readState gives them.
 	inForce string // what the connector has
-	seen    string // by the last look
+	seen    string // by the last check
 	alerted string // the last that an event was raised for
 }
 
@@ -125,8 +125,8 @@ func (w *watcher) run(ctx context.Context) {
 			}
 		}
 		reloaded, err := w.check(ctx)
-		if ctx.Err() == nil && w.Looked != nil {
-			w.Looked(reloaded, err)
+		if ctx.Err() == nil && w.Checked != nil {
+			w.Checked(reloaded, err)
 		}
 	}
 }

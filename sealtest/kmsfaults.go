@@ -114,7 +114,7 @@ type verdict struct {
 func (f *faults) judge(ctx context.Context, closing <-chan struct{}, region string) verdict {
 	waited := false
 	for {
-		v, hang, latency, changed := f.look(region)
+		v, hang, latency, changed := f.next(region)
 		if latency > 0 && !waited {
 			waited = true
 			timer := time.NewTimer(latency)
@@ -141,7 +141,7 @@ func (f *faults) judge(ctx context.Context, closing <-chan struct{}, region stri
 	}
 }
 
-func (f *faults) look(region string) (v verdict, hang bool, latency time.Duration, changed <-chan struct{}) {
+func (f *faults) next(region string) (v verdict, hang bool, latency time.Duration, changed <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r := f.of(region)

@@ -33,7 +33,7 @@ func (c *tableCheck) live(ctx context.Context, db *sql.DB, pc policy.Column) err
 		case d.Kind == server.Check:
 			c.add(lintError, pc.Line, "check-constraint", object, "the constraint "+d.Name+" looks into the column, and would see the ciphertext", "drop it; check in the application")
 		case d.Kind == server.Index:
-			c.add(lintWarning, pc.Line, "index-useless", object, "the index "+d.Name+" holds the column: ciphertexts have no order, and no two are equal", "drop it, or index another column")
+			c.add(lintWarning, pc.Line, "index-on-ciphertext", object, "the index "+d.Name+" holds the column: ciphertexts have no order, and no two are equal", "drop it, or index another column")
 		}
 	}
 	return nil

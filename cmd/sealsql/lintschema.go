@@ -142,7 +142,7 @@ func (c *tableCheck) columns(ctx context.Context, db *sql.DB) error {
 		}
 		for _, k := range c.rel.UniqueKeys {
 			if slices.Contains(k.Columns, pc.Name) {
-				c.add(lintWarning, pc.Line, "index-useless", object, "the unique key "+k.Name+" holds the column: no two ciphertexts are equal, so it keeps nothing apart", "drop it; uniqueness of plaintexts cannot be enforced by the server")
+				c.add(lintWarning, pc.Line, "index-on-ciphertext", object, "the unique key "+k.Name+" holds the column: no two ciphertexts are equal, so it keeps nothing apart", "drop it; uniqueness of plaintexts cannot be enforced by the server")
 			}
 		}
 		if err := c.live(ctx, db, pc); err != nil {

@@ -74,8 +74,8 @@ func (w *Wrapper) Rank(key string) (int, bool) {
 	return 0, false
 }
 
-// own returns the wrapper's key for one that is named in an item.
-func (w *Wrapper) own(key string) (ARN, error) {
+// resolve returns the wrapper's key for one that is named in an item.
+func (w *Wrapper) resolve(key string) (ARN, error) {
 	i, ok := w.Rank(key)
 	if !ok {
 		return ARN{}, &codec.Error{Kind: codec.ErrUnknownKey, What: "the branch key is wrapped under another key", KeyARN: key}
@@ -85,7 +85,7 @@ func (w *Wrapper) own(key string) (ARN, error) {
 
 // Generate makes a key of n bytes and returns it wrapped; it is not seen here.
 func (w *Wrapper) Generate(ctx context.Context, key string, n int, ec codec.Context) ([]byte, error) {
-	arn, err := w.own(key)
+	arn, err := w.resolve(key)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (w *Wrapper) Generate(ctx context.Context, key string, n int, ec codec.Cont
 
 // ReEncrypt binds a wrapped key to another context, under the same key.
 func (w *Wrapper) ReEncrypt(ctx context.Context, key string, wrapped []byte, from, to codec.Context) ([]byte, error) {
-	arn, err := w.own(key)
+	arn, err := w.resolve(key)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func answerOf(key ARN, operation string, id *string, blob []byte) ([]byte, error
 
 // Wrap wraps a key under one of the wrapper's.
 func (w *Wrapper) Wrap(ctx context.Context, key string, plain codec.DataKey, ec codec.Context) ([]byte, error) {
-	arn, err := w.own(key)
+	arn, err := w.resolve(key)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func (w *Wrapper) Wrap(ctx context.Context, key string, plain codec.DataKey, ec 
 // Unwrap unwraps a key. Of a multi-Region key the wrapper's own replica is
 // asked, and if that cannot be reached the one that wrapped.
 func (w *Wrapper) Unwrap(ctx context.Context, key string, wrapped []byte, ec codec.Context) (codec.DataKey, error) {
-	arn, err := w.own(key)
+	arn, err := w.resolve(key)
 	if err != nil {
 		return codec.DataKey{}, err
 	}

@@ -97,8 +97,8 @@ type secret struct {
 // subkey is the key of a column's compact values. A list of a few is searched faster
 // than a map.
 type subkey struct {
-	at  compact.Location
-	key *compact.Key
+	location compact.Location
+	key      *compact.Key
 }
 
 func (s *secret) hold() *secret {
@@ -143,7 +143,7 @@ func NewCache(c CacheConfig) (*Cache, error) {
 	}
 	cache := &Cache{config: c, start: start, age: age, slots: map[slotKey]*slot{}, negative: map[slotKey]time.Time{}, versions: map[string]*versions{}}
 	if c.ContentKeys > 0 {
-		cache.content = &contentKeys{limit: c.ContentKeys, kept: map[messageID]kept{}}
+		cache.content = &contentKeys{limit: c.ContentKeys, byMessage: map[messageID]cachedKey{}}
 	}
 	cache.flights = keyservice.NewFlights(&cache.mu, keyservice.Hooks[slotKey, lookup, *secret]{
 		Land:   cache.land,
@@ -186,7 +186,7 @@ func (c *Cache) ContentKeys() int {
 	if c.content == nil {
 		return 0
 	}
-	return len(c.content.kept)
+	return len(c.content.byMessage)
 }
 
 // get returns the key with a reference that the caller releases.

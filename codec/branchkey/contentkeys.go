@@ -11,8 +11,8 @@ import (
 // under branch keys that the cache holds. What is opened once, as in a scan, leaves
 // nothing but a mark. The cache's mutex guards it.
 type contentKeys struct {
-	limit int
-	kept  map[messageID]kept
+	limit     int
+	byMessage map[messageID]cachedKey
 	// marks say which messages were opened lately, by a part of their ids.
 	marks [1 << 13]uint32
 }
@@ -25,8 +25,8 @@ func messageIDOf(id []byte) (m messageID) {
 	return m
 }
 
-// kept is a content key and the branch key that its data key was unwrapped with.
-type kept struct {
+// cachedKey is a content key and the branch key that its data key was unwrapped with.
+type cachedKey struct {
 	secret *secret
 	key    *codec.ContentKey
 }
@@ -39,30 +39,30 @@ func (k *contentKeys) again(id messageID) bool {
 	return before == *mark
 }
 
-// keep keeps a content key, in place of any other one if there are too many.
-func (k *contentKeys) keep(id messageID, c kept) {
-	for other := range k.kept {
-		if len(k.kept) < k.limit {
+// add caches a content key. If there are too many, it replaces any other.
+func (k *contentKeys) add(id messageID, c cachedKey) {
+	for other := range k.byMessage {
+		if len(k.byMessage) < k.limit {
 			break
 		}
-		delete(k.kept, other)
+		delete(k.byMessage, other)
 	}
-	k.kept[id] = c
+	k.byMessage[id] = c
 }
 
 // forget drops the content keys under a branch key.
 func (k *contentKeys) forget(s *secret) {
-	for id, c := range k.kept {
+	for id, c := range k.byMessage {
 		if c.secret == s {
-			delete(k.kept, id)
+			delete(k.byMessage, id)
 		}
 	}
 }
 
-var _ codec.ContentKeeper = (*Keyring)(nil)
+var _ codec.ContentKeyCache = (*Keyring)(nil)
 
-// Kept implements [codec.ContentKeeper].
-func (k *Keyring) Kept(ctx context.Context, ec codec.Context, id []byte, keys []codec.WrappedKey) (*codec.ContentKey, bool) {
+// CachedContentKey implements [codec.ContentKeyCache].
+func (k *Keyring) CachedContentKey(ctx context.Context, ec codec.Context, id []byte, keys []codec.WrappedKey) (*codec.ContentKey, bool) {
 	c := k.cache
 	slot, ok := k.wrappedUnder(ec, keys)
 	if !ok || ctx.Err() != nil {
@@ -75,15 +75,15 @@ func (k *Keyring) Kept(ctx context.Context, ec codec.Context, id []byte, keys []
 		return nil, false
 	}
 	at := messageIDOf(id)
-	if found := c.content.kept[at]; found.secret == s.secret {
+	if found := c.content.byMessage[at]; found.secret == s.secret {
 		c.told(true)
 		return found.key, false
 	}
 	return nil, c.content.again(at)
 }
 
-// Keep implements [codec.ContentKeeper].
-func (k *Keyring) Keep(ctx context.Context, ec codec.Context, id []byte, keys []codec.WrappedKey, key *codec.ContentKey) {
+// CacheContentKey implements [codec.ContentKeyCache].
+func (k *Keyring) CacheContentKey(ctx context.Context, ec codec.Context, id []byte, keys []codec.WrappedKey, key *codec.ContentKey) {
 	c := k.cache
 	slot, ok := k.wrappedUnder(ec, keys)
 	if !ok {
@@ -92,7 +92,7 @@ func (k *Keyring) Keep(ctx context.Context, ec codec.Context, id []byte, keys []
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s := c.inForce(ctx, slot); s != nil {
-		c.content.keep(messageIDOf(id), kept{s.secret, key})
+		c.content.add(messageIDOf(id), cachedKey{s.secret, key})
 	}
 }
 

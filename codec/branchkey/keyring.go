@@ -24,9 +24,9 @@ const (
 	// wrapped key.
 	prefixLength = saltLength + ivLength + len(version{})
 
-	// contextRoom holds most contexts, serialized, behind the branch key id and the
-	// version.
-	contextRoom = 256
+	// contextSize is the size of a buffer that most serialized contexts fit in, with
+	// the branch key id and the version before them.
+	contextSize = 256
 )
 
 // Supplier says which branch key a value is sealed under, from its whole
@@ -96,9 +96,9 @@ func (k *Keyring) OnEncrypt(ctx context.Context, m *codec.EncryptionMaterials) e
 		return k.named(err)
 	}
 	defer s.release()
-	room := rooms.Get().(*[contextRoom]byte)
-	defer rooms.Put(room)
-	aad, err := m.AppendContext(appendBinding(room[:0], id, s.version))
+	scratch := buffers.Get().(*[contextSize]byte)
+	defer buffers.Put(scratch)
+	aad, err := m.AppendContext(appendBinding(scratch[:0], id, s.version))
 	if err != nil {
 		return err
 	}
@@ -167,9 +167,9 @@ func (k *Keyring) open(ctx context.Context, m *codec.DecryptionMaterials, id str
 		return k.named(err)
 	}
 	defer s.release()
-	room := rooms.Get().(*[contextRoom]byte)
-	defer rooms.Put(room)
-	aad, err := m.AppendContext(appendBinding(room[:0], id, v))
+	scratch := buffers.Get().(*[contextSize]byte)
+	defer buffers.Put(scratch)
+	aad, err := m.AppendContext(appendBinding(scratch[:0], id, v))
 	if err != nil {
 		return err
 	}
@@ -205,8 +205,8 @@ func VersionOf(k codec.WrappedKey) (version string, ok bool) {
 	return v.String(), true
 }
 
-// rooms are for the additional data of wrapped keys, which is not secret.
-var rooms = sync.Pool{New: func() any { return new([contextRoom]byte) }}
+// buffers are for the additional data of wrapped keys, which is not secret.
+var buffers = sync.Pool{New: func() any { return new([contextSize]byte) }}
 
 // appendBinding appends the branch key id and version, which a wrapped data key is
 // bound to beside the context.

@@ -23,38 +23,38 @@ type versions struct {
 }
 
 // named returns the versions whose subkey for a column has the given id.
-func (v *versions) named(branch string, at compact.Location, id compact.ID) []version {
-	ids := v.byID[at]
+func (v *versions) named(branch string, loc compact.Location, id compact.ID) []version {
+	ids := v.byID[loc]
 	if ids == nil {
 		ids = map[compact.ID][]version{}
 		for _, version := range v.list {
-			of := compact.IDOf(branch, version, at)
+			of := compact.IDOf(branch, version, loc)
 			ids[of] = append(ids[of], version)
 		}
-		v.byID[at] = ids
+		v.byID[loc] = ids
 	}
 	return ids[id]
 }
 
 // Current implements [compact.Keys].
-func (k *Keyring) Current(ctx context.Context, ec codec.Context, at compact.Location) (*compact.Key, error) {
+func (k *Keyring) Current(ctx context.Context, ec codec.Context, loc compact.Location) (*compact.Key, error) {
 	id, err := k.branch(ec)
 	if err != nil {
 		return nil, &codec.Error{Kind: codec.ErrInvalidContext, Op: "encrypt", What: "the context names no branch key", Cause: err}
 	}
-	sub, _, err := k.cache.subkey(ctx, slotKey{id: id, active: true}, at)
+	sub, _, err := k.cache.subkey(ctx, slotKey{id: id, active: true}, loc)
 	return sub, k.named(err)
 }
 
 // Find implements [compact.Keys]. The version in force needs no list of versions;
 // the list is asked for when another version is meant, or when the value does not
 // authenticate.
-func (k *Keyring) Find(ctx context.Context, ec codec.Context, at compact.Location, id compact.ID, n int) (*compact.Key, error) {
+func (k *Keyring) Find(ctx context.Context, ec codec.Context, loc compact.Location, id compact.ID, n int) (*compact.Key, error) {
 	branch, err := k.branch(ec)
 	if err != nil {
 		return nil, &codec.Error{Kind: codec.ErrUnknownKey, Op: "decrypt", What: "the context names no branch key", Cause: err}
 	}
-	sub, active, err := k.cache.subkey(ctx, slotKey{id: branch, active: true}, at)
+	sub, active, err := k.cache.subkey(ctx, slotKey{id: branch, active: true}, loc)
 	if errors.Is(err, codec.ErrNoBranchKey) { // for a reader: it was deleted
 		return nil, k.named(&codec.Error{Kind: codec.ErrKeyDeleted, Op: "decrypt", What: deletedKey})
 	}
@@ -63,7 +63,7 @@ func (k *Keyring) Find(ctx context.Context, ec codec.Context, at compact.Locatio
 	if matches && n == 0 {
 		return sub, nil
 	}
-	found, err := k.cache.versionsOf(ctx, branch, at, id)
+	found, err := k.cache.versionsOf(ctx, branch, loc, id)
 	if err != nil {
 		return nil, k.named(err)
 	}
@@ -74,7 +74,7 @@ func (k *Keyring) Find(ctx context.Context, ec codec.Context, at compact.Locatio
 		switch {
 		case matches && v == active:
 		case n == 0:
-			sub, _, err := k.cache.subkey(ctx, slotKey{id: branch, version: v}, at)
+			sub, _, err := k.cache.subkey(ctx, slotKey{id: branch, version: v}, loc)
 			return sub, k.named(err)
 		default:
 			n--
@@ -85,26 +85,26 @@ func (k *Keyring) Find(ctx context.Context, ec codec.Context, at compact.Locatio
 
 // subkey returns the key of a column under a version of a branch key. It is derived
 // once and lies beside the branch key, and goes with it.
-func (c *Cache) subkey(ctx context.Context, key slotKey, at compact.Location) (*compact.Key, version, error) {
+func (c *Cache) subkey(ctx context.Context, key slotKey, loc compact.Location) (*compact.Key, version, error) {
 	s, err := c.get(ctx, key)
 	if err != nil {
 		return nil, version{}, err
 	}
 	defer s.release()
-	k, err := s.subkey(key.id, at)
+	k, err := s.subkey(key.id, loc)
 	return k, s.version, err
 }
 
-func (s *secret) subkey(branch string, at compact.Location) (*compact.Key, error) {
-	if k := s.derived(at); k != nil {
+func (s *secret) subkey(branch string, loc compact.Location) (*compact.Key, error) {
+	if k := s.derived(loc); k != nil {
 		return k, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if k := s.derived(at); k != nil {
+	if k := s.derived(loc); k != nil {
 		return k, nil
 	}
-	k, err := compact.Derive(s.key.Bytes(), branch, s.version, at)
+	k, err := compact.Derive(s.key.Bytes(), branch, s.version, loc)
 	if err != nil {
 		return nil, err
 	}
@@ -112,19 +112,19 @@ func (s *secret) subkey(branch string, at compact.Location) (*compact.Key, error
 	if list := s.subkeys.Load(); list != nil {
 		all = slices.Clone(*list)
 	}
-	all = append(all, subkey{at, k})
+	all = append(all, subkey{loc, k})
 	s.subkeys.Store(&all)
 	return k, nil
 }
 
 // derived returns the subkey of a column, or nil if it was not derived yet.
-func (s *secret) derived(at compact.Location) *compact.Key {
+func (s *secret) derived(loc compact.Location) *compact.Key {
 	list := s.subkeys.Load()
 	if list == nil {
 		return nil
 	}
 	for i := range *list {
-		if l := &(*list)[i]; l.at == at {
+		if l := &(*list)[i]; l.location == loc {
 			return l.key
 		}
 	}
@@ -134,7 +134,7 @@ func (s *secret) derived(at compact.Location) *compact.Key {
 // versionsOf returns the versions of a branch key whose subkey for a column has the
 // given id. A list that lacks the id is asked for again, but not more often than once
 // in negativeTTL: another process may have rotated the branch key since.
-func (c *Cache) versionsOf(ctx context.Context, branch string, at compact.Location, id compact.ID) ([]version, error) {
+func (c *Cache) versionsOf(ctx context.Context, branch string, loc compact.Location, id compact.ID) ([]version, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, gaveUp(err)
 	}
@@ -144,7 +144,7 @@ func (c *Cache) versionsOf(ctx context.Context, branch string, at compact.Locati
 		return nil, errClosed()
 	}
 	if v, now := c.versions[branch], c.config.Now(); v != nil && now.Before(v.expires) {
-		if found := v.named(branch, at, id); len(found) > 0 || now.Sub(v.listed) < negativeTTL {
+		if found := v.named(branch, loc, id); len(found) > 0 || now.Sub(v.listed) < negativeTTL {
 			c.mu.Unlock()
 			return found, nil
 		}
@@ -160,7 +160,7 @@ func (c *Cache) versionsOf(ctx context.Context, branch string, at compact.Locati
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return v.named(branch, at, id), nil
+	return v.named(branch, loc, id), nil
 }
 
 // list returns the look-up of a branch key's versions.

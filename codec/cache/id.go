@@ -12,15 +12,15 @@ import (
 // id identifies an entry.
 type id [sha512.Size384]byte
 
-// idRoom is what the text of most ids fits in, in bytes.
-const idRoom = 1024
+// inlineID is the size of most ids in bytes; a longer id is allocated.
+const inlineID = 1024
 
 // encryptionID is the caching CMM's cache entry identifier of a request for
 // encryption with a suite: SHA-384 over the resource, the scope, the partition and
 // the request, joined by zero bytes.
 func (c *Materials) encryptionID(s codec.Suite, ec codec.Context) (id, error) {
-	var room [idRoom]byte
-	b := append(append(room[:0], 1, 0, 1, 0), c.partition[:]...)
+	var inline [inlineID]byte
+	b := append(append(inline[:0], 1, 0, 1, 0), c.partition[:]...)
 	b = append(b, 0, 1, 0)
 	b = append(binary.BigEndian.AppendUint16(b, uint16(s)), 0)
 	b, err := codec.AppendContext(b, ec)
@@ -30,8 +30,8 @@ func (c *Materials) encryptionID(s codec.Suite, ec codec.Context) (id, error) {
 // decryptionID is that of a request for decryption. Wrapped keys count
 // whatever order they come in.
 func (c *Materials) decryptionID(s codec.Suite, ec codec.Context, keys []codec.WrappedKey) (id, error) {
-	var room [idRoom]byte
-	b := append(append(room[:0], 1, 0, 2, 0), c.partition[:]...)
+	var inline [inlineID]byte
+	b := append(append(inline[:0], 1, 0, 2, 0), c.partition[:]...)
 	b = append(binary.BigEndian.AppendUint16(append(b, 0), uint16(s)), 0)
 	if len(keys) == 1 {
 		b = appendWrapped(b, keys[0])

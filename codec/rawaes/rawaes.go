@@ -25,8 +25,8 @@ const (
 	tagLength = 16
 	ivLength  = 12
 
-	// contextRoom is what most contexts fit in, serialized.
-	contextRoom = 160
+	// contextSize is the size of a buffer that most serialized contexts fit in.
+	contextSize = 160
 )
 
 // Keyring wraps data keys with AES-GCM under one key. It is immutable and safe
@@ -75,9 +75,9 @@ func (k *Keyring) OnEncrypt(ctx context.Context, m *codec.EncryptionMaterials) e
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	room := rooms.Get().(*[contextRoom]byte)
-	defer rooms.Put(room)
-	aad, err := m.AppendContext(room[:0])
+	scratch := buffers.Get().(*[contextSize]byte)
+	defer buffers.Put(scratch)
+	aad, err := m.AppendContext(scratch[:0])
 	if err != nil {
 		return err
 	}
@@ -103,9 +103,9 @@ func (k *Keyring) OnDecrypt(ctx context.Context, m *codec.DecryptionMaterials, k
 	if m.DataKey.Len() != 0 {
 		return errors.New("rawaes: the materials hold a data key already")
 	}
-	room := rooms.Get().(*[contextRoom]byte)
-	defer rooms.Put(room)
-	aad, err := m.AppendContext(room[:0])
+	scratch := buffers.Get().(*[contextSize]byte)
+	defer buffers.Put(scratch)
+	aad, err := m.AppendContext(scratch[:0])
 	if err != nil {
 		return err
 	}
@@ -130,5 +130,5 @@ func (k *Keyring) OnDecrypt(ctx context.Context, m *codec.DecryptionMaterials, k
 	return e
 }
 
-// rooms are for serialized contexts, which are not secret.
-var rooms = sync.Pool{New: func() any { return new([contextRoom]byte) }}
+// buffers are for serialized contexts, which are not secret.
+var buffers = sync.Pool{New: func() any { return new([contextSize]byte) }}

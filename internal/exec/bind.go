@@ -208,7 +208,7 @@ func (b *binding) row(ctx context.Context, s *sqlplan.Seal, stored []any) (seal.
 	row := seal.Row{Sources: make([]string, len(s.Table.Sources))}
 	return row, b.bindRow(ctx, s, row, false, func(i int) (seal.Source, error) {
 		o := s.Sources[i]
-		src := seal.Source{From: seal.Shown, Kept: o.Kept, NotZero: o.NotZero}
+		src := seal.Source{From: seal.Shown, Written: o.Written, NotZero: o.NotZero}
 		var err error
 		switch o.Kind {
 		case sqlplan.OperandStored:

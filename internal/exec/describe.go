@@ -14,7 +14,7 @@ import (
 // driver knows without a further exchange. It does not rely on the planner, and refuses
 // where the two differ.
 func (r Run) Describe(ctx context.Context, text string) error {
-	from := server.Kept
+	from := server.Cached
 	if r.Args.Prepared {
 		from = server.Prepared
 	}

@@ -115,7 +115,7 @@ func TestDescribingPreparesNothingMore(t *testing.T) {
 	db := s.Open(t, s.NewDatabase(t))
 	const text = "SELECT $1::int"
 	err := onConn(t, db, func(base sqldriver.Conn) error {
-		if _, known, err := (postgres.Server{}).Describe(t.Context(), base, text, server.Kept); err != nil || !known {
+		if _, known, err := (postgres.Server{}).Describe(t.Context(), base, text, server.Cached); err != nil || !known {
 			t.Fatalf("known: %t, %v", known, err)
 		}
 		for range 2 {

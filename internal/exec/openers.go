@@ -101,8 +101,8 @@ func (p *openers) stop() {
 }
 
 func (p *openers) run() {
-	var room [openBatch]*opening
-	for batch := p.take(room[:]); len(batch) > 0; batch = p.take(room[:]) {
+	var buf [openBatch]*opening
+	for batch := p.take(buf[:]); len(batch) > 0; batch = p.take(buf[:]) {
 		for i, o := range batch {
 			if !o.claim() {
 				continue // the reader was faster
@@ -117,8 +117,8 @@ func (p *openers) run() {
 	}
 }
 
-// take waits for work and moves it to room; none is the end.
-func (p *openers) take(room []*opening) []*opening {
+// take waits for work and moves it to batch; an empty result is the end.
+func (p *openers) take(batch []*opening) []*opening {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for !p.stopped && p.next == len(p.work) {
@@ -131,10 +131,10 @@ func (p *openers) take(room []*opening) []*opening {
 		return nil
 	}
 	if !p.fast {
-		room = room[:1]
+		batch = batch[:1]
 	}
-	n := copy(room, p.work[p.next:])
+	n := copy(batch, p.work[p.next:])
 	clear(p.work[p.next : p.next+n])
 	p.next += n
-	return room[:n]
+	return batch[:n]
 }

@@ -26,7 +26,7 @@ type opening struct {
 	users  int
 	shared bool // other rows show it too
 
-	room sourceRoom
+	storage sourceStorage
 }
 
 // The states of an opening. What waits is opened by whoever claims it first: a
@@ -43,7 +43,7 @@ func (o *opening) claim() bool { return o.state.CompareAndSwap(waiting, claimed)
 // open opens what was claimed. Nothing touches o afterwards but the reader.
 func (o *opening) open(ctx context.Context, e *Engine, text string) {
 	if o.err = ctx.Err(); o.err == nil {
-		o.value, o.err = e.openShown(ctx, o.from, o.row, &o.room, text, o.by == 0)
+		o.value, o.err = e.openShown(ctx, o.from, o.row, &o.storage, text, o.by == 0)
 	}
 	if o.state.Swap(opened) == awaited {
 		close(o.done)
@@ -72,30 +72,30 @@ func (o *opening) wait(ctx context.Context) error {
 // maxSources is how many context sources most tables have at most.
 const maxSources = 4
 
-// sourceRoom is where the sources of one value lie, mostly.
-type sourceRoom struct {
+// sourceStorage holds the sources of one value, unless the table has more.
+type sourceStorage struct {
 	sources [maxSources]string
 	known   [maxSources]bool
 }
 
-// take returns the room as a row of n sources, none of them known.
-func (r *sourceRoom) take(n int) seal.Row {
+// take returns a row of n sources, none of them known.
+func (r *sourceStorage) take(n int) seal.Row {
 	if n > maxSources {
 		return seal.MakeRow(n)
 	}
-	*r = sourceRoom{}
+	*r = sourceStorage{}
 	return seal.Row{Sources: r.sources[:n], Known: r.known[:n]}
 }
 
 // openShown opens the value that a row shows in a protected column. first says
 // that it is the result's first row, which for many statements is the only one: its
 // content key may be kept.
-func (e *Engine) openShown(ctx context.Context, s *shown, row []sqldriver.Value, room *sourceRoom, text string, first bool) (any, error) {
+func (e *Engine) openShown(ctx context.Context, s *shown, row []sqldriver.Value, storage *sourceStorage, text string, first bool) (any, error) {
 	shape, err := e.shape(ctx, s.col.Table, s.from.Schema)
 	if err != nil {
 		return nil, err
 	}
-	request := seal.Request{Column: s.col, Stored: row[s.index], Row: room.take(len(s.from.Sources)), Statement: text, First: first, Rules: e.values}
+	request := seal.Request{Column: s.col, Stored: row[s.index], Row: storage.take(len(s.from.Sources)), Statement: text, First: first, Rules: e.values}
 	err = s.col.Bind(request.Row, shape, e.values, true, func(i int) (seal.Source, error) {
 		at := s.from.Sources[i]
 		if at < 0 {

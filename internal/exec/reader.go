@@ -47,10 +47,10 @@ type Reader struct {
 	base   sqldriver.Rows
 	next   func([]sqldriver.Value) error // in place of base.Next, if set
 
-	width int
-	shown []shown
-	index []int // by server column, the index into shown, or -1
-	room  readerRoom
+	width   int
+	shown   []shown
+	index   []int // by server column, the index into shown, or -1
+	storage readerStorage
 
 	queue  rowQueue
 	handed int   // rows handed out
@@ -79,9 +79,9 @@ type shown struct {
 	reuses bool
 }
 
-// readerRoom is where a narrow result's columns lie. What is opened in the
-// background may go on referring to it: it serves the first set that needs it.
-type readerRoom struct {
+// readerStorage holds the columns of a narrow result. Values that are opened in the
+// background may refer to it later, so it serves the first result set only.
+type readerStorage struct {
 	used  bool
 	shown [1]shown
 	index [Narrow]int
@@ -129,12 +129,12 @@ func (r *Reader) Enter(set *sqlplan.ResultSet, width int) {
 	if set == nil {
 		return
 	}
-	if !r.room.used && width <= Narrow {
-		r.shown, r.index = r.room.shown[:0], r.room.index[:width]
+	if !r.storage.used && width <= Narrow {
+		r.shown, r.index = r.storage.shown[:0], r.storage.index[:width]
 	} else {
 		r.index = make([]int, width)
 	}
-	r.room.used = true
+	r.storage.used = true
 	for i := range r.index {
 		r.index[i] = -1
 	}
@@ -195,17 +195,17 @@ func (r *Reader) read() bool {
 	if r.end = r.Fetch(s.cells); r.end != nil {
 		return false
 	}
-	r.own(s)
+	r.copyBuffers(s)
 	s.number = r.handed + r.queue.len()
 	r.queue.push(s)
 	return true
 }
 
-// own copies what the base driver may use its buffers again for. A ciphertext
-// goes where the slot's last one was if the column's keyring keeps nothing: nobody is
-// handed it. The first row is handed out before the base driver is asked for
-// another: it stays where it is.
-func (r *Reader) own(s *slot) {
+// copyBuffers copies the row's bytes out of buffers that the base driver uses again. If
+// the column's keyring keeps nothing, a ciphertext overwrites the slot's previous
+// ciphertext, since no caller holds it. The first row stays in the base driver's buffers:
+// the caller gets it before the next row is read.
+func (r *Reader) copyBuffers(s *slot) {
 	first := r.handed == 0
 	for i, v := range s.cells {
 		switch v := v.(type) {
@@ -297,7 +297,7 @@ func (r *Reader) finish(s *slot) (lent bool, err error) {
 		if o.err != nil && o.by != s.number {
 			// What is wrong is wrong with this row too: it gets its own event.
 			again := &opening{by: s.number}
-			again.value, again.err = r.engine.openShown(r.ctx, &r.shown[i], s.cells, &again.room, r.text, false)
+			again.value, again.err = r.engine.openShown(r.ctx, &r.shown[i], s.cells, &again.storage, r.text, false)
 			s.openings[i] = again
 		}
 	}

@@ -19,14 +19,14 @@ type slot struct {
 	size     int
 	started  bool
 	openings []*opening // by shown column; nil for NULL
-	own      []opening  // what openings points to, but for values that rows before show too
+	inline   []opening  // what openings points to, but for values that rows before show too
 	buffers  [][]byte   // by shown column; what the ciphertexts lie in
 }
 
 // newSlot returns a slot; a narrow one takes one allocation.
 func newSlot(width, shown int) *slot {
 	if width > Narrow || shown > 1 {
-		return &slot{cells: make([]sqldriver.Value, width), openings: make([]*opening, shown), own: make([]opening, shown), buffers: make([][]byte, shown)}
+		return &slot{cells: make([]sqldriver.Value, width), openings: make([]*opening, shown), inline: make([]opening, shown), buffers: make([][]byte, shown)}
 	}
 	one := new(struct {
 		slot
@@ -35,7 +35,7 @@ func newSlot(width, shown int) *slot {
 		own      [1]opening
 		buffers  [1][]byte
 	})
-	one.slot.cells, one.slot.openings, one.slot.own, one.slot.buffers = one.cells[:width], one.openings[:shown], one.own[:shown], one.buffers[:shown]
+	one.slot.cells, one.slot.openings, one.slot.inline, one.slot.buffers = one.cells[:width], one.openings[:shown], one.own[:shown], one.buffers[:shown]
 	return &one.slot
 }
 
@@ -47,7 +47,7 @@ func (s *slot) keep(column int, v []byte) []byte {
 
 // opening returns the slot's own opening of a column.
 func (s *slot) opening(column int, c *shown) *opening {
-	o := &s.own[column]
+	o := &s.inline[column]
 	o.by, o.from, o.row, o.value, o.err = s.number, c, s.cells, nil, nil
 	o.users, o.shared = 0, false
 	return o

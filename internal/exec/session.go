@@ -105,9 +105,9 @@ func (s *Session) Certain(e *Engine, base sqldriver.Conn) bool {
 	return e.config.Catalog.db == nil || s.fresh && e.config.Server.Reported(base, s.known)
 }
 
-// Keeps reports whether made, which planned a statement for the session when e was in
-// force, would plan it again.
-func (s *Session) Keeps(plan *sqlplan.Plan, made, e *Engine, base sqldriver.Conn) bool {
+// PlanCurrent reports whether the engine that made a prepared statement's plan would
+// still plan the text for this session. made is that engine, e is the engine in force.
+func (s *Session) PlanCurrent(plan *sqlplan.Plan, made, e *Engine, base sqldriver.Conn) bool {
 	switch {
 	case !plan.Named || e.config.Catalog.db == nil:
 		return made == e

@@ -120,9 +120,9 @@ func (e *Engine) Relation(ctx context.Context, table string) (*sqlplan.Relation,
 }
 
 // Row binds a column to a row whose values are given by column name. It fails if the
-// row lacks a source that messages need. kept says that the row is about to be
+// row lacks a source that messages need. written says that the row is about to be
 // written: a value that the server would store as another is an error.
-func (e *Engine) Row(ctx context.Context, c *seal.Column, values map[string]any, kept bool) (seal.Row, error) {
+func (e *Engine) Row(ctx context.Context, c *seal.Column, values map[string]any, written bool) (seal.Row, error) {
 	shape, err := e.shape(ctx, c.Table, "")
 	if err != nil {
 		return seal.Row{}, err
@@ -133,7 +133,7 @@ func (e *Engine) Row(ctx context.Context, c *seal.Column, values map[string]any,
 		if !ok {
 			return seal.Source{}, errors.New("the row given lacks it")
 		}
-		return seal.Source{Value: v, From: seal.Given, Kept: kept}, nil
+		return seal.Source{Value: v, From: seal.Given, Written: written}, nil
 	})
 }
 

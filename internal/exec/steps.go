@@ -68,7 +68,7 @@ func (s *steps) query(ctx context.Context) (Answer, error) {
 	}
 	var answer Answer
 	err := s.carryOut(ctx, func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) (int64, error) {
-		err := s.run.describe(ctx, text, server.Kept)
+		err := s.run.describe(ctx, text, server.Cached)
 		if err != nil {
 			s.engine.noteStale(err)
 			return 0, err

@@ -18,7 +18,7 @@ type fallback struct {
 	value         codec.Keyring      // unwraps anything else
 }
 
-var _ codec.ContentKeeper = (*fallback)(nil)
+var _ codec.ContentKeyCache = (*fallback)(nil)
 
 // OnDecrypt implements codec.Keyring.
 func (k *fallback) OnDecrypt(ctx context.Context, m *codec.DecryptionMaterials, keys []codec.WrappedKey) error {
@@ -38,14 +38,14 @@ func (k *fallback) OnDecrypt(ctx context.Context, m *codec.DecryptionMaterials, 
 	return err
 }
 
-// Kept implements codec.ContentKeeper.
-func (k *fallback) Kept(ctx context.Context, ec codec.Context, id []byte, keys []codec.WrappedKey) (*codec.ContentKey, bool) {
-	return k.branch.Kept(ctx, ec, id, keys)
+// CachedContentKey implements codec.ContentKeyCache.
+func (k *fallback) CachedContentKey(ctx context.Context, ec codec.Context, id []byte, keys []codec.WrappedKey) (*codec.ContentKey, bool) {
+	return k.branch.CachedContentKey(ctx, ec, id, keys)
 }
 
-// Keep implements codec.ContentKeeper.
-func (k *fallback) Keep(ctx context.Context, ec codec.Context, id []byte, keys []codec.WrappedKey, key *codec.ContentKey) {
-	k.branch.Keep(ctx, ec, id, keys, key)
+// CacheContentKey implements codec.ContentKeyCache.
+func (k *fallback) CacheContentKey(ctx context.Context, ec codec.Context, id []byte, keys []codec.WrappedKey, key *codec.ContentKey) {
+	k.branch.CacheContentKey(ctx, ec, id, keys, key)
 }
 
 // fallbackMaterials are the materials of a column whose values are sealed with

@@ -59,7 +59,7 @@ func TestWhereTwoFormsBeginAlikeThePolicyDecides(t *testing.T) {
 		{"a message of version 2", writes, []byte{2, 4, 0x78}, inspect.Damaged, 0},
 	}
 	for _, c := range cases {
-		found := c.layout.Look(c.value)
+		found := c.layout.Classify(c.value)
 		if found.Kind != c.first {
 			t.Errorf("%s: taken for %s, want %s", c.name, found.Kind, c.first)
 		}
@@ -76,7 +76,7 @@ func TestWhereTwoFormsBeginAlikeThePolicyDecides(t *testing.T) {
 			}
 		}
 		in64 := with(c.layout, func(l *Layout) { l.Base64 = true })
-		if found := in64.Look(base64.StdEncoding.EncodeToString(c.value)); found.Kind != inspect.Compact {
+		if found := in64.Classify(base64.StdEncoding.EncodeToString(c.value)); found.Kind != inspect.Compact {
 			t.Errorf("%s, in base64: taken for %s", c.name, found.Kind)
 		}
 	}

@@ -48,9 +48,9 @@ const (
 type Source struct {
 	Value any
 	From  Origin
-	// Kept is set for a value that the statement puts into the column: a value
+	// Written is set for a value that the statement puts into the column: a value
 	// that the server would store as another is an error.
-	Kept bool
+	Written bool
 	// NotZero is set for a column for which the server makes a value of its
 	// own in place of 0.
 	NotZero bool
@@ -63,8 +63,8 @@ func (s Source) text(values server.Values, c *server.Column) (text string, err e
 	} else {
 		text, err = values.Given(c, s.Value)
 	}
-	if err == nil && s.Kept {
-		err = values.Keeps(c, s.Value, text)
+	if err == nil && s.Written {
+		err = values.CheckExact(c, s.Value, text)
 	}
 	if err == nil && s.NotZero && text == "0" {
 		err = errors.New("the server makes a key of its own in place of 0; leave the column out or give another value")

@@ -77,8 +77,8 @@ type held struct {
 	err    error  // why raw is not there
 }
 
-// Look says what lies in a column that holds stored.
-func (l Layout) Look(stored any) Found {
+// Classify returns what lies in a column that holds stored.
+func (l Layout) Classify(stored any) Found {
 	if IsNull(stored) {
 		return Found{Kind: inspect.Null}
 	}
@@ -87,7 +87,7 @@ func (l Layout) Look(stored any) Found {
 
 // Sealed reports whether raw has the form of a ciphertext that sealsql writes.
 func Sealed(raw []byte) bool {
-	k := Layout{Compact: true}.Look(raw).Kind
+	k := Layout{Compact: true}.Classify(raw).Kind
 	return k == inspect.Message || k == inspect.Compact
 }
 

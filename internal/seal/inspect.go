@@ -14,7 +14,7 @@ import (
 // what the policy would write. sources may be nil: then the context's fixed pairs
 // alone are compared. Nothing is verified.
 func (f *Funnel) Inspect(c *Column, stored any, sources []string) inspect.Value {
-	found := c.layout.Look(stored)
+	found := c.layout.Classify(stored)
 	in := inspection(found, stored)
 	in.OtherFormat = found.Kind == inspect.Message && c.layout.WritesCompact || found.Kind == inspect.Compact && !c.layout.WritesCompact
 	switch found.Kind {
@@ -29,7 +29,7 @@ func (f *Funnel) Inspect(c *Column, stored any, sources []string) inspect.Value 
 // Examine looks at a stored value, a []byte, a string or nil, without any key and
 // without a policy.
 func Examine(stored any, inBase64 bool) inspect.Value {
-	return inspection(Layout{Base64: inBase64, Compact: true}.Look(stored), stored)
+	return inspection(Layout{Base64: inBase64, Compact: true}.Classify(stored), stored)
 }
 
 func inspection(found Found, stored any) inspect.Value {

@@ -34,7 +34,7 @@ func (f messageForm) find(_ Layout, h held) (Found, bool) {
 func MessageOf(stored any) (*codec.Message, error) {
 	var found Found
 	for _, l := range [...]Layout{{}, {Base64: true}} {
-		if found = l.Look(stored); found.msg != nil {
+		if found = l.Classify(stored); found.msg != nil {
 			return found.msg, nil
 		}
 		if found.Kind == inspect.Damaged {

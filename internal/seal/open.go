@@ -52,7 +52,7 @@ type opened struct {
 // Open opens a stored value for a row. It is the only way to a plaintext. null is
 // true for NULL, and for a value in whose place the policy has NULL.
 func (f *Funnel) Open(ctx context.Context, r Request) (plaintext []byte, null bool, err error) {
-	found := r.Column.layout.Look(r.Stored)
+	found := r.Column.layout.Classify(r.Stored)
 	if found.Kind == inspect.Null {
 		return nil, true, nil
 	}
@@ -93,7 +93,7 @@ func (f *Funnel) OpenValue(ctx context.Context, r Request) (any, error) {
 // Fits reports whether a stored value verifies for a row. It hands out nothing and
 // raises no event. The error says why that is not known.
 func (f *Funnel) Fits(ctx context.Context, r Request) (bool, error) {
-	found := r.Column.layout.Look(r.Stored)
+	found := r.Column.layout.Classify(r.Stored)
 	if found.Kind == inspect.Null {
 		return false, nil
 	}

@@ -149,9 +149,9 @@ type Values interface {
 	// ShowMoment returns a protected timestamp or date, in UTC, as the base driver
 	// reads one from a column in clear.
 	ShowMoment(t policy.ValueType, at time.Time) any
-	// Keeps fails with [ErrNotKept] if the column would hold another value than
+	// CheckExact fails with [ErrNotExact] if the column would hold another value than
 	// v, whose canonical text is text. A column whose full type is unknown is not checked.
-	Keeps(c *Column, v any, text string) error
+	CheckExact(c *Column, v any, text string) error
 }
 
 // Session holds the settings of a server session that sealsql depends on.
@@ -212,7 +212,7 @@ type Description uint8
 // The descriptions. One that the base driver keeps may be older than a change of the
 // table.
 const (
-	Kept     Description = iota + 1 // that of a text which the base driver prepares by itself
+	Cached   Description = iota + 1 // that of a text which the base driver prepares by itself
 	Prepared                        // that of a text which it prepared for the user
 	Fresh                           // the server's of now, which takes an exchange
 )

@@ -27,9 +27,9 @@ var (
 	// ErrCharset is returned for a text that the server converts on its way to or from
 	// the column.
 	ErrCharset = errors.New("the session's character set is not UTF-8, in which the server may hold another text than Go does; use UTF-8 in the DSN")
-	// ErrNotKept is returned for a value that its column would not hold as it
+	// ErrNotExact is returned for a value that its column would not hold as it
 	// is: a ciphertext bound to it would not open in the row.
-	ErrNotKept = errors.New("the server would store another value in its place; round, cut or pad it to the column's type first")
+	ErrNotExact = errors.New("the server would store another value in its place; round, cut or pad it to the column's type first")
 )
 
 // Layouts of canonical points in time.

@@ -161,7 +161,7 @@ func (in *insertion) cannotFire(k UniqueKey) bool {
 		if rc == nil || name == "" {
 			continue
 		}
-		if in.at(name) < 0 && (rc.AutoIncrement || rc.Default == "" && !rc.NotNull && !rc.Generated) {
+		if in.columnIndex(name) < 0 && (rc.AutoIncrement || rc.Default == "" && !rc.NotNull && !rc.Generated) {
 			return true
 		}
 	}
@@ -285,7 +285,7 @@ func (in *insertion) keyCheckRow(checks *KeyChecks, n int, r ValuesRow) {
 	name := a.nameOf(in.s.Target)
 	parts = append(parts, textPart(" FROM "+name+" WHERE "))
 	for i, key := range t.RowKey {
-		j := in.at(key)
+		j := in.columnIndex(key)
 		if j < 0 || !leaf(r.Values[j]) {
 			in.refuseSource(t.Columns[0], i, r.Span)
 			return

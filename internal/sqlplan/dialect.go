@@ -99,11 +99,11 @@ type Dialect interface {
 	// assigned (MySQL), false if all see the row as it was.
 	SetsInOrder() bool
 
-	// KeptSideFirst is true if a star over a join with USING or NATURAL shows the
+	// PreservedSideFirst is true if a star over a join with USING or NATURAL shows the
 	// side whose rows are all kept first, and the shared columns in that side's
 	// order (MySQL); else the left side comes first, and the shared columns are in
 	// the order of USING.
-	KeptSideFirst() bool
+	PreservedSideFirst() bool
 
 	// ValuesColumn is the name of column j (0-based) of a VALUES list.
 	ValuesColumn(j int) string

@@ -210,8 +210,8 @@ func queryWidth(q *Query) int {
 	return -1
 }
 
-// at returns the place of a column among those written, or -1.
-func (in *insertion) at(name string) int {
+// columnIndex returns the place of a column among those written, or -1.
+func (in *insertion) columnIndex(name string) int {
 	for i, n := range in.names {
 		if in.a.d.SameColumn(n, name) {
 			return i
@@ -235,7 +235,7 @@ func (in *insertion) omitted(skip map[*Column]bool) {
 func (in *insertion) written() map[*Column]bool {
 	w := map[*Column]bool{}
 	for _, c := range in.t.table.Columns {
-		if in.at(c.Name) >= 0 {
+		if in.columnIndex(c.Name) >= 0 {
 			w[c] = true
 		}
 	}
@@ -280,7 +280,7 @@ func (in *insertion) valueScope(sc *scope) *scope {
 func (in *insertion) given(n int, r ValuesRow) pins {
 	a, p := in.a, pins{}
 	for i, name := range in.t.table.Sources {
-		j := in.at(name)
+		j := in.columnIndex(name)
 		if j < 0 {
 			in.server.omitted(p, n, i)
 			continue
@@ -341,7 +341,7 @@ func (in *insertion) seal(c *Column, cell cellOf, given pins, n int) (Seal, bool
 			return Seal{}, false
 		}
 		operands[i] = o[i]
-		operands[i].Kept = true
+		operands[i].Written = true
 		in.markAuto(&operands[i], i)
 	}
 	return Seal{Table: in.t.table, Column: c, Value: v, Sources: operands}, true
@@ -418,7 +418,7 @@ func singleRows(q *Query) []*Select {
 func (in *insertion) givenColumns(list []*column) pins {
 	given := pins{}
 	for i, name := range in.t.table.Sources {
-		j := in.at(name)
+		j := in.columnIndex(name)
 		if j < 0 {
 			for n := range in.branches {
 				in.server.omitted(given, n, i)

@@ -92,7 +92,7 @@ type item struct {
 
 // node is an entry of a FROM tree: an *item or a *joined.
 type node interface {
-	at() Span
+	position() Span
 	columns() (list []*column, known bool)
 	find(name string, into []*column) []*column
 	items(yield func(*item) bool) bool
@@ -239,9 +239,9 @@ func (it *item) find(name string, into []*column) []*column {
 	return into
 }
 
-func (it *item) at() Span { return it.span }
+func (it *item) position() Span { return it.span }
 
-func (j *joined) at() Span { return j.left.at() }
+func (j *joined) position() Span { return j.left.position() }
 
 func (it *item) items(yield func(*item) bool) bool { return yield(it) }
 
@@ -317,7 +317,7 @@ func (j *joined) columns() ([]*column, bool) {
 	switch {
 	case len(j.using) == 0:
 		return append(first[:len(first):len(first)], second...), known
-	case j.a.d.KeptSideFirst():
+	case j.a.d.PreservedSideFirst():
 		if j.kind == JoinRight {
 			first, second = second, first
 		}

@@ -93,7 +93,7 @@ func (a *analysis) mergeSeal(t *target, c *Column, l written, given pins, insert
 			return
 		}
 		for _, i := range c.Context {
-			operands[i].Kept = inserts
+			operands[i].Written = inserts
 		}
 		a.sealCell(cell.expr, Seal{Table: t.table, Column: c, Value: v, Sources: operands}, false)
 	}

@@ -208,10 +208,10 @@ type Operand struct {
 	// Of is set for a source that is the term of a protected column: the operand gives
 	// that column's value.
 	Of *Column
-	// Kept is set for a value that the statement puts into the source column:
+	// Written is set for a value that the statement puts into the source column:
 	// one that the server would store as another (rounded, cut, padded) must be
 	// refused.
-	Kept bool
+	Written bool
 }
 
 // LiteralKind is the type of a literal as the text spells it.

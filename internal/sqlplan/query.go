@@ -69,7 +69,7 @@ func (o *selectOutput) columns() ([]*column, bool) {
 			list = append(list, more...)
 			known = known && all
 			if len(list) > maxColumns {
-				o.a.refuse(n.at(), "", "a star that stands for more columns than a server returns", "list the columns")
+				o.a.refuse(n.position(), "", "a star that stands for more columns than a server returns", "list the columns")
 				return list, false
 			}
 		}

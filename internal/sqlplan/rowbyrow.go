@@ -191,7 +191,7 @@ func (u *updating) rowSources() []Operand {
 		}
 		if o, ok := u.a.source(u.final[i], 0, u.a.sourceType(u.t, i)); ok && len(u.final[i].cells) <= 1 {
 			operands[i] = o
-			operands[i].Kept = true
+			operands[i].Written = true
 		} else {
 			u.a.refuse(u.s.SetSpan, u.t.table.Name+"."+u.t.table.Sources[i], "the new row key differs from row to row", "UPDATE the rows one by one")
 		}

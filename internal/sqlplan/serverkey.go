@@ -166,7 +166,7 @@ func (k *serverColumns) insertEvaluated(columns []RelationColumn) {
 			}
 			return p
 		}
-		if k.in.at(k.in.t.table.Sources[i]) < 0 {
+		if k.in.columnIndex(k.in.t.table.Sources[i]) < 0 {
 			insertSite{k.in}.add(columns[at].Name, made)
 			continue
 		}

@@ -9,7 +9,7 @@ type setOutput struct {
 	left, right output
 	pairs       map[[2]*row]*row
 	zipped      map[[2]*column]*column
-	// list are the columns as of the last look, and known says whether they are all.
+	// list are the columns as of the last refresh, and known says whether they are all.
 	list  []*column
 	known bool
 }
@@ -30,7 +30,7 @@ func (a *analysis) setOperation(op *SetOp, sc *scope, def *cteDef) output {
 	if op.Kind != SetUnion || !op.All {
 		a.comparable(o, op.Span, "a set operation that compares a protected column")
 	}
-	o.look() // refuses branches that do not fit
+	o.refresh() // refuses branches that do not fit
 	return o
 }
 
@@ -38,14 +38,14 @@ func (o *setOutput) columns() ([]*column, bool) {
 	if inner, ok := o.left.(*setOutput); ok {
 		inner.columns()
 	}
-	o.look()
+	o.refresh()
 	return o.list, o.known
 }
 
-// look brings the columns up to date with the branches. A left branch that is a
+// refresh brings the columns up to date with the branches. A left branch that is a
 // set operation too is up to date: a chain of them takes a walk through all
 // only where columns is called.
-func (o *setOutput) look() {
+func (o *setOutput) refresh() {
 	o.a.tick()
 	var left []*column
 	var knownLeft bool
@@ -193,7 +193,7 @@ func (o *setOutput) zippedWith(left, right *column) *column {
 		o.a.refuse(o.op.Span, "", "a set operation to whose branches the row key cannot be added", "select the row key in every branch")
 		return nil
 	}
-	o.look()
+	o.refresh()
 	c := o.zipped[[2]*column{left, right}]
 	if c == nil {
 		o.a.refuse(o.op.Span, "", "a set operation whose branches need hidden columns in different places", "list the columns instead of *")

@@ -258,7 +258,7 @@ func (u *updating) direct() bool {
 				return false
 			}
 			for i := range u.changed {
-				operands[i].Kept = true
+				operands[i].Written = true
 			}
 			u.ready = append(u.ready, readySeal{cell, Seal{Table: u.t.table, Column: w.column, Value: v, Sources: operands}, w.leaf.direct && w.leaf.kind == leafGiven})
 		}

@@ -121,7 +121,7 @@ func canonicalTime(t server.KeyType, v any) (string, error) {
 			return "", err
 		}
 		if at.Nanosecond()%1000 != 0 && t != server.KeyDate {
-			return "", server.ErrNotKept
+			return "", server.ErrNotExact
 		}
 	default:
 		return "", server.Unfit(v, "a time column")
@@ -136,9 +136,9 @@ func canonicalTime(t server.KeyType, v any) (string, error) {
 	}
 }
 
-// Keeps implements [server.Values]: Postgres rounds times and numbers and cuts
+// CheckExact implements [server.Values]: Postgres rounds times and numbers and cuts
 // names off; it takes members of an enumeration as they are.
-func (values) Keeps(c *server.Column, v any, text string) error {
+func (values) CheckExact(c *server.Column, v any, text string) error {
 	full := strings.ToLower(c.Full)
 	limit, digits := server.Modifiers(full)
 	ok := true
@@ -164,7 +164,7 @@ func (values) Keeps(c *server.Column, v any, text string) error {
 		ok = server.FractionDigits(text) <= limit
 	}
 	if !ok {
-		return server.ErrNotKept
+		return server.ErrNotExact
 	}
 	return nil
 }

@@ -252,8 +252,8 @@ func (d *dialect) StrictGroups() bool { return false }
 // SetsInOrder implements [sqlplan.Dialect].
 func (d *dialect) SetsInOrder() bool { return true }
 
-// KeptSideFirst implements [sqlplan.Dialect].
-func (d *dialect) KeptSideFirst() bool { return true }
+// PreservedSideFirst implements [sqlplan.Dialect].
+func (d *dialect) PreservedSideFirst() bool { return true }
 
 // TypedNull implements [sqlplan.Dialect].
 func (d *dialect) TypedNull(string) string { return "NULL" }

@@ -120,7 +120,7 @@ func (p *translator) op3(at sqlplan.Span, what string, operands ...ast.ExprNode)
 
 // near returns the span of the first token of a node.
 func (p *translator) near(n ast.Node) sqlplan.Span {
-	i := p.at(n.OriginTextPosition())
+	i := p.tokenAt(n.OriginTextPosition())
 	if i < 0 {
 		return p.span(p.unit.start, p.unit.start+1)
 	}
@@ -130,7 +130,7 @@ func (p *translator) near(n ast.Node) sqlplan.Span {
 // first returns the index of a node's first token; the parser records it for
 // every node for which this is called.
 func (p *translator) first(n ast.Node) int {
-	i := p.at(n.OriginTextPosition())
+	i := p.tokenAt(n.OriginTextPosition())
 	if i < p.unit.start || i >= p.unit.end {
 		fail("a node lies outside its statement")
 	}
@@ -158,7 +158,7 @@ func qualifier(c *ast.ColumnName) []string {
 }
 
 func (p *translator) param(n *ast.ParamMarkerExprBase) sqlplan.Expr {
-	i := p.at(n.Offset)
+	i := p.tokenAt(n.Offset)
 	if i < 0 || p.tokens[i].kind != kindParam {
 		fail("a placeholder is not where the parser saw it")
 	}
@@ -227,7 +227,7 @@ func (p *translator) unary(n *ast.UnaryOperationExpr) sqlplan.Expr {
 	case opcode.Not, opcode.Not2:
 		return p.op3(p.span(i, i+1), sqlplan.OpNot, n.V)
 	case opcode.Minus, opcode.Plus:
-		if v, ok := n.V.(*ast.ValueExprBase); ok && p.at(v.OriginTextPosition()) == i+1 && p.tokens[i+1].kind == kindNumber {
+		if v, ok := n.V.(*ast.ValueExprBase); ok && p.tokenAt(v.OriginTextPosition()) == i+1 && p.tokens[i+1].kind == kindNumber {
 			p.read[v] = true
 			lit, _ := p.literalAt(i, i+2)
 			return &sqlplan.Constant{Span: p.span(i, i+2), Value: lit}
@@ -287,7 +287,7 @@ func (p *translator) call(n *ast.FuncCallExpr) sqlplan.Expr {
 	case ast.DateLiteral, ast.TimeLiteral, ast.TimestampLiteral:
 		return p.dateLiteral(n)
 	}
-	i := p.at(n.OriginTextPosition())
+	i := p.tokenAt(n.OriginTextPosition())
 	name := n.FnName.L
 	if i >= 0 && p.tokens[i].kind == kindWord && p.op(i+1, "(") {
 		name = strings.ToLower(p.tokens[i].text)
@@ -335,7 +335,7 @@ func (p *translator) dateLiteral(n *ast.FuncCallExpr) sqlplan.Expr {
 	for _, a := range n.Args {
 		p.read[a] = true
 	}
-	i := p.at(n.OriginTextPosition())
+	i := p.tokenAt(n.OriginTextPosition())
 	if i < 0 || p.anyWord(i, "DATE", "TIME", "TIMESTAMP") == "" || p.tokens[i+1].kind != kindString {
 		return &sqlplan.Op{Span: p.near(n), What: "an ODBC literal"}
 	}

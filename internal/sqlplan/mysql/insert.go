@@ -210,7 +210,7 @@ func (p *translator) returning(end int) *sqlplan.Returning {
 	}
 	s, ok := stmts[0].(*ast.SelectStmt)
 	if !ok || s.From != nil || s.Where != nil || s.GroupBy != nil || s.OrderBy != nil || s.Limit != nil ||
-		s.Distinct || s.SelectIntoOpt != nil || s.LockInfo != nil || s.Having != nil || p.at(s.Fields.Fields[0].Offset) != i+1 {
+		s.Distinct || s.SelectIntoOpt != nil || s.LockInfo != nil || s.Having != nil || p.tokenAt(s.Fields.Fields[0].Offset) != i+1 {
 		fail("RETURNING with more than a list")
 	}
 	r := &sqlplan.Returning{Span: p.span(i, end)}

@@ -155,7 +155,7 @@ func (p *translator) constructorRow(n *ast.RowExpr) sqlplan.ValuesRow {
 	if len(values) == 0 {
 		return row
 	}
-	i := p.at(values[0].At().Start)
+	i := p.tokenAt(values[0].At().Start)
 	if i < 2 || !p.op(i-1, "(") {
 		fail("ROW is not where the parser saw it")
 	}
@@ -175,7 +175,7 @@ func (p *translator) selectBody(n *ast.SelectStmt) *sqlplan.Select {
 		s.TargetsEnd = -1
 		s.Targets = []sqlplan.Target{{Span: s.Span, Expr: &sqlplan.ColumnRef{Span: s.Span, Star: true}}}
 	} else {
-		first := p.at(n.Fields.Fields[0].Offset)
+		first := p.tokenAt(n.Fields.Fields[0].Offset)
 		start := first
 		for start > p.unit.start && !p.word(start, "SELECT") && start != p.unit.returning {
 			start--
@@ -204,14 +204,14 @@ func (p *translator) selectBody(n *ast.SelectStmt) *sqlplan.Select {
 
 // targets translates a select list and returns the offset after it.
 func (p *translator) targets(fields []*ast.SelectField) ([]sqlplan.Target, int) {
-	first := p.at(fields[0].Offset)
+	first := p.tokenAt(fields[0].Offset)
 	if first < p.unit.start || first >= p.unit.end {
 		fail("a select list lies outside its statement")
 	}
 	out := make([]sqlplan.Target, len(fields))
 	i := first
 	for n, f := range fields {
-		if p.at(f.Offset) != i {
+		if p.tokenAt(f.Offset) != i {
 			fail("a select list is not where the parser saw it")
 		}
 		end := p.targetEnd(i)
@@ -404,7 +404,7 @@ func (p *translator) tableSource(n *ast.TableSource) sqlplan.TableExpr {
 // aliasListEnd returns the offset of the parenthesis that closes the column
 // aliases of the derived table whose query starts at the offset.
 func (p *translator) aliasListEnd(start int, alias string) int {
-	for i := p.enclosing(p.at(start)); i >= 0; i = p.enclosing(i) {
+	for i := p.enclosing(p.tokenAt(start)); i >= 0; i = p.enclosing(i) {
 		after := p.tokens[i].mate + 1
 		if p.word(after, "AS") {
 			after++

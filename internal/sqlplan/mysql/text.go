@@ -119,8 +119,8 @@ var chainWords = [...]string{
 	"SOUNDS", "MEMBER", "EXPLAIN", "DESCRIBE", "DESC", "ANALYZE", "TRACE", "WITH", "IF", "BEGIN",
 }
 
-// at returns the index of the token that starts at the offset, or -1.
-func (t *text) at(offset int) int {
+// tokenAt returns the index of the token that starts tokenAt the offset, or -1.
+func (t *text) tokenAt(offset int) int {
 	i, ok := slices.BinarySearchFunc(t.tokens, offset, func(tok token, at int) int { return tok.start - at })
 	if !ok {
 		return -1

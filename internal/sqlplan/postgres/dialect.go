@@ -233,8 +233,8 @@ func (d *dialect) ValuesColumn(j int) string { return "column" + strconv.Itoa(j+
 // SetsInOrder implements [sqlplan.Dialect].
 func (d *dialect) SetsInOrder() bool { return false }
 
-// KeptSideFirst implements [sqlplan.Dialect].
-func (d *dialect) KeptSideFirst() bool { return false }
+// PreservedSideFirst implements [sqlplan.Dialect].
+func (d *dialect) PreservedSideFirst() bool { return false }
 
 // TypedNull implements [sqlplan.Dialect].
 func (d *dialect) TypedNull(columnType string) string {

@@ -34,7 +34,7 @@ func lex(src string) ([]token, error) {
 		if err := l.space(); err != nil {
 			return nil, err
 		}
-		if l.at >= len(src) {
+		if l.offset >= len(src) {
 			break
 		}
 		if err := l.next(); err != nil {
@@ -45,24 +45,24 @@ func lex(src string) ([]token, error) {
 }
 
 type lexer struct {
-	src string
-	at  int
-	out []token
+	src    string
+	offset int
+	out    []token
 }
 
 // space skips white space and comments, which nest.
 func (l *lexer) space() error {
-	for l.at < len(l.src) {
-		rest := l.src[l.at:]
+	for l.offset < len(l.src) {
+		rest := l.src[l.offset:]
 		switch {
 		case strings.IndexByte(" \t\r\n\f\v", rest[0]) >= 0:
-			l.at++
+			l.offset++
 		case strings.HasPrefix(rest, "--"):
 			n := strings.IndexAny(rest, "\r\n")
 			if n < 0 {
 				n = len(rest)
 			}
-			l.at += n
+			l.offset += n
 		case strings.HasPrefix(rest, "/*"):
 			if err := l.comment(); err != nil {
 				return err
@@ -76,19 +76,19 @@ func (l *lexer) space() error {
 
 func (l *lexer) comment() error {
 	depth := 0
-	for l.at < len(l.src) {
+	for l.offset < len(l.src) {
 		switch {
-		case strings.HasPrefix(l.src[l.at:], "/*"):
+		case strings.HasPrefix(l.src[l.offset:], "/*"):
 			depth++
-			l.at += 2
-		case strings.HasPrefix(l.src[l.at:], "*/"):
+			l.offset += 2
+		case strings.HasPrefix(l.src[l.offset:], "*/"):
 			depth--
-			l.at += 2
+			l.offset += 2
 			if depth == 0 {
 				return nil
 			}
 		default:
-			l.at++
+			l.offset++
 		}
 	}
 	return errLex
@@ -98,21 +98,21 @@ func (l *lexer) comment() error {
 //
 //gocyclo:ignore
 func (l *lexer) next() error {
-	c, start := l.src[l.at], l.at
+	c, start := l.src[l.offset], l.offset
 	switch {
 	case c == '\'':
 		return l.str(start, false)
 	case c == '"':
 		return l.quoted(start)
 	case (c == 'E' || c == 'e') && l.peek(1) == '\'':
-		l.at++
+		l.offset++
 		return l.str(start, true)
 	case strings.IndexByte("bBxXnN", c) >= 0 && l.peek(1) == '\'':
-		l.at++
+		l.offset++
 		return l.str(start, false)
 	case (c == 'U' || c == 'u') && l.peek(1) == '&' && (l.peek(2) == '\'' || l.peek(2) == '"'):
-		l.at += 2
-		if l.src[l.at] == '"' {
+		l.offset += 2
+		if l.src[l.offset] == '"' {
 			return l.quoted(start)
 		}
 		return l.str(start, false)
@@ -121,36 +121,36 @@ func (l *lexer) next() error {
 	case c >= '0' && c <= '9' || c == '.' && l.peek(1) >= '0' && l.peek(1) <= '9':
 		return l.number()
 	case wordStart(c):
-		for l.at < len(l.src) && (wordStart(l.src[l.at]) || l.src[l.at] >= '0' && l.src[l.at] <= '9' || l.src[l.at] == '$') {
-			l.at++
+		for l.offset < len(l.src) && (wordStart(l.src[l.offset]) || l.src[l.offset] >= '0' && l.src[l.offset] <= '9' || l.src[l.offset] == '$') {
+			l.offset++
 		}
-		l.add(kindWord, start, lower(l.src[start:l.at]))
+		l.add(kindWord, start, lower(l.src[start:l.offset]))
 		return nil
 	case c == ':' && l.peek(1) == ':':
-		l.at += 2
+		l.offset += 2
 		l.add(kindOp, start, "::")
 		return nil
 	case c < ' ' || c == 0x7f:
 		return errLex
 	}
-	l.at++
-	l.add(kindOp, start, l.src[start:l.at])
+	l.offset++
+	l.add(kindOp, start, l.src[start:l.offset])
 	return nil
 }
 
 func (l *lexer) peek(n int) byte {
-	if l.at+n < len(l.src) {
-		return l.src[l.at+n]
+	if l.offset+n < len(l.src) {
+		return l.src[l.offset+n]
 	}
 	return 0
 }
 
 func (l *lexer) add(kind tokenKind, start int, text string) {
 	if n := len(l.out); kind == kindString && n > 0 && l.out[n-1].kind == kindString {
-		l.out[n-1].end = l.at // 'a' and 'b' on two lines are one constant
+		l.out[n-1].end = l.offset // 'a' and 'b' on two lines are one constant
 		return
 	}
-	l.out = append(l.out, token{kind: kind, start: start, end: l.at, text: text, mate: -1})
+	l.out = append(l.out, token{kind: kind, start: start, end: l.offset, text: text, mate: -1})
 }
 
 func wordStart(c byte) bool {
@@ -175,14 +175,14 @@ func lower(s string) string {
 
 // str reads a string from its quote on.
 func (l *lexer) str(start int, backslash bool) error {
-	for l.at++; l.at < len(l.src); l.at++ {
-		switch c := l.src[l.at]; {
+	for l.offset++; l.offset < len(l.src); l.offset++ {
+		switch c := l.src[l.offset]; {
 		case c == '\\' && backslash:
-			l.at++
+			l.offset++
 		case c == '\'' && l.peek(1) == '\'':
-			l.at++
+			l.offset++
 		case c == '\'':
-			l.at++
+			l.offset++
 			l.add(kindString, start, "")
 			return nil
 		}
@@ -191,17 +191,17 @@ func (l *lexer) str(start int, backslash bool) error {
 }
 
 func (l *lexer) quoted(start int) error {
-	begin := l.at + 1
-	for l.at++; l.at < len(l.src); l.at++ {
-		if l.src[l.at] != '"' {
+	begin := l.offset + 1
+	for l.offset++; l.offset < len(l.src); l.offset++ {
+		if l.src[l.offset] != '"' {
 			continue
 		}
 		if l.peek(1) == '"' {
-			l.at++
+			l.offset++
 			continue
 		}
-		l.at++
-		l.add(kindQuoted, start, strings.ReplaceAll(l.src[begin:l.at-1], `""`, `"`))
+		l.offset++
+		l.add(kindQuoted, start, strings.ReplaceAll(l.src[begin:l.offset-1], `""`, `"`))
 		return nil
 	}
 	return errLex
@@ -209,49 +209,49 @@ func (l *lexer) quoted(start int) error {
 
 // dollar reads $1 or a dollar-quoted string.
 func (l *lexer) dollar() error {
-	start := l.at
-	l.at++
+	start := l.offset
+	l.offset++
 	if c := l.peek(0); c >= '0' && c <= '9' {
 		for c := l.peek(0); c >= '0' && c <= '9'; c = l.peek(0) {
-			l.at++
+			l.offset++
 		}
 		if wordStart(l.peek(0)) {
 			return errLex
 		}
-		l.add(kindParam, start, l.src[start+1:l.at])
+		l.add(kindParam, start, l.src[start+1:l.offset])
 		return nil
 	}
 	for wordStart(l.peek(0)) || l.peek(0) >= '0' && l.peek(0) <= '9' {
-		l.at++
+		l.offset++
 	}
 	if l.peek(0) != '$' {
 		return errLex
 	}
-	l.at++
-	tag := l.src[start:l.at]
-	n := strings.Index(l.src[l.at:], tag)
+	l.offset++
+	tag := l.src[start:l.offset]
+	n := strings.Index(l.src[l.offset:], tag)
 	if n < 0 {
 		return errLex
 	}
-	l.at += n + len(tag)
+	l.offset += n + len(tag)
 	l.add(kindString, start, "")
 	return nil
 }
 
 func (l *lexer) number() error {
-	start := l.at
-	for l.at < len(l.src) {
-		c := l.src[l.at]
-		sign := (c == '+' || c == '-') && (l.src[l.at-min(1, l.at)] == 'e' || l.src[l.at-min(1, l.at)] == 'E') && l.at > start && !strings.HasPrefix(lower(l.src[start:l.at]), "0x")
+	start := l.offset
+	for l.offset < len(l.src) {
+		c := l.src[l.offset]
+		sign := (c == '+' || c == '-') && (l.src[l.offset-min(1, l.offset)] == 'e' || l.src[l.offset-min(1, l.offset)] == 'E') && l.offset > start && !strings.HasPrefix(lower(l.src[start:l.offset]), "0x")
 		if c == '.' && l.peek(1) == '.' {
 			break
 		}
 		if !(c >= '0' && c <= '9' || c == '.' || c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || sign) {
 			break
 		}
-		l.at++
+		l.offset++
 	}
-	l.add(kindNumber, start, l.src[start:l.at])
+	l.add(kindNumber, start, l.src[start:l.offset])
 	return nil
 }
 

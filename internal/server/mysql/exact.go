@@ -12,12 +12,12 @@ import (
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
-// Keeps implements [server.Values]: the servers round times and numbers, cut
+// CheckExact implements [server.Values]: the servers round times and numbers, cut
 // trailing spaces, pad bytes, and take members of an enumeration in any case or by
 // number. It has a branch for each family of column types.
 //
 //gocyclo:ignore
-func (w values) Keeps(c *server.Column, v any, text string) error {
+func (w values) CheckExact(c *server.Column, v any, text string) error {
 	full := strings.ToLower(c.Full)
 	limit, digits := server.Modifiers(full)
 	ok := true
@@ -42,7 +42,7 @@ func (w values) Keeps(c *server.Column, v any, text string) error {
 		ok = w.keepsMoment(c.Key, v, limit)
 	}
 	if !ok {
-		return server.ErrNotKept
+		return server.ErrNotExact
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func TestAKeyThatTheServerChangesIsRejected(t *testing.T) {
 				cases++
 				text, err := rules.Given(column, v)
 				if err == nil {
-					err = rules.Keeps(column, v, text)
+					err = rules.CheckExact(column, v, text)
 				}
 				if kept := err == nil; kept != want {
 					t.Errorf("%s given %v (%T): %v", tt.full, v, v, err)
