@@ -49,12 +49,13 @@ type keeper struct {
 	kept map[string]*codec.ContentKey
 }
 
-func (k *keeper) Kept(_ context.Context, _ codec.Context, id []byte, _ []codec.WrappedKey) (*codec.ContentKey, bool) {
+var _ codec.ContentKeyCache = (*keeper)(nil)
+func (k *keeper) CachedContentKey(_ context.Context, _ codec.Context, id []byte, _ []codec.WrappedKey) (*codec.ContentKey, bool) {
 	key, ok := k.kept[string(id)]
 	return key, !ok
 }
 
-func (k *keeper) Keep(_ context.Context, _ codec.Context, id []byte, _ []codec.WrappedKey, key *codec.ContentKey) {
+func (k *keeper) CacheContentKey(_ context.Context, _ codec.Context, id []byte, _ []codec.WrappedKey, key *codec.ContentKey) {
 	k.kept[string(id)] = key
 }
 
