@@ -90,6 +90,7 @@ func (a *analysis) common(t *Join, left, right node) []string {
 	if (!knownLeft || !knownRight) && a.inReach(&scope{nodes: []node{left, right}}) {
 		a.refuse(t.Span, "", "a NATURAL join of a protected table with one whose columns are not known", "join with ON or USING")
 	}
+	a.checkNatural(t, l, r)
 	var names []string
 	for _, x := range l {
 		for _, y := range r {

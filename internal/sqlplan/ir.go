@@ -9,7 +9,8 @@ package sqlplan
 //     Dialect.SameColumn).
 //   - Every Span holds byte offsets in the original text. Spans of
 //     parameters, literals, NULL, DEFAULT and casts of them are exact and
-//     take in parentheses around them; of other nodes at least Start is near.
+//     take in parentheses around them; those of column references, and of casts and
+//     calls of one, are exact. Of other nodes at least Start is near.
 //   - What a dialect cannot express becomes [Unknown] (or a [Utility] of kind
 //     [UtilityUnknown]); its children are still listed, so that names in
 //     it are seen. An Unknown with a protected table in reach is refused.
@@ -89,12 +90,13 @@ type Default struct{ Span }
 // [RelationColumn.Type] where the dialect knows it, in lower case. Plain is
 // false if the type has modifiers, is an array, or may change the value
 // in a way that the dialect cannot exclude. Typed is true if the cast only says
-// which type a value has whose text the policy's type reads: $1::date.
+// which type a value has whose text the policy's type reads: $1::date. Array is true
+// for a cast to an array of Type that would be Plain for each element.
 type Cast struct {
 	Span
-	Expr         Expr
-	Type         string
-	Plain, Typed bool
+	Expr                Expr
+	Type                string
+	Plain, Typed, Array bool
 }
 
 // IsNull is IS NULL, or IS NOT NULL if Not is set.
@@ -161,6 +163,9 @@ type Sub struct {
 	Kind  SubKind
 	Test  Expr // SubIn
 	Query *Query
+	// Equal is true for a SubIn that compares Test for equality: IN, = ANY, <> ALL and
+	// their kin. Found is true for IN and = ANY.
+	Equal, Found bool
 }
 
 // ValuesRef is MySQL's VALUES(column) in ON DUPLICATE KEY UPDATE.
@@ -172,11 +177,21 @@ type ValuesRef struct {
 // The operators that the rules look into. Every other operator has any other
 // text in Op.What.
 const (
-	OpAnd   = "AND"
-	OpOr    = "OR"
-	OpNot   = "NOT"
-	OpEqual = "="  // the server's own equality, two operands
-	OpIn    = "IN" // the first operand compared for equality with the others
+	OpAnd     = "AND"
+	OpOr      = "OR"
+	OpNot     = "NOT"
+	OpEqual   = "="      // the server's own equality, two operands
+	OpIn      = "IN"     // the first operand compared for equality with the others
+	OpUnequal = "<>"     // also spelled !=
+	OpNotIn   = "NOT IN" // where it is not the negation of OpIn
+	// OpSame and OpDistinct compare NULL as a value: IS [NOT] DISTINCT FROM, <=>.
+	OpSame     = "IS NOT DISTINCT FROM"
+	OpDistinct = "IS DISTINCT FROM"
+	// OpAny and OpAll compare the first operand with the elements of an array for
+	// equality: = ANY, <> ANY, = ALL, <> ALL. OpAny is = ANY alone, OpAll the others.
+	OpAny   = "= ANY"
+	OpAll   = "<> ALL"
+	OpArray = "ARRAY" // an array of the operands
 )
 
 // Op is an operator, or any construct that computes from its operands.

@@ -23,6 +23,8 @@ type value struct {
 	table  *Table
 	name   string
 	column *Column
+	// term is the protected column whose terms the value is of.
+	term *Column
 	// For valueGiven: the expression for each row of the source.
 	cells []Expr
 	grown *int // the length of the array that cells begins, if they may be appended to
@@ -202,7 +204,8 @@ func (it *item) relationColumn(name string) *column {
 	c := &column{name: name}
 	if it.table != nil {
 		c.value = value{kind: valueStored, row: it.row, table: it.table, name: name,
-			column: it.a.protectedColumn(it.table, name, it.span)}
+			column: it.a.protectedColumn(it.table, name, it.span), term: it.a.searched(it.table, name)}
+		c.hidden = c.value.term != nil
 	}
 	return c
 }

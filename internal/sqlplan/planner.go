@@ -216,7 +216,9 @@ type analysis struct {
 	returning bool  // a result set needs the driver
 	route     Route // nil until a statement needs another than Direct
 	writes    bool
-	nested    int // depth of CTEs and sub-selects around the statement at hand
+	top       *Select // the text's statement, if it is a plain SELECT
+	view      bool    // a view's definition is read
+	nested    int     // depth of CTEs and sub-selects around the statement at hand
 	explain   bool
 	executes  bool
 	opaque    bool // a statement returns rows of which nothing is known
@@ -346,6 +348,7 @@ func (a *analysis) statement(s Statement) {
 	alone := len(a.script.Statements) == 1
 	switch s := s.(type) {
 	case *Query:
+		a.top, _ = s.Body.(*Select)
 		a.result(a.query(s, nil))
 	case *Insert:
 		a.result(a.insert(s, nil, alone))

@@ -181,7 +181,7 @@ func (a *analysis) selectQuery(q *Query, s *Select, sc *scope) output {
 	if s.Table {
 		out.end = -1
 	}
-	a.targets(out, s.Targets, sc)
+	a.targets(out, s.Targets, sc, s == a.top && a.nested == 0)
 	a.group(s, out, sc)
 	if s.Having != nil {
 		a.byAlias(s.Having, out, "HAVING on a protected column")
@@ -195,20 +195,21 @@ func (a *analysis) selectQuery(q *Query, s *Select, sc *scope) output {
 	return out
 }
 
-// targets traces the entries of a select list.
-func (a *analysis) targets(out *selectOutput, targets []Target, sc *scope) {
+// targets traces the entries of a select list. A shown one is the text's own: the
+// driver strips what it must not show.
+func (a *analysis) targets(out *selectOutput, targets []Target, sc *scope, shown bool) {
 	for _, t := range targets {
-		switch e := t.Expr.(type) {
-		case *ColumnRef:
-			if e.Star {
-				out.entries = append(out.entries, a.star(e, sc))
+		if e, ok := a.starTarget(t, sc); ok {
+			if shown || a.view || !showsTerm(e.star) {
+				out.entries = append(out.entries, e)
 				continue
 			}
-		case *Field:
-			if e.Star {
-				out.entries = append(out.entries, a.fieldStar(e, sc))
-				continue
+			list, _ := a.expandStar(t.Expr.At(), e.star)
+			if out.end < 0 {
+				a.refuse(t.Span, "", "TABLE, within a larger statement, of a table with equality terms", "write SELECT and list the columns")
 			}
+			out.entries = append(out.entries, list...)
+			continue
 		}
 		c := &column{name: t.Alias, value: a.trace(t.Expr, sc, out)}
 		if c.name == "" {
@@ -216,6 +217,21 @@ func (a *analysis) targets(out *selectOutput, targets []Target, sc *scope) {
 		}
 		out.entries = append(out.entries, entry{single: c})
 	}
+}
+
+// starTarget returns what a star of a select list stands for.
+func (a *analysis) starTarget(t Target, sc *scope) (entry, bool) {
+	switch e := t.Expr.(type) {
+	case *ColumnRef:
+		if e.Star {
+			return a.star(e, sc), true
+		}
+	case *Field:
+		if e.Star {
+			return a.fieldStar(e, sc), true
+		}
+	}
+	return entry{}, false
 }
 
 func targetName(t Target) string {

@@ -138,7 +138,7 @@ func (a *analysis) lookup(c *ColumnRef, s *scope) value {
 	var passed []*item
 	for level := s; level != nil; level = level.parent {
 		if found := level.find(c.Name); len(found) > 0 {
-			v := gravest(found)
+			v := a.hideTerm(gravest(found), c.Span)
 			if v.kind == valuePlain || len(passed) == 0 {
 				return v
 			}
@@ -317,7 +317,7 @@ func (a *analysis) refuseAbsent(at Span, table string) {
 func (a *analysis) member(it *item, name string, at Span) value {
 	found := it.find(name, nil)
 	if len(found) > 0 {
-		return gravest(found)
+		return a.hideTerm(gravest(found), at)
 	}
 	if a.d.FieldCalls() && it.sensitive() && !a.d.SystemColumn(name) {
 		// Postgres reads t.f as f(t) where t has no column f.

@@ -65,7 +65,8 @@ func (p *translator) otherExpr(n ast.ExprNode) sqlplan.Expr {
 	case *ast.ExistsSubqueryExpr:
 		return &sqlplan.Sub{Span: at, Kind: sqlplan.SubExists, Query: p.query(p.subquery(n.Sel))}
 	case *ast.CompareSubqueryExpr:
-		return &sqlplan.Sub{Span: at, Kind: sqlplan.SubIn, Test: p.expr(n.L), Query: p.query(p.subquery(n.R))}
+		return &sqlplan.Sub{Span: at, Kind: sqlplan.SubIn, Equal: n.Op == opcode.EQ || n.Op == opcode.NE, Found: n.Op == opcode.EQ && !n.All,
+			Test: p.expr(n.L), Query: p.query(p.subquery(n.R))}
 	case *ast.BetweenExpr:
 		return p.op3(at, "BETWEEN", n.Expr, n.Left, n.Right)
 	case *ast.PatternLikeOrIlikeExpr:
@@ -243,6 +244,10 @@ func (p *translator) binary(n *ast.BinaryOperationExpr) sqlplan.Expr {
 		what = sqlplan.OpAnd
 	case opcode.LogicOr:
 		what = sqlplan.OpOr
+	case opcode.NE:
+		what = sqlplan.OpUnequal
+	case opcode.NullEQ:
+		what = sqlplan.OpSame
 	case opcode.EQ:
 		what = sqlplan.OpEqual
 		if !p.isEquality(n) {
@@ -261,7 +266,7 @@ func (p *translator) isEquality(n *ast.BinaryOperationExpr) bool {
 func (p *translator) in(n *ast.PatternInExpr) sqlplan.Expr {
 	at := p.near(n)
 	if n.Sel != nil {
-		return &sqlplan.Sub{Span: at, Kind: sqlplan.SubIn, Test: p.expr(n.Expr), Query: p.query(p.subquery(n.Sel))}
+		return &sqlplan.Sub{Span: at, Kind: sqlplan.SubIn, Equal: true, Found: !n.Not, Test: p.expr(n.Expr), Query: p.query(p.subquery(n.Sel))}
 	}
 	op := &sqlplan.Op{Span: at, What: sqlplan.OpIn, Operands: append(p.exprs([]ast.ExprNode{n.Expr}), p.exprs(n.List)...)}
 	if n.Not {

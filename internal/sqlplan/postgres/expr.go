@@ -93,7 +93,7 @@ func (p *translator) other(n *pg.Node) sqlplan.Expr {
 	case *pg.Node_BooleanTest:
 		return &sqlplan.Op{Span: near(x.BooleanTest.Location), What: "IS", Operands: []sqlplan.Expr{p.expr(x.BooleanTest.Arg)}}
 	case *pg.Node_AArrayExpr:
-		return &sqlplan.Op{Span: near(x.AArrayExpr.Location), What: "ARRAY", Operands: p.exprs(x.AArrayExpr.Elements)}
+		return &sqlplan.Op{Span: near(x.AArrayExpr.Location), What: sqlplan.OpArray, Operands: p.exprs(x.AArrayExpr.Elements)}
 	case *pg.Node_CollateClause:
 		return &sqlplan.Op{Span: near(x.CollateClause.Location), What: "COLLATE", Operands: p.exprs(list(x.CollateClause.Arg))}
 	case *pg.Node_SqlvalueFunction:
@@ -230,8 +230,14 @@ func (p *translator) cast(c *pg.TypeCast) sqlplan.Expr {
 	case "date", "timestamptz", "timestamp", "jsonb":
 		out.Typed = len(c.TypeName.Typmods) == 0 && len(c.TypeName.ArrayBounds) == 0 && !c.TypeName.Setof
 	}
+	if len(c.TypeName.ArrayBounds) == 1 && len(c.TypeName.Typmods) == 0 && !c.TypeName.Setof {
+		_, out.Array = typeNames[name]
+	}
 	out.Expr = p.expr(c.Arg)
 	if !isLeaf(out.Expr) {
+		if ends(out.Expr) {
+			out.Span = p.castSpan(c, out.Expr)
+		}
 		return out
 	}
 	out.Span = p.castSpan(c, out.Expr)
@@ -253,6 +259,21 @@ func isLeaf(e sqlplan.Expr) bool {
 		return isLeaf(e.Expr)
 	case *sqlplan.Op:
 		return e.What == "constant"
+	}
+	return false
+}
+
+// ends reports whether the span of a cast of the expression is made exact.
+func ends(e sqlplan.Expr) bool {
+	switch e := e.(type) {
+	case *sqlplan.ColumnRef:
+		return !e.Star
+	case *sqlplan.Op:
+		return e.What == sqlplan.OpArray
+	case *sqlplan.Call:
+		return e.ArgsEnd > 0
+	case *sqlplan.Cast:
+		return ends(e.Expr)
 	}
 	return false
 }
@@ -325,6 +346,7 @@ func (p *translator) typeEnd(i int) int {
 func (p *translator) operator(e *pg.A_Expr) sqlplan.Expr {
 	out := &sqlplan.Op{Span: near(e.Location), What: "operator " + last(names(e.Name))}
 	plainEqual := len(e.Name) == 1 && str(e.Name[0]) == "="
+	plainUnequal := len(e.Name) == 1 && str(e.Name[0]) == "<>"
 	switch e.Kind {
 	case pg.A_Expr_Kind_AEXPR_OP:
 		if len(e.Name) == 1 {
@@ -334,10 +356,27 @@ func (p *translator) operator(e *pg.A_Expr) sqlplan.Expr {
 			out.What = sqlplan.OpEqual
 		}
 	case pg.A_Expr_Kind_AEXPR_IN:
-		if plainEqual && e.Rexpr.GetList() != nil {
+		if e.Rexpr.GetList() != nil && (plainEqual || plainUnequal) {
 			out.What = sqlplan.OpIn
+			if plainUnequal {
+				out.What = sqlplan.OpNotIn
+			}
 			out.Operands = append([]sqlplan.Expr{p.expr(e.Lexpr)}, p.exprs(e.Rexpr.GetList().Items)...)
 			return out
+		}
+	case pg.A_Expr_Kind_AEXPR_DISTINCT:
+		out.What = sqlplan.OpDistinct
+	case pg.A_Expr_Kind_AEXPR_NOT_DISTINCT:
+		out.What = sqlplan.OpSame
+	case pg.A_Expr_Kind_AEXPR_OP_ANY:
+		if plainEqual {
+			out.What = sqlplan.OpAny
+		} else if plainUnequal {
+			out.What = sqlplan.OpAll
+		}
+	case pg.A_Expr_Kind_AEXPR_OP_ALL:
+		if plainEqual || plainUnequal {
+			out.What = sqlplan.OpAll
 		}
 	}
 	out.Operands = p.exprs(list(e.Lexpr, e.Rexpr))
@@ -346,7 +385,7 @@ func (p *translator) operator(e *pg.A_Expr) sqlplan.Expr {
 
 func (p *translator) call(c *pg.FuncCall) sqlplan.Expr {
 	parts := names(c.Funcname)
-	out := &sqlplan.Call{Span: near(c.Location), Name: last(parts), Args: p.exprs(c.Args), Distinct: c.AggDistinct, Star: c.AggStar, Windowed: c.Over != nil}
+	out := &sqlplan.Call{Span: near(c.Location), ArgsEnd: p.argsEnd(c), Name: last(parts), Args: p.exprs(c.Args), Distinct: c.AggDistinct, Star: c.AggStar, Windowed: c.Over != nil}
 	if len(parts) > 1 {
 		out.Schema = parts[len(parts)-2]
 	}
@@ -355,6 +394,19 @@ func (p *translator) call(c *pg.FuncCall) sqlplan.Expr {
 		p.collect(c.Over.ProtoReflect(), true, &out.Rest)
 	}
 	return out
+}
+
+// argsEnd is the offset of the parenthesis that closes a call's arguments, 0 for a call
+// that is spelled without parentheses.
+func (p *translator) argsEnd(c *pg.FuncCall) int {
+	i := p.tokenFrom(int(c.Location)) + 1
+	for p.op(i, ".") {
+		i += 2
+	}
+	if c.Location < 0 || !p.op(i, "(") {
+		return 0
+	}
+	return p.tokens[p.tokens[i].mate].start
 }
 
 func (p *translator) caseOf(c *pg.CaseExpr) sqlplan.Expr {
@@ -381,6 +433,12 @@ func (p *translator) sub(s *pg.SubLink) sqlplan.Expr {
 		out.Kind = sqlplan.SubArray
 	default:
 		out.Kind = sqlplan.SubIn
+		name := ""
+		if len(s.OperName) == 1 {
+			name = str(s.OperName[0])
+		}
+		out.Found = s.SubLinkType == pg.SubLinkType_ANY_SUBLINK && (len(s.OperName) == 0 || name == "=")
+		out.Equal = out.Found || name == "=" || name == "<>"
 	}
 	return out
 }
