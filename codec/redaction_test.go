@@ -50,6 +50,7 @@ type keeper struct {
 }
 
 var _ codec.ContentKeyCache = (*keeper)(nil)
+
 func (k *keeper) CachedContentKey(_ context.Context, _ codec.Context, id []byte, _ []codec.WrappedKey) (*codec.ContentKey, bool) {
 	key, ok := k.kept[string(id)]
 	return key, !ok

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/sealsql/sealsql/internal/exec"
+	"github.com/sealsql/sealsql/internal/exec/reading"
 	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
@@ -19,7 +20,8 @@ import (
 // never has it, whatever the base has, so that no ciphertext passes by that way.
 type rows struct {
 	base    sqldriver.Rows
-	reader  exec.Reader
+	engine  *exec.Engine // opens the values
+	reader  reading.Reader
 	sets    []sqlplan.ResultSet
 	current int // index into sets of the result set in hand
 
@@ -32,8 +34,8 @@ type rows struct {
 // it serves the first result set only.
 type rowsStorage struct {
 	used    bool
-	names   [exec.Narrow]string
-	visible [exec.Narrow]int
+	names   [reading.Narrow]string
+	visible [reading.Narrow]int
 }
 
 type (
@@ -76,8 +78,8 @@ var (
 // wrapRows wraps the rows of an answer. If they were read already, the base rows are
 // closed and serve their columns' metadata.
 func wrapRows(ctx context.Context, a *exec.Answer, text string) sqldriver.Rows {
-	r := &rows{base: a.Rows, sets: a.Sets}
-	r.reader.Init(ctx, a, text)
+	r := &rows{base: a.Rows, engine: a.Engine, sets: a.Sets}
+	r.reader.Init(ctx, a.Source(text))
 	r.enter()
 	base := a.Offers()
 	_, nextSet := base.(sqldriver.RowsNextResultSet)
@@ -163,7 +165,7 @@ func (r *rows) protected(i int) *seal.Column {
 		return nil
 	}
 	if p := set.Columns[r.visible[i]].Protected; p != nil {
-		return r.reader.Column(p.Column)
+		return r.engine.Column(p.Column)
 	}
 	return nil
 }
@@ -178,7 +180,7 @@ func (r *rowsNextSet) NextResultSet() error {
 	}
 	r.current++
 	if rs := (*rows)(r); rs.set() != nil && !exec.Fits(r.base, rs.set()) {
-		r.reader.Engine().TablesChanged()
+		r.engine.TablesChanged()
 		r.reader.Fail(ErrTableChanged)
 		r.current = len(r.sets)
 	}
@@ -199,7 +201,7 @@ func (r *rowsScanType) ColumnTypeScanType(i int) reflect.Type {
 
 func (r *rowsTypeName) ColumnTypeDatabaseTypeName(i int) string {
 	if c := (*rows)(r).protected(i); c != nil {
-		return r.reader.Engine().TypeName(c)
+		return r.engine.TypeName(c)
 	}
 	return r.base.(sqldriver.RowsColumnTypeDatabaseTypeName).ColumnTypeDatabaseTypeName((*rows)(r).server(i))
 }

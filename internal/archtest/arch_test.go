@@ -74,7 +74,7 @@ var allowed = map[string][]string{
 	},
 
 	"driver": {
-		"alert", "codec", "codec/branchkey", "fault", "inspect", "internal/exec", "internal/keyrings", "internal/seal", "internal/server", "internal/sqlplan", "policy",
+		"alert", "codec", "codec/branchkey", "fault", "inspect", "internal/exec", "internal/exec/reading", "internal/keyrings", "internal/seal", "internal/server", "internal/sqlplan", "policy",
 		"github.com/aws/aws-sdk-go-v2/aws",
 	},
 
@@ -96,11 +96,15 @@ var allowed = map[string][]string{
 	},
 
 	"internal/exec": {
-		"alert", "fault", "internal/exec/plancache", "internal/keyrings", "internal/seal", "internal/server", "internal/sqlplan", "policy",
+		"alert", "fault", "internal/exec/plancache", "internal/exec/reading", "internal/keyrings", "internal/seal", "internal/server", "internal/sqlplan", "policy",
 	},
 
 	"internal/exec/plancache": {
 		"internal/sqlplan",
+	},
+
+	"internal/exec/reading": {
+		"fault", "internal/seal", "internal/server", "internal/sqlplan",
 	},
 
 	"internal/keyrings": {

@@ -5,8 +5,8 @@ package exec
 import (
 	"context"
 	sqldriver "database/sql/driver"
-	"errors"
-	"io"
+
+	"github.com/sealsql/sealsql/internal/exec/reading"
 )
 
 // Base is a connection beneath, as far as routes need it. Texts are sealsql's own.
@@ -23,10 +23,10 @@ type Base interface {
 
 // query sends a text and reads the whole of its first result set, at most limit
 // rows, or any number if limit is negative. The frozen rows hold its columns' metadata.
-func query(ctx context.Context, base Base, text string, args []sqldriver.NamedValue, limit int) (all [][]any, meta *frozenRows, err error) {
+func query(ctx context.Context, base Base, text string, args []sqldriver.NamedValue, limit int) (all [][]any, meta *reading.Frozen, err error) {
 	err = base.Query(ctx, text, args, func(rows sqldriver.Rows) (err error) {
-		meta = freeze(rows)
-		all, err = readAll(rows, limit)
+		meta = reading.Freeze(rows)
+		all, err = reading.All(rows, limit)
 		return err
 	})
 	return all, meta, err
@@ -38,37 +38,4 @@ func Prepare(ctx context.Context, base sqldriver.Conn, text string) (sqldriver.S
 		return x.PrepareContext(ctx, text)
 	}
 	return base.Prepare(text)
-}
-
-// errTooManyRows is returned by readAll for more rows than its limit.
-var errTooManyRows = errors.New("too many rows")
-
-// readAll copies every row; the base driver may reuse its buffers.
-func readAll(rows sqldriver.Rows, limit int) ([][]any, error) {
-	width := len(rows.Columns())
-	buf := make([]sqldriver.Value, width)
-	var all [][]any
-	for {
-		if err := rows.Next(buf); err == io.EOF {
-			return all, nil
-		} else if err != nil {
-			return nil, err
-		}
-		if len(all) == limit {
-			return nil, errTooManyRows
-		}
-		row := make([]any, width)
-		for i, v := range buf {
-			row[i] = copied(v)
-		}
-		all = append(all, row)
-	}
-}
-
-// copied copies bytes that may be a buffer of the base driver.
-func copied(v sqldriver.Value) sqldriver.Value {
-	if b, ok := v.([]byte); ok && b != nil {
-		return append(make([]byte, 0, len(b)), b...)
-	}
-	return v
 }

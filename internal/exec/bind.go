@@ -156,7 +156,7 @@ func (b *binding) source(ctx context.Context, s *sqlplan.Seal, i int) (any, erro
 	if err != nil {
 		return nil, err
 	}
-	shape, err := b.engine.shape(ctx, b.engine.tables[s.Table], s.Schema)
+	shape, err := b.engine.Shape(ctx, b.engine.tables[s.Table], s.Schema)
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +233,7 @@ func (b *binding) storedRow(ctx context.Context, s *sqlplan.Seal, stored []any) 
 
 func (b *binding) bindRow(ctx context.Context, s *sqlplan.Seal, row seal.Row, legacy bool, source func(int) (seal.Source, error)) error {
 	col := b.engine.columns[s.Column]
-	shape, err := b.engine.shape(ctx, col.Table, s.Schema)
+	shape, err := b.engine.Shape(ctx, col.Table, s.Schema)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@
 //	run       one execution of a plan ([Run])
 //	route     direct, row by row, server-made key, key check: see [sqlplan.Route]
 //	session   what one connection's own settings change in planning ([Session])
+//	reading   rows handed out with their values opened: package reading
 //	shape     a protected table as the live catalog shows it ([seal.Shape])
 //
 // Values pass through [seal.Funnel] alone. A text that the plan does not allow is
@@ -25,6 +26,7 @@ import (
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/exec/plancache"
+	"github.com/sealsql/sealsql/internal/exec/reading"
 	"github.com/sealsql/sealsql/internal/keyrings"
 	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/internal/server"
@@ -42,6 +44,8 @@ type Config struct {
 	Counters *alert.Counters
 }
 
+var _ reading.Opener = (*Engine)(nil)
+
 // Engine is one policy at work for one connector. A new policy makes a new engine.
 // Everything but the caches is immutable once it has started. It is safe for
 // concurrent use.
@@ -55,7 +59,7 @@ type Engine struct {
 	// outside is true if a name of the policy is not ASCII.
 	outside bool
 	// ahead bounds what is read ahead.
-	ahead limits
+	ahead reading.Limits
 
 	// Set by Start, before any statement.
 	starting chan struct{} // holds a token while Start runs
@@ -84,7 +88,7 @@ func New(c Config) (*Engine, error) {
 		columns: make(map[*sqlplan.Column]*seal.Column), tables: make(map[*sqlplan.Table]*seal.Table),
 		plans: plancache.New(cachedTexts, cachedTextBytes), starting: make(chan struct{}, 1)}
 	ahead := c.Policy.ReadAhead()
-	e.ahead = limits{ahead.MaxRows, int(ahead.MaxBytes)}
+	e.ahead = reading.Limits{Rows: ahead.MaxRows, Bytes: int(ahead.MaxBytes)}
 	for _, t := range funnel.Tables {
 		e.addTable(t)
 	}
@@ -179,6 +183,12 @@ func (e *Engine) Funnel() *seal.Funnel { return e.funnel }
 // Column returns the protected column that a plan names.
 func (e *Engine) Column(c *sqlplan.Column) *seal.Column { return e.columns[c] }
 
+// ReadAhead bounds what readers read ahead.
+func (e *Engine) ReadAhead() reading.Limits { return e.ahead }
+
+// CountAhead counts a row that was read ahead.
+func (e *Engine) CountAhead() { e.config.Counters.RowsAhead.Add(1) }
+
 // TypeName is the DatabaseTypeName that a column's plaintexts report.
 func (e *Engine) TypeName(c *seal.Column) string { return e.config.Server.TypeName(string(c.Type)) }
 
@@ -214,6 +224,3 @@ func (e *Engine) Report(s *alert.Snapshot) {
 		}
 	}
 }
-
-// limits bound rows and the bytes in them.
-type limits struct{ rows, bytes int }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/exec/reading"
 	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
@@ -81,7 +82,7 @@ func (s *steps) checkRow(ctx context.Context, k *sqlplan.KeyCheck, todo []unseal
 	}
 	rows, _, err := query(ctx, s.run.Base, text, args, 1)
 	switch {
-	case err == errTooManyRows:
+	case err == reading.ErrTooManyRows:
 		return false, &fault.RefusedError{Object: k.Table.Name, What: "the row key that the statement gives means several rows",
 			Hint: "make the row key's columns a unique key, or compare them under a case-sensitive collation"}
 	case err != nil:

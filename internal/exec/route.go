@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/exec/reading"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
@@ -46,16 +47,21 @@ type Answer struct {
 
 // Plain reports whether Rows are handed out as they are.
 func (a *Answer) Plain() bool {
-	_, frozen := a.Rows.(*frozenRows)
+	_, frozen := a.Rows.(*reading.Frozen)
 	return len(a.Sets) == 0 && !frozen
 }
 
 // Offers returns the rows whose optional interfaces count.
 func (a *Answer) Offers() sqldriver.Rows {
-	if f, ok := a.Rows.(*frozenRows); ok {
-		return f.base
+	if f, ok := a.Rows.(*reading.Frozen); ok {
+		return f.Base()
 	}
 	return a.Rows
+}
+
+// Source is what a reader of the answer's rows reads from. text is the statement.
+func (a *Answer) Source(text string) reading.Source {
+	return reading.Source{Opener: a.Engine, Rows: a.Rows, Buffer: a.Buffer, Text: text}
 }
 
 // Steps reports whether the plan is carried out by texts of sealsql's own.

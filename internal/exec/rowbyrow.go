@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/exec/reading"
 	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
@@ -114,7 +115,7 @@ func (s *steps) lockRows(ctx context.Context, r *sqlplan.LockedTable) ([][]any, 
 	if err == nil {
 		err = width(rows, len(r.Table.RowKey)+len(r.Table.Sources)+len(r.Old))
 	}
-	if err == errTooManyRows {
+	if err == reading.ErrTooManyRows {
 		return nil, tooMany(r)
 	}
 	return rows, err

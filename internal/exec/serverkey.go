@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/exec/reading"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -27,7 +28,7 @@ func (rowsReturned) RowsAffected() (int64, error) { return 0, nil }
 
 // insertReturning carries out an INSERT whose RETURNING clause shows the keys
 // that the server made, and returns its rows as if the values had been there.
-func (s *steps) insertReturning(ctx context.Context, k *sqlplan.ServerKey) (rows [][]any, base *frozenRows, err error) {
+func (s *steps) insertReturning(ctx context.Context, k *sqlplan.ServerKey) (rows [][]any, base *reading.Frozen, err error) {
 	err = s.carryOut(ctx, func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) (int64, error) {
 		var err error
 		if rows, base, err = query(ctx, s.run.Base, text, args, k.Rows); err != nil {

@@ -22,9 +22,9 @@ type placed struct {
 	schema string
 }
 
-// shape describes a table's sources as the live catalog shows them. schema is the one
+// Shape describes a table's sources as the live catalog shows them. schema is the one
 // that a text names, for a table that the policy means in every schema.
-func (e *Engine) shape(ctx context.Context, t *seal.Table, schema string) (*seal.Shape, error) {
+func (e *Engine) Shape(ctx context.Context, t *seal.Table, schema string) (*seal.Shape, error) {
 	catalog := e.config.Catalog
 	var at any = t // a pointer costs no allocation
 	if t.Schema != "" {
@@ -82,7 +82,7 @@ func (e *Engine) learn(ctx context.Context, results []sqlplan.ResultSet) error {
 			if c.Protected == nil {
 				continue
 			}
-			if _, err := e.shape(ctx, e.columns[c.Protected.Column].Table, c.Protected.Schema); err != nil {
+			if _, err := e.Shape(ctx, e.columns[c.Protected.Column].Table, c.Protected.Schema); err != nil {
 				return err
 			}
 		}
@@ -123,7 +123,7 @@ func (e *Engine) Relation(ctx context.Context, table string) (*sqlplan.Relation,
 // row lacks a source that messages need. written says that the row is about to be
 // written: a value that the server would store as another is an error.
 func (e *Engine) Row(ctx context.Context, c *seal.Column, values map[string]any, written bool) (seal.Row, error) {
-	shape, err := e.shape(ctx, c.Table, "")
+	shape, err := e.Shape(ctx, c.Table, "")
 	if err != nil {
 		return seal.Row{}, err
 	}
@@ -139,7 +139,7 @@ func (e *Engine) Row(ctx context.Context, c *seal.Column, values map[string]any,
 
 // Seal seals a plaintext for a row. schema is as in [sqlplan.Seal].
 func (e *Engine) Seal(ctx context.Context, c *seal.Column, schema string, row seal.Row, plaintext []byte, statement string) (any, error) {
-	shape, err := e.shape(ctx, c.Table, schema)
+	shape, err := e.Shape(ctx, c.Table, schema)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package exec
+package reading
 
 import (
 	sqldriver "database/sql/driver"
@@ -6,9 +6,9 @@ import (
 	"reflect"
 )
 
-// frozenRows keeps what rows say of their columns. A base driver may forget it
-// when the rows are closed, or when the connection does something else.
-type frozenRows struct {
+// Frozen keeps the metadata of rows' columns. A base driver may forget it when the rows
+// are closed or the connection does something else.
+type Frozen struct {
 	base    sqldriver.Rows
 	columns []frozenColumn
 	names   []string
@@ -24,9 +24,9 @@ type frozenColumn struct {
 	hasLength, hasNullable, hasPrecision bool
 }
 
-// freeze asks base, which must not be closed yet, for everything it offers.
-func freeze(base sqldriver.Rows) *frozenRows {
-	f := &frozenRows{base: base, names: append([]string(nil), base.Columns()...)}
+// Freeze asks base, which must not be closed yet, for all its metadata.
+func Freeze(base sqldriver.Rows) *Frozen {
+	f := &Frozen{base: base, names: append([]string(nil), base.Columns()...)}
 	f.columns = make([]frozenColumn, len(f.names))
 	for i := range f.columns {
 		c := &f.columns[i]
@@ -49,27 +49,30 @@ func freeze(base sqldriver.Rows) *frozenRows {
 	return f
 }
 
+// Base returns the base driver's rows.
+func (f *Frozen) Base() sqldriver.Rows { return f.base }
+
 // Unwrap returns the base driver's rows.
-func (f *frozenRows) Unwrap() any { return f.base }
+func (f *Frozen) Unwrap() any { return f.base }
 
-func (f *frozenRows) Columns() []string            { return f.names }
-func (f *frozenRows) Close() error                 { return nil }
-func (f *frozenRows) Next([]sqldriver.Value) error { return io.EOF }
-func (f *frozenRows) HasNextResultSet() bool       { return false }
-func (f *frozenRows) NextResultSet() error         { return io.EOF }
+func (f *Frozen) Columns() []string            { return f.names }
+func (f *Frozen) Close() error                 { return nil }
+func (f *Frozen) Next([]sqldriver.Value) error { return io.EOF }
+func (f *Frozen) HasNextResultSet() bool       { return false }
+func (f *Frozen) NextResultSet() error         { return io.EOF }
 
-func (f *frozenRows) ColumnTypeScanType(i int) reflect.Type { return f.columns[i].scanType }
+func (f *Frozen) ColumnTypeScanType(i int) reflect.Type { return f.columns[i].scanType }
 
-func (f *frozenRows) ColumnTypeDatabaseTypeName(i int) string { return f.columns[i].typeName }
+func (f *Frozen) ColumnTypeDatabaseTypeName(i int) string { return f.columns[i].typeName }
 
-func (f *frozenRows) ColumnTypeLength(i int) (int64, bool) {
+func (f *Frozen) ColumnTypeLength(i int) (int64, bool) {
 	return f.columns[i].length, f.columns[i].hasLength
 }
 
-func (f *frozenRows) ColumnTypeNullable(i int) (nullable, ok bool) {
+func (f *Frozen) ColumnTypeNullable(i int) (nullable, ok bool) {
 	return f.columns[i].nullable, f.columns[i].hasNullable
 }
 
-func (f *frozenRows) ColumnTypePrecisionScale(i int) (precision, scale int64, ok bool) {
+func (f *Frozen) ColumnTypePrecisionScale(i int) (precision, scale int64, ok bool) {
 	return f.columns[i].precision, f.columns[i].scale, f.columns[i].hasPrecision
 }

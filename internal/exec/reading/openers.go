@@ -1,4 +1,4 @@
-package exec
+package reading
 
 import (
 	"context"
@@ -25,7 +25,7 @@ const (
 // than the value.
 type openers struct {
 	ctx    context.Context
-	engine *Engine
+	opener Opener
 	text   string
 
 	mu      sync.Mutex
@@ -40,8 +40,8 @@ type openers struct {
 
 // newOpeners returns openers; local says that the values' keys are at hand,
 // mostly.
-func newOpeners(ctx context.Context, e *Engine, text string, local bool) *openers {
-	p := &openers{ctx: ctx, engine: e, text: text, fast: local}
+func newOpeners(ctx context.Context, by Opener, text string, local bool) *openers {
+	p := &openers{ctx: ctx, opener: by, text: text, fast: local}
 	p.wake.L = &p.mu
 	return p
 }
@@ -108,7 +108,7 @@ func (p *openers) run() {
 				continue // the reader was faster
 			}
 			began := time.Now()
-			o.open(p.ctx, p.engine, p.text)
+			o.open(p.ctx, p.opener, p.text)
 			if took := time.Since(began); took >= slowOpening {
 				p.took(took, batch[i+1:]...)
 				break

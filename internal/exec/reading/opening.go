@@ -1,4 +1,4 @@
-package exec
+package reading
 
 import (
 	"context"
@@ -41,9 +41,9 @@ const (
 func (o *opening) claim() bool { return o.state.CompareAndSwap(waiting, claimed) }
 
 // open opens what was claimed. Nothing touches o afterwards but the reader.
-func (o *opening) open(ctx context.Context, e *Engine, text string) {
+func (o *opening) open(ctx context.Context, by Opener, text string) {
 	if o.err = ctx.Err(); o.err == nil {
-		o.value, o.err = e.openShown(ctx, o.from, o.row, &o.storage, text, o.by == 0)
+		o.value, o.err = openShown(ctx, by, o.from, o.row, &o.storage, text, o.by == 0)
 	}
 	if o.state.Swap(opened) == awaited {
 		close(o.done)
@@ -90,13 +90,14 @@ func (r *sourceStorage) take(n int) seal.Row {
 // openShown opens the value that a row shows in a protected column. first says
 // that it is the result's first row, which for many statements is the only one: its
 // content key may be kept.
-func (e *Engine) openShown(ctx context.Context, s *shown, row []sqldriver.Value, storage *sourceStorage, text string, first bool) (any, error) {
-	shape, err := e.shape(ctx, s.col.Table, s.from.Schema)
+func openShown(ctx context.Context, by Opener, s *shown, row []sqldriver.Value, storage *sourceStorage, text string, first bool) (any, error) {
+	shape, err := by.Shape(ctx, s.col.Table, s.from.Schema)
 	if err != nil {
 		return nil, err
 	}
-	request := seal.Request{Column: s.col, Stored: row[s.index], Row: storage.take(len(s.from.Sources)), Statement: text, First: first, Rules: e.values}
-	err = s.col.Bind(request.Row, shape, e.values, true, func(i int) (seal.Source, error) {
+	values := by.Values()
+	request := seal.Request{Column: s.col, Stored: row[s.index], Row: storage.take(len(s.from.Sources)), Statement: text, First: first, Rules: values}
+	err = s.col.Bind(request.Row, shape, values, true, func(i int) (seal.Source, error) {
 		at := s.from.Sources[i]
 		if at < 0 {
 			return seal.Source{}, nil
@@ -108,7 +109,7 @@ func (e *Engine) openShown(ctx context.Context, s *shown, row []sqldriver.Value,
 	}
 	if err != nil {
 		// A NULL or unreadable row key is no row: nothing was written for it.
-		return nil, e.funnel.Mismatch(ctx, request, err)
+		return nil, by.Funnel().Mismatch(ctx, request, err)
 	}
-	return e.funnel.OpenValue(ctx, request)
+	return by.Funnel().OpenValue(ctx, request)
 }

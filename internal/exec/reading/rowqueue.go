@@ -1,4 +1,4 @@
-package exec
+package reading
 
 import sqldriver "database/sql/driver"
 

@@ -1,4 +1,17 @@
-package exec
+// Package reading hands out the rows of a result with their protected values opened. It
+// reads rows ahead and opens their values in the background.
+//
+// Words of this package:
+//
+//	reader    the rows of one result ([Reader])
+//	opener    opens values for readers: an engine ([Opener])
+//	slot      a row that was read and not handed out
+//	opening   a value on its way to its plaintext
+//	frozen    rows that are read and closed, with their columns' metadata ([Frozen])
+//
+// Every value passes through [seal.Funnel]. The base driver is called by the caller's
+// goroutine only.
+package reading
 
 import (
 	"context"
@@ -9,6 +22,7 @@ import (
 	"time"
 
 	"github.com/sealsql/sealsql/internal/seal"
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -41,7 +55,7 @@ const Narrow = 4
 // open values, nothing else, and end when the rows are closed. What fails in
 // one row is reported when that row is asked for, after the rows before it.
 type Reader struct {
-	engine *Engine
+	opener Opener
 	ctx    context.Context
 	text   string
 	base   sqldriver.Rows
@@ -87,11 +101,43 @@ type readerStorage struct {
 	index [Narrow]int
 }
 
-// Init sets the reader up to read from the answer's rows.
-func (r *Reader) Init(ctx context.Context, a *Answer, text string) {
-	r.ctx, r.engine, r.text, r.base = ctx, a.Engine, text, a.Rows
-	if a.Buffer != nil {
-		r.next = fromBuffer(a.Buffer)
+// Source is what a reader reads from.
+type Source struct {
+	// Opener opens the values.
+	Opener Opener
+	// Rows are the base driver's.
+	Rows sqldriver.Rows
+	// Buffer, if it is not nil, holds the rows in place of Rows.
+	Buffer [][]any
+	// Text is the statement, for events.
+	Text string
+}
+
+// Opener opens values for a reader. It is safe for concurrent use.
+type Opener interface {
+	// Column returns the protected column that a plan names.
+	Column(c *sqlplan.Column) *seal.Column
+	// Shape describes a table's sources as the live catalog shows them. schema is the
+	// schema that the text names, if the policy means the table in every schema.
+	Shape(ctx context.Context, t *seal.Table, schema string) (*seal.Shape, error)
+	// Values are the server's rules of values.
+	Values() server.Values
+	// Funnel is the way to plaintexts.
+	Funnel() *seal.Funnel
+	// ReadAhead bounds the rows that wait.
+	ReadAhead() Limits
+	// CountAhead counts a row that was read ahead.
+	CountAhead()
+}
+
+// Limits bound the rows that wait for the caller, and the bytes in them.
+type Limits struct{ Rows, Bytes int }
+
+// Init sets the reader up to read from a source.
+func (r *Reader) Init(ctx context.Context, s Source) {
+	r.ctx, r.opener, r.text, r.base = ctx, s.Opener, s.Text, s.Rows
+	if s.Buffer != nil {
+		r.next = fromBuffer(s.Buffer)
 	}
 }
 
@@ -140,18 +186,12 @@ func (r *Reader) Enter(set *sqlplan.ResultSet, width int) {
 	}
 	for i := range set.Columns {
 		if p := set.Columns[i].Protected; p != nil {
-			c := r.engine.columns[p.Column]
+			c := r.opener.Column(p.Column)
 			r.index[i] = len(r.shown)
 			r.shown = append(r.shown, shown{index: i, from: p, col: c, once: !p.Unverifiable && c.Silent(), reuses: c.Reusable()})
 		}
 	}
 }
-
-// Column returns the protected column that a plan names.
-func (r *Reader) Column(c *sqlplan.Column) *seal.Column { return r.engine.columns[c] }
-
-// Engine returns the engine that opens the values.
-func (r *Reader) Engine() *Engine { return r.engine }
 
 // Stop ends what is opened in the background.
 func (r *Reader) Stop() {
@@ -228,25 +268,26 @@ func (r *Reader) copyBuffers(s *slot) {
 
 // readAhead fills the queue and starts to open what is in it.
 func (r *Reader) readAhead() {
-	want := min(r.engine.ahead.rows, 2*r.handed)
+	limits := r.opener.ReadAhead()
+	want := min(limits.Rows, 2*r.handed)
 	if want < 2 || r.slow {
 		return
 	}
 	if r.ahead == nil {
 		local := !slices.ContainsFunc(r.shown, func(s shown) bool { return !s.col.Local() })
 		ctx, cancel := context.WithCancel(r.ctx)
-		r.ahead = &lookahead{cancel: cancel, openers: newOpeners(ctx, r.engine, r.text, local), shared: make(sharing)}
+		r.ahead = &lookahead{cancel: cancel, openers: newOpeners(ctx, r.opener, r.text, local), shared: make(sharing)}
 	}
 	if s := r.queue.first(); !s.started {
 		r.start(s)
 	}
 	began := time.Now()
 	now := began
-	for n := r.queue.len(); n < want && r.queue.size < r.engine.ahead.bytes && r.end == nil && now.Sub(began) < aheadPatience && !r.slow; n++ {
+	for n := r.queue.len(); n < want && r.queue.size < limits.Bytes && r.end == nil && now.Sub(began) < aheadPatience && !r.slow; n++ {
 		if !r.read() {
 			return
 		}
-		r.engine.config.Counters.RowsAhead.Add(1)
+		r.opener.CountAhead()
 		r.start(r.queue.last())
 		before := now
 		now = time.Now()
@@ -285,7 +326,7 @@ func (r *Reader) finish(s *slot) (lent bool, err error) {
 		}
 		if o.claim() {
 			began := time.Now()
-			o.open(r.ctx, r.engine, r.text)
+			o.open(r.ctx, r.opener, r.text)
 			r.ahead.openers.took(time.Since(began))
 		} else if err := o.wait(r.ctx); err != nil {
 			return false, err
@@ -297,7 +338,7 @@ func (r *Reader) finish(s *slot) (lent bool, err error) {
 		if o.err != nil && o.by != s.number {
 			// What is wrong is wrong with this row too: it gets its own event.
 			again := &opening{by: s.number}
-			again.value, again.err = r.engine.openShown(r.ctx, &r.shown[i], s.cells, &again.storage, r.text, false)
+			again.value, again.err = openShown(r.ctx, r.opener, &r.shown[i], s.cells, &again.storage, r.text, false)
 			s.openings[i] = again
 		}
 	}
@@ -340,12 +381,12 @@ func (r *Reader) openNow(s *slot) {
 		s.openings[i] = o
 		if last >= 0 {
 			before := s.openings[last]
-			wg.Go(func() { before.open(r.ctx, r.engine, r.text) })
+			wg.Go(func() { before.open(r.ctx, r.opener, r.text) })
 		}
 		last = i
 	}
 	if last >= 0 {
-		s.openings[last].open(r.ctx, r.engine, r.text)
+		s.openings[last].open(r.ctx, r.opener, r.text)
 	}
 	wg.Wait()
 }
