@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,7 +20,11 @@ type Counters struct {
 	mu      sync.Mutex
 	columns map[[2]string]*ColumnCounters
 	missing map[string]uint64 // wrappings, by Region
+	refused map[string]uint64 // statements, by reason
 }
+
+// maxReasons bounds the reasons that are told apart.
+const maxReasons = 100
 
 // ColumnCounters count values of one protected column. The fields are those of
 // [ColumnStats].
@@ -30,7 +35,7 @@ type ColumnCounters struct {
 
 // NewCounters returns counters that are zero.
 func NewCounters() *Counters {
-	return &Counters{columns: map[[2]string]*ColumnCounters{}, missing: map[string]uint64{},
+	return &Counters{columns: map[[2]string]*ColumnCounters{}, missing: map[string]uint64{}, refused: map[string]uint64{},
 		kms: kmsCounters{calls: map[KMSCall]uint64{}, latency: map[KMSCall]*KMSLatency{}, regions: map[string]*KMSRegion{}}}
 }
 
@@ -53,6 +58,16 @@ func (c *Counters) WrappingMissing(region string) {
 	c.missing[region]++
 }
 
+// Refused counts a statement that was not sent.
+func (c *Counters) Refused(reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, known := c.refused[reason]; !known && len(c.refused) >= maxReasons {
+		reason = "other"
+	}
+	c.refused[reason]++
+}
+
 // KMSCall counts a call of KMS. attempt is 1 for the first call for a purpose.
 func (c *Counters) KMSCall(call KMSCall, attempt int, took time.Duration) {
 	c.kms.add(call, attempt, took)
@@ -68,6 +83,7 @@ func (c *Counters) Report(s *Snapshot) {
 	for region, n := range c.missing {
 		s.WrappingsMissing[region] = n
 	}
+	s.Refused = maps.Clone(c.refused)
 }
 
 // Failed counts a value that did not open.

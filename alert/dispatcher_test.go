@@ -232,7 +232,7 @@ func TestLogSinkLevels(t *testing.T) {
 			warn++
 		}
 	}
-	if warn != 3 || len(Kinds()) != 12 {
+	if warn != 4 || len(Kinds()) != 13 {
 		t.Errorf("%d of %d kinds are warnings", warn, len(Kinds()))
 	}
 }

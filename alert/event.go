@@ -44,14 +44,16 @@ const (
 	// Unauthentic: a compact value was changed, or was found in a row, table or
 	// column that it was not written for. Nothing in the value tells which.
 	Unauthentic
+	// Refused: a statement was not sent. Err says why, as [Snapshot.Refused] counts it.
+	Refused
 
-	kinds = int(Unauthentic) + 1
+	kinds = int(Refused) + 1
 )
 
 var kindNames = [kinds]string{
 	"invalid", "mismatch", "tampered", "not_ciphertext", "unknown_key", "key_denied",
 	"kms_unavailable", "wrapping_missing", "plaintext_read", "unverifiable",
-	"policy_rejected", "shredded", "unauthentic",
+	"policy_rejected", "shredded", "unauthentic", "refused",
 }
 
 // Kinds lists every kind.
@@ -69,10 +71,10 @@ func Kinds() []Kind {
 func (k Kind) Urgent() bool { return k == Mismatch || k == Tampered || k == Unauthentic }
 
 // Level is the level at which events of the kind are logged: Warn for reads
-// that the policy allows and for missing wrappings, Error for the rest.
+// that the policy allows, missing wrappings and refused statements, Error for the rest.
 func (k Kind) Level() slog.Level {
 	switch k {
-	case PlaintextRead, Unverifiable, WrappingMissing:
+	case PlaintextRead, Unverifiable, WrappingMissing, Refused:
 		return slog.LevelWarn
 	}
 	return slog.LevelError

@@ -26,16 +26,17 @@ type Snapshot struct {
 	SinkFailures  uint64
 	// Sinks has the same for each sink, in the order of code, then policy.
 	Sinks []SinkStats
-	// PlansCached is the number of SQL texts whose plan is kept; PlanHits and
-	// PlanMisses count look-ups.
-	PlansCached          int
-	PlanHits, PlanMisses uint64
+	// Plans tells of the plans of SQL texts that are kept.
+	Plans CacheStats
 	// RowsReadAhead counts rows that were read before they were asked for.
 	RowsReadAhead uint64
 	// LineageRefused counts statements refused because the server described
 	// their result otherwise than the analysis did. It is zero: a number above it is
 	// a fault of sealsql to be reported.
 	LineageRefused uint64
+	// Refused counts statements that were not sent, by reason. Reasons beyond the first
+	// hundred are counted as "other".
+	Refused map[string]uint64
 }
 
 // ColumnStats counts values of one protected column.
@@ -50,7 +51,7 @@ type ColumnStats struct {
 	Failed, SealFailed map[Kind]uint64
 }
 
-// CacheStats tells of one keyring's cache.
+// CacheStats tells of a cache: a keyring's, or that of plans.
 type CacheStats struct {
 	// Hits and Misses count look-ups; Entries is how many are held now.
 	Hits, Misses uint64
@@ -100,8 +101,9 @@ func (s Snapshot) Since(before Snapshot) Snapshot {
 	out.SinkFailures -= before.SinkFailures
 	out.RowsReadAhead -= before.RowsReadAhead
 	out.LineageRefused -= before.LineageRefused
-	if s.PlanHits >= before.PlanHits && s.PlanMisses >= before.PlanMisses { // else: likewise
-		out.PlanHits, out.PlanMisses = s.PlanHits-before.PlanHits, s.PlanMisses-before.PlanMisses
+	out.Refused = grown(s.Refused, before.Refused)
+	if s.Plans.Hits >= before.Plans.Hits && s.Plans.Misses >= before.Plans.Misses { // else: likewise
+		out.Plans.Hits, out.Plans.Misses = s.Plans.Hits-before.Plans.Hits, s.Plans.Misses-before.Plans.Misses
 	}
 	return out
 }

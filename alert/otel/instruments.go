@@ -28,23 +28,30 @@ const (
 	MetricPlanLookups      = "sealsql.plans.lookups"
 	MetricRowsReadAhead    = "sealsql.rows.read_ahead"
 	MetricLineageRefused   = "sealsql.lineage.refused"
+	MetricRefused          = "sealsql.statements.refused"
 )
 
 // Metrics lists the names.
 func Metrics() []string {
 	return []string{MetricCalls, MetricEvents, MetricEventsDropped, MetricSinkFailures, MetricValues, MetricWrappingsMissing,
 		MetricKMSRetries, MetricKMSThrottles, MetricBreakersOpen, MetricCacheLookups, MetricCacheEntries, MetricPlansCached,
-		MetricPlanLookups, MetricRowsReadAhead, MetricLineageRefused}
+		MetricPlanLookups, MetricRowsReadAhead, MetricLineageRefused, MetricRefused}
 }
 
 type instruments struct {
 	calls metric.Float64Histogram
 
-	events, dropped, failures, values, missing, retries, throttles, cacheLookups, planLookups, ahead, lineage metric.Int64Counter
+	events, dropped, failures, values, missing, retries, throttles metric.Int64Counter
+
+	cacheLookups, planLookups, ahead metric.Int64Counter
+	statements
 
 	// What is held now: each connector adds and takes away its own share.
 	breakers, cacheEntries, plans metric.Int64UpDownCounter
 }
+
+// statements count those that sealsql did not send.
+type statements struct{ lineage, refused metric.Int64Counter }
 
 func newInstruments(m metric.Meter) (*instruments, error) {
 	var in instruments
@@ -74,6 +81,7 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 		{&in.planLookups, MetricPlanLookups, "{lookup}", "Look-ups of kept plans."},
 		{&in.ahead, MetricRowsReadAhead, "{row}", "Rows read before they were asked for."},
 		{&in.lineage, MetricLineageRefused, "{statement}", "Statements whose result the server described otherwise than the analysis."},
+		{&in.refused, MetricRefused, "{statement}", "Statements that were not sent, by reason."},
 	} {
 		*c.to, err = m.Int64Counter(c.name, metric.WithUnit(c.unit), metric.WithDescription(c.what))
 		errs = append(errs, err)
@@ -128,10 +136,13 @@ func (in *instruments) add(ctx context.Context, grown, before alert.Snapshot) {
 		count(ctx, in.cacheLookups, c.Hits, KeyringKey.String(name), ResultKey.String("hit"))
 		count(ctx, in.cacheLookups, c.Misses, KeyringKey.String(name), ResultKey.String("miss"))
 	}
-	count(ctx, in.planLookups, grown.PlanHits, ResultKey.String("hit"))
-	count(ctx, in.planLookups, grown.PlanMisses, ResultKey.String("miss"))
+	count(ctx, in.planLookups, grown.Plans.Hits, ResultKey.String("hit"))
+	count(ctx, in.planLookups, grown.Plans.Misses, ResultKey.String("miss"))
 	count(ctx, in.ahead, grown.RowsReadAhead)
 	count(ctx, in.lineage, grown.LineageRefused)
+	for reason, n := range grown.Refused {
+		count(ctx, in.refused, n, ReasonKey.String(reason))
+	}
 	count(ctx, in.dropped, grown.EventsDropped)
 	count(ctx, in.failures, grown.SinkFailures)
 	in.addHeld(ctx, grown, before)
@@ -152,7 +163,7 @@ func (in *instruments) addHeld(ctx context.Context, now, before alert.Snapshot) 
 	for _, name := range keysOf(now.Caches, before.Caches) {
 		in.cacheEntries.Add(ctx, int64(now.Caches[name].Entries-before.Caches[name].Entries), metric.WithAttributes(KeyringKey.String(name)))
 	}
-	in.plans.Add(ctx, int64(now.PlansCached-before.PlansCached))
+	in.plans.Add(ctx, int64(now.Plans.Entries-before.Plans.Entries))
 }
 
 func keysOf[V any](a, b map[string]V) []string {

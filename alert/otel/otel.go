@@ -100,6 +100,8 @@ const (
 	KeyringKey = attribute.Key("sealsql.keyring")
 	// ResultKey is "hit" or "miss".
 	ResultKey = attribute.Key("sealsql.cache.result")
+	// ReasonKey is why a statement was not sent.
+	ReasonKey = attribute.Key("sealsql.reason")
 )
 
 func located(table, column string) []attribute.KeyValue {

@@ -30,7 +30,7 @@ func full() alert.Snapshot {
 		KMSRegions:       map[string]alert.KMSRegion{"eu-west-1": {Retries: 5, Throttles: 6, BreakerOpen: true}},
 		WrappingsMissing: map[string]uint64{"eu-west-1": 8},
 		Caches:           map[string]alert.CacheStats{"pii": {Hits: 9, Misses: 10, Entries: 11}},
-		PlansCached:      12, PlanHits: 13, PlanMisses: 14, RowsReadAhead: 15, EventsDropped: 16, SinkFailures: 17, LineageRefused: 18,
+		Plans:            alert.CacheStats{Entries: 12, Hits: 13, Misses: 14}, RowsReadAhead: 15, EventsDropped: 16, SinkFailures: 17, LineageRefused: 18, Refused: map[string]uint64{"a reason": 19},
 	}
 }
 
@@ -78,13 +78,14 @@ var expected = map[string]float64{
 	"sealsql.cache.lookups {lookup} sealsql.cache.result=hit,sealsql.keyring=pii":                                             9,
 	"sealsql.cache.lookups {lookup} sealsql.cache.result=miss,sealsql.keyring=pii":                                            10,
 	"sealsql.cache.entries {entry} sealsql.keyring=pii":                                                                       11,
-	"sealsql.plans.cached {plan} ":                             12,
-	"sealsql.plans.lookups {lookup} sealsql.cache.result=hit":  13,
-	"sealsql.plans.lookups {lookup} sealsql.cache.result=miss": 14,
-	"sealsql.rows.read_ahead {row} ":                           15,
-	"sealsql.lineage.refused {statement} ":                     18,
-	"sealsql.events.dropped {event} ":                          16,
-	"sealsql.sink.failures {failure} ":                         17,
+	"sealsql.plans.cached {plan} ":                                   12,
+	"sealsql.plans.lookups {lookup} sealsql.cache.result=hit":        13,
+	"sealsql.plans.lookups {lookup} sealsql.cache.result=miss":       14,
+	"sealsql.rows.read_ahead {row} ":                                 15,
+	"sealsql.lineage.refused {statement} ":                           18,
+	"sealsql.statements.refused {statement} sealsql.reason=a reason": 19,
+	"sealsql.events.dropped {event} ":                                16,
+	"sealsql.sink.failures {failure} ":                               17,
 	"sealsql.events {event} cloud.region=eu-west-1,db.collection.name=accounts,sealsql.column=ssn,sealsql.event.kind=mismatch": 42,
 	"rpc.client.call.duration s cloud.region=eu-west-1,rpc.method=KMS/Decrypt,rpc.system.name=aws-api":                         0.25,
 	"rpc.client.call.duration s cloud.region=eu-west-1,error.type=throttled,rpc.method=KMS/Decrypt,rpc.system.name=aws-api":    0.5,
@@ -117,7 +118,7 @@ func TestEveryMetricIsRecorded(t *testing.T) {
 		}
 		seen[strings.Fields(k)[0]] = true
 	}
-	if len(got) != len(expected) || len(expected) != 22 {
+	if len(got) != len(expected) || len(expected) != 23 {
 		t.Errorf("%d points for %d: %v", len(got), len(expected), got)
 	}
 	for _, name := range otel.Metrics() {
@@ -140,7 +141,7 @@ func TestTwoConnectorsAddUpAndTakeTheirShareWithThem(t *testing.T) {
 	if got := points(t, reader); got[plans] != 24 || got[sealed] != 6 {
 		t.Errorf("%v plans, %v sealed; want 24, 6", got[plans], got[sealed])
 	}
-	b.s.PlansCached, b.s.KMSRegions = 2, nil
+	b.s.Plans.Entries, b.s.KMSRegions = 2, nil
 	_ = second.Flush(t.Context())
 	if err := first.Close(); err != nil {
 		t.Fatal(err)

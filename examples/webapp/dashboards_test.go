@@ -43,7 +43,7 @@ func exported(t *testing.T) map[string][]string {
 			KMSRegions:       map[string]alert.KMSRegion{"eu-west-1": {Retries: 1, Throttles: 1, BreakerOpen: true}},
 			WrappingsMissing: map[string]uint64{"eu-west-1": 1},
 			Caches:           map[string]alert.CacheStats{"pins": {Hits: 1, Misses: 1, Entries: 1}},
-			PlansCached:      1, PlanHits: 1, PlanMisses: 1, RowsReadAhead: 1, EventsDropped: 1, SinkFailures: 1,
+			Plans:            alert.CacheStats{Entries: 1, Hits: 1, Misses: 1}, RowsReadAhead: 1, Refused: map[string]uint64{"a reason": 1}, EventsDropped: 1, SinkFailures: 1,
 		}
 	})
 	for _, k := range alert.Kinds() {

@@ -216,8 +216,8 @@ func (e *Engine) Find(table, name string) (*seal.Column, error) {
 
 // Report adds to s what the engine counted.
 func (e *Engine) Report(s *alert.Snapshot) {
-	s.PlansCached = e.plans.Len()
-	s.PlanHits, s.PlanMisses = e.plans.Lookups()
+	s.Plans.Entries = e.plans.Len()
+	s.Plans.Hits, s.Plans.Misses = e.plans.Lookups()
 	for _, t := range e.funnel.Tables {
 		for _, c := range t.Columns {
 			s.Columns = append(s.Columns, c.Stats())
