@@ -43,7 +43,7 @@ func exported(t *testing.T) map[string][]string {
 			KMSRegions:       map[string]alert.KMSRegion{"eu-west-1": {Retries: 1, Throttles: 1, BreakerOpen: true}},
 			WrappingsMissing: map[string]uint64{"eu-west-1": 1},
 			Caches:           map[string]alert.CacheStats{"pins": {Hits: 1, Misses: 1, Entries: 1}},
-			Plans:            alert.CacheStats{Entries: 1, Hits: 1, Misses: 1}, RowsReadAhead: 1, Refused: map[string]uint64{"a reason": 1}, EventsDropped: 1, SinkFailures: 1,
+			Plans:            alert.CacheStats{Entries: 1, Hits: 1, Misses: 1}, RowsReadAhead: 1, Refused: map[string]uint64{"a reason": 1}, LineageRefused: 1, EventsDropped: 1, SinkFailures: 1,
 		}
 	})
 	for _, k := range alert.Kinds() {
@@ -197,7 +197,7 @@ func TestDashboardAndRulesUseMetricsThatAreExported(t *testing.T) {
 			queried[name] = true
 		}
 	}
-	if len(checked) != 29 {
+	if len(checked) != 31 {
 		t.Errorf("%d queries were checked", len(checked))
 	}
 	for name := range all {
