@@ -107,7 +107,7 @@ func (r *keyring) localLocked(region, id string) string {
 }
 
 type keyMetadata struct {
-	AWSAccountId, Arn, KeyId                             string
+	keyName
 	Description, KeyManager, KeySpec, KeyState, KeyUsage string
 	CustomerMasterKeySpec, Origin, CurrentKeyMaterialId  string
 	CreationDate                                         float64
@@ -116,6 +116,9 @@ type keyMetadata struct {
 	EncryptionAlgorithms                                 []string
 	MultiRegionConfiguration                             *multiRegionConfiguration `json:",omitempty"`
 }
+
+// keyName identifies a key.
+type keyName struct{ AWSAccountId, Arn, KeyId string }
 
 type multiRegionConfiguration struct {
 	MultiRegionKeyType string
@@ -138,7 +141,7 @@ func (k *KMS) describeKey(call *Call, in *request) (any, *kmsError) {
 	}
 	current := found.shared.current()
 	metadata := keyMetadata{
-		AWSAccountId: found.account, Arn: found.arn, KeyId: found.id,
+		keyName:    keyName{found.account, found.arn, found.id},
 		KeyManager: "CUSTOMER", KeySpec: symmetric, CustomerMasterKeySpec: symmetric,
 		KeyState: found.state, KeyUsage: encryptDecrypt, Origin: "AWS_KMS",
 		CurrentKeyMaterialId: hex.EncodeToString(current.id[:]),

@@ -30,7 +30,7 @@ func (a *analysis) returningOutput(r *Returning, target *item, sc *scope) output
 
 // version is the target's row as RETURNING's old and new name it.
 func (it *item) version(name string) *item {
-	v := &item{a: it.a, name: name, span: it.span, ref: it.ref, rel: it.rel, asked: it.asked, table: it.table, excluded: true}
+	v := &item{a: it.a, name: name, span: it.span, stored: stored{ref: it.ref, rel: it.rel, asked: it.asked, table: it.table, excluded: true}}
 	if it.table != nil {
 		v.row = &row{table: it.table, item: v}
 	}

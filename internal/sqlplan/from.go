@@ -16,7 +16,7 @@ func (a *analysis) from(t TableExpr, lat *scope) node {
 		a.nested++
 		out := a.query(t.Query, around)
 		a.nested--
-		return &item{a: a, name: t.Alias, span: t.Span, out: a.rename(out, t.ColumnAliases, t.ColumnAliasesEnd)}
+		return &item{a: a, name: t.Alias, span: t.Span, derived: derived{out: a.rename(out, t.ColumnAliases, t.ColumnAliasesEnd)}}
 	case *Join:
 		return a.join(t, lat)
 	case *TableFunction:
@@ -80,7 +80,7 @@ func (a *analysis) join(t *Join, lat *scope) node {
 		}
 		return j
 	}
-	return &item{a: a, name: t.Alias, span: t.Span, out: a.rename(&joinOutput{j}, t.ColumnAliases, 0), inner: j}
+	return &item{a: a, name: t.Alias, span: t.Span, derived: derived{out: a.rename(&joinOutput{j}, t.ColumnAliases, 0), inner: j}}
 }
 
 // common lists the columns that NATURAL joins on.
@@ -118,7 +118,7 @@ func (a *analysis) tableFunction(t *TableFunction, lat *scope) node {
 	for _, e := range t.Args {
 		a.check(e, lat, "an argument of a function")
 	}
-	it := &item{a: a, name: t.Alias, span: t.Span, asked: true, function: true}
+	it := &item{a: a, name: t.Alias, span: t.Span, stored: stored{asked: true, function: true}}
 	if it.name == "" {
 		it.name = t.Name
 	}

@@ -85,7 +85,7 @@ func (a *analysis) conflictScope(s *Insert, it *item, within *scope, names []str
 
 // proposedItem is EXCLUDED or MySQL's row alias.
 func (a *analysis) proposedItem(s *Insert, it *item, name string, names []string) *item {
-	p := &item{a: a, name: name, span: s.Conflict.Span, ref: s.Target, rel: it.rel, asked: it.asked, excluded: true}
+	p := &item{a: a, name: name, span: s.Conflict.Span, stored: stored{ref: s.Target, rel: it.rel, asked: it.asked, excluded: true}}
 	if it.table != nil {
 		p.table = it.table
 		p.row = &row{table: it.table, item: p}

@@ -394,32 +394,42 @@ type Insert struct {
 	Replace bool // MySQL's REPLACE
 	Ignore  bool // MySQL's INSERT IGNORE
 	Target  *TableRef
-	// TargetEnd is the offset just after the target and its alias: where a
-	// column list is added.
-	TargetEnd int
 	// Columns is nil if the statement has no column list.
 	Columns []InsertColumn
-	// ColumnsEnd is the offset of the parenthesis that closes the list.
-	ColumnsEnd int
-	// Overriding is "", "system" or "user"; OverridingSpan is the clause.
-	Overriding     string
-	OverridingSpan Span
-	// SourceStart is the offset where VALUES, SELECT or DEFAULT VALUES begins.
-	SourceStart int
-	// One of Rows, Query, DefaultValues says what is inserted. SetForm is
-	// true for MySQL's INSERT … SET a = 1: Columns and one Row hold it, and
-	// the Row's End is where a further assignment is added.
-	Rows          []ValuesRow
-	Query         *Query
-	DefaultValues bool
-	// DefaultValuesSpan is the clause DEFAULT VALUES.
-	DefaultValuesSpan Span
-	SetForm           bool
+	// Overriding is "", "system" or "user".
+	Overriding string
+	InsertSource
 	// RowAlias and RowColumns are MySQL's VALUES (…) AS new(a, b).
 	RowAlias   string
 	RowColumns []string
 	Conflict   *Conflict
 	Returning  *Returning
+	InsertPlaces
+}
+
+// InsertSource is what an INSERT inserts: one of Rows, Query and DefaultValues.
+type InsertSource struct {
+	// SourceStart is the offset where VALUES, SELECT or DEFAULT VALUES begins.
+	SourceStart int
+	Rows        []ValuesRow
+	// SetForm is true for MySQL's INSERT … SET a = 1: Columns and one Row hold the
+	// assignments, and the Row's End is where a further assignment is added.
+	SetForm       bool
+	Query         *Query
+	DefaultValues bool
+	// DefaultValuesSpan is the clause DEFAULT VALUES.
+	DefaultValuesSpan Span
+}
+
+// InsertPlaces are the places of an INSERT's clauses in the text.
+type InsertPlaces struct {
+	// TargetEnd is the offset just after the target and its alias: where a
+	// column list is added.
+	TargetEnd int
+	// ColumnsEnd is the offset of the parenthesis that closes the column list.
+	ColumnsEnd int
+	// OverridingSpan is the clause OVERRIDING.
+	OverridingSpan Span
 }
 
 // InsertColumn is an entry of an INSERT's column list.
@@ -497,29 +507,30 @@ type Update struct {
 	Span // ends before a trailing semicolon
 	With *With
 	// Targets holds the table, or MySQL's table references of a multi-table
-	// UPDATE. TargetSpan covers them.
-	Targets    []TableExpr
-	TargetSpan Span
-	Set        []Assignment
-	SetSpan    Span
-	// From is Postgres's FROM; FromSpan covers its items.
-	From     []TableExpr
-	FromSpan Span
-	// Where is nil for none; WhereSpan covers the expression, and WhereAt is
-	// where " WHERE …" goes if there is none.
-	Where     Expr
-	WhereSpan Span
-	WhereAt   int
+	// UPDATE.
+	Targets []TableExpr
+	Set     []Assignment
+	From    []TableExpr // Postgres's FROM
+	Where   Expr        // nil for none
 	// CurrentOf is true for WHERE CURRENT OF cursor.
 	CurrentOf bool
 	OrderBy   []Expr
-	// OrderSpan and LimitSpan cover the clauses with their keywords.
-	OrderSpan Span
 	Limits    []Expr
-	LimitSpan Span
 	Returning *Returning
 	// Ignore is MySQL's UPDATE IGNORE.
 	Ignore bool
+	UpdatePlaces
+}
+
+// UpdatePlaces are the places of an UPDATE's clauses in the text.
+type UpdatePlaces struct {
+	// TargetSpan covers the targets, SetSpan the assignments, FromSpan the items of
+	// FROM, WhereSpan the condition.
+	TargetSpan, SetSpan, FromSpan, WhereSpan Span
+	// WhereAt is the offset where " WHERE …" goes if there is no WHERE.
+	WhereAt int
+	// OrderSpan and LimitSpan cover the clauses with their keywords.
+	OrderSpan, LimitSpan Span
 }
 
 // Delete is DELETE.

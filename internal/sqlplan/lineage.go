@@ -75,7 +75,12 @@ type item struct {
 	span   Span
 	// aliases rename the first columns.
 	aliases []string
-	// For a relation:
+	stored
+	derived
+}
+
+// stored is the part of an item that is a relation: its rows lie in the database.
+type stored struct {
 	ref      *TableRef
 	table    *Table // protected
 	rel      *Relation
@@ -85,7 +90,10 @@ type item struct {
 	closed   bool // cols lists every column
 	excluded bool // EXCLUDED or MySQL's row alias
 	function bool // a function: names of its columns must be qualified, unless cols has them
-	// For a derived table, a CTE or a join with an alias:
+}
+
+// derived is the part of an item that is a derived table, a CTE or a join with an alias.
+type derived struct {
 	out   output
 	inner node // the join behind out
 	rows  map[*row]*row

@@ -187,41 +187,33 @@ func lowerByte(c byte) byte {
 
 // analysis is the state of planning one text.
 type analysis struct {
-	ctx     context.Context
-	p       *Planner
-	d       Dialect
-	reach   *reaching
-	text    string
-	script  *Script
-	err     error // the first refusal or catalog error
-	touched bool  // a protected table is referred to
-	// unresolved is the first reference to a table that is in no scope.
-	unresolved *ColumnRef
-	hidden     int  // hidden columns so far
-	prefixed   bool // the prefix of their names occurs in the text
-
-	edits  []edit
-	claims map[int]claim // by the start of the value's span
+	ctx    context.Context
+	p      *Planner
+	d      Dialect
+	reach  *reaching
+	text   string
+	script *Script
+	err    error // the first refusal or catalog error
 	ticks  int
-	plain  []plainUse
-	alike  []alike
-	strays []stray
-	seals  []Seal
-	// sealIndex finds a seal by its key.
-	sealIndex map[string]int
-	// withheld are values for protected columns that are not sent at all, in
-	// a statement that is only explained.
-	withheld  []Seal
-	results   []ResultSet
-	returning bool  // a result set needs the driver
-	route     Route // nil until a statement needs another than Direct
-	writes    bool
-	top       *Select // the text's statement, if it is a plain SELECT
-	view      bool    // a view's definition is read
-	nested    int     // depth of CTEs and sub-selects around the statement at hand
-	explain   bool
-	executes  bool
-	opaque    bool // a statement returns rows of which nothing is known
+
+	surroundings
+	knownTables
+	usage
+	rewriting
+	draft
+}
+
+// surroundings tell what the statement at hand is part of.
+type surroundings struct {
+	top      *Select // the text's statement, if it is a plain SELECT
+	view     bool    // a view's definition is read
+	nested   int     // depth of CTEs and sub-selects around the statement at hand
+	explain  bool
+	executes bool
+}
+
+// knownTables is what the analysis learned of the tables that the text names.
+type knownTables struct {
 	relations map[string]*Relation
 	asked     []Asked        // relations, in the order in which they were asked for
 	resolved  map[int]string // by the name's place: the schema that was written before it
@@ -229,6 +221,39 @@ type analysis struct {
 	implied   []*Relation
 	attached  []*Relation
 	renames   []*renamed
+}
+
+// usage collects uses of values and names that are judged once the whole text is read.
+type usage struct {
+	touched bool // a protected table is referred to
+	// unresolved is the first reference to a table that is in no scope.
+	unresolved *ColumnRef
+	plain      []plainUse
+	alike      []alike
+	strays     []stray
+}
+
+// rewriting collects the changes of the text.
+type rewriting struct {
+	edits    []edit
+	claims   map[int]claim // by the start of the value's span
+	hidden   int           // hidden columns so far
+	prefixed bool          // the prefix of their names occurs in the text
+}
+
+// draft is the plan so far.
+type draft struct {
+	seals []Seal
+	// sealIndex finds a seal by its key.
+	sealIndex map[string]int
+	// withheld are values for protected columns of a statement that is only
+	// explained: they are not sent.
+	withheld  []Seal
+	results   []ResultSet
+	returning bool  // a result set needs the driver
+	route     Route // nil until a statement needs another than Direct
+	writes    bool
+	opaque    bool // a statement returns rows of which nothing is known
 }
 
 // tick is called for each part of a large statement, so that planning ends soon

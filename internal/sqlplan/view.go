@@ -35,7 +35,7 @@ func (a *analysis) viewColumns(rel *Relation) ([]value, bool) {
 	if !ok {
 		return nil, false
 	}
-	inner := &analysis{ctx: a.ctx, view: true, p: a.p, d: a.d, reach: &reaching{}, text: rel.Definition, script: script}
+	inner := &analysis{ctx: a.ctx, surroundings: surroundings{view: true}, p: a.p, d: a.d, reach: &reaching{}, text: rel.Definition, script: script}
 	list, known := inner.query(q, nil).columns()
 	if inner.err != nil || !known || len(list) != len(rel.Columns) {
 		return nil, false

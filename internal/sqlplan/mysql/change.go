@@ -18,17 +18,15 @@ func (p *translator) update(n *ast.UpdateStmt, start, end int) *sqlplan.Update {
 	}
 	stop := p.seekWord(set, end, "WHERE", "ORDER", "LIMIT")
 	u := &sqlplan.Update{
-		Span:       p.span(start, end),
-		With:       p.with(n.With),
-		Targets:    []sqlplan.TableExpr{p.tableExpr(n.TableRefs.TableRefs)},
-		TargetSpan: p.span(i, set),
-		SetSpan:    p.span(set+1, stop),
-		Set:        p.assignments(n.List, set+1, end),
-		WhereAt:    p.endOf(stop),
-		Where:      p.expr(n.Where),
-		OrderBy:    p.orderBy(n.Order),
-		Limits:     p.limits(n.Limit),
-		Ignore:     n.IgnoreErr,
+		Span:         p.span(start, end),
+		With:         p.with(n.With),
+		Targets:      []sqlplan.TableExpr{p.tableExpr(n.TableRefs.TableRefs)},
+		Set:          p.assignments(n.List, set+1, end),
+		Where:        p.expr(n.Where),
+		OrderBy:      p.orderBy(n.Order),
+		Limits:       p.limits(n.Limit),
+		Ignore:       n.IgnoreErr,
+		UpdatePlaces: sqlplan.UpdatePlaces{TargetSpan: p.span(i, set), SetSpan: p.span(set+1, stop), WhereAt: p.endOf(stop)},
 	}
 	at := stop
 	if p.word(at, "WHERE") {

@@ -17,11 +17,11 @@ func (p *translator) insert(n *ast.InsertStmt, start, end int) *sqlplan.Insert {
 		fail("INSERT into something that is no table")
 	}
 	ins := &sqlplan.Insert{
-		Span:    p.span(start, end),
-		Replace: n.IsReplace,
-		Ignore:  n.IgnoreErr,
-		Target:  p.tableRef(table, ""),
-		SetForm: n.Setlist,
+		Span:         p.span(start, end),
+		Replace:      n.IsReplace,
+		Ignore:       n.IgnoreErr,
+		Target:       p.tableRef(table, ""),
+		InsertSource: sqlplan.InsertSource{SetForm: n.Setlist},
 	}
 	i := p.aliasEnd(p.nameEnd(p.first(table)), "")
 	ins.TargetEnd = p.endOf(i)
