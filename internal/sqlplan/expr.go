@@ -36,11 +36,19 @@ func isNull(e Expr) bool {
 
 const (
 	hintCompute = "select the column itself and compute in the application"
-	hintCompare = "compare in the application, or keep a keyed hash of the value in another column and compare that"
+	hintCompare = "add search: to the column in the policy, which makes =, <> and IN work, or compare in the application"
 )
 
 // use says how an expression's value is used, for messages.
 type use struct{ what, hint string }
+
+// hintFor is the hint for a use of the column.
+func (u use) hintFor(c *Column) string {
+	if u.hint == hintCompare && c.Term != nil {
+		return hintSearch
+	}
+	return u.hint
+}
 
 func (a *analysis) checkAll(list []Expr, s *scope, where string) {
 	for _, e := range list {
@@ -52,6 +60,7 @@ func (a *analysis) checkAll(list []Expr, s *scope, where string) {
 // test for NULL or a count.
 func (a *analysis) check(e Expr, s *scope, where string) {
 	a.checkUse(e, s, use{where, hintCompare})
+	a.settle()
 }
 
 func (a *analysis) checkUse(e Expr, s *scope, u use) {
@@ -68,6 +77,19 @@ func (a *analysis) checkUse(e Expr, s *scope, u use) {
 			a.lookup(c, s)
 			return
 		}
+		a.tested(e)
+	case *Op:
+		if a.compare(e, s) {
+			return
+		}
+		if e.What == OpAnd && a.p.searches {
+			a.checkJoined(e, s, u)
+			return
+		}
+		a.compared(e, s)
+	case *Case:
+		a.checkCase(e, s)
+		return
 	case *Call:
 		a.checkCall(e, s)
 		return
@@ -111,6 +133,32 @@ func useOf(e Expr, u use) use {
 	return u
 }
 
+// checkJoined checks what AND joins: each holds where the others are looked at.
+func (a *analysis) checkJoined(e *Op, s *scope, u use) {
+	n := len(a.held)
+	a.held = flatten(a.held, e, s, nil)
+	for _, h := range a.held[n:] {
+		a.checkUse(h.cond, s, u)
+	}
+	a.held = a.held[:n]
+}
+
+// checkCase checks what CASE compares and what it returns.
+func (a *analysis) checkCase(e *Case, s *scope) {
+	u := useOf(e, use{})
+	compared := a.compare(e, s)
+	if !compared {
+		a.checkUse(e.Arg, s, u)
+	}
+	for _, w := range e.Whens {
+		if !compared {
+			a.checkUse(w.Cond, s, u)
+		}
+		a.checkUse(w.Result, s, u)
+	}
+	a.checkUse(e.Else, s, u)
+}
+
 // checkColumn refuses a reference to a protected column or to a whole row.
 func (a *analysis) checkColumn(c *ColumnRef, s *scope, u use) {
 	if c.Star {
@@ -148,7 +196,9 @@ func (a *analysis) useValue(v value, at Span, u use) {
 	case v.kind == valueWhole && v.item.sensitive():
 		a.refuse(at, v.item.name, "a whole row of a protected table", "name the columns")
 	case v.protected():
-		a.refuse(at, v.column.object(), u.what, u.hint)
+		a.refuse(at, v.column.object(), u.what, u.hintFor(v.column))
+	case v.term != nil && !a.view:
+		a.refuse(at, v.term.object(), "an equality term is used otherwise than in a comparison", hintTerm)
 	default:
 		a.usePlainly(v, at)
 	}
@@ -164,6 +214,9 @@ func (a *analysis) checkCall(c *Call, s *scope) {
 	a.checkRunsSQL(c.Name, c.Args, c.Span)
 	for _, e := range c.Rest {
 		a.checkUse(e, s, use{"a clause of a function over a protected column", hintCompute})
+	}
+	if a.counted(c, s) {
+		return
 	}
 	if strings.EqualFold(c.Name, "count") && !c.Distinct && len(c.Args) == 1 {
 		switch arg := c.Args[0].(type) {
@@ -219,6 +272,9 @@ func (a *analysis) field(f *Field, s *scope) value {
 func (a *analysis) sub(x *Sub, s *scope) value {
 	a.nested++
 	defer func() { a.nested-- }()
+	if a.inQuery(x, s) {
+		return value{}
+	}
 	if x.Test != nil {
 		a.check(x.Test, s, "a comparison of a protected column with a sub-select")
 	}
@@ -323,9 +379,14 @@ func (a *analysis) checkConditions(e Expr, s *scope) {
 		return
 	}
 	u := use{"CASE over a protected column", hintCompare}
-	a.checkUse(c.Arg, s, u)
+	compared := a.compare(c, s)
+	if !compared {
+		a.checkUse(c.Arg, s, u)
+	}
 	for _, w := range c.Whens {
-		a.checkUse(w.Cond, s, u)
+		if !compared {
+			a.checkUse(w.Cond, s, u)
+		}
 		a.checkConditions(w.Result, s)
 	}
 	a.checkConditions(c.Else, s)

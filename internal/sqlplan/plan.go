@@ -238,6 +238,17 @@ type ResultSet struct {
 	Columns []ResultColumn
 	// Protected is true if a column shows a protected value or is hidden.
 	Protected bool
+	// Filters drop the rows that short terms find beside those that are searched for.
+	Filters []Filter
+}
+
+// Filter drops rows whose value is not one of those that are searched for.
+type Filter struct {
+	// Column is the index of the result column that shows the value.
+	Column int
+	// Seals are the indexes in Plan.Seals of the values searched for. The row stays if
+	// its value, normalised, equals one of them.
+	Seals []int
 }
 
 // ResultColumn is one column that the server returns.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 )
 
@@ -20,6 +21,7 @@ type Planner struct {
 	catalog  Catalog
 	dialect  Dialect
 	maxText  int
+	searches bool // a column has equality terms
 	reaching atomic.Pointer[reaching]
 }
 
@@ -36,6 +38,9 @@ func New(rules *Rules, catalog Catalog, dialect Dialect) *Planner {
 	p := &Planner{rules: rules, catalog: catalog, dialect: dialect, maxText: rules.MaxText}
 	if p.maxText <= 0 {
 		p.maxText = DefaultMaxText
+	}
+	for _, t := range rules.Tables {
+		p.searches = p.searches || slices.ContainsFunc(t.Columns, func(c *Column) bool { return c.Term != nil })
 	}
 	return p
 }
@@ -199,6 +204,7 @@ type analysis struct {
 	surroundings
 	knownTables
 	usage
+	comparing
 	rewriting
 	draft
 }
@@ -231,6 +237,17 @@ type usage struct {
 	plain      []plainUse
 	alike      []alike
 	strays     []stray
+}
+
+// comparing is what is known of comparisons by equality terms.
+type comparing struct {
+	matches map[Expr][]*match
+	// held are the conditions that hold where an expression is looked at.
+	held []holds
+	// termLists are the SELECTs whose searchable columns are returned as terms.
+	termLists map[*Select]bool
+	nullTests []nullTest
+	inClear   []Span // parameters that are compared with columns that are not protected
 }
 
 // rewriting collects the changes of the text.
@@ -286,6 +303,7 @@ func (a *analysis) run() (*Plan, error) {
 	a.unread()
 	a.checkStrays()
 	a.checkParams()
+	a.checkShort()
 	if a.opaque && a.returning && len(a.script.Statements) > 1 {
 		a.refuse(Span{}, "", "a text of several statements, of which one returns protected values and another returns rows of its own", "send them one by one")
 	}

@@ -45,6 +45,8 @@ type selectOutput struct {
 	grouped []value
 	loose   bool // rows are merged as GROUP BY pleases: see Dialect.StrictGroups
 	row     *row // of the constants in the select list
+	nodes   []node
+	found   []found
 }
 
 // entry is a column, or a star over nodes.
@@ -155,7 +157,7 @@ func (a *analysis) keyIn(r *row, values []value) bool {
 	for _, k := range r.table.RowKey {
 		found := false
 		for _, v := range values {
-			if v.kind == valueStored && v.row == r && a.d.SameColumn(v.name, k) {
+			if v.kind == valueStored && v.row == r && (a.d.SameColumn(v.name, k) || v.isKey(a.d, k)) {
 				found = true
 			}
 		}
@@ -166,22 +168,31 @@ func (a *analysis) keyIn(r *row, values []value) bool {
 	return true
 }
 
+// isKey reports whether the value's term stands for it in the row key.
+func (v value) isKey(d Dialect, key string) bool {
+	return v.protected() && v.column.Term != nil && d.SameColumn(v.column.Term.Column, key)
+}
+
 // selectQuery analyses one SELECT with its ORDER BY and LIMIT.
 func (a *analysis) selectQuery(q *Query, s *Select, sc *scope) output {
+	whole := false
+	defer a.assume(sc, &whole, append(innerConditions(s.From), s.Where)...)()
 	for _, t := range s.From {
 		sc.nodes = append(sc.nodes, a.from(t, sc))
 	}
+	whole = true
 	for _, t := range s.Targets {
 		sc.aliases = append(sc.aliases, t.Alias, t.Name)
 	}
 	a.check(s.Where, sc, "a WHERE clause")
 	a.check(s.Having, sc, "a HAVING clause")
 	a.checkAll(s.Windows, sc, "a WINDOW clause")
-	out := &selectOutput{a: a, end: s.TargetsEnd, first: len(s.Targets) == 0}
+	out := &selectOutput{a: a, end: s.TargetsEnd, first: len(s.Targets) == 0, nodes: sc.nodes}
 	if s.Table {
 		out.end = -1
 	}
-	a.targets(out, s.Targets, sc, s == a.top && a.nested == 0)
+	a.finds(q, s, out)
+	a.targets(out, s.Targets, sc, s == a.top && a.nested == 0, a.termLists[s])
 	a.group(s, out, sc)
 	if s.Having != nil {
 		a.byAlias(s.Having, out, "HAVING on a protected column")
@@ -196,8 +207,9 @@ func (a *analysis) selectQuery(q *Query, s *Select, sc *scope) output {
 }
 
 // targets traces the entries of a select list. A shown one is the text's own: the
-// driver strips what it must not show.
-func (a *analysis) targets(out *selectOutput, targets []Target, sc *scope, shown bool) {
+// driver strips what it must not show. With terms, searchable columns are returned as
+// their terms.
+func (a *analysis) targets(out *selectOutput, targets []Target, sc *scope, shown, terms bool) {
 	for _, t := range targets {
 		if e, ok := a.starTarget(t, sc); ok {
 			if shown || a.view || !showsTerm(e.star) {
@@ -211,7 +223,14 @@ func (a *analysis) targets(out *selectOutput, targets []Target, sc *scope, shown
 			out.entries = append(out.entries, list...)
 			continue
 		}
-		c := &column{name: t.Alias, value: a.trace(t.Expr, sc, out)}
+		c := &column{name: t.Alias}
+		var isTerm bool
+		if terms {
+			c.value, isTerm = a.termTarget(t.Expr, sc)
+		}
+		if !isTerm {
+			c.value = a.trace(t.Expr, sc, out)
+		}
 		if c.name == "" {
 			c.name = targetName(t)
 		}
@@ -273,6 +292,10 @@ func (a *analysis) fieldStar(f *Field, sc *scope) entry {
 // group checks GROUP BY.
 func (a *analysis) group(s *Select, out *selectOutput, sc *scope) {
 	for _, e := range s.GroupBy {
+		if v, ok := a.groupTerm(e, s, out, sc); ok {
+			out.grouped = append(out.grouped, v)
+			continue
+		}
 		if v, ok := a.orderTarget(e, out, sc, true); ok {
 			a.forbid(v, e.At(), "GROUP BY on a protected column")
 			out.grouped = append(out.grouped, v)

@@ -1,5 +1,7 @@
 package sqlplan
 
+import "slices"
+
 // result describes the result set of a top-level statement; out is nil if it
 // has none.
 func (a *analysis) result(out output) {
@@ -10,9 +12,11 @@ func (a *analysis) result(out output) {
 		column  *column
 		sources []*column
 	}
-	list, _ := out.columns()
 	var values []shown
 	exact := map[exposed]*column{}
+	found := &held{}
+	a.hold(out, found)
+	list, _ := out.columns()
 	for _, c := range list {
 		a.usePlainly(c.value, Span{})
 		if c.value.protected() {
@@ -32,12 +36,16 @@ func (a *analysis) result(out output) {
 	for _, v := range values {
 		set.Protected = true
 		p := a.resultProtected(v.column.value, v.sources, index)
+		if term := found.term(v.column.value); term != nil {
+			p.Term = index[term]
+		}
 		for i, c := range list {
 			if c == v.column {
 				set.Columns[i].Protected = p
 			}
 		}
 	}
+	set.Filters = found.filters(index)
 	if k, ok := a.route.(*ServerKey); ok && k.shows != nil {
 		k.Returned = index[k.shows]
 		for _, v := range values {
@@ -75,7 +83,11 @@ func (a *analysis) exposeSources(out output, v value, exact map[exposed]*column)
 	if v.kind == valueLoose || v.row == nil {
 		return sources
 	}
-	for _, i := range v.column.Reads() {
+	reads := v.column.Reads()
+	if v.column.Term != nil {
+		reads = slices.Concat(reads, v.column.Term.Sources)
+	}
+	for _, i := range reads {
 		name, key := v.table.Sources[i], exposed{v.row, i}
 		if a.readsInexactly(v.table, name) {
 			if exact[key] == nil {

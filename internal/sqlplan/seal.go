@@ -114,37 +114,6 @@ func (a *analysis) claimSpan(span Span, seal int, c *Column) bool {
 	return true
 }
 
-// checkParams refuses a text in which a value that is sealed also stands where
-// it would be sent as it is.
-func (a *analysis) checkParams() {
-	for _, x := range a.alike {
-		if c, ok := a.claims[x.cell.Start]; !ok || c.span != x.cell {
-			a.refuse(x.cell, x.column.object(), "a value that is named like a protected column is not written to that column", "leave it out, or give it another name")
-		}
-	}
-	for _, u := range a.plain {
-		if c, ok := a.claims[u.cell.Start]; ok && c.span == u.cell {
-			a.refuse(u.at, a.sealed(c.seal).object(), "a value for a protected column is also used elsewhere", "pass it twice")
-		}
-	}
-	sealed := map[int]*Column{}
-	for _, list := range [][]Seal{a.withheld, a.seals} {
-		for i := range list {
-			if v := &list[i].Value; v.Kind == OperandParam {
-				sealed[v.Param] = list[i].Column
-			}
-		}
-	}
-	claimed := a.claimedSpans()
-	for _, site := range a.script.Params {
-		c, ok := sealed[site.Index]
-		if ok && !claimed(site.Span) {
-			a.refuse(site.Span, c.object(), "a parameter for a protected column also stands where it would be sent unencrypted", "pass the value as two parameters")
-			return
-		}
-	}
-}
-
 func (a *analysis) sealed(index int) *Column {
 	return a.seals[index].Column
 }

@@ -97,6 +97,8 @@ func (o *setOutput) merge(l, r value) value {
 		return l
 	case l.protected() || r.protected():
 		return o.mergeProtected(l, r)
+	case l.term != nil || r.term != nil:
+		return o.mergeTerms(l, r)
 	case l.kind == valueGiven && r.kind == valueGiven && o.op.All && o.op.Kind == SetUnion:
 		l.join(r)
 		l.row = o.pair(l.row, r.row)
@@ -264,4 +266,24 @@ func (a *analysis) values(v *Values, sc *scope) output {
 		}
 	}
 	return out
+}
+
+// mergeTerms combines the lineage of terms that a set operation returns.
+func (o *setOutput) mergeTerms(l, r value) value {
+	c := l.term
+	if c == nil {
+		c = r.term
+	}
+	x := &searching{a: o.a, column: c, match: &match{at: o.op.Span}, s: &scope{}}
+	for _, v := range []value{l, r} {
+		if v.term != c {
+			x.returned(o.op.Span, v)
+		}
+	}
+	v := l
+	if l.term == nil {
+		v = r
+	}
+	v.row = o.pair(l.row, r.row)
+	return v
 }

@@ -1,0 +1,172 @@
+package sqlplan
+
+import "slices"
+
+// This file decides which rows of a result are held to the terms by which they were
+// found, and filters the rows that a short term finds.
+
+// found is a row of a query that was found by the term of a column.
+type found struct {
+	row    *row
+	column *Column
+	// filter are the seals of the values that the column must hold one of: the term is
+	// short and finds others too.
+	filter []int
+}
+
+// finds lists the rows of a SELECT that its conditions find by terms. It is empty for a
+// SELECT whose rows are not rows of its tables.
+func (a *analysis) finds(q *Query, s *Select, out *selectOutput) {
+	if len(a.matches) == 0 {
+		return
+	}
+	plain := !s.Distinct && len(s.DistinctOn) == 0 && len(s.GroupBy) == 0 && s.Having == nil && !s.aggregates()
+	filtered := plain && s == a.top && a.nested == 0 && out.end >= 0 && len(q.Limits) == 0 && !s.windowed() && !s.Into
+	look := func(e Expr, filters bool) {
+		conjuncts(e, true, func(x Expr, all bool) {
+			for _, m := range a.matches[x] {
+				switch {
+				case !m.finds || m.row == nil:
+				case m.column.Term.Exact:
+					if plain {
+						out.found = append(out.found, found{row: m.row, column: m.column})
+					}
+				case filtered && filters && all && m.given && m.row.item != nil && m.row.item.out == nil:
+					m.used = true
+					out.found = append(out.found, found{row: m.row, column: m.column, filter: m.seals})
+				}
+			}
+		})
+	}
+	look(s.Where, true)
+	for _, e := range innerConditions(s.From) {
+		look(e, false)
+	}
+}
+
+// conjuncts yields what AND and OR join; all is true for what holds for every row.
+func conjuncts(e Expr, all bool, yield func(e Expr, all bool)) {
+	op, ok := e.(*Op)
+	if !ok || op.What != OpAnd && op.What != OpOr {
+		if e != nil {
+			yield(e, all)
+		}
+		return
+	}
+	for _, x := range op.Operands {
+		conjuncts(x, all && op.What == OpAnd, yield)
+	}
+}
+
+// windowed reports whether the select list has a window function.
+func (s *Select) windowed() bool {
+	calls := false
+	for _, t := range s.Targets {
+		walk(t.Expr, func(e Expr) bool {
+			c, ok := e.(*Call)
+			calls = calls || ok && c.Windowed
+			return !calls
+		})
+	}
+	return calls
+}
+
+// checkShort refuses comparisons by short terms whose rows are not filtered.
+func (a *analysis) checkShort() {
+	var first *match
+	for _, list := range a.matches {
+		for _, m := range list {
+			if !m.column.Term.Exact && !m.used && (first == nil || m.at.Start < first.at.Start) {
+				first = m
+			}
+		}
+	}
+	if first != nil {
+		a.refuse(first.at, first.column.object(), "a comparison of a protected column whose terms are short, in a form whose rows cannot be filtered", hintShort)
+	}
+}
+
+// foundRows lists the rows of an output that terms found, those of derived tables among
+// them.
+func foundRows(out output) (list []found) {
+	switch o := out.(type) {
+	case *renamed:
+		return foundRows(o.out)
+	case *selectOutput:
+		list = slices.Clone(o.found)
+		for _, n := range o.nodes {
+			n.items(func(it *item) bool {
+				for _, f := range foundRows(it.out) {
+					f.row = it.rowFor(f.row)
+					list = append(list, f)
+				}
+				return true
+			})
+		}
+	}
+	return list
+}
+
+// hold has the result show what the rows found by terms are held to: their values, also
+// where the statement does not show them, and their terms.
+func (a *analysis) hold(out output, set *held) {
+	for _, f := range foundRows(out) {
+		if f.column.Term.Always || f.filter != nil || set.shows(out, f) {
+			set.rows = append(set.rows, f)
+		}
+	}
+	for i := range set.rows {
+		f := &set.rows[i]
+		if slices.ContainsFunc(set.list, func(h heldValue) bool { return h.row == f.row && h.column == f.column }) {
+			continue
+		}
+		h := heldValue{row: f.row, column: f.column, shown: out.expose(f.row, f.column.Term.Column, false)}
+		if value := out.expose(f.row, f.column.Name, false); value != nil && h.shown != nil {
+			value.value.column = f.column
+			h.value = value
+			set.list = append(set.list, h)
+		}
+	}
+}
+
+// held are the rows of a result that terms found, and what they are held to.
+type held struct {
+	rows []found
+	list []heldValue
+}
+
+// heldValue is a value of a result, and the column that shows its stored term.
+type heldValue struct {
+	row          *row
+	column       *Column
+	value, shown *column
+}
+
+func (h *held) shows(out output, f found) bool {
+	list, _ := out.columns()
+	return slices.ContainsFunc(list, func(c *column) bool {
+		return c.value.kind == valueStored && c.value.row == f.row && c.value.column == f.column
+	})
+}
+
+// term returns the column that shows the stored term of a value, or nil.
+func (h *held) term(v value) *column {
+	for _, x := range h.list {
+		if v.kind == valueStored && x.row == v.row && x.column == v.column {
+			return x.shown
+		}
+	}
+	return nil
+}
+
+// filters lists the filters of the result.
+func (h *held) filters(index map[*column]int) (list []Filter) {
+	for _, f := range h.rows {
+		for _, x := range h.list {
+			if f.filter != nil && x.row == f.row && x.column == f.column {
+				list = append(list, Filter{Column: index[x.value], Seals: f.filter})
+			}
+		}
+	}
+	return list
+}

@@ -1,0 +1,608 @@
+package sqlplan
+
+import (
+	"slices"
+	"strings"
+)
+
+// This file turns comparisons of protected columns into comparisons of their equality
+// terms. A reference to the column becomes a reference to the term's column, and a
+// given value becomes its term. Each place of a parameter is a hole of its own.
+
+const (
+	hintSearch = "compare it by =, <>, IN or = ANY with a parameter, a literal, or a column of the same search group"
+	hintFold   = "add casefold to the normalisers of the column's search, or leave the function out"
+	hintTrim   = "add trim to the normalisers of the column's search, or leave the function out"
+	hintShort  = "give the column's search more bits, or compare it by equality alone in the WHERE clause of a plain SELECT"
+)
+
+// match is a comparison of a row's protected column that was turned into one of terms.
+type match struct {
+	row    *row
+	column *Column
+	// seals are the values that the column is compared with, given reports that it is
+	// compared with nothing else.
+	seals []int
+	given bool
+	finds bool
+	// used is set where the rows found by a term that is not exact are filtered.
+	used bool
+	at   Span
+}
+
+// searching is one position of a comparison on its way to terms.
+type searching struct {
+	a      *analysis
+	s      *scope
+	column *Column
+	row    *row
+	// lower and upper are set if a column of the comparison is folded.
+	lower, upper bool
+	beside       [][2]Expr // what is compared together with the operand at hand
+	match        *match
+}
+
+// compare plans a comparison for equality that a searchable column takes part in. It
+// reports false for every other expression.
+func (a *analysis) compare(e Expr, s *scope) bool {
+	if !a.p.searches {
+		return false
+	}
+	c, ok := comparisonOf(e)
+	if !ok {
+		return false
+	}
+	leads := make([]*searching, len(c.left))
+	found := false
+	for j := range c.left {
+		leads[j] = a.lead(&c, j, s)
+		found = found || leads[j] != nil
+	}
+	if !found {
+		return false
+	}
+	for j, x := range leads {
+		if x == nil {
+			c.operands(j, func(o Expr) bool {
+				a.checkUse(o, s, useOf(&Op{What: OpEqual}, use{}))
+				return true
+			})
+			continue
+		}
+		x.match = &match{row: x.row, column: x.column, given: true, finds: c.finds, at: e.At()}
+		x.position(&c, j)
+		a.matched(e, x.match)
+	}
+	return true
+}
+
+// matched notes a comparison.
+func (a *analysis) matched(e Expr, m *match) {
+	if a.matches == nil {
+		a.matches = map[Expr][]*match{}
+	}
+	a.matches[e] = append(a.matches[e], m)
+}
+
+// lead finds the first searchable column at a position of a comparison.
+func (a *analysis) lead(c *comparison, position int, s *scope) *searching {
+	var x *searching
+	c.operands(position, func(e Expr) bool {
+		p := a.peel(e)
+		v := a.searchable(p.expr, s)
+		if v.column == nil {
+			return true
+		}
+		if x == nil {
+			x = &searching{a: a, s: s, column: v.column, row: v.row}
+		}
+		x.lower, x.upper = x.lower || p.lower, x.upper || p.upper
+		return true
+	})
+	return x
+}
+
+// searchable returns the protected value that a reference to a searchable column stands
+// for.
+func (a *analysis) searchable(e Expr, s *scope) value {
+	var v value
+	switch e := e.(type) {
+	case *ColumnRef:
+		if !e.Star {
+			v = a.lookup(e, s)
+		}
+	case *ValuesRef:
+		v = a.lookup(&ColumnRef{Span: e.Span, Name: e.Column}, s)
+	}
+	if !v.protected() || v.column.Term == nil {
+		return value{}
+	}
+	return v
+}
+
+// position turns the operands at one position into terms.
+func (x *searching) position(c *comparison, j int) {
+	for k := -1; k < len(c.right); k++ {
+		e := c.left[j]
+		x.beside = nil
+		if k >= 0 {
+			e = c.right[k][j]
+		}
+		if k >= 0 || len(c.right) == 1 {
+			r := c.right[max(k, 0)]
+			for i := range c.left {
+				if i != j {
+					x.beside = append(x.beside, [2]Expr{c.left[i], r[i]})
+				}
+			}
+		}
+		if c.array && k >= 0 {
+			x.array(e)
+			continue
+		}
+		x.operand(e)
+	}
+}
+
+// refuse refuses the comparison.
+func (x *searching) refuse(at Span, what, hint string) {
+	x.a.refuse(at, x.column.object(), what, hint)
+}
+
+// operand makes an operand a term.
+func (x *searching) operand(e Expr) {
+	a := x.a
+	a.tick()
+	p := a.peel(e)
+	if !x.folds(p) {
+		return
+	}
+	if leaf(p.expr) {
+		x.given(p)
+		return
+	}
+	switch o := p.expr.(type) {
+	case *ColumnRef:
+		if !o.Star {
+			x.columnRef(p, a.lookup(o, x.s))
+			return
+		}
+	case *ValuesRef:
+		if v := a.searchable(o, x.s); v.column != nil {
+			x.columnRef(p, v)
+			return
+		}
+	case *Sub:
+		if o.Kind == SubScalar && p.expr == e {
+			x.scalar(o)
+			return
+		}
+	case *Call:
+		if strings.EqualFold(o.Name, "coalesce") && o.Schema == "" && len(o.Rest) == 0 && p.expr == e {
+			for _, arg := range o.Args {
+				x.operand(arg)
+			}
+			return
+		}
+	case *Case:
+		if p.expr == e {
+			a.checkConditions(&Case{Span: o.Span, Arg: o.Arg, Whens: conditions(o)}, x.s)
+			for _, w := range o.Whens {
+				x.operand(w.Result)
+			}
+			if o.Else != nil {
+				x.operand(o.Else)
+			}
+			return
+		}
+	}
+	x.refuse(e.At(), "a comparison of a protected column with an expression that the server computes", hintSearch)
+}
+
+// conditions are the branches of CASE without their results.
+func conditions(c *Case) []When {
+	list := make([]When, len(c.Whens))
+	for i, w := range c.Whens {
+		list[i].Cond = w.Cond
+	}
+	return list
+}
+
+// folds refuses functions that the normalisers do not stand for.
+func (x *searching) folds(p peeled) bool {
+	term := x.column.Term
+	switch {
+	case (p.lower || p.upper || x.lower || x.upper) && !term.Folds:
+		x.refuse(p.at, "a comparison without case, of a protected column whose terms tell case", hintFold)
+	case p.trim && !term.Trims:
+		x.refuse(p.at, "a comparison without white space at the ends, of a protected column whose terms tell it", hintTrim)
+	case x.upper && !p.upper && !isNull(p.expr), x.lower && p.upper:
+		x.refuse(p.at, "a comparison of a column in one case with a value that may be in the other", "write the same function on both sides")
+	default:
+		return true
+	}
+	return false
+}
+
+// given replaces a parameter or literal by its term.
+func (x *searching) given(p peeled) {
+	a := x.a
+	if isNull(p.expr) {
+		if _, cast := p.expr.(*Cast); cast || p.at != p.expr.At() {
+			a.replace(p.at, textPart("NULL"))
+		}
+		return
+	}
+	v, ok := a.operand(p.expr, "")
+	if !ok {
+		x.refuse(p.expr.At(), "a protected column is compared with a value under a cast that may change it", "leave the cast out")
+		return
+	}
+	use := TermValue
+	if x.lower && !p.lower && !a.d.ComparesFolded() {
+		use = TermFolded
+	}
+	if sources, ok := x.sources(nil, 0); ok {
+		x.hole(p.at, Seal{Table: x.column.Table, Column: x.column, Value: v, Sources: sources, Term: use})
+	}
+}
+
+// hole puts a term in the place of a part of the text.
+func (x *searching) hole(at Span, s Seal) {
+	a := x.a
+	index := a.addSeal(s)
+	x.match.seals = append(x.match.seals, index)
+	if !a.claimSpan(at, index, s.Column) {
+		return
+	}
+	a.replace(at, a.searchHole(index))
+}
+
+// searchHole is where the term of a value that is searched for goes.
+func (a *analysis) searchHole(index int) part {
+	s := &a.seals[index]
+	p := argPart(Arg{Kind: ArgSeal, Index: index})
+	p.open, p.cast = a.d.SealCast(&Column{Table: s.Table, Name: s.Column.Term.Column, Base64: s.Column.Term.Base64})
+	if s.Term == TermEach && p.cast != "" {
+		p.cast += "[]"
+	}
+	p.literal = s.Value.Kind == OperandLiteral
+	if s.Value.Kind == OperandParam {
+		p.hint = s.Value.Param + 1
+	}
+	return p
+}
+
+// columnRef replaces a column by its term, and the values of a list by theirs.
+func (x *searching) columnRef(p peeled, v value) {
+	a := x.a
+	switch {
+	case v.protected() && v.column.Term != nil:
+		if v.row != x.row || v.column != x.column {
+			x.match.given = false
+			if !x.joins(p.at, v) {
+				return
+			}
+		}
+		a.replaceByTerm(p, v, x.s)
+	case v.protected():
+		a.useValue(v, p.at, use{"a comparison of a protected column, or an operator on it", hintCompare})
+	case v.kind == valueGiven:
+		x.cells(p, v)
+	case v.kind == valueNull:
+	default:
+		x.refuse(p.at, "a comparison of a protected column with a column that has no equality terms", "protect that column too, with the same search group, or compare in the application")
+	}
+}
+
+// joins reports whether two columns have terms that can be compared, and refuses where
+// they do not.
+func (x *searching) joins(at Span, v value) bool {
+	switch {
+	case v.column.Term.Scope != x.column.Term.Scope:
+		x.refuse(at, "a comparison of two protected columns that share no equality terms", "give both the same search group and normalisers")
+	case !x.column.Term.Exact:
+		x.refuse(at, "a comparison of two protected columns whose terms are short", hintShort)
+	case !x.sameSources(v):
+		x.refuse(at, "a comparison of two protected columns whose terms depend on a further column", "compare that column by equality in the same condition")
+	default:
+		return true
+	}
+	return false
+}
+
+// replaceByTerm puts the term's column in the place of the column.
+func (a *analysis) replaceByTerm(p peeled, v value, s *scope) {
+	if text := a.termText(p.expr, v, s); text != "" {
+		a.replace(p.at, textPart(text))
+	}
+}
+
+// termText writes a reference to the term of a protected value, and refuses where that
+// cannot be reached.
+func (a *analysis) termText(e Expr, v value, s *scope) string {
+	c := v.column
+	rc := a.relationColumn(a.describe(a.schemaOf(c.Table), c.Table.Name), c.Term.Column)
+	switch {
+	case rc == nil:
+		a.refuse(e.At(), c.object(), "the table lacks the column of a searchable column's equality terms", "add "+c.Term.Column+" to the table")
+		return ""
+	case rc.Inexact:
+		a.refuse(e.At(), c.object(), "the column of equality terms takes different terms for equal", "make "+c.Term.Column+" binary, or give it a binary collation")
+		return ""
+	}
+	if ref, ok := e.(*ValuesRef); ok {
+		return strings.TrimSuffix(a.text[ref.Start:ref.Start+strings.IndexByte(a.text[ref.Start:], '(')], " ") + "(" + a.d.Quote(c.Term.Column) + ")"
+	}
+	text := ""
+	if v.kind == valueStored {
+		text = a.reachText(v.row, c.Term.Column)
+	}
+	if text == "" || a.hides(s, v.row) {
+		a.refuse(e.At(), c.object(), "a comparison of a protected column whose equality term is not in reach", "compare it where the table itself is read; a view must show "+c.Term.Column)
+		return ""
+	}
+	return text
+}
+
+// hides reports whether the name of the row's item means another item in the scope.
+func (a *analysis) hides(s *scope, r *row) bool {
+	it := r.item
+	if it.name == "" {
+		return false
+	}
+	name := []string{it.name}
+	if it.schema != "" {
+		name = []string{it.schema, it.name}
+	}
+	found := a.itemNamed(s, name)
+	return found != nil && found != it
+}
+
+// cells replaces the values of a VALUES list, or of a query's constants, by their terms.
+func (x *searching) cells(p peeled, v value) {
+	a := x.a
+	for n, e := range v.cells {
+		if isNull(e) {
+			if _, cast := e.(*Cast); cast {
+				a.replace(e.At(), textPart("NULL"))
+			}
+			continue
+		}
+		o, ok := a.operand(e, "")
+		if !ok || !leaf(e) {
+			x.refuse(e.At(), "a protected column is compared with a value that the server computes, or under a cast that may change it", "pass it as a parameter")
+			return
+		}
+		sources, ok := x.sources(v.row, n)
+		if !ok {
+			return
+		}
+		x.hole(e.At(), Seal{Table: x.column.Table, Column: x.column, Value: o, Sources: sources, Term: TermValue})
+	}
+	if ref, ok := p.expr.(*ColumnRef); ok && p.at != ref.Span {
+		a.replace(p.at, textPart(a.text[ref.Start:ref.End]))
+	}
+}
+
+// array makes the elements of an array terms.
+func (x *searching) array(e Expr) {
+	a := x.a
+	if c, ok := e.(*Cast); ok && c.Array && isArray(c.Expr) {
+		x.elements(c.Expr.(*Op))
+		x.retype(c)
+		return
+	}
+	if isArray(e) {
+		x.elements(e.(*Op))
+		return
+	}
+	inner, at := e, e.At()
+	if c, ok := e.(*Cast); ok && c.Array {
+		inner = c.Expr
+	}
+	switch o := inner.(type) {
+	case *Param:
+		if sources, ok := x.sources(nil, 0); ok {
+			v := Operand{Kind: OperandParam, Param: o.Index, Span: at}
+			x.hole(at, Seal{Table: x.column.Table, Column: x.column, Value: v, Sources: sources, Term: TermEach})
+		}
+	case *Null:
+		_, after := a.d.SealCast(&Column{Base64: x.column.Term.Base64})
+		a.replace(at, textPart("NULL"+after+"[]"))
+	default:
+		x.refuse(at, "a comparison of a protected column with an array that is not a parameter", "pass the array as a parameter, or write ARRAY[…] or IN (…)")
+	}
+}
+
+func isArray(e Expr) bool {
+	o, ok := e.(*Op)
+	return ok && o.What == OpArray
+}
+
+// retype makes the cast of an array whose elements have become terms one to terms.
+func (x *searching) retype(c *Cast) {
+	list, text := c.Expr.(*Op), x.a.text
+	from := list.Start
+	if n := len(list.Operands); n > 0 {
+		from = list.Operands[n-1].At().End
+	}
+	i := strings.IndexByte(text[from:c.End], ']')
+	if i < 0 {
+		x.refuse(c.Span, "a cast of an array that is compared with a protected column", "leave the cast out")
+		return
+	}
+	_, after := x.a.d.SealCast(&Column{Base64: x.column.Term.Base64})
+	x.a.replace(Span{c.Start, list.Start}, textPart(""))
+	x.a.replace(Span{from + i + 1, c.End}, textPart(after+"[]"))
+}
+
+func (x *searching) elements(list *Op) {
+	for _, e := range list.Operands {
+		x.operand(e)
+	}
+}
+
+// scalar makes a sub-select return the term of the value that it returned.
+func (x *searching) scalar(sub *Sub) {
+	a := x.a
+	a.nested++
+	a.returnTerms(sub.Query)
+	out := a.query(sub.Query, x.s)
+	a.nested--
+	list, known := out.columns()
+	if !known || len(list) != 1 {
+		x.refuse(sub.Span, "a comparison of a protected column with a sub-select of several columns", hintSearch)
+		return
+	}
+	x.returned(sub.Span, list[0].value)
+}
+
+// returned checks what a sub-select returns for the comparison.
+func (x *searching) returned(at Span, v value) {
+	switch {
+	case v.term != nil:
+		x.match.given = false
+		v.column, v.term = v.term, nil
+		x.joins(at, v)
+	case v.kind == valueGiven:
+		x.match.given = false
+		x.cells(peeled{}, v)
+	case v.kind == valueNull:
+	default:
+		x.refuse(at, "a comparison of a protected column with a sub-select that returns other values", "let it return the same column, or a column of the same search group")
+	}
+}
+
+// returnTerms has the query's searchable columns returned as their terms.
+func (a *analysis) returnTerms(q *Query) {
+	if !a.p.searches {
+		return
+	}
+	switch b := q.Body.(type) {
+	case *Select:
+		if a.termLists == nil {
+			a.termLists = map[*Select]bool{}
+		}
+		a.termLists[b] = true
+	case *SetOp:
+		a.returnTerms(b.Left)
+		a.returnTerms(b.Right)
+	case *Query:
+		a.returnTerms(b)
+	}
+}
+
+// termTarget returns a searchable column of a select list as its term.
+func (a *analysis) termTarget(e Expr, s *scope) (value, bool) {
+	p := a.peel(e)
+	v := a.searchable(p.expr, s)
+	if v.column == nil || !v.column.Term.Exact || (p.lower || p.upper) && !v.column.Term.Folds || p.trim && !v.column.Term.Trims {
+		return value{}, false
+	}
+	a.replaceByTerm(p, v, s)
+	return value{kind: valueStored, row: v.row, table: v.table, name: v.column.Term.Column, term: v.column}, true
+}
+
+// inQuery plans a comparison of Test with what a sub-select returns. It reports false if
+// no searchable column takes part.
+func (a *analysis) inQuery(x *Sub, s *scope) bool {
+	if !a.p.searches || x.Kind != SubIn || !x.Equal {
+		return false
+	}
+	a.returnTerms(x.Query)
+	list, known := a.query(x.Query, s).columns()
+	tests := items(x.Test)
+	c := comparison{left: tests, finds: x.Found}
+	for j, e := range tests {
+		lead := a.lead(&c, j, s)
+		var v value
+		if j < len(list) {
+			v = list[j].value
+		}
+		switch {
+		case lead == nil && v.term == nil:
+			a.checkUse(e, s, use{"a comparison of a protected column with a sub-select", hintCompare})
+			if v.protected() {
+				a.useValue(v, x.Span, use{"a sub-select that hands a protected column to a comparison", hintCompare})
+			}
+			a.usePlainly(v, x.Span)
+			continue
+		case !known || len(list) != len(tests):
+			a.refuse(x.Span, "", "a comparison of a protected column with a star whose columns are not known, or with another number of columns", "list the columns")
+			return true
+		case lead == nil:
+			lead = &searching{a: a, s: s, column: v.term, row: v.row}
+		}
+		lead.match = &match{row: lead.row, column: lead.column, given: false, finds: x.Found, at: x.Span}
+		lead.operand(e)
+		lead.returned(x.Span, v)
+		a.matched(x, lead.match)
+	}
+	return true
+}
+
+// counted replaces the columns of COUNT(DISTINCT …) by their terms.
+func (a *analysis) counted(c *Call, s *scope) bool {
+	if !a.p.searches || !c.Distinct || !strings.EqualFold(c.Name, "count") {
+		return false
+	}
+	if !slices.ContainsFunc(c.Args, func(e Expr) bool { return a.searchable(e, s).column != nil }) {
+		return false
+	}
+	for _, e := range c.Args {
+		v := a.searchable(e, s)
+		if v.column == nil || !a.groups(e, v, s, nil) {
+			a.checkUse(e, s, use{"an aggregate over a protected column", hintCompute})
+			continue
+		}
+		a.replaceByTerm(peeled{expr: e, at: e.At()}, v, s)
+	}
+	return true
+}
+
+// groups reports whether equal terms are equal values among the rows that are grouped.
+func (a *analysis) groups(e Expr, v value, s *scope, grouped []value) bool {
+	x := &searching{a: a, s: s, column: v.column, row: v.row}
+	if !v.column.Term.Exact {
+		return false
+	}
+	for _, i := range v.column.Term.Sources {
+		together := slices.ContainsFunc(grouped, func(g value) bool {
+			return g.kind == valueStored && g.row == v.row && a.d.SameColumn(g.name, v.column.Table.Sources[i])
+		})
+		if _, ok := x.pin(i); !ok && !together {
+			return false
+		}
+	}
+	return true
+}
+
+// groupTerm groups by the term of a searchable column that the SELECT does not show.
+func (a *analysis) groupTerm(e Expr, s *Select, out *selectOutput, sc *scope) (value, bool) {
+	if !a.p.searches {
+		return value{}, false
+	}
+	p := a.peel(e)
+	v := a.searchable(p.expr, sc)
+	if v.column == nil || p.lower || p.upper || p.trim || v.kind != valueStored {
+		return value{}, false
+	}
+	list, _ := out.columns()
+	for _, c := range list {
+		if c.value.row == v.row && c.value.column == v.column {
+			return value{}, false
+		}
+	}
+	var grouped []value
+	for _, g := range s.GroupBy {
+		if c, ok := g.(*ColumnRef); ok && !c.Star && g != e {
+			grouped = append(grouped, a.lookup(c, sc))
+		}
+	}
+	if !a.groups(e, v, sc, grouped) {
+		return value{}, false
+	}
+	a.replaceByTerm(p, v, sc)
+	return value{kind: valueStored, row: v.row, table: v.table, name: v.column.Term.Column, term: v.column}, true
+}
