@@ -180,3 +180,10 @@ webapp-test: servers
 webapp-load: servers
 	go run ./examples/webapp -load $(or $(DURATION),2m)
 	go run ./examples/webapp -load $(or $(DURATION),2m) -mysql
+
+# fuzz-leak sends generated statements through sealsql and looks for protected values
+# in the servers' own statement logs. SEED names the first statement.
+FUZZLEAKTIME ?= 30s
+.PHONY: fuzz-leak
+fuzz-leak: servers
+	go test ./internal/testing/leak -count 1 -v -timeout 0 -run 'TestFuzzLeak$$' -args -fuzzleak.time=$(FUZZLEAKTIME) $(if $(SEED),-fuzzleak.seed=$(SEED))

@@ -184,6 +184,8 @@ var allowed = map[string][]string{
 
 	"internal/testing/gencombos": {},
 
+	"internal/testing/leak": {},
+
 	"internal/testing/memdriver": {},
 
 	"internal/testing/mutants": {},

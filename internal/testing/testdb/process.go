@@ -30,6 +30,8 @@ type process struct {
 	again func() error
 	// extra are further arguments of the process.
 	extra []string
+	// output takes what the process prints in place of log, if it is set.
+	output *os.File
 }
 
 // journal collects what a process prints. It is safe for concurrent use.
@@ -63,6 +65,9 @@ func (s *Server) Stop() {
 	}
 	if s.dir != "" {
 		_ = os.RemoveAll(s.dir)
+	}
+	if s.output != nil {
+		_ = errors.Join(s.output.Close(), os.Remove(s.output.Name()))
 	}
 }
 
@@ -119,6 +124,9 @@ func (s *Server) own(dir string, attr *syscall.SysProcAttr) error {
 func (s *Server) attach(cmd *exec.Cmd, attr *syscall.SysProcAttr) *exec.Cmd {
 	cmd.SysProcAttr, cmd.Dir = attr, s.dir
 	cmd.Stdout, cmd.Stderr = &s.log, &s.log
+	if s.output != nil {
+		cmd.Stdout, cmd.Stderr = s.output, s.output
+	}
 	return cmd
 }
 
