@@ -15,6 +15,7 @@ type decoder struct {
 	getenv   func(string) (string, bool)
 	mistakes Mistakes
 	warnings []Finding
+	searches map[string]*yaml.Node // the sections search.equality, by path
 }
 
 func (d *decoder) fail(n *yaml.Node, path, what, hint string) {

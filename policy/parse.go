@@ -42,7 +42,7 @@ func Load(path string) (*Policy, error) {
 
 // Parse reads a policy; name stands for the file in errors.
 func Parse(name string, data []byte) (*Policy, error) {
-	d := &decoder{file: name, getenv: os.LookupEnv}
+	d := &decoder{file: name, getenv: os.LookupEnv, searches: map[string]*yaml.Node{}}
 	p := d.document(data)
 	d.mistakes.sort()
 	if len(d.mistakes) > 0 {
@@ -129,6 +129,7 @@ func (d *decoder) sections(p *Policy, top *yaml.Node) {
 		for _, f := range d.fields(tables, "tables") {
 			d.addTable(p, f)
 		}
+		d.checkGroups(p)
 	}
 	if views != nil {
 		d.views(p, views)

@@ -190,7 +190,9 @@ type Column struct {
 	// pairs of Context, without table and column.
 	Legacy        string
 	LegacyContext []ContextPair
-	Line          int // in the file, from 1
+	// Equality is nil for a column that cannot be searched.
+	Equality *Equality
+	Line     int // in the file, from 1
 }
 
 // ContextPair is a pair of a column's encryption context.
@@ -268,6 +270,7 @@ func (p *Policy) Tables() []Table {
 		for j := range out[i].Columns {
 			out[i].Columns[j].Context = slices.Clone(out[i].Columns[j].Context)
 			out[i].Columns[j].LegacyContext = slices.Clone(out[i].Columns[j].LegacyContext)
+			out[i].Columns[j].Equality = out[i].Columns[j].Equality.clone()
 		}
 	}
 	return out

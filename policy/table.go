@@ -42,7 +42,7 @@ func (d *decoder) addTable(p *Policy, e entry) {
 	for _, f := range d.fields(columns, join(path, "columns")) {
 		t.Columns = append(t.Columns, d.column(p, &t, f, join(path, "columns"), unverifiable))
 	}
-	d.checkSources(&t, columns, path)
+	d.checkSources(p, &t, columns, path)
 	p.tables = append(p.tables, t)
 }
 
@@ -56,7 +56,7 @@ func (d *decoder) column(p *Policy, t *Table, e entry, path string, unverifiable
 		}
 	}
 	seen := map[string]bool{}
-	for _, f := range d.fields(e.value, path, "keyring", "type", "storage", "context", "on_mismatch", "plaintext_reads", "unverifiable", "unbound", "bind_location", "legacy") {
+	for _, f := range d.fields(e.value, path, "keyring", "type", "storage", "context", "on_mismatch", "plaintext_reads", "unverifiable", "unbound", "bind_location", "legacy", "search") {
 		seen[f.key] = true
 		d.columnField(&c, f, join(path, f.key))
 	}
@@ -74,6 +74,7 @@ func (d *decoder) column(p *Policy, t *Table, e entry, path string, unverifiable
 	d.checkContext(t, &c, e, path)
 	d.checkLegacy(t, &c, e, path)
 	d.checkBranch(p.keyrings[c.Keyring], &c, e, path)
+	d.checkEquality(p.keyrings[c.Keyring], &c, path)
 	if c.PlaintextReads == Allow {
 		d.warn(e.name, path, "plaintext_reads: allow hands out values that nothing protects; turn it off after the backfill")
 	}
@@ -102,6 +103,8 @@ func (d *decoder) columnField(c *Column, f entry, path string) {
 		c.BindLocation = d.boolean(f.value, path)
 	case "legacy":
 		d.legacy(c, f.value, path)
+	case "search":
+		d.search(c, f.value, path)
 	}
 }
 
@@ -194,13 +197,6 @@ func (d *decoder) checkContext(t *Table, c *Column, e entry, path string) {
 	if c.Unbound {
 		d.warn(e.name, path, "unbound: a value may be moved between rows unnoticed")
 	}
-	for _, p := range c.Context {
-		for _, word := range personal {
-			if p.Stored && p.Source != "" && strings.Contains(strings.ToLower(p.Source), word) {
-				d.warn(e.name, join(path, "context"), fmt.Sprintf("the context holds %q, which is stored and logged in clear", p.Source))
-			}
-		}
-	}
 }
 
 // checkBranch asks whether the column that names the branch key is a source of
@@ -214,20 +210,33 @@ func (d *decoder) checkBranch(k Keyring, c *Column, e entry, path string) {
 	}
 }
 
-// checkSources refuses protected columns as sources.
-func (d *decoder) checkSources(t *Table, n *yaml.Node, path string) {
-	protected := func(name string) bool {
-		return slices.ContainsFunc(t.Columns, func(c Column) bool { return strings.EqualFold(c.Name, name) })
-	}
+// checkSources refuses protected columns as sources, but for those whose terms can
+// stand in their place.
+func (d *decoder) checkSources(p *Policy, t *Table, n *yaml.Node, path string) {
 	for _, k := range t.RowKey {
-		if protected(k) {
-			d.fail(n, join(path, "row_key"), fmt.Sprintf("the row key's column %q is itself protected", k), "choose a unique key in clear, or take the column out of columns")
+		if c := t.find(k); c != nil {
+			d.checkKey(p, t, c, n, path)
 		}
 	}
 	for _, c := range t.Columns {
-		for _, p := range slices.Concat(c.Context, c.LegacyContext) {
-			if p.Source != "" && protected(p.Source) && !slices.Contains(t.RowKey, p.Source) {
-				d.fail(n, path+".columns."+c.Name+".context", fmt.Sprintf("the context's source %q is itself protected", p.Source), "use a column in clear")
+		for _, pair := range slices.Concat(c.Context, c.LegacyContext) {
+			if pair.Source != "" && t.find(pair.Source) != nil && !slices.Contains(t.RowKey, pair.Source) {
+				d.fail(n, path+".columns."+c.Name+".context", fmt.Sprintf("the context's source %q is itself protected", pair.Source), "use a column in clear")
+			}
+		}
+	}
+	d.checkTerms(t, path)
+	for _, c := range t.Columns {
+		d.warnPersonal(t, c, path+".columns."+c.Name)
+	}
+}
+
+// warnPersonal warns of contexts that show personal data.
+func (d *decoder) warnPersonal(t *Table, c Column, path string) {
+	for _, p := range c.Context {
+		for _, word := range personal {
+			if p.Stored && p.Source != "" && t.find(p.Source) == nil && strings.Contains(strings.ToLower(p.Source), word) {
+				d.warn(&yaml.Node{Line: c.Line}, join(path, "context"), fmt.Sprintf("the context holds %q, which is stored and logged in clear", p.Source))
 			}
 		}
 	}
