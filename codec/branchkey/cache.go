@@ -67,11 +67,12 @@ type Cache struct {
 	sweep    *time.Timer
 }
 
-// slotKey names a version of a branch key, or with active the version in force.
+// slotKey names a version of a branch key, with active the version in force, or with
+// beacon its beacon key.
 type slotKey struct {
-	id      string
-	version version
-	active  bool
+	id             string
+	version        version
+	active, beacon bool
 }
 
 // slot holds one reference to its secret.
@@ -89,6 +90,7 @@ type secret struct {
 	key     codec.DataKey
 	version version
 	refs    atomic.Int32
+	beacon  *codec.BeaconKey // in the place of key, for a beacon key
 
 	mu      sync.Mutex // held while a subkey is added
 	subkeys atomic.Pointer[[]subkey]
@@ -109,6 +111,9 @@ func (s *secret) hold() *secret {
 func (s *secret) release() {
 	if s.refs.Add(-1) == 0 {
 		s.key.Zero()
+		if s.beacon != nil {
+			s.beacon.Zero()
+		}
 	}
 }
 
@@ -268,9 +273,12 @@ func (c *Cache) lookUp(key slotKey) func(context.Context) (lookup, error) {
 		l := lookup{secret: &secret{version: key.version}, began: c.config.Now()}
 		l.secret.refs.Store(1)
 		var err error
-		if key.active {
+		switch {
+		case key.beacon:
+			l.secret.beacon, err = c.config.Keys.beacon(ctx, key.id)
+		case key.active:
 			l.secret.key, l.secret.version, err = c.config.Keys.active(ctx, key.id)
-		} else {
+		default:
 			l.secret.key, err = c.config.Keys.version(ctx, key.id, key.version)
 		}
 		return l, err
@@ -292,7 +300,7 @@ func (c *Cache) land(key slotKey, l lookup, err error) {
 			clear(c.negative)
 		}
 		c.negative[key] = c.config.Now().Add(min(negativeTTL, c.config.TTL))
-	case errors.Is(err, codec.ErrNoBranchKey):
+	case errors.Is(err, codec.ErrNoBranchKey) && !key.beacon: // a branch key may lack one
 		c.forget(key.id)
 	}
 }
@@ -345,7 +353,7 @@ func (c *Cache) prune() {
 func (c *Cache) drop(s *slot) {
 	delete(c.slots, s.key)
 	s.prev.next, s.next.prev = s.next, s.prev
-	if c.content != nil && !s.key.active {
+	if c.content != nil && !s.key.active && !s.key.beacon {
 		c.content.forget(s.secret)
 	}
 	s.secret.release()

@@ -41,7 +41,7 @@ const (
 // Each branch key has an item of type "branch:ACTIVE", one of type
 // "branch:version:UUID" for every version, and one of type "beacon:ACTIVE", which
 // AWS's database SDK uses. A keyring of several wrapping keys adds, for each wrapping
-// key but the first and for each of the first two types, an item whose type is
+// key but the first and for each active, version and beacon item, an item whose type is
 // followed by "@" and the wrapping key's ARN; AWS's SDKs never ask for those.
 type Item struct {
 	BranchKeyID string

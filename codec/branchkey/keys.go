@@ -53,12 +53,11 @@ func (k *Keys) Create(ctx context.Context, id string, custom map[string]string) 
 	if err != nil {
 		return Info{}, fmt.Errorf("branchkey: create %s: %w", id, err)
 	}
-	beacon := v
-	beacon.Type = typeBeacon
-	if beacon.Wrapped, err = k.kms.Generate(ctx, beacon.KeyARN, branchKeyLength, beacon.kmsContext(k.store.Name())); err != nil {
+	beacon, err := k.newBeacon(ctx, v)
+	if err != nil {
 		return Info{}, fmt.Errorf("branchkey: create %s: %w", id, err)
 	}
-	items = append(items, beacon)
+	items = append(items, beacon...)
 	if err := k.store.Create(ctx, items); err != nil {
 		return Info{}, fmt.Errorf("branchkey: create %s: %w", id, err)
 	}
@@ -76,8 +75,24 @@ func (k *Keys) wrapped(ctx context.Context, v, active Item) ([]Item, error) {
 	if active.Wrapped, err = k.kms.ReEncrypt(ctx, v.KeyARN, v.Wrapped, v.kmsContext(name), active.kmsContext(name)); err != nil {
 		return nil, err
 	}
-	items := []Item{v, active}
-	own, _ := k.kms.Rank(v.KeyARN)
+	return k.underOthers(ctx, v, v, active)
+}
+
+// newBeacon makes the beacon key of a new branch key, under every wrapping key.
+func (k *Keys) newBeacon(ctx context.Context, like Item) ([]Item, error) {
+	like.Type = typeBeacon
+	var err error
+	if like.Wrapped, err = k.kms.Generate(ctx, like.KeyARN, branchKeyLength, like.kmsContext(k.store.Name())); err != nil {
+		return nil, err
+	}
+	return k.underOthers(ctx, like, like)
+}
+
+// underOthers returns items that hold the same key as from, and after them the same
+// under every other wrapping key.
+func (k *Keys) underOthers(ctx context.Context, from Item, items ...Item) ([]Item, error) {
+	name := k.store.Name()
+	own, _ := k.kms.Rank(from.KeyARN)
 	var others []string
 	for _, arn := range k.kms.Keys() {
 		if rank, _ := k.kms.Rank(arn); rank != own {
@@ -87,21 +102,22 @@ func (k *Keys) wrapped(ctx context.Context, v, active Item) ([]Item, error) {
 	if len(others) == 0 {
 		return items, nil
 	}
-	key, err := k.kms.Unwrap(ctx, v.KeyARN, v.Wrapped, v.kmsContext(name))
+	key, err := k.kms.Unwrap(ctx, from.KeyARN, from.Wrapped, from.kmsContext(name))
 	if err != nil {
 		return nil, err
 	}
 	defer key.Zero()
+	all := items
 	for _, arn := range others {
-		for _, of := range []Item{v, active} {
+		for _, of := range items {
 			extra := of.under(arn)
 			if extra.Wrapped, err = k.kms.Wrap(ctx, arn, key, extra.kmsContext(name)); err != nil {
 				return nil, err
 			}
-			items = append(items, extra)
+			all = append(all, extra)
 		}
 	}
-	return items, nil
+	return all, nil
 }
 
 // Rotate makes a new version of a branch key and puts it in force: what is

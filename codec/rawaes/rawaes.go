@@ -10,7 +10,9 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha512"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -35,9 +37,19 @@ type Keyring struct {
 	namespace string
 	prefix    string // of the provider info: name, tag length in bits, IV length
 	aead      cipher.AEAD
+	beacon    *codec.BeaconKey
 }
 
-var _ codec.Keyring = (*Keyring)(nil)
+var (
+	_ codec.Keyring = (*Keyring)(nil)
+	_ codec.Beacons = (*Keyring)(nil)
+)
+
+const (
+	// beaconLabel separates the beacon key from other uses of the wrapping key.
+	beaconLabel  = "sealsql/beacon/v1"
+	beaconLength = 32
+)
 
 // New returns a keyring for a wrapping key of 16, 24 or 32 bytes, which it
 // copies. The namespace (provider id) and the name identify the key; the namespace
@@ -59,7 +71,24 @@ func New(namespace, name string, key []byte) (*Keyring, error) {
 	}
 	prefix := binary.BigEndian.AppendUint32([]byte(name), tagLength*8)
 	prefix = binary.BigEndian.AppendUint32(prefix, ivLength)
-	return &Keyring{namespace: namespace, prefix: string(prefix), aead: aead}, nil
+	beacon, err := hkdf.Key(sha512.New, key, nil, beaconLabel, beaconLength)
+	if err != nil {
+		return nil, err
+	}
+	return &Keyring{namespace: namespace, prefix: string(prefix), aead: aead, beacon: codec.NewBeaconKey(codec.NewDataKey(beacon))}, nil
+}
+
+// Beacon implements [codec.Beacons]. The beacon key is HKDF-SHA-512 (RFC 5869) of the
+// wrapping key, without salt, for the info "sealsql/beacon/v1"; 32 bytes. id must be
+// empty: there are no branch keys.
+func (k *Keyring) Beacon(ctx context.Context, id string, use func(*codec.BeaconKey) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if id != "" {
+		return &codec.Error{Kind: codec.ErrNoBranchKey, Op: "encrypt", What: "a raw key has no branch keys"}
+	}
+	return use(k.beacon)
 }
 
 // Format implements fmt.Formatter: fmt would print the key's schedule.
