@@ -232,7 +232,7 @@ func TestLogSinkLevels(t *testing.T) {
 			warn++
 		}
 	}
-	if warn != 4 || len(Kinds()) != 13 {
+	if warn != 4 || len(Kinds()) != 14 {
 		t.Errorf("%d of %d kinds are warnings", warn, len(Kinds()))
 	}
 }

@@ -46,14 +46,16 @@ const (
 	Unauthentic
 	// Refused: a statement was not sent. Err says why, as [Snapshot.Refused] counts it.
 	Refused
+	// IndexMismatch: a row was found by an equality term that its value does not have.
+	IndexMismatch
 
-	kinds = int(Refused) + 1
+	kinds = int(IndexMismatch) + 1
 )
 
 var kindNames = [kinds]string{
 	"invalid", "mismatch", "tampered", "not_ciphertext", "unknown_key", "key_denied",
 	"kms_unavailable", "wrapping_missing", "plaintext_read", "unverifiable",
-	"policy_rejected", "shredded", "unauthentic", "refused",
+	"policy_rejected", "shredded", "unauthentic", "refused", "index_mismatch",
 }
 
 // Kinds lists every kind.
@@ -68,7 +70,9 @@ func Kinds() []Kind {
 // Urgent reports whether the kind means that somebody may have moved or
 // changed values. Urgent events have a queue and a rate of their own, so that no
 // other kind, however frequent, holds them up.
-func (k Kind) Urgent() bool { return k == Mismatch || k == Tampered || k == Unauthentic }
+func (k Kind) Urgent() bool {
+	return k == Mismatch || k == Tampered || k == Unauthentic || k == IndexMismatch
+}
 
 // Level is the level at which events of the kind are logged: Warn for reads
 // that the policy allows, missing wrappings and refused statements, Error for the rest.

@@ -21,6 +21,10 @@ var (
 	// ErrMismatch and ErrTampered too, and is a [*ValueError].
 	ErrUnauthentic = fault.ErrUnauthentic
 
+	// ErrIndexMismatch: a row was found by an equality term that its value, once opened,
+	// does not have. The error is a [*ValueError].
+	ErrIndexMismatch = fault.ErrIndexMismatch
+
 	// ErrNotCiphertext: a protected column holds something that was never a
 	// message, such as a plaintext from before the column was protected.
 	ErrNotCiphertext = fault.ErrNotCiphertext

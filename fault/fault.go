@@ -29,6 +29,10 @@ var (
 	// ErrMismatch and ErrTampered too, and is a [*ValueError].
 	ErrUnauthentic = errors.New("sealsql: value is not authentic")
 
+	// ErrIndexMismatch: a row was found by an equality term that its value, once opened,
+	// does not have. The error is a [*ValueError].
+	ErrIndexMismatch = errors.New("sealsql: value does not have the term that its row was found by")
+
 	// ErrNotCiphertext: a protected column holds something that was never a
 	// message, such as a plaintext from before the column was protected.
 	ErrNotCiphertext = errors.New("sealsql: value is not a ciphertext")

@@ -114,7 +114,7 @@ var allowed = map[string][]string{
 	},
 
 	"internal/seal": {
-		"alert", "codec", "codec/awskms", "codec/branchkey", "codec/compact", "fault", "inspect", "internal/keyrings", "internal/server", "policy",
+		"alert", "codec", "codec/awskms", "codec/branchkey", "codec/compact", "fault", "inspect", "internal/keyrings", "internal/seal/equality", "internal/server", "policy",
 	},
 
 	"internal/seal/equality": {

@@ -61,7 +61,14 @@ type unsealed struct {
 	plaintext []byte
 	null      bool
 	row       seal.Row
-	term      bool // its equality term is wanted
+	use       sqlplan.TermUse
+	each      []unsealed // the elements of an array, for [sqlplan.TermEach]
+}
+
+// unfit is the error of a value that does not fit the column.
+func (u *unsealed) unfit(err error) error {
+	return u.column.Error(fault.ErrValue, "", "pass a value of the column's type",
+		fmt.Errorf("the value given cannot be stored as %s: %w", u.column.Type, err))
 }
 
 // sealAll seals every value, several at a time. The results are in the order
@@ -99,6 +106,7 @@ func (b *binding) unsealAll(ctx context.Context, seals []sqlplan.Seal, stored []
 func wipe(todo []unsealed) {
 	for _, u := range todo {
 		clear(u.plaintext)
+		wipe(u.each)
 	}
 }
 
@@ -122,16 +130,19 @@ func (b *binding) sent(ctx context.Context, u *unsealed) (any, error) {
 	switch {
 	case u.null:
 		return nil, nil
-	case u.term:
-		return b.engine.funnel.Term(ctx, seal.TermRequest{Column: u.column, Plaintext: u.plaintext, Row: u.row, Statement: b.text})
+	case u.use != sqlplan.TermUnused:
+		return b.term(ctx, u)
 	}
 	return b.engine.Seal(ctx, u.column, u.schema, u.row, u.plaintext, b.text)
 }
 
 // unseal returns the plaintext of the seal's value and the row it belongs to.
 func (b *binding) unseal(ctx context.Context, s *sqlplan.Seal, stored []any) (unsealed, error) {
-	u := unsealed{column: b.engine.columns[s.Column], schema: s.Schema, term: s.Term != sqlplan.TermUnused}
+	u := unsealed{column: b.engine.columns[s.Column], schema: s.Schema, use: s.Term}
 	value, err := b.value(s.Value)
+	if err == nil && u.use == sqlplan.TermEach {
+		return u, b.unsealEach(ctx, s, &u, value)
+	}
 	if err == nil && s.Value.Kind != sqlplan.OperandNull {
 		value, err = b.values.Sent(u.column.InClear(), value)
 	}
@@ -139,8 +150,7 @@ func (b *binding) unseal(ctx context.Context, s *sqlplan.Seal, stored []any) (un
 		u.plaintext, u.null, err = u.column.Encode(b.values, value)
 	}
 	if err != nil {
-		return u, u.column.Error(fault.ErrValue, "", "pass a value of the column's type",
-			fmt.Errorf("the value given cannot be stored as %s: %w", u.column.Type, err))
+		return u, u.unfit(err)
 	}
 	if !u.null {
 		u.row, err = b.row(ctx, s, stored)
@@ -155,6 +165,9 @@ func (b *binding) source(ctx context.Context, s *sqlplan.Seal, i int) (any, erro
 	v, err := b.value(o)
 	if err != nil {
 		return nil, err
+	}
+	if o.Of != nil {
+		return b.termSource(ctx, s, o, v)
 	}
 	shape, err := b.engine.Shape(ctx, b.engine.tables[s.Table], s.Schema)
 	if err != nil {
@@ -202,11 +215,19 @@ func literalValue(l sqlplan.Literal) (any, error) {
 	return nil, errors.New("the literal's kind is not known")
 }
 
-// row binds the seal's column to the row that the statement writes. stored holds the
+// row binds what the seal sends to the row that the statement writes. stored holds the
 // values of Table.Sources that the row holds; it may be nil.
 func (b *binding) row(ctx context.Context, s *sqlplan.Seal, stored []any) (seal.Row, error) {
+	if s.Term != sqlplan.TermUnused {
+		return b.termRow(ctx, s, b.engine.columns[s.Column], stored)
+	}
 	row := seal.Row{Sources: make([]string, len(s.Table.Sources))}
-	return row, b.bindRow(ctx, s, row, false, func(i int) (seal.Source, error) {
+	return row, b.bindRow(ctx, s, row, false, b.sources(ctx, s, stored))
+}
+
+// sources returns the values of the sources of the row that the statement writes.
+func (b *binding) sources(ctx context.Context, s *sqlplan.Seal, stored []any) func(i int) (seal.Source, error) {
+	return func(i int) (seal.Source, error) {
 		o := s.Sources[i]
 		src := seal.Source{From: seal.Shown, Written: o.Written, NotZero: o.NotZero}
 		var err error
@@ -220,7 +241,7 @@ func (b *binding) row(ctx context.Context, s *sqlplan.Seal, stored []any) (seal.
 			src.Value, err = b.source(ctx, s, i)
 		}
 		return src, err
-	})
+	}
 }
 
 // storedRow binds the seal's column to the row as it was read.

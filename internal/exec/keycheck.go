@@ -7,7 +7,6 @@ import (
 
 	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/exec/reading"
-	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -103,20 +102,9 @@ func (s *steps) checkRow(ctx context.Context, k *sqlplan.KeyCheck, todo []unseal
 		if err != nil {
 			return false, err
 		}
-		differs = differs || !sameRow(todo[i].column, todo[i].row, row)
+		differs = differs || !todo[i].sameRow(row)
 	}
 	return differs, nil
-}
-
-// sameRow reports whether two rows have the same sources as far as the column's
-// context draws on them.
-func sameRow(c *seal.Column, a, b seal.Row) bool {
-	for _, i := range c.Context {
-		if a.Sources[i] != b.Sources[i] {
-			return false
-		}
-	}
-	return true
 }
 
 func held(sources []sqlplan.Operand) []sqlplan.Operand {

@@ -182,7 +182,7 @@ func (s *steps) unsealRow(ctx context.Context, r *sqlplan.LockedTable, v *sqlpla
 	if v.Value.Kind != sqlplan.OperandStored {
 		return s.unseal(ctx, v, stored)
 	}
-	u := unsealed{column: s.engine.columns[v.Column], schema: v.Schema, term: v.Term != sqlplan.TermUnused}
+	u := unsealed{column: s.engine.columns[v.Column], schema: v.Schema, use: v.Term}
 	i := slices.Index(r.Old, v.Column)
 	if i < 0 {
 		return u, fmt.Errorf("%w: the stored value of %s was not read", fault.ErrTableChanged, v.Column.Name)

@@ -1,6 +1,7 @@
 package keyrings
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -87,4 +88,38 @@ func (s *Set) branchStore(name string) (branchkey.Store, error) {
 		return store, nil
 	}
 	return nil, fmt.Errorf("there is no branch key store %q; write sql, sql:TABLE or file:PATH, or set it with driver.WithBranchKeyStore", name)
+}
+
+// Beacons returns what has the beacon keys of a keyring, and the id of the branch key
+// that they belong to: empty for a key without branch keys, and where from names the
+// column that holds the id.
+func (s *Set) Beacons(p *policy.Policy, name string) (b codec.Beacons, id, from string, err error) {
+	if inCode, ok := s.config.Keyrings[name]; ok {
+		if b, ok := inCode.(codec.Beacons); ok {
+			return b, "", "", nil
+		}
+		return nil, "", "", fmt.Errorf("%w: search needs beacon keys, and the keyring %s that was set in code has none", fault.ErrPolicy, name)
+	}
+	k, err := s.keyring(p, name)
+	if err != nil {
+		return nil, "", "", err
+	}
+	if k.branch != nil {
+		return k.branch.cache, k.branch.id, k.branch.from, nil
+	}
+	if b, ok := k.value.(codec.Beacons); ok {
+		return b, "", "", nil
+	}
+	if s.config.ReadKeys != nil {
+		return noBeacons{}, "", "", nil
+	}
+	return nil, "", "", fmt.Errorf("%w: search needs beacon keys, and keyring %s has none; write data_key: {per: branch, …}", fault.ErrPolicy, name)
+}
+
+// noBeacons is the place of beacon keys where all keyrings are of read keys alone.
+type noBeacons struct{}
+
+// Beacon implements codec.Beacons.
+func (noBeacons) Beacon(context.Context, string, func(*codec.BeaconKey) error) error {
+	return &codec.Error{Kind: codec.ErrUnknownKey, Op: "encrypt", What: "the keys given have no beacon keys"}
 }

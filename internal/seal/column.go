@@ -29,12 +29,35 @@ type Table struct {
 	// Label names the table as the policy does. Schema is empty if the label has
 	// none.
 	Label, Schema, Name string
-	RowKey              []string
-	// Sources are the columns that the contexts of the protected columns draw
-	// on: the row key first, each column once.
+	// RowKey are the columns of the row key; the column of its terms stands in the
+	// place of a protected column.
+	RowKey []string
+	// Sources are the columns that the contexts and the terms of the protected
+	// columns draw on: the row key first, each column once.
 	Sources []string
 	MaxRows int
 	Columns []*Column
+
+	stands map[string]string // the columns of terms, by the row key's protected columns
+}
+
+// inClear is the column that stands in the row key and in contexts for a column: the
+// column itself, or that of its terms if it is protected.
+func (t *Table) inClear(name string) string {
+	if term, ok := t.stands[name]; ok {
+		return term
+	}
+	return name
+}
+
+// KeyOf returns the protected column whose terms a source holds, or nil.
+func (t *Table) KeyOf(source int) *Column {
+	for name, term := range t.stands {
+		if term == t.Sources[source] {
+			return t.Find(name)
+		}
+	}
+	return nil
 }
 
 // Shape describes a table as the live catalog shows it.
@@ -58,16 +81,22 @@ type Column struct {
 	codec  *codec.Codec
 	formats
 	bound binding
+	under
+	search *Search // nil: the column cannot be searched
+	legacy *legacy // nil: bare ciphertexts of KMS are not read
+	policy handling
+
+	*alert.ColumnCounters
+}
+
+// under says which keyring holds a column's keys.
+type under struct {
 	suite codec.Suite
 	// keyring is the policy's name of it.
 	keyring string
 	// local says that the column's keyring holds its keys, mostly, and keeps
 	// nothing of what it is given: no call that was given up may still read it.
-	local  bool
-	legacy *legacy // nil: bare ciphertexts of KMS are not read
-	policy handling
-
-	*alert.ColumnCounters
+	local bool
 }
 
 // handling is what the policy says of values that do not verify.
@@ -81,8 +110,13 @@ type handling struct {
 func New(p *policy.Policy, keys *keyrings.Set, alerts *alert.Dispatcher, counters *alert.Counters) (*Funnel, error) {
 	f := &Funnel{policy: p, keys: keys, alerts: alerts}
 	for _, t := range p.Tables() {
-		table := &Table{Label: label(t.Schema, t.Name), Schema: t.Schema, Name: t.Name, RowKey: t.RowKey,
-			Sources: slices.Clone(t.RowKey), MaxRows: t.MaxRowsPerStatement}
+		table := &Table{Label: label(t.Schema, t.Name), Schema: t.Schema, Name: t.Name, RowKey: t.KeyColumns(), Sources: t.KeyColumns(),
+			MaxRows: t.MaxRowsPerStatement, stands: map[string]string{}}
+		for i, k := range t.RowKey {
+			if k != table.RowKey[i] {
+				table.stands[k] = table.RowKey[i]
+			}
+		}
 		for _, c := range t.Columns {
 			col, err := f.column(table, c)
 			if err != nil {
@@ -104,7 +138,7 @@ func label(schema, name string) string {
 }
 
 func (f *Funnel) column(t *Table, c policy.Column) (*Column, error) {
-	col := &Column{Table: t, Name: c.Name, Type: c.Type, keyring: c.Keyring, suite: keyrings.Suite(f.policy, c.Keyring),
+	col := &Column{Table: t, Name: c.Name, Type: c.Type, under: under{keyring: c.Keyring, suite: keyrings.Suite(f.policy, c.Keyring)},
 		layout: Layout{Base64: c.Storage == policy.Base64, Type: c.Type},
 		policy: handling{c.OnMismatch, c.PlaintextReads, c.Unverifiable}}
 	col.bind(c)
@@ -117,6 +151,9 @@ func (f *Funnel) column(t *Table, c policy.Column) (*Column, error) {
 	}
 	col.format = formatOf(col.layout)
 	if err = f.addLegacy(col, c); err != nil {
+		return nil, err
+	}
+	if err = f.addSearch(col, c); err != nil {
 		return nil, err
 	}
 	col.local = col.legacy == nil && f.keys.Local(f.policy, c.Keyring)

@@ -77,7 +77,24 @@ func (s Source) text(values server.Values, c *server.Column) (text string, err e
 // legacy adds the sources that only values from before sealsql draw on; those may be
 // missing. An error wraps a [*SourceError].
 func (c *Column) Bind(row Row, shape *Shape, values server.Values, legacy bool, source func(i int) (Source, error)) error {
-	for _, i := range c.Context {
+	if err := c.bindSources(c.Context, row, shape, values, source); err != nil {
+		return err
+	}
+	if !legacy || row.Known == nil {
+		return nil
+	}
+	for _, i := range c.Legacy {
+		if s, err := source(i); err == nil && s.From != Absent {
+			row.Sources[i], err = s.text(values, &shape.Sources[i])
+			row.Known[i] = err == nil
+		}
+	}
+	return nil
+}
+
+// bindSources fills in the given sources of a row.
+func (c *Column) bindSources(indexes []int, row Row, shape *Shape, values server.Values, source func(i int) (Source, error)) error {
+	for _, i := range indexes {
 		s, err := source(i)
 		if err == nil {
 			if s.From == Absent {
@@ -90,15 +107,6 @@ func (c *Column) Bind(row Row, shape *Shape, values server.Values, legacy bool, 
 		}
 		if row.Known != nil {
 			row.Known[i] = true
-		}
-	}
-	if !legacy || row.Known == nil {
-		return nil
-	}
-	for _, i := range c.Legacy {
-		if s, err := source(i); err == nil && s.From != Absent {
-			row.Sources[i], err = s.text(values, &shape.Sources[i])
-			row.Known[i] = err == nil
 		}
 	}
 	return nil
@@ -167,7 +175,7 @@ func (c *Column) bind(p policy.Column) {
 			b.static[x.Key] = x.Value
 			continue
 		}
-		i := c.Table.source(x.Source)
+		i := c.Table.source(c.Table.inClear(x.Source))
 		b.pairs = append(b.pairs, pair{x.Key, i})
 		c.Context = append(c.Context, i)
 	}

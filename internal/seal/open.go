@@ -30,6 +30,10 @@ type Request struct {
 	// returned, whatever the policy hands out to applications. All sources that
 	// messages need must be known.
 	Strict bool
+	// HoldsTerm is set if the row was found by a term: Term is what the column of terms
+	// holds, and the value is handed out only if that is its own.
+	HoldsTerm bool
+	Term      any
 
 	anywhere bool // under the context that the value carries
 }
@@ -65,6 +69,12 @@ func (f *Funnel) Open(ctx context.Context, r Request) (plaintext []byte, null bo
 	}
 	if o.kind != 0 {
 		return f.outcome(ctx, finding{Request: r, found: found, kind: o.kind, cause: o.cause})
+	}
+	if r.HoldsTerm {
+		if null, err := f.holdsTerm(ctx, finding{Request: r, found: found}, o.plaintext); null || err != nil {
+			clear(o.plaintext)
+			return nil, true, err
+		}
 	}
 	if o.noted != 0 {
 		f.raise(ctx, finding{Request: r, found: found, kind: o.noted, cause: o.cause}, true)
@@ -147,8 +157,9 @@ func (f *Funnel) failed(ctx context.Context, found finding) error {
 	col := found.Column
 	// Without the pairs that it does not store, a value of another row does not
 	// open: alert_only has nothing to hand out.
-	lenient := !found.Strict && found.kind == alert.Mismatch && col.policy.onMismatch != policy.MismatchError &&
-		(col.policy.onMismatch == policy.MismatchNull || len(col.bound.required) == 0)
+	movable := found.kind == alert.Mismatch && len(col.bound.required) == 0
+	lenient := !found.Strict && (col.policy.onMismatch == policy.MismatchNull && (found.kind == alert.Mismatch || found.kind == alert.IndexMismatch) ||
+		col.policy.onMismatch == policy.MismatchAlertOnly && movable)
 	f.raise(ctx, found, lenient && col.policy.onMismatch == policy.MismatchAlertOnly && found.found.msg != nil)
 	col.Failed(found.kind)
 	if lenient {
@@ -204,6 +215,7 @@ var sentinels = map[alert.Kind]struct {
 	alert.Mismatch:       {fault.ErrMismatch, "find out who moved it; write the row's own value again to repair the row"},
 	alert.Tampered:       {fault.ErrTampered, "find out who changed it; restore the value from a backup"},
 	alert.Unauthentic:    {fault.ErrUnauthentic, "find out who moved or changed it, with sealsql verify --find-origin; write the row's own value again or restore it from a backup"},
+	alert.IndexMismatch:  {fault.ErrIndexMismatch, "find out who changed the terms; sealsql reindex makes them anew"},
 	alert.NotCiphertext:  {fault.ErrNotCiphertext, "run sealsql backfill, and set plaintext_reads: allow for the column while it runs"},
 	alert.UnknownKey:     {fault.ErrUnknownKey, "add the wrapping key to the column's keyring, or re-encrypt the value"},
 	alert.KeyDenied:      {fault.ErrKeyDenied, "grant kms:Decrypt and kms:GenerateDataKey on the key to the process's role"},
@@ -223,7 +235,7 @@ func kindOf(err error) alert.Kind {
 		return alert.Mismatch
 	case errors.Is(err, codec.ErrKeyDenied):
 		return alert.KeyDenied
-	case errors.Is(err, codec.ErrUnknownKey):
+	case errors.Is(err, codec.ErrUnknownKey), errors.Is(err, codec.ErrNoBranchKey):
 		return alert.UnknownKey
 	case errors.Is(err, codec.ErrKeyDeleted):
 		return alert.Shredded

@@ -138,6 +138,9 @@ type Values interface {
 	// literal, where a column of the type takes it: a value that [Plain] knows, sent in
 	// the place of v it means the same. A driver.Valuer is asked once.
 	Sent(t KeyType, v any) (any, error)
+	// Elements returns the elements of an array argument for a column of the type:
+	// values that Sent returns, nil for NULL. null is true for an array that is NULL.
+	Elements(t KeyType, v any) (elements []any, null bool, err error)
 	// Again returns a key that the base driver read as the driver is to send it, so
 	// that the server compares it as it compares the column's own values.
 	Again(v any) any

@@ -91,8 +91,9 @@ type Table struct {
 	Schema, Name string
 	RowKey       []string
 	Columns      []*Column
-	// Sources are the columns that any protected column's context draws on,
-	// row key first, each once.
+	// Sources are the columns that any protected column's context or term draws on,
+	// row key first, each once. The column of its term stands in the place of a row key
+	// that is itself protected, here and in RowKey.
 	Sources []string
 	// MaxRows bounds the rows of one row-by-row statement.
 	MaxRows int
@@ -112,6 +113,9 @@ type Column struct {
 	Base64 bool
 	// Term is the column's equality term; nil for a column that cannot be searched.
 	Term *Term
+	// Other is a second term that every write of the column fills as well, while terms
+	// move to another key: see [TermOther]. No statement asks for it. It is mostly nil.
+	Other *Term
 }
 
 // Reads are all sources that a stored value may draw on.
@@ -151,11 +155,6 @@ type Relation struct {
 	// Witness is what in the table notices that a row which was just inserted is
 	// updated: "an UPDATE trigger", "system versioning"; empty for nothing.
 	Witness string `json:",omitempty"`
-	// InsertTrigger is true if an INSERT trigger sees each row as it is inserted.
-	InsertTrigger bool `json:",omitempty"`
-	// Lasting is what an INSERT leaves behind that is undone, beside the AUTO_INCREMENT
-	// values that it used; empty for nothing.
-	Lasting string `json:",omitempty"`
 	// Definition is a view's query, as the server writes it; empty if the catalog
 	// does not show it.
 	Definition string `json:"-"`

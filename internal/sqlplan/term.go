@@ -36,4 +36,6 @@ const (
 	// TermFolded is TermValue for a value that is compared with lower(column): a value
 	// that is not in lower case itself has a term that no row has.
 	TermFolded
+	// TermOther is the value's other term, for Column.Other.
+	TermOther
 )

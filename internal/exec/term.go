@@ -1,0 +1,149 @@
+package exec
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/seal"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+// termOf describes the terms of a column under one of its keys to the planner; nil if
+// there are none.
+func termOf(c *seal.Column, key int) *sqlplan.Term {
+	s := c.Search()
+	if s == nil || key >= len(s.Terms) {
+		return nil
+	}
+	return &sqlplan.Term{Column: s.Terms[key].Column, Base64: c.Base64(), Exact: s.Exact(), Folds: s.Normalises("casefold"), Trims: s.Normalises("trim"),
+		Scope: s.Scope, Sources: s.Sources, Always: !s.ShownOnly}
+}
+
+// termKey is the index of the key that a use of terms means.
+func termKey(use sqlplan.TermUse) int {
+	if use == sqlplan.TermOther {
+		return 1
+	}
+	return 0
+}
+
+// unsealEach returns the plaintexts of an array's elements.
+func (b *binding) unsealEach(ctx context.Context, s *sqlplan.Seal, u *unsealed, value any) error {
+	elements, null, err := b.values.Elements(u.column.InClear(), value)
+	if err != nil {
+		return u.column.Error(fault.ErrValue, "", "pass a slice of values of the column's type", fmt.Errorf("the array given cannot be read: %w", err))
+	}
+	if u.null = null; null {
+		return nil
+	}
+	row, err := b.termRow(ctx, s, u.column, nil)
+	if err != nil {
+		return err
+	}
+	u.each = make([]unsealed, len(elements))
+	for i, v := range elements {
+		e := &u.each[i]
+		e.column, e.schema, e.use, e.row = u.column, u.schema, sqlplan.TermValue, row
+		if e.plaintext, e.null, err = e.column.Encode(b.values, v); err != nil {
+			return e.unfit(err)
+		}
+	}
+	return nil
+}
+
+// term returns the term of a value as its column stores it.
+func (b *binding) term(ctx context.Context, u *unsealed) (any, error) {
+	if u.use == sqlplan.TermEach {
+		return b.termEach(ctx, u)
+	}
+	key := termKey(u.use)
+	term, err := b.engine.funnel.Term(ctx, seal.TermRequest{Column: u.column, Key: key, Plaintext: u.plaintext, Row: u.row,
+		Folded: u.use == sqlplan.TermFolded, Statement: b.text})
+	if err != nil {
+		return nil, err
+	}
+	shape, err := b.engine.Shape(ctx, u.column.Table, u.schema)
+	if err != nil {
+		return nil, err
+	}
+	return term, u.column.TermFits(key, term, shape)
+}
+
+// termEach returns an array of the terms of an array's elements.
+func (b *binding) termEach(ctx context.Context, u *unsealed) (any, error) {
+	bytes, texts := make([][]byte, len(u.each)), make([]*string, len(u.each))
+	for i := range u.each {
+		e := &u.each[i]
+		if e.null {
+			continue
+		}
+		term, err := b.term(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		switch t := term.(type) {
+		case []byte:
+			bytes[i] = t
+		case string:
+			texts[i] = &t
+		}
+	}
+	if u.column.Base64() {
+		return texts, nil
+	}
+	return bytes, nil
+}
+
+// termSource returns the term of a value that the statement gives for a protected
+// column of the row key.
+func (b *binding) termSource(ctx context.Context, s *sqlplan.Seal, o sqlplan.Operand, v any) (any, error) {
+	u := unsealed{column: b.engine.columns[o.Of], schema: s.Schema, use: sqlplan.TermValue}
+	if o.Kind == sqlplan.OperandNull {
+		return nil, nil
+	}
+	v, err := b.values.Sent(u.column.InClear(), v)
+	if err == nil {
+		u.plaintext, u.null, err = u.column.Encode(b.values, v)
+	}
+	defer clear(u.plaintext)
+	if err != nil || u.null {
+		return nil, err
+	}
+	if u.row, err = b.termRow(ctx, s, u.column, nil); err != nil {
+		return nil, err
+	}
+	return b.term(ctx, &u)
+}
+
+// termRow binds the terms of a column to the row of a seal. The column is the seal's,
+// or one of the same row. stored is as in row.
+func (b *binding) termRow(ctx context.Context, s *sqlplan.Seal, c *seal.Column, stored []any) (seal.Row, error) {
+	row := seal.Row{Sources: make([]string, len(s.Table.Sources))}
+	if len(c.Search().Sources) == 0 {
+		return row, nil
+	}
+	shape, err := b.engine.Shape(ctx, c.Table, s.Schema)
+	if err == nil {
+		err = c.BindTerm(row, shape, b.values, b.sources(ctx, s, stored))
+	}
+	if err != nil {
+		return row, c.Error(fault.ErrValue, "", "give the column that the term depends on a value of its type", err)
+	}
+	return row, nil
+}
+
+// rowSources are the indexes in Table.Sources that what is sealed depends on.
+func (u *unsealed) rowSources() []int {
+	if u.use != sqlplan.TermUnused {
+		return u.column.Search().Sources
+	}
+	return u.column.Context
+}
+
+// sameRow reports whether two rows have the same sources as far as what is sealed
+// depends on them.
+func (u *unsealed) sameRow(other seal.Row) bool {
+	return !slices.ContainsFunc(u.rowSources(), func(i int) bool { return u.row.Sources[i] != other.Sources[i] })
+}

@@ -1,0 +1,82 @@
+package postgres
+
+import (
+	sqldriver "database/sql/driver"
+	"reflect"
+
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/sealsql/sealsql/internal/server"
+)
+
+// arrays are the types as which pgx encodes an array for a column.
+var arrays = map[server.KeyType]uint32{
+	server.KeyText: pgtype.TextArrayOID, server.KeyPaddedText: pgtype.BPCharArrayOID, server.KeyInteger: pgtype.Int8ArrayOID,
+	server.KeyNumeric: pgtype.NumericArrayOID, server.KeyBool: pgtype.BoolArrayOID, server.KeyUUID: pgtype.UUIDArrayOID, server.KeyBytes: pgtype.ByteaArrayOID,
+}
+
+// Elements implements [server.Values]. What pgx makes of an argument for an array
+// column is read again as an array of texts: a slice of any type, an array of pgtype,
+// and a Valuer that writes an array's text, as pq.Array does, are one to it.
+func (w values) Elements(t server.KeyType, v any) (elements []any, null bool, err error) {
+	if valuer, ok := v.(sqldriver.Valuer); ok {
+		if v, err = valueOf(valuer); err != nil {
+			return nil, false, err
+		}
+	}
+	if v == nil {
+		return nil, true, nil
+	}
+	oid, known := arrays[t]
+	if !known {
+		return slice(v)
+	}
+	var text []byte
+	switch x := v.(type) {
+	case string:
+		text = []byte(x)
+	case []byte:
+		text = x
+	default:
+		if text, err = w.types().Encode(oid, pgtype.TextFormatCode, v, []byte{}); err != nil {
+			return nil, false, server.Unfit(v, "an array of the column's type") // err may quote a value
+		}
+	}
+	if text == nil {
+		return nil, true, nil
+	}
+	var texts []*string
+	if err := w.types().Scan(pgtype.TextArrayOID, pgtype.TextFormatCode, text, &texts); err != nil {
+		return nil, false, server.Unfit(v, "an array of the column's type")
+	}
+	elements = make([]any, len(texts))
+	for i, s := range texts {
+		if s == nil {
+			continue
+		}
+		if elements[i] = *s; t == server.KeyBytes {
+			if elements[i], err = byteaOf(*s); err != nil {
+				return nil, false, err
+			}
+		}
+	}
+	return elements, false, nil
+}
+
+// slice returns the elements of a Go slice, for types whose values are no plain text.
+func slice(v any) (elements []any, null bool, err error) {
+	rv := reflect.ValueOf(v)
+	if rv.Kind() != reflect.Slice && rv.Kind() != reflect.Array {
+		return nil, false, server.Unfit(v, "an array of the column's type")
+	}
+	if rv.Kind() == reflect.Slice && rv.IsNil() {
+		return nil, true, nil
+	}
+	elements = make([]any, rv.Len())
+	for i := range elements {
+		if elements[i], err = server.Plain(rv.Index(i).Interface()); err != nil {
+			return nil, false, err
+		}
+	}
+	return elements, false, nil
+}
