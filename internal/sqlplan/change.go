@@ -24,7 +24,7 @@ func (a *analysis) returningOutput(r *Returning, target *item, sc *scope) output
 		}
 	}
 	out := &selectOutput{a: a, end: r.TargetsEnd, first: len(r.Targets) == 0}
-	a.targets(out, r.Targets, sc, a.nested == 0, false)
+	a.targets(out, r.Targets, sc, a.nested == 0, nil)
 	return out
 }
 

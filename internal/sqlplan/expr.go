@@ -86,7 +86,12 @@ func (a *analysis) checkUse(e Expr, s *scope, u use) {
 			a.checkJoined(e, s, u)
 			return
 		}
+		if e.What == OpOr && a.p.searches {
+			a.alternatives(e, s, u)
+			return
+		}
 		a.compared(e, s)
+		a.tested(e)
 	case *Case:
 		a.checkCase(e, s)
 		return
@@ -137,9 +142,14 @@ func useOf(e Expr, u use) use {
 func (a *analysis) checkJoined(e *Op, s *scope, u use) {
 	n := len(a.held)
 	a.held = flatten(a.held, e, s, nil)
+	conds := make([]Expr, 0, len(a.held)-n)
 	for _, h := range a.held[n:] {
-		a.checkUse(h.cond, s, u)
+		conds = append(conds, h.cond)
 	}
+	for _, x := range conds {
+		a.checkUse(x, s, u)
+	}
+	a.answerBeside(conds)
 	a.held = a.held[:n]
 }
 
@@ -274,6 +284,12 @@ func (a *analysis) sub(x *Sub, s *scope) value {
 	defer func() { a.nested-- }()
 	if a.inQuery(x, s) {
 		return value{}
+	}
+	if body, ok := x.Query.Body.(*Select); ok && x.Kind == SubExists {
+		if a.anyStar == nil {
+			a.anyStar = map[*Select]bool{}
+		}
+		a.anyStar[body] = true
 	}
 	if x.Test != nil {
 		a.check(x.Test, s, "a comparison of a protected column with a sub-select")

@@ -5,10 +5,12 @@ import "slices"
 // This file decides where a parameter that is sealed, or searched with, may stand
 // besides.
 
-// nullTest is a test of a parameter for NULL, which the parameter's term answers too.
-type nullTest struct {
-	param int
-	at    Span
+// givenTest is a test of a parameter that its term answers too: for NULL, or for equality
+// with literals.
+type givenTest struct {
+	// params are the parameters tested, and leaves all that is replaced.
+	params []int
+	leaves []Expr
 }
 
 // likes are the operators, beside those for equality, by which a value that is searched
@@ -51,18 +53,56 @@ func (a *analysis) compared(e *Op, s *scope) {
 	}
 }
 
-// tested notes a parameter that is tested for NULL.
-func (a *analysis) tested(e *IsNull) {
-	if a.p.searches {
-		if o, ok := a.operand(e.Expr, ""); ok && o.Kind == OperandParam {
-			a.nullTests = append(a.nullTests, nullTest{o.Param, e.Expr.At()})
+// testOf takes a test of parameters apart.
+func (a *analysis) testOf(e Expr) (t givenTest, ok bool) {
+	switch e := e.(type) {
+	case *IsNull:
+		ok = t.add(a, e.Expr)
+	case *Op:
+		c, compares := operatorOf(e)
+		if !compares || c.array || len(c.left) != 1 {
+			return t, false
 		}
+		ok = true
+		c.operands(0, func(x Expr) bool {
+			ok = ok && t.add(a, x)
+			return ok
+		})
+	}
+	return t, ok && len(t.params) > 0
+}
+
+// add adds an operand; it reports false if that is not given.
+func (t *givenTest) add(a *analysis, e Expr) bool {
+	if args := coalesced(e); len(args) > 0 {
+		for _, arg := range args {
+			if !t.add(a, arg) {
+				return false
+			}
+		}
+		return true
+	}
+	o, ok := a.operand(e, "")
+	if o.Kind == OperandParam {
+		t.params = append(t.params, o.Param)
+	}
+	t.leaves = append(t.leaves, e)
+	return ok
+}
+
+// tested notes an expression that may be a test of parameters.
+func (a *analysis) tested(e Expr) {
+	if !a.p.searches || !a.d.NumberedPlaceholders() {
+		return // no parameter stands twice: see answerBeside
+	}
+	if t, ok := a.testOf(e); ok {
+		a.tests = append(a.tests, t)
 	}
 }
 
-// settle has the terms of parameters tested for NULL in their place.
+// settle has the terms of parameters that are tested in their place.
 func (a *analysis) settle() {
-	if len(a.nullTests) == 0 || a.err != nil {
+	if len(a.tests) == 0 || a.err != nil {
 		return
 	}
 	terms := map[int]int{}
@@ -73,18 +113,109 @@ func (a *analysis) settle() {
 			}
 		}
 	}
-	left := a.nullTests[:0]
-	for _, t := range a.nullTests {
-		i, searched := terms[t.param]
-		if !searched {
+	left := a.tests[:0]
+	for _, t := range a.tests {
+		k := slices.IndexFunc(t.params, func(p int) bool { _, ok := terms[p]; return ok })
+		if k < 0 || !a.answer(t, terms[t.params[k]]) {
 			left = append(left, t)
-			continue
-		}
-		if a.claimSpan(t.at, i, a.seals[i].Column) {
-			a.replace(t.at, a.searchHole(i))
 		}
 	}
-	a.nullTests = left
+	a.tests = left
+}
+
+// answer has a test compare terms like the one of a seal.
+func (a *analysis) answer(t givenTest, like int) bool {
+	s := a.seals[like]
+	if s.Term == TermEach && len(t.leaves) > 1 {
+		return false
+	}
+	for _, e := range t.leaves {
+		o, ok := a.operand(e, "")
+		if !ok {
+			return false
+		}
+		if o.Kind == OperandNull {
+			a.replace(e.At(), textPart("NULL"))
+			continue
+		}
+		if s.Value = o; s.Term == TermFolded {
+			s.Term = TermValue
+		}
+		if i := a.addSeal(s); a.claimSpan(e.At(), i, s.Column) {
+			a.replace(e.At(), a.searchHole(i))
+		}
+	}
+	return true
+}
+
+// alternatives checks what OR joins.
+func (a *analysis) alternatives(e *Op, s *scope, u use) {
+	list := disjuncts(nil, e)
+	for _, x := range list {
+		a.checkUse(x, s, u)
+	}
+	a.answerBeside(list)
+}
+
+// answerBeside answers tests of parameters that stand beside a comparison with another
+// parameter: the application passes one value twice, and the test must not send it.
+func (a *analysis) answerBeside(list []Expr) {
+	for i, x := range list {
+		t, ok := a.testOf(x)
+		if !ok || !a.textual(t) || a.searchedWith(t) {
+			continue
+		}
+		if like := a.searchedNear(list, i); like >= 0 && a.answer(t, like) {
+			a.tests = slices.DeleteFunc(a.tests, func(o givenTest) bool { return o.leaves[0] == t.leaves[0] })
+		}
+	}
+}
+
+// textual reports whether a test is one of text.
+func (a *analysis) textual(t givenTest) bool {
+	for _, e := range t.leaves {
+		if o, _ := a.operand(e, ""); o.Kind == OperandLiteral && o.Literal.Kind != LiteralString {
+			return false
+		}
+		if c, ok := e.(*Cast); ok && !a.d.SameType(c.Type, "text") {
+			return false
+		}
+	}
+	return true
+}
+
+// searchedWith reports whether a searchable column is compared with a parameter of the
+// test itself.
+func (a *analysis) searchedWith(t givenTest) bool {
+	return slices.ContainsFunc(a.seals, func(s Seal) bool {
+		return s.Term != TermUnused && s.Value.Kind == OperandParam && slices.Contains(t.params, s.Value.Param)
+	})
+}
+
+func disjuncts(list []Expr, e Expr) []Expr {
+	if op, ok := e.(*Op); ok && op.What == OpOr {
+		for _, x := range op.Operands {
+			list = disjuncts(list, x)
+		}
+		return list
+	}
+	return append(list, e)
+}
+
+// searchedNear finds the seal of a parameter that a searchable column is compared with
+// in an alternative after the i-th one, or before it.
+func (a *analysis) searchedNear(list []Expr, i int) int {
+	near := append(slices.Clone(list[i+1:]), list[:i]...)
+	for _, e := range near {
+		for _, m := range a.matches[e] {
+			for _, k := range m.seals {
+				if a.seals[k].Value.Kind == OperandParam {
+					return k
+				}
+			}
+		}
+	}
+	return -1
 }
 
 // checkParams refuses a text in which a value that is sealed also stands where

@@ -77,9 +77,11 @@ func (x *searching) equals(yield func(l, r Expr, s *scope) bool) {
 	}
 }
 
-// source is a column of a row that a term depends on.
+// sourceOf is a column that a condition may fix: of a row of a protected table, or of an
+// entry of FROM that is not protected.
 type sourceOf struct {
 	row  *row
+	item *item
 	name string
 }
 
@@ -92,19 +94,24 @@ func (a *analysis) meant(e Expr, s *scope) (sourceOf, bool) {
 	unresolved, err := a.unresolved, a.err
 	v := a.lookup(c, s)
 	a.unresolved, a.err = unresolved, err // what is wrong with it is said where it is checked
-	if v.kind != valueStored || v.row == nil || v.protected() {
-		return sourceOf{}, false
+	if v.kind == valueStored && v.row != nil && !v.protected() {
+		return sourceOf{row: v.row, name: v.name}, true
 	}
-	return sourceOf{v.row, v.name}, true
+	if v.kind == valuePlain && len(c.Qualifier) > 0 {
+		if it := a.itemNamed(s, c.Qualifier); it != nil && it.ref != nil && it.table == nil && it.out == nil {
+			return sourceOf{item: it, name: c.Name}, true
+		}
+	}
+	return sourceOf{}, false
 }
 
 // pin finds what fixes source i of the searched row.
 func (x *searching) pin(i int) (value, bool) {
 	seen := map[sourceOf]bool{}
-	return x.pinOf(sourceOf{x.row, x.column.Table.Sources[i]}, i, seen)
+	return x.pinOf(sourceOf{row: x.row, name: x.column.Table.Sources[i]}, seen)
 }
 
-func (x *searching) pinOf(src sourceOf, i int, seen map[sourceOf]bool) (found value, ok bool) {
+func (x *searching) pinOf(src sourceOf, seen map[sourceOf]bool) (found value, ok bool) {
 	a := x.a
 	seen[src] = true
 	columnType, exact := a.exactType(src)
@@ -114,14 +121,14 @@ func (x *searching) pinOf(src sourceOf, i int, seen map[sourceOf]bool) (found va
 	x.equals(func(l, r Expr, s *scope) bool {
 		for _, pair := range [2][2]Expr{{l, r}, {r, l}} {
 			is, known := a.meant(pair[0], s)
-			if !known || is.row != src.row || !a.d.SameColumn(is.name, src.name) {
+			if !known || is.row != src.row || is.item != src.item || !a.d.SameColumn(is.name, src.name) {
 				continue
 			}
 			if found, ok = a.pinValue(&target{scope: s}, pair[1], columnType); ok {
 				return false
 			}
 			if other, known := a.meant(pair[1], s); known && !seen[other] && len(seen) < 8 {
-				if found, ok = x.pinOf(other, i, seen); ok {
+				if found, ok = x.pinOf(other, seen); ok {
 					return false
 				}
 			}
@@ -133,10 +140,15 @@ func (x *searching) pinOf(src sourceOf, i int, seen map[sourceOf]bool) (found va
 
 // exactType is the type of a source, if what compares equal to it is equal.
 func (a *analysis) exactType(src sourceOf) (string, bool) {
-	if src.row.table == nil {
-		return "", false
+	var rel *Relation
+	switch {
+	case src.item != nil:
+		src.item.load()
+		rel = src.item.rel
+	case src.row != nil && src.row.table != nil:
+		rel = a.describe(a.schemaOf(src.row.table), src.row.table.Name)
 	}
-	rc := a.relationColumn(a.describe(a.schemaOf(src.row.table), src.row.table.Name), src.name)
+	rc := a.relationColumn(rel, src.name)
 	if rc == nil || rc.Inexact {
 		return "", false
 	}
@@ -157,7 +169,7 @@ func (x *searching) sources(cell *row, n int) ([]Operand, bool) {
 			ok = false
 		}
 		if ok {
-			columnType, _ := a.exactType(sourceOf{x.row, t.Sources[i]})
+			columnType, _ := a.exactType(sourceOf{row: x.row, name: t.Sources[i]})
 			operands[i], ok = a.source(v, n, columnType)
 		}
 		if !ok {
@@ -177,7 +189,7 @@ func (x *searching) sameSources(v value) bool {
 	other := &searching{a: x.a, s: x.s, column: c, row: v.row, beside: x.beside}
 	for k, i := range x.column.Term.Sources {
 		j := c.Term.Sources[k]
-		if !x.linked(sourceOf{x.row, x.column.Table.Sources[i]}, sourceOf{v.row, c.Table.Sources[j]}) && !x.pinnedAlike(i, other, j) {
+		if !x.linked(sourceOf{row: x.row, name: x.column.Table.Sources[i]}, sourceOf{row: v.row, name: c.Table.Sources[j]}) && !x.pinnedAlike(i, other, j) {
 			return false
 		}
 	}

@@ -245,8 +245,9 @@ type comparing struct {
 	// held are the conditions that hold where an expression is looked at.
 	held []holds
 	// termLists are the SELECTs whose searchable columns are returned as terms.
-	termLists map[*Select]bool
-	nullTests []nullTest
+	termLists map[*Select][]*searching
+	anyStar   map[*Select]bool // SELECTs whose columns do not matter: EXISTS
+	tests     []givenTest
 	inClear   []Span // parameters that are compared with columns that are not protected
 }
 

@@ -192,7 +192,7 @@ func (a *analysis) selectQuery(q *Query, s *Select, sc *scope) output {
 		out.end = -1
 	}
 	a.finds(q, s, out)
-	a.targets(out, s.Targets, sc, s == a.top && a.nested == 0, a.termLists[s])
+	a.targets(out, s.Targets, sc, s == a.top && a.nested == 0 || a.anyStar[s], a.termLists[s])
 	a.group(s, out, sc)
 	if s.Having != nil {
 		a.byAlias(s.Having, out, "HAVING on a protected column")
@@ -207,10 +207,10 @@ func (a *analysis) selectQuery(q *Query, s *Select, sc *scope) output {
 }
 
 // targets traces the entries of a select list. A shown one is the text's own: the
-// driver strips what it must not show. With terms, searchable columns are returned as
-// their terms.
-func (a *analysis) targets(out *selectOutput, targets []Target, sc *scope, shown, terms bool) {
-	for _, t := range targets {
+// driver strips what it must not show. Where leads are given, searchable columns
+// are returned as their terms.
+func (a *analysis) targets(out *selectOutput, targets []Target, sc *scope, shown bool, leads []*searching) {
+	for j, t := range targets {
 		if e, ok := a.starTarget(t, sc); ok {
 			if shown || a.view || !showsTerm(e.star) {
 				out.entries = append(out.entries, e)
@@ -225,8 +225,8 @@ func (a *analysis) targets(out *selectOutput, targets []Target, sc *scope, shown
 		}
 		c := &column{name: t.Alias}
 		var isTerm bool
-		if terms {
-			c.value, isTerm = a.termTarget(t.Expr, sc)
+		if j < len(leads) {
+			c.value, isTerm = a.termTarget(t.Expr, sc, leads[j])
 		}
 		if !isTerm {
 			c.value = a.trace(t.Expr, sc, out)
@@ -459,6 +459,11 @@ func (a *analysis) orderTarget(e Expr, out output, sc *scope, inputFirst bool) (
 		}
 		if n < 1 || n > len(list) {
 			return value{}, true
+		}
+		for _, c := range list[:n] {
+			if c.term() {
+				a.refuse(e.Span, c.value.term.object(), "an ordinal that counts the columns of a star with equality terms", "name the column")
+			}
 		}
 		return list[n-1].value, true
 	case *ColumnRef:

@@ -10,7 +10,7 @@ import (
 // given value becomes its term. Each place of a parameter is a hole of its own.
 
 const (
-	hintSearch = "compare it by =, <>, IN or = ANY with a parameter, a literal, or a column of the same search group"
+	hintSearch = "its equality terms answer =, <>, IN and = ANY with a parameter, a literal, or a column of the same search group; do other work in the application"
 	hintFold   = "add casefold to the normalisers of the column's search, or leave the function out"
 	hintTrim   = "add trim to the normalisers of the column's search, or leave the function out"
 	hintShort  = "give the column's search more bits, or compare it by equality alone in the WHERE clause of a plain SELECT"
@@ -27,6 +27,7 @@ type match struct {
 	finds bool
 	// used is set where the rows found by a term that is not exact are filtered.
 	used bool
+	expr Expr
 	at   Span
 }
 
@@ -69,26 +70,33 @@ func (a *analysis) compare(e Expr, s *scope) bool {
 			})
 			continue
 		}
-		x.match = &match{row: x.row, column: x.column, given: true, finds: c.finds, at: e.At()}
+		x.match = &match{row: x.row, column: x.column, given: true, finds: c.finds, expr: e, at: e.At()}
 		x.position(&c, j)
-		a.matched(e, x.match)
+		a.matched(x.match)
 	}
 	return true
 }
 
 // matched notes a comparison.
-func (a *analysis) matched(e Expr, m *match) {
+func (a *analysis) matched(m *match) {
 	if a.matches == nil {
 		a.matches = map[Expr][]*match{}
 	}
-	a.matches[e] = append(a.matches[e], m)
+	a.matches[m.expr] = append(a.matches[m.expr], m)
 }
 
 // lead finds the first searchable column at a position of a comparison.
 func (a *analysis) lead(c *comparison, position int, s *scope) *searching {
 	var x *searching
-	c.operands(position, func(e Expr) bool {
+	var look func(e Expr) bool
+	look = func(e Expr) bool {
 		p := a.peel(e)
+		if args := coalesced(p.expr); len(args) > 0 {
+			for _, arg := range args {
+				look(arg)
+			}
+			return true
+		}
 		v := a.searchable(p.expr, s)
 		if v.column == nil {
 			return true
@@ -98,8 +106,17 @@ func (a *analysis) lead(c *comparison, position int, s *scope) *searching {
 		}
 		x.lower, x.upper = x.lower || p.lower, x.upper || p.upper
 		return true
-	})
+	}
+	c.operands(position, look)
 	return x
+}
+
+// coalesced are the arguments of COALESCE.
+func coalesced(e Expr) []Expr {
+	if c, ok := e.(*Call); ok && strings.EqualFold(c.Name, "coalesce") && c.Schema == "" && len(c.Rest) == 0 {
+		return c.Args
+	}
+	return nil
 }
 
 // searchable returns the protected value that a reference to a searchable column stands
@@ -178,8 +195,8 @@ func (x *searching) operand(e Expr) {
 			return
 		}
 	case *Call:
-		if strings.EqualFold(o.Name, "coalesce") && o.Schema == "" && len(o.Rest) == 0 && p.expr == e {
-			for _, arg := range o.Args {
+		if args := coalesced(o); len(args) > 0 && p.expr == e {
+			for _, arg := range args {
 				x.operand(arg)
 			}
 			return
@@ -283,6 +300,9 @@ func (x *searching) columnRef(p peeled, v value) {
 			if !x.joins(p.at, v) {
 				return
 			}
+			if x.match.expr != nil && v.column.Term.Exact {
+				a.matched(&match{expr: x.match.expr, row: v.row, column: v.column, finds: x.match.finds, at: p.at})
+			}
 		}
 		a.replaceByTerm(p, v, x.s)
 	case v.protected():
@@ -301,6 +321,8 @@ func (x *searching) joins(at Span, v value) bool {
 	switch {
 	case v.column.Term.Scope != x.column.Term.Scope:
 		x.refuse(at, "a comparison of two protected columns that share no equality terms", "give both the same search group and normalisers")
+	case v.column.Term.Base64 != x.column.Term.Base64:
+		x.refuse(at, "a comparison of two protected columns whose equality terms are stored differently", "give both columns the same storage")
 	case !x.column.Term.Exact:
 		x.refuse(at, "a comparison of two protected columns whose terms are short", hintShort)
 	case !x.sameSources(v):
@@ -447,7 +469,7 @@ func (x *searching) elements(list *Op) {
 func (x *searching) scalar(sub *Sub) {
 	a := x.a
 	a.nested++
-	a.returnTerms(sub.Query)
+	a.returnTerms(sub.Query, []*searching{x})
 	out := a.query(sub.Query, x.s)
 	a.nested--
 	list, known := out.columns()
@@ -474,27 +496,33 @@ func (x *searching) returned(at Span, v value) {
 	}
 }
 
-// returnTerms has the query's searchable columns returned as their terms.
-func (a *analysis) returnTerms(q *Query) {
+// returnTerms has the query's searchable columns returned as their terms. leads are what
+// its columns are compared with.
+func (a *analysis) returnTerms(q *Query, leads []*searching) {
 	if !a.p.searches {
 		return
 	}
 	switch b := q.Body.(type) {
 	case *Select:
 		if a.termLists == nil {
-			a.termLists = map[*Select]bool{}
+			a.termLists = map[*Select][]*searching{}
 		}
-		a.termLists[b] = true
+		a.termLists[b] = leads
 	case *SetOp:
-		a.returnTerms(b.Left)
-		a.returnTerms(b.Right)
+		a.returnTerms(b.Left, leads)
+		a.returnTerms(b.Right, leads)
 	case *Query:
-		a.returnTerms(b)
+		a.returnTerms(b, leads)
 	}
 }
 
-// termTarget returns a searchable column of a select list as its term.
-func (a *analysis) termTarget(e Expr, s *scope) (value, bool) {
+// termTarget returns a searchable column of a select list as its term, and the elements
+// of a parameter as theirs. lead is what the column is compared with.
+func (a *analysis) termTarget(e Expr, s *scope, lead *searching) (value, bool) {
+	if c, ok := e.(*Call); ok && lead != nil && strings.EqualFold(c.Name, "unnest") && len(c.Args) == 1 && c.Schema == "" {
+		lead.array(c.Args[0])
+		return value{kind: valueStored, table: lead.column.Table, name: lead.column.Term.Column, term: lead.column}, true
+	}
 	p := a.peel(e)
 	v := a.searchable(p.expr, s)
 	if v.column == nil || !v.column.Term.Exact || (p.lower || p.upper) && !v.column.Term.Folds || p.trim && !v.column.Term.Trims {
@@ -510,12 +538,18 @@ func (a *analysis) inQuery(x *Sub, s *scope) bool {
 	if !a.p.searches || x.Kind != SubIn || !x.Equal {
 		return false
 	}
-	a.returnTerms(x.Query)
-	list, known := a.query(x.Query, s).columns()
 	tests := items(x.Test)
 	c := comparison{left: tests, finds: x.Found}
+	leads := make([]*searching, len(tests))
+	for j := range tests {
+		if leads[j] = a.lead(&c, j, s); leads[j] != nil {
+			leads[j].match = &match{row: leads[j].row, column: leads[j].column, finds: x.Found, expr: x, at: x.Span}
+		}
+	}
+	a.returnTerms(x.Query, leads)
+	list, known := a.query(x.Query, s).columns()
 	for j, e := range tests {
-		lead := a.lead(&c, j, s)
+		lead := leads[j]
 		var v value
 		if j < len(list) {
 			v = list[j].value
@@ -532,12 +566,11 @@ func (a *analysis) inQuery(x *Sub, s *scope) bool {
 			a.refuse(x.Span, "", "a comparison of a protected column with a star whose columns are not known, or with another number of columns", "list the columns")
 			return true
 		case lead == nil:
-			lead = &searching{a: a, s: s, column: v.term, row: v.row}
+			lead = &searching{a: a, s: s, column: v.term, row: v.row, match: &match{row: v.row, column: v.term, finds: x.Found, expr: x, at: x.Span}}
 		}
-		lead.match = &match{row: lead.row, column: lead.column, given: false, finds: x.Found, at: x.Span}
 		lead.operand(e)
 		lead.returned(x.Span, v)
-		a.matched(x, lead.match)
+		a.matched(lead.match)
 	}
 	return true
 }

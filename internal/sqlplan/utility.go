@@ -1,6 +1,9 @@
 package sqlplan
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // quiet are the utility statements that return no rows.
 var quiet = map[string]bool{"BEGIN": true, "START": true, "COMMIT": true, "ROLLBACK": true, "SAVEPOINT": true, "RELEASE": true,
@@ -84,8 +87,12 @@ func (a *analysis) stored(u *Utility) {
 			return
 		}
 		a.nested++
+		before := len(a.matches)
 		out := a.query(q, nil)
 		a.nested--
+		if len(a.matches) > before && strings.Contains(u.What, "VIEW") {
+			a.refuse(u.Span, "", u.What+" that compares a protected column: its equality terms change when keys do", "compare in the query that reads the view")
+		}
 		a.noProtected(out, u.Span, u.What+" over a protected column", "leave the column out; a view belongs in the policy's views and is made with the bare driver")
 	}
 	a.checkAll(u.Exprs, nil, u.What)
@@ -129,6 +136,9 @@ func (a *analysis) copied(u *Utility, tables []*Table) {
 		for _, name := range u.Columns {
 			if c := a.protectedColumn(t, name, u.Span); c != nil {
 				a.refuse(u.Span, c.object(), u.What+" of a protected column", "use INSERT and SELECT")
+			}
+			if c := a.searched(t, name); c != nil {
+				a.refuse(u.Span, c.object(), u.What+" of a protected column's equality terms", "leave the column out")
 			}
 		}
 	}

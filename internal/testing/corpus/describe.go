@@ -95,8 +95,18 @@ func (d *describer) line(format string, args ...any) {
 
 func (d *describer) done() string { return strings.TrimSuffix(d.b.String(), "\n") }
 
+// terms say what is sent in place of a value.
+var terms = map[sqlplan.TermUse]string{sqlplan.TermValue: "term", sqlplan.TermEach: "terms of each", sqlplan.TermFolded: "term, if folded,"}
+
 func (d *describer) seal(s sqlplan.Seal) {
 	var of []string
+	if s.Term != sqlplan.TermUnused {
+		for _, i := range s.Column.Term.Sources {
+			of = append(of, ", of "+s.Table.Sources[i]+" = "+operand(s.Sources[i], s.Table.Sources))
+		}
+		d.line("%s %s.%s = %s%s", terms[s.Term], s.Table.Name, s.Column.Name, operand(s.Value, nil), strings.Join(of, ""))
+		return
+	}
 	for _, i := range s.Column.Context {
 		of = append(of, s.Table.Sources[i]+" = "+operand(s.Sources[i], s.Table.Sources))
 	}
@@ -162,9 +172,19 @@ func (d *describer) results(sets []sqlplan.ResultSet) {
 						list[i] += fmt.Sprintf(", %s in column %d", p.Table.Sources[s], p.Sources[s]+1)
 					}
 				}
+				if p.Term >= 0 {
+					list[i] += fmt.Sprintf(", held to the term in column %d", p.Term+1)
+				}
 				list[i] += ")"
 			}
 		}
 		d.line("shows: %s", strings.Join(list, ", "))
+		for _, f := range set.Filters {
+			var seals []string
+			for _, s := range f.Seals {
+				seals = append(seals, fmt.Sprintf("seal %d", s+1))
+			}
+			d.line("drops rows unless column %d is %s", f.Column+1, strings.Join(seals, " or "))
+		}
 	}
 }
