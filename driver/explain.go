@@ -137,6 +137,11 @@ func (x *explainer) serverKey(plan *sqlplan.Plan, k *sqlplan.ServerKey) {
 		x.step("writes the rows", plan.Main.Text)
 		return
 	}
+	if k.Mode == sqlplan.ServerKeyReserve {
+		x.step("has the server make the keys, by an insert that is undone", k.Reserve.Text)
+		x.step("writes the rows", plan.Main.Text)
+		return
+	}
 	x.step("inserts the rows without the protected values, in a transaction", plan.Main.Text)
 	for _, u := range k.Update {
 		x.step("seals them for the key that the server made", u.Text)

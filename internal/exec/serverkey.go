@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/sealsql/sealsql/fault"
-	"github.com/sealsql/sealsql/internal/exec/reading"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -18,46 +17,6 @@ func sealsAfter(plan *sqlplan.Plan) *sqlplan.ServerKey {
 		return k
 	}
 	return nil
-}
-
-// rowsReturned is the result of a statement that answered with rows.
-type rowsReturned struct{}
-
-func (rowsReturned) LastInsertId() (int64, error) { return 0, nil }
-func (rowsReturned) RowsAffected() (int64, error) { return 0, nil }
-
-// insertReturning carries out an INSERT whose RETURNING clause shows the keys
-// that the server made, and returns its rows as if the values had been there.
-func (s *steps) insertReturning(ctx context.Context, k *sqlplan.ServerKey) (rows [][]any, base *reading.Frozen, err error) {
-	err = s.carryOut(ctx, func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) (int64, error) {
-		var err error
-		if rows, base, err = query(ctx, s.run.Base, text, args, k.Rows); err != nil {
-			return 0, err
-		}
-		if len(rows) != k.Rows || len(base.Columns()) <= k.Returned || len(results) > 0 && !Fits(base, &results[0]) {
-			s.engine.TablesChanged()
-			return 0, fmt.Errorf("%w: the server did not return the rows that it inserted; the insert was undone", fault.ErrTableChanged)
-		}
-		keys := make([][]any, k.Rows)
-		for i, row := range rows {
-			keys[i] = []any{row[k.Returned]}
-		}
-		sealed, err := s.sealKeys(ctx, k, keys)
-		if err != nil {
-			return 0, err
-		}
-		for at, column := range k.Shown {
-			for i, row := range rows {
-				for _, seal := range k.RowSeals[i] {
-					if s.run.Plan.Seals[seal].Column == column {
-						row[at] = sealed[seal]
-					}
-				}
-			}
-		}
-		return int64(len(rows)), nil
-	})
-	return rows, base, err
 }
 
 // evaluateThenInsert asks the server for the row keys that it would make, and
@@ -83,42 +42,98 @@ func (s *steps) evaluateThenInsert(ctx context.Context, k *sqlplan.ServerKey, en
 	return err
 }
 
-// sealInserted seals the values of rows whose keys the server just made.
-func (s *steps) sealInserted(ctx context.Context, k *sqlplan.ServerKey, res sqldriver.Result) error {
+// reserveThenInsert has the server make the row keys for an insert that is undone, and
+// inserts the rows under them.
+func (s *steps) reserveThenInsert(ctx context.Context, k *sqlplan.ServerKey, end finish) error {
+	err := s.undo(ctx, func(ctx context.Context) (keep bool, err error) {
+		err = s.reserve(ctx, k)
+		return err == nil && len(s.server) == 0, err // no row was inserted: what it did instead stays
+	})
+	if err != nil || len(s.server) == 0 {
+		return err
+	}
+	sealed, err := s.sealAll(ctx, s.run.Plan.Seals, nil)
+	if err != nil {
+		return err
+	}
+	text, args := s.bind(&s.run.Plan.Main, s.run.Args.Options, sealed)
+	_, err = end(ctx, text, args, s.run.Plan.Results)
+	return err
+}
+
+// reserve sends the insert that is undone, and notes the keys that the server made.
+func (s *steps) reserve(ctx context.Context, k *sqlplan.ServerKey) error {
+	text, args := s.bind(&k.Reserve, s.run.Args.Options, nil)
+	if !k.Returning {
+		var err error
+		if s.reserved, err = s.run.Base.Exec(ctx, text, args); err != nil {
+			return err
+		}
+		s.server, err = s.madeKeys(k, s.reserved)
+		return err
+	}
+	rows, base, err := query(ctx, s.run.Base, text, args, k.Rows)
+	if err != nil {
+		return err
+	}
+	if results := s.run.Plan.Results; len(rows) != k.Rows || len(base.Columns()) <= k.Returned || len(results) > 0 && !Fits(base, &results[0]) {
+		s.engine.TablesChanged()
+		return fmt.Errorf("%w: the server did not return the rows that it inserted; the insert was undone", fault.ErrTableChanged)
+	}
+	s.server = make([][]any, k.Rows)
+	for i, row := range rows {
+		s.server[i] = []any{row[k.Returned]}
+	}
+	return nil
+}
+
+// madeKeys returns the keys that the server made for an insert, none if it inserted no
+// row. The keys of one statement follow each other.
+func (s *steps) madeKeys(k *sqlplan.ServerKey, res sqldriver.Result) ([][]any, error) {
 	first, err := res.LastInsertId()
 	if err == nil && first == 0 && k.MayInsertNone {
-		return nil
+		return nil, nil
 	}
 	if err != nil || first == 0 {
-		return fmt.Errorf("%w: the server did not report the row key it made; the insert was undone", fault.ErrCatalog)
+		return nil, fmt.Errorf("%w: the server did not report the row key it made; the insert was undone", fault.ErrCatalog)
 	}
 	step := max(1, s.engine.session.AutoIncrementIncrement)
 	keys := make([][]any, k.Rows)
 	for i := range keys {
 		keys[i] = []any{first + int64(i)*step}
 	}
-	_, err = s.sealKeys(ctx, k, keys)
-	return err
+	return keys, nil
 }
 
-// sealKeys seals the values of inserted rows, given the keys of the rows, and
-// writes them.
-func (s *steps) sealKeys(ctx context.Context, k *sqlplan.ServerKey, keys [][]any) ([]any, error) {
-	s.server = keys
+// reservedResult is the result of an insert under keys that were reserved. The server
+// reports the first key where it made it.
+type reservedResult struct{ written, reserved sqldriver.Result }
+
+// LastInsertId implements driver.Result.
+func (r reservedResult) LastInsertId() (int64, error) { return r.reserved.LastInsertId() }
+
+// RowsAffected implements driver.Result.
+func (r reservedResult) RowsAffected() (int64, error) { return r.written.RowsAffected() }
+
+// sealInserted seals the values of rows whose keys the server just made, and writes them.
+func (s *steps) sealInserted(ctx context.Context, k *sqlplan.ServerKey, res sqldriver.Result) (err error) {
+	if s.server, err = s.madeKeys(k, res); err != nil || len(s.server) == 0 {
+		return err
+	}
 	sealed, err := s.sealAll(ctx, s.run.Plan.Seals, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.groups = []group{{sealed: [][]any{sealed}}}
 	for i := range k.Update {
 		text, args := s.bind(&k.Update[i], nil, sealed)
 		res, err := s.run.Base.Exec(ctx, text, args)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if n, err := res.RowsAffected(); err != nil || n != 1 && !(n == 0 && k.MayInsertNone) {
-			return nil, fmt.Errorf("%w: a row just inserted was not found by its key; the insert was undone", fault.ErrTableChanged)
+			return fmt.Errorf("%w: a row just inserted was not found by its key; the insert was undone", fault.ErrTableChanged)
 		}
 	}
-	return sealed, nil
+	return nil
 }

@@ -16,6 +16,9 @@ import (
 type steps struct {
 	*binding
 	run Run
+	// reserved is the result of the insert that reserved keys and was undone; nil on
+	// other routes.
+	reserved sqldriver.Result
 }
 
 func (r Run) steps() *steps { return &steps{binding: r.binding(), run: r} }
@@ -30,10 +33,6 @@ type finish func(ctx context.Context, text string, args []sqldriver.NamedValue, 
 
 func (s *steps) exec(ctx context.Context) (sqldriver.Result, error) {
 	after := sealsAfter(s.run.Plan)
-	if after != nil && after.Returning {
-		_, _, err := s.insertReturning(ctx, after)
-		return rowsReturned{}, err
-	}
 	var res sqldriver.Result
 	err := s.carryOut(ctx, func(ctx context.Context, text string, args []sqldriver.NamedValue, _ []sqlplan.ResultSet) (written int64, err error) {
 		res, err = s.run.Base.Exec(ctx, text, args)
@@ -48,25 +47,23 @@ func (s *steps) exec(ctx context.Context) (sqldriver.Result, error) {
 		}
 		return written, nil
 	})
-	return res, err
+	switch {
+	case s.reserved == nil || err != nil:
+		return res, err
+	case res == nil:
+		return s.reserved, nil // it inserted nothing
+	}
+	return reservedResult{res, s.reserved}, nil
 }
 
 func (s *steps) query(ctx context.Context) (Answer, error) {
-	after := sealsAfter(s.run.Plan)
-	if after != nil && after.Returning {
-		all, base, err := s.insertReturning(ctx, after)
-		if err != nil {
-			return Answer{}, err
-		}
-		return Answer{Rows: base, Buffer: all, Sets: s.run.Plan.Results, Engine: s.engine}, nil
-	}
-	if after != nil {
+	if sealsAfter(s.run.Plan) != nil {
 		if _, err := s.exec(ctx); err != nil {
 			return Answer{}, err
 		}
 		return Answer{Rows: noRows{}}, nil
 	}
-	var answer Answer
+	answer := Answer{Rows: noRows{}}
 	err := s.carryOut(ctx, func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) (int64, error) {
 		err := s.run.describe(ctx, text, server.Cached)
 		if err != nil {
@@ -105,6 +102,9 @@ func (s *steps) carryOut(ctx context.Context, end finish) error {
 		if r.Mode == sqlplan.ServerKeyEvaluate {
 			return s.evaluateThenInsert(ctx, r, end)
 		}
+		if r.Mode == sqlplan.ServerKeyReserve {
+			return s.reserveThenInsert(ctx, r, end)
+		}
 		return s.undoable(ctx, func(ctx context.Context) error { return s.send(ctx, &s.run.Plan.Main, end) })
 	case *sqlplan.KeyChecks:
 		return s.keyChecked(ctx, r, end)
@@ -122,6 +122,12 @@ func (s *steps) send(ctx context.Context, t *sqlplan.Template, end finish) error
 // undoable runs f in the user's transaction, or else in one of its own. If f fails,
 // what it wrote is undone.
 func (s *steps) undoable(ctx context.Context, f func(ctx context.Context) error) error {
+	return s.undo(ctx, func(ctx context.Context) (keep bool, err error) { return true, f(ctx) })
+}
+
+// undo runs f in the user's transaction, or else in one of its own. What f wrote is
+// undone if f fails or does not keep it.
+func (s *steps) undo(ctx context.Context, f func(ctx context.Context) (keep bool, err error)) error {
 	open, err := s.run.Base.InTx(ctx)
 	if err != nil {
 		return err
@@ -133,31 +139,35 @@ func (s *steps) undoable(ctx context.Context, f func(ctx context.Context) error)
 	if err != nil {
 		return err
 	}
-	if err := f(ctx); err != nil {
+	keep, err := f(ctx)
+	switch {
+	case err != nil:
 		_ = tx.Rollback() // err says what went wrong
 		return err
+	case keep:
+		return tx.Commit()
 	}
-	return tx.Commit()
+	return tx.Rollback()
 }
 
-// whole undoes what f wrote if it fails, so that it is one statement to the
-// transaction around it: the server alone would undo the last of several only.
-func (s *steps) whole(ctx context.Context, f func(ctx context.Context) error) error {
+// whole is undo in the user's transaction, to which f is one statement: the server alone
+// would undo the last of several only.
+func (s *steps) whole(ctx context.Context, f func(ctx context.Context) (keep bool, err error)) error {
 	if _, err := s.run.Base.Exec(ctx, "SAVEPOINT sealsql_statement", nil); err != nil {
 		return err
 	}
-	if err := f(ctx); err != nil {
-		if aborted(err) {
-			return err
-		}
-		// It fails if the server rolled back the transaction: then all is undone.
-		_, _ = s.run.Base.Exec(context.WithoutCancel(ctx), "ROLLBACK TO SAVEPOINT sealsql_statement", nil)
+	keep, failed := f(ctx)
+	switch {
+	case failed != nil && aborted(failed), failed == nil && keep && s.engine.config.Server.Transaction(s.run.Conn, false).Keeps:
+		return failed
+	case failed == nil && keep:
+		_, err := s.run.Base.Exec(ctx, "RELEASE SAVEPOINT sealsql_statement", nil)
 		return err
 	}
-	if s.engine.config.Server.Transaction(s.run.Conn, false).Keeps {
-		return nil
+	_, err := s.run.Base.Exec(context.WithoutCancel(ctx), "ROLLBACK TO SAVEPOINT sealsql_statement", nil)
+	if failed != nil {
+		return failed // if the server rolled back the transaction, all is undone
 	}
-	_, err := s.run.Base.Exec(ctx, "RELEASE SAVEPOINT sealsql_statement", nil)
 	return err
 }
 

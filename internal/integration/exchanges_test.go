@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -84,11 +85,12 @@ func TestExchangesOfEachRoute(t *testing.T) {
 	s := &site{t: t, server: server, bare: bare}
 	s.set(schema["mysql"]...)
 	s.set("INSERT INTO accounts (account_number) VALUES ('a1')", "INSERT INTO people (id, name) VALUES (1, 'ada')")
+	s.set(strings.ReplaceAll(autoTable, "%s", "blob")+")", "CREATE TRIGGER au AFTER UPDATE ON auto FOR EACH ROW SET @x = 1")
 	k, arn := kms()
 	t.Setenv("SEALSQL_TEST_KEY", arn)
 	proxy := countExchanges(t, server.Addr())
 	base, dsn := server.DSN(proxy.Addr().String(), name)
-	db := open(t, base, dsn, driver.WithPolicy(s.parse(policyText)), driver.WithAWSConfig(k.AWSConfig("us-east-1")))
+	db := open(t, base, dsn, driver.WithPolicy(s.parse(policyText+strings.SplitAfter(autoPolicy, "tables:\n")[1])), driver.WithAWSConfig(k.AWSConfig("us-east-1")))
 	for _, c := range []struct {
 		name, text string
 		args       []any
@@ -97,6 +99,7 @@ func TestExchangesOfEachRoute(t *testing.T) {
 		alone, within int64
 	}{
 		{"an INSERT with an automatic key", "INSERT INTO people (name, ssn) VALUES (NULL, ?)", []any{ssn1}, 6, 4},
+		{"an INSERT with an automatic key beside triggers", "INSERT INTO auto (email, ssn) VALUES (NULL, ?)", []any{ssn1}, 6, 4},
 		{"an UPDATE by a text key", "UPDATE accounts SET ssn = ? WHERE account_number = ?", []any{ssn1, "a1"}, 5, 4},
 		{"an UPDATE by no key", "UPDATE people SET ssn = ? WHERE name = ?", []any{ssn1, "ada"}, 5, 4},
 		{"an UPDATE by a number", "UPDATE people SET ssn = ? WHERE id = ?", []any{ssn1, int64(1)}, 2, 2},

@@ -84,6 +84,9 @@ func TestCanonicalTextIsOneToOne(t *testing.T) {
 			names = append(names, typ)
 		}
 		slices.Sort(names)
+		if s.postgres() && !s.server.AtLeast("postgres", 15, 0) {
+			names = slices.DeleteFunc(names, func(typ string) bool { return typ == "numeric(10,-2)" }) // its scale is too small
+		}
 		r := rand.New(rand.NewPCG(1, 2))
 		keys := 0
 		for n, typ := range names {
@@ -111,7 +114,7 @@ func TestCanonicalTextIsOneToOne(t *testing.T) {
 			keys += oneToOne(t, s, srv, table, typ)
 		}
 		s.want("0", "SELECT count(*) FROM people WHERE ssn IS NOT NULL")
-		if want := len(keyTypes[s.server.Name]); len(names) != want || keys < 20*want {
+		if want := len(keyTypes[s.server.Name]) - 1; len(names) < want || keys < 20*want {
 			t.Errorf("looked at %d keys of %d types", keys, len(names))
 		}
 	})

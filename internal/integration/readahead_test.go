@@ -204,6 +204,7 @@ func TestClosingRowsGivesUpWhatWasOpenedAhead(t *testing.T) {
 		}
 		a.k.SetFault("us-east-1", sealtest.Fault{}) // the second row comes
 		<-result
+		a.settled() // and the third is open
 		a.k.SetFault("us-east-1", sealtest.Fault{Hang: true})
 		if !rows.Next() { // the third was opened ahead; the next ones hang
 			t.Fatal(rows.Err())

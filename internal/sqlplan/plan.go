@@ -336,6 +336,10 @@ const (
 	// session's auto-increment step (or Main returns each key), and Update seals
 	// each, all in one transaction.
 	ServerKeyInsertThenSeal
+	// ServerKeyReserve: Reserve inserts the rows with fillers and is undone. Main
+	// inserts them under the keys that the server made for it, as ArgServer
+	// arguments: nothing in the table sees another statement.
+	ServerKeyReserve
 )
 
 // ServerKey carries out an INSERT whose row key the server makes.
@@ -350,22 +354,20 @@ type ServerKey struct {
 	Rows int
 	// Evaluate is the text that returns Rows rows of the Columns' defaults.
 	Evaluate Template
+	// Reserve is the text whose keys Main uses.
+	Reserve Template
 	// Update writes the sealed values of one row: ArgRowSeal arguments (Index
 	// into Plan.Seals; Row is 0) and ArgServer for the key.
 	Update []Template
 	// UpdateRow gives, for each entry of Update, the row it belongs to.
 	UpdateRow []int
-	// Returning is true if Main has a RETURNING clause (MariaDB): the keys are
+	// Returning is true if Reserve has a RETURNING clause (MariaDB): the keys are
 	// then in column Returned of its result, a row for each row inserted.
-	// Shown are the columns of the result that show what Main left out for now, and
-	// RowSeals lists each row's entries in Plan.Seals, which are put in there.
 	Returning bool
 	Returned  int
-	Shown     map[int]*Column
-	RowSeals  map[int][]int
 
-	row   *row    // the rows inserted
 	shows *column // becomes Returned
+	rel   *Relation
 }
 
 // KeyChecks sends Main, an upsert, and reads the rows that it wrote. They may stand in

@@ -343,7 +343,11 @@ func (a *analysis) run() (*Plan, error) {
 		a.buildRows(r)
 		plan.Seals = nil
 	} else {
-		plan.Main = a.finish(a.render(Span{0, len(a.text)}))
+		parts := a.render(Span{0, len(a.text)})
+		plan.Main = a.finish(parts)
+		if k, ok := a.route.(*ServerKey); ok && k.Mode == ServerKeyReserve {
+			k.Reserve = a.finish(a.reserving(k.rel, parts))
+		}
 	}
 	if a.err != nil {
 		return nil, a.err // two changes of the text overlap

@@ -48,11 +48,6 @@ func (a *analysis) result(out output) {
 	set.Filters = found.filters(index)
 	if k, ok := a.route.(*ServerKey); ok && k.shows != nil {
 		k.Returned = index[k.shows]
-		for _, v := range values {
-			if v.column.value.row == k.row {
-				k.Shown[index[v.column]] = v.column.value.column
-			}
-		}
 		if !known {
 			a.refuse(Span{}, k.Table.Name, "a RETURNING clause whose columns are not known, with a row key that the server makes", "list the columns")
 			return

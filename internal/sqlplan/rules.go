@@ -155,6 +155,11 @@ type Relation struct {
 	// Witness is what in the table notices that a row which was just inserted is
 	// updated: "an UPDATE trigger", "system versioning"; empty for nothing.
 	Witness string `json:",omitempty"`
+	// InsertTrigger is true if an INSERT trigger sees each row as it is inserted.
+	InsertTrigger bool `json:",omitempty"`
+	// Lasting is what an INSERT leaves behind that is undone, beside the AUTO_INCREMENT
+	// values that it used; empty for nothing.
+	Lasting string `json:",omitempty"`
 	// Definition is a view's query, as the server writes it; empty if the catalog
 	// does not show it.
 	Definition string `json:"-"`

@@ -133,7 +133,7 @@ func (k *serverColumns) finish() {
 		key.Evaluate = finish(a.d, &Script{}, []part{textPart(text)})
 		k.insertEvaluated(columns)
 	} else {
-		k.insertThenSeal(key, columns)
+		k.insertCounted(key, columns)
 	}
 	a.take(key, in.s.Span)
 	k.key = key
@@ -197,85 +197,18 @@ func (k *serverColumns) sameRows() {
 	}
 }
 
-// insertThenSeal inserts empty values and seals them once the keys are known.
-func (k *serverColumns) insertThenSeal(key *ServerKey, columns []RelationColumn) {
-	a, in := k.in.a, k.in
-	upsert := in.s.Ignore || in.s.Replace || in.s.Conflict != nil
-	k.refuseSealingLater(key, columns, upsert)
-	if a.err != nil {
-		return
-	}
-	key.MayInsertNone = upsert || len(in.branches) == 1 && in.branches[0].Where != nil
-	k.sameRows()
-	key.Mode, key.RowSeals = ServerKeyInsertThenSeal, in.rowSeals
-	for i := range a.edits {
-		for j := range a.edits[i].parts {
-			if p := &a.edits[i].parts[j]; p.arg != nil && p.arg.Kind == ArgSeal {
-				*p = textPart("''")
-			}
-		}
-	}
-	for n := range key.Rows {
-		if len(in.rowSeals[n]) > 0 {
-			key.Update = append(key.Update, k.sealRow(n, columns[0].Name))
-			key.UpdateRow = append(key.UpdateRow, n)
-		}
-	}
-}
-
-// refuseSealingLater refuses inserts whose rows a second statement cannot find by the
-// key that the server made.
-func (k *serverColumns) refuseSealingLater(key *ServerKey, columns []RelationColumn, upsert bool) {
-	a, in := k.in.a, k.in
-	switch {
-	case len(columns) != 1 || !columns[0].AutoIncrement || a.explain:
-		a.refuse(in.s.Span, in.t.table.Name, "a value is bound to a column whose default the server computes", "give that column's value in the statement")
-	case upsert && (key.Rows != 1 || in.s.Returning != nil):
-		a.refuse(in.s.Span, in.t.table.Name, "an upsert of several rows, or with RETURNING, whose row keys the server makes", "send the rows one by one, or give the row key")
-	case in.s.Conflict != nil && slices.ContainsFunc(in.s.Conflict.Set, in.protects):
-		a.refuse(in.s.Span, in.t.table.Name, "an upsert that sets a protected column and whose row key the server makes", "give the row key, or INSERT and UPDATE by themselves")
-	case in.t.rel.Witness != "":
-		a.refuse(in.s.Span, in.t.table.Name, "a row key that the server makes, in a table with "+in.t.rel.Witness+": the values are written by a second statement", "give the row key")
-	case len(in.branches) > 1:
-		a.refuse(in.s.Span, in.t.table.Name, "INSERT … SELECT of several rows whose row keys the server makes", "use VALUES, or give the row key")
-	}
-}
-
-// sealRow is the statement that sets the sealed values of an inserted row, which it finds
-// by the key that the server made. It sets no other row: the row's values are empty.
-func (k *serverColumns) sealRow(n int, keyColumn string) Template {
-	a, in := k.in.a, k.in
-	parts := []part{textPart("UPDATE " + a.nameOf(in.s.Target) + " SET ")}
-	for i, seal := range in.rowSeals[n] {
-		if i > 0 {
-			parts = append(parts, textPart(", "))
-		}
-		parts = append(parts, textPart(a.d.Quote(a.sealed(seal).Name)+" = "), part{arg: &Arg{Kind: ArgRowSeal, Index: seal}})
-	}
-	for _, c := range in.t.rel.Columns {
-		if c.OnUpdate {
-			parts = append(parts, textPart(", "+a.d.Quote(c.Name)+" = "+a.d.Quote(c.Name)))
-		}
-	}
-	parts = append(parts, textPart(" WHERE "+a.d.Quote(keyColumn)+" = "), part{arg: &Arg{Kind: ArgServer, Row: n}},
-		textPart(" AND "+a.d.Quote(a.sealed(in.rowSeals[n][0]).Name)+" = ''")) // no other row is hit
-	return finish(a.d, &Script{}, parts)
-}
-
 // protects reports whether the assignment sets a protected column.
 func (in *insertion) protects(s Assignment) bool {
 	return slices.ContainsFunc(s.Columns, func(c AssignTarget) bool { return in.a.protectedColumn(in.t.table, c.Name, c.Span) != nil })
 }
 
-// returned lets a RETURNING clause show the keys that the server made. What it
-// shows of the values that are sealed afterwards is put in by the driver, where
-// each stands by itself.
+// returned lets a RETURNING clause show the keys that the server made.
 func (k *serverColumns) returned(out output) {
 	a, key := k.in.a, k.key
-	if a.err != nil || key == nil || key.Mode != ServerKeyInsertThenSeal {
+	if a.err != nil || key == nil || key.Mode == ServerKeyEvaluate {
 		return
 	}
-	key.Returning, key.row, key.Shown = true, k.in.t.item.row, map[int]*Column{}
+	key.Returning = true
 	key.shows = out.expose(k.in.t.item.row, key.Columns[0], false)
 	if key.shows == nil {
 		a.refuse(k.in.s.Span, key.Table.Name, "a RETURNING clause that cannot show the row key that the server makes", "return columns of the table")

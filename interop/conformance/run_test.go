@@ -106,7 +106,7 @@ func run(t *testing.T, s suite, from string, sealed bool) (outcomes, map[string]
 		}
 		env = append(env, "SEALSQL_POLICY="+policy, "SEALSQL_CONFORMANCE_OPENED="+filepath.Join(dir, "opened"))
 	}
-	args := []string{"test", "-modfile=" + modfile(t, s, dir, copied), "-json", "-count=1", "-timeout=8m"}
+	args := []string{"test", "-modfile=" + modfile(t, s, dir, copied), "-json", "-count=1", "-timeout=8m", "-trimpath"}
 	args = append(args, s.flags...)
 	for _, p := range s.pkgs {
 		args = append(args, s.module+strings.TrimPrefix(p, "."))

@@ -16,9 +16,22 @@ SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE LIKE '%VIEW', VERSION() LIKE '%Maria
   CASE WHEN TABLE_TYPE LIKE 'SYSTEM VERSIONED%' THEN 'system versioning'
        WHEN EXISTS (SELECT 1 FROM information_schema.TRIGGERS g WHERE g.EVENT_OBJECT_SCHEMA = t.TABLE_SCHEMA AND g.EVENT_OBJECT_TABLE = t.TABLE_NAME AND g.EVENT_MANIPULATION = 'UPDATE')
        THEN 'an UPDATE trigger' ELSE '' END,
+  EXISTS (SELECT 1 FROM information_schema.TRIGGERS g WHERE g.EVENT_OBJECT_SCHEMA = t.TABLE_SCHEMA AND g.EVENT_OBJECT_TABLE = t.TABLE_NAME AND g.EVENT_MANIPULATION = 'INSERT'),
+  CASE WHEN t.ENGINE IS NULL OR EXISTS (SELECT 1 FROM information_schema.ENGINES e WHERE e.ENGINE = t.ENGINE AND e.TRANSACTIONS = 'YES' AND e.SAVEPOINTS = 'YES')
+       THEN '' ELSE CONCAT('the engine ', t.ENGINE, ' has no transactions') END,
   COALESCE((SELECT VIEW_DEFINITION FROM information_schema.VIEWS v WHERE v.TABLE_SCHEMA = t.TABLE_SCHEMA AND v.TABLE_NAME = t.TABLE_NAME), '')
 FROM information_schema.TABLES t
 WHERE TABLE_SCHEMA = COALESCE(NULLIF(?, ''), DATABASE()) AND TABLE_NAME = ?`
+
+// lastingSQL asks what an INSERT trigger may do that a rollback does not undo: set a
+// variable, or write to a table whose engine has no transactions. Which tables a trigger
+// writes, its text does not show: it may call a procedure, or fire another trigger.
+const lastingSQL = `
+SELECT CASE WHEN EXISTS (SELECT 1 FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = ? AND EVENT_OBJECT_TABLE = ? AND EVENT_MANIPULATION = 'INSERT' AND INSTR(ACTION_STATEMENT, '@') > 0)
+  THEN 'an INSERT trigger sets a variable'
+  ELSE COALESCE((SELECT CONCAT('the table has an INSERT trigger, and the server a table without transactions, ', TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES
+    WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema')
+    AND ENGINE NOT IN (SELECT ENGINE FROM information_schema.ENGINES WHERE TRANSACTIONS = 'YES' AND SAVEPOINTS = 'YES') LIMIT 1), '') END`
 
 const columnsSQL = `
 SELECT COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE = 'NO', COLUMN_DEFAULT, COALESCE(EXTRA, ''), COALESCE(COLLATION_NAME, ''), COALESCE(GENERATION_EXPRESSION, '')
@@ -33,12 +46,17 @@ ORDER BY INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX`
 func (Server) Relation(ctx context.Context, db *sql.DB, schema, name string) (*sqlplan.Relation, error) {
 	r := &sqlplan.Relation{}
 	var maria bool
-	err := db.QueryRowContext(ctx, relationSQL, schema, name).Scan(&r.Schema, &r.Name, &r.View, &maria, &r.Witness, &r.Definition)
+	err := db.QueryRowContext(ctx, relationSQL, schema, name).Scan(&r.Schema, &r.Name, &r.View, &maria, &r.Witness, &r.InsertTrigger, &r.Lasting, &r.Definition)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
+	}
+	if r.InsertTrigger && r.Lasting == "" {
+		if err := db.QueryRowContext(ctx, lastingSQL, r.Schema, r.Name).Scan(&r.Lasting); err != nil {
+			return nil, err
+		}
 	}
 	err = scan(ctx, db, columnsSQL, r, func(rows *sql.Rows) error {
 		var c sqlplan.RelationColumn

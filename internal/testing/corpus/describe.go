@@ -50,6 +50,9 @@ func Describe(p *policy.Policy, plan *sqlplan.Plan, err error) string {
 		if k.Mode == sqlplan.ServerKeyEvaluate {
 			d.line("first ask: %s", k.Evaluate.Text)
 		}
+		if k.Mode == sqlplan.ServerKeyReserve {
+			d.line("first insert, and undo: %s", k.Reserve.Text)
+		}
 		for _, u := range k.Update {
 			d.line("then: %s", u.Text)
 		}

@@ -15,12 +15,25 @@ func TestACellCountsTestsAndSubtests(t *testing.T) {
 {"Action":"fail","Test":"TestA"}
 {"Action":"fail"}
 `
-	c, printed := count([]byte(out))
-	if (c != cell{passed: 1, failed: 2, skipped: 1}) || !strings.Contains(printed, "b went wrong") || c.good() {
-		t.Errorf("%+v, %q", c, printed)
+	c := count([]byte(out), false)
+	if c.passed != 1 || c.failed != 2 || c.skipped != 1 || !strings.Contains(c.printed, "b went wrong") || c.good() {
+		t.Errorf("%+v", c)
 	}
 	if (cell{skipped: 3}).good() {
 		t.Error("a suite that ran nothing counts as good")
+	}
+}
+
+func TestACellCountsTheTestsOfASuiteThatATestRuns(t *testing.T) {
+	out := `{"Action":"output","Test":"TestPgx","Output":"    run_test.go:33: bare       pass 47 tests + 152 subtests  fail 0 tests + 0 subtests\n"}
+{"Action":"output","Test":"TestPgx","Output":"    run_test.go:34: sealsql    pass 46 tests + 152 subtests  fail 0 tests + 0 subtests\n"}
+{"Action":"pass","Test":"TestPgx"}
+`
+	if c := count([]byte(out), true); c.passed != 198 || !c.good() {
+		t.Errorf("%+v", c)
+	}
+	if c := count([]byte(`{"Action":"pass","Test":"TestPgx"}`), true); c.good() {
+		t.Errorf("a suite of which nothing is known counts as good: %+v", c)
 	}
 }
 

@@ -1,0 +1,152 @@
+package sqlplan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// insertCounted plans an INSERT whose key the server counts up (AUTO_INCREMENT): it
+// tells the key of a row once the row is inserted.
+func (k *serverColumns) insertCounted(key *ServerKey, columns []RelationColumn) {
+	in, rel := k.in, k.in.t.rel
+	upsert := in.s.Ignore || in.s.Replace || in.s.Conflict != nil
+	key.MayInsertNone = upsert || len(in.branches) == 1 && in.branches[0].Where != nil
+	k.refuseCounted(key, columns, upsert)
+	if in.a.err != nil {
+		return
+	}
+	once := rel.Witness != "" || rel.InsertTrigger || in.s.Returning != nil
+	if once && rel.Lasting == "" && !in.a.readsInserts() {
+		key.Mode, key.rel = ServerKeyReserve, rel
+		k.insertEvaluated(columns)
+		return
+	}
+	k.insertThenSeal(key, columns)
+}
+
+// refuseCounted refuses inserts whose rows cannot be told by the keys that the server
+// made.
+func (k *serverColumns) refuseCounted(key *ServerKey, columns []RelationColumn, upsert bool) {
+	a, in := k.in.a, k.in
+	switch {
+	case len(columns) != 1 || !columns[0].AutoIncrement || a.explain:
+		a.refuse(in.s.Span, in.t.table.Name, "a value is bound to a column whose default the server computes", "give that column's value in the statement")
+	case upsert && (key.Rows != 1 || in.s.Returning != nil):
+		a.refuse(in.s.Span, in.t.table.Name, "an upsert of several rows, or with RETURNING, whose row keys the server makes", "send the rows one by one, or give the row key")
+	case in.s.Conflict != nil && slices.ContainsFunc(in.s.Conflict.Set, in.protects):
+		a.refuse(in.s.Span, in.t.table.Name, "an upsert that sets a protected column and whose row key the server makes", "give the row key, or INSERT and UPDATE by themselves")
+	case len(in.branches) > 1:
+		a.refuse(in.s.Span, in.t.table.Name, "INSERT … SELECT of several rows whose row keys the server makes", "use VALUES, or give the row key")
+	}
+}
+
+// insertThenSeal inserts fillers, and seals the values once the keys are known.
+func (k *serverColumns) insertThenSeal(key *ServerKey, columns []RelationColumn) {
+	a, in, rel := k.in.a, k.in, k.in.t.rel
+	seen := rel.Witness
+	if in.s.Returning != nil {
+		seen = "a RETURNING clause"
+	}
+	if seen != "" {
+		lasting := rel.Lasting
+		if lasting == "" {
+			lasting = "the text reads what the last statement left in the session"
+		}
+		a.refuse(in.s.Span, in.t.table.Name, "a row key that the server makes, with "+seen+" that would show a second write, and no insert can be undone to learn the key: "+lasting, "give the row key")
+		return
+	}
+	k.sameRows()
+	key.Mode = ServerKeyInsertThenSeal
+	for i := range a.edits {
+		for j := range a.edits[i].parts {
+			if p := &a.edits[i].parts[j]; p.arg != nil && p.arg.Kind == ArgSeal {
+				*p = textPart(a.filler(rel, p.arg.Index))
+			}
+		}
+	}
+	for n := range key.Rows {
+		if len(in.rowSeals[n]) > 0 {
+			key.Update = append(key.Update, k.sealRow(n, columns[0].Name))
+			key.UpdateRow = append(key.UpdateRow, n)
+		}
+	}
+}
+
+// sealRow is the statement that sets the sealed values of an inserted row, which it finds
+// by the key that the server made. It sets no other row: the row's values are fillers.
+func (k *serverColumns) sealRow(n int, keyColumn string) Template {
+	a, in := k.in.a, k.in
+	parts := []part{textPart("UPDATE " + a.nameOf(in.s.Target) + " SET ")}
+	for i, seal := range in.rowSeals[n] {
+		if i > 0 {
+			parts = append(parts, textPart(", "))
+		}
+		parts = append(parts, textPart(a.d.Quote(a.sealed(seal).Name)+" = "), part{arg: &Arg{Kind: ArgRowSeal, Index: seal}})
+	}
+	for _, c := range in.t.rel.Columns {
+		if c.OnUpdate {
+			parts = append(parts, textPart(", "+a.d.Quote(c.Name)+" = "+a.d.Quote(c.Name)))
+		}
+	}
+	first := in.rowSeals[n][0]
+	parts = append(parts, textPart(" WHERE "+a.d.Quote(keyColumn)+" = "), part{arg: &Arg{Kind: ArgServer, Row: n}},
+		textPart(" AND "+a.d.Quote(a.sealed(first).Name)+" = "+a.filler(in.t.rel, first))) // no other row is hit
+	return finish(a.d, &Script{}, parts)
+}
+
+// reserving turns the parts of a statement that gives its keys into those of the
+// statement that has the server make them.
+func (a *analysis) reserving(rel *Relation, parts []part) []part {
+	out := slices.Clone(parts)
+	for i, p := range parts {
+		switch {
+		case p.arg == nil:
+		case p.arg.Kind == ArgSeal:
+			out[i] = textPart(a.filler(rel, p.arg.Index))
+		case p.arg.Kind == ArgServer:
+			out[i] = textPart("NULL")
+		}
+	}
+	return out
+}
+
+// fillerBytes is the length of the shortest value that a guard takes.
+const fillerBytes = 104
+
+// filler is a text that stands for a value until its row's key is known. It is not NULL,
+// begins as a message does, and is as long as the shortest: a CHECK constraint that keeps
+// clear text out takes it. A narrower column has no such constraint.
+func (a *analysis) filler(rel *Relation, seal int) string {
+	c := a.sealed(seal)
+	length, first, rest := fillerBytes, "x'020478'", "x'00'"
+	if c.Base64 {
+		length, first, rest = (fillerBytes+2)/3*4, "'AgR4'", "'A'"
+	}
+	if rc := a.relationColumn(rel, c.Name); rc == nil || narrow(rc.Full, length) {
+		return "''"
+	}
+	return fmt.Sprintf("RPAD(%s, %d, %s)", first, length, rest)
+}
+
+// narrow reports whether a type, as the server writes it, holds less than length.
+func narrow(full string, length int) bool {
+	var n int
+	_, after, ok := strings.Cut(full, "(")
+	if strings.HasPrefix(full, "tiny") {
+		return length > 255
+	}
+	_, err := fmt.Sscanf(after, "%d", &n)
+	return ok && err == nil && n < length
+}
+
+// readsInserts reports whether the text may mean another thing after an INSERT that was
+// undone: it reads what the last statement left in the session, or sets variables.
+func (a *analysis) readsInserts() bool {
+	for _, word := range []string{"last_insert_id", "row_count", "found_rows", ":=", "setval", "nextval"} {
+		if containsFold(a.text, word) {
+			return true
+		}
+	}
+	return false
+}
