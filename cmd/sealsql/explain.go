@@ -16,9 +16,9 @@ import (
 )
 
 func (a *app) explainCommand() *cobra.Command {
-	var schema string
+	var schema, from, format string
 	c := &cobra.Command{
-		Use: "explain SQL | -", Short: "Shows what the driver would do with a SQL text",
+		Use: "explain SQL | - | --from FILE", Short: "Shows what the driver would do with a SQL text",
 		Long: `explain plans a statement as the driver does and shows the texts that would be sent, which
 parameters and literals are sealed and what they are bound to, the columns that are added and stripped, and why a
 statement is refused. Nothing of it is sent. The exit code is 3 for a refusal.
@@ -27,11 +27,22 @@ The tables are read from the database, or from a YAML file that lists their colu
 
   accounts:
     - {name: account_number, type: varchar, unique: true}
-    - {name: ssn, type: bytea}`,
+    - {name: ssn, type: bytea}
+
+--from reads a log of statements and reports which of them the policy would have refused, by reason, before anyone deploys
+it. The log holds a JSON text a line, or is Postgres's csvlog or jsonlog, or MySQL's general or slow log; --from server
+reads what the server keeps, pg_stat_statements or performance_schema's digests. No statement's text is printed.`,
 		Example: `  sealsql explain "SELECT ssn FROM accounts WHERE account_number = \$1"
-  sealsql explain --schema tables.yaml --dialect mysql - < query.sql`,
-		Args: args(cobra.ExactArgs(1)),
+  sealsql explain --schema tables.yaml --dialect mysql - < query.sql
+  sealsql explain --from /var/log/postgresql/postgresql.csv`,
+		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case from != "" && len(args) == 0:
+				return a.explainFrom(cmd, from, format, schema)
+			case from != "" || len(args) == 0:
+				return usagef("explain takes a statement or --from FILE; see sealsql explain --help")
+			}
 			text := args[0]
 			if text == "-" {
 				b, err := io.ReadAll(io.LimitReader(a.in, maxValue))
@@ -54,6 +65,8 @@ The tables are read from the database, or from a YAML file that lists their colu
 		},
 	}
 	c.Flags().StringVar(&schema, "schema", "", "a YAML file that lists the tables' columns, in place of the database")
+	c.Flags().StringVar(&from, "from", "", "a log of statements to explain, - for standard input, or server")
+	c.Flags().StringVar(&format, "format", "", "the log's format: json, csv, general or slow; recognised by how it begins if it is not given")
 	return c
 }
 

@@ -46,7 +46,7 @@ const (
 	euKey  = "arn:aws:kms:eu-west-1:111122223333:key/99999999-8888-4777-8666-555555555555"
 )
 
-const scripts = 10
+const scripts = 12
 
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/script/*.txtar")
@@ -59,6 +59,12 @@ func TestScripts(t *testing.T) {
 				Setup: func(e *testscript.Env) error { return setUp(t, server, e) },
 				Cmds:  map[string]func(*testscript.TestScript, bool, []string){"sql": sqlCommand, "kms": kmsCommand, "seal": sealCommand, "same": sameCommand, "statements": statementsCommand},
 				Condition: func(c string) (bool, error) {
+					switch c {
+					case "mariadb":
+						return strings.HasPrefix(server.String(), "mariadb"), nil
+					case "mysql-server":
+						return strings.HasPrefix(server.String(), "mysql"), nil
+					}
 					return c == server.Name, nil
 				}})
 		})
