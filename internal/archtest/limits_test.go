@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -147,29 +146,4 @@ func receiver(d *ast.FuncDecl) string {
 		return id.Name + "."
 	}
 	return ""
-}
-
-// rooms of servers: the packages that may name one.
-var serverRooms = []string{"internal/server", "driver/postgres", "driver/mysql", "internal/sqlplan", "internal/testing", "sealtest"}
-
-func TestOnlyAServersOwnRoomNamesIt(t *testing.T) {
-	for _, s := range sources(t) {
-		if slices.ContainsFunc(serverRooms, func(room string) bool { return s.pkg == room || strings.HasPrefix(s.pkg, room+"/") }) {
-			continue
-		}
-		ast.Inspect(s.tree, func(n ast.Node) bool {
-			if _, imports := n.(*ast.ImportSpec); imports {
-				return false
-			}
-			lit, ok := n.(*ast.BasicLit)
-			if !ok || lit.Kind != token.STRING {
-				return true
-			}
-			switch strings.Trim(lit.Value, "`\"") {
-			case "postgres", "mysql", "mariadb", "pgx", "sealsql-pgx", "sealsql-mysql":
-				t.Errorf("%s tells servers apart by the name %s; the server's package knows what differs", s.path, lit.Value)
-			}
-			return true
-		})
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,15 +23,30 @@ var knowServers = []string{
 // opens a DSN of either driver.
 const commandLine = "cmd/sealsql/connect.go"
 
-// serverNames are what a test for a server's name compares with.
-var serverNames = []string{"postgres", "mysql", "mariadb"}
+var (
+	// serverName is a string that names a server or one of its drivers, and nothing else,
+	// or a DSN's scheme. A sentence for the user may contain a name.
+	serverName = regexp.MustCompile(`(?i)^(postgres|postgresql|mysql|mariadb|pgx|sealsql-pgx|sealsql-mysql)(://.*)?$`)
+	// serverSQL is SQL that one server alone understands.
+	serverSQL = regexp.MustCompile(`\bpg_[a-z]|@@[a-z]|information_schema|\bSHOW [A-Z]`)
+	// serverIdentifier is an identifier that says which server it is for.
+	serverIdentifier = regexp.MustCompile(`(?i)postgres|mysql|mariadb|^pgx`)
+)
 
-// namesServer lists the string literals of a file that are a server's name.
+// namesServer lists the string literals and the identifiers of a file that name a
+// server. Comments and the paths of imports may.
 func namesServer(f *ast.File) (at []token.Pos) {
 	ast.Inspect(f, func(n ast.Node) bool {
-		if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
-			if s, err := strconv.Unquote(lit.Value); err == nil && slices.Contains(serverNames, strings.ToLower(s)) {
-				at = append(at, lit.Pos())
+		switch n := n.(type) {
+		case *ast.ImportSpec:
+			return n.Name != nil
+		case *ast.BasicLit:
+			if s, err := strconv.Unquote(n.Value); err == nil && n.Kind == token.STRING && (serverName.MatchString(s) || serverSQL.MatchString(s)) {
+				at = append(at, n.Pos())
+			}
+		case *ast.Ident:
+			if serverIdentifier.MatchString(n.Name) {
+				at = append(at, n.Pos())
 			}
 		}
 		return true
@@ -48,7 +64,7 @@ func TestNoOtherPackageNamesAServer(t *testing.T) {
 		rel, _ := filepath.Rel("../..", path)
 		rel = filepath.ToSlash(rel)
 		if d.IsDir() {
-			if rel == "examples" || rel == "interop" || rel == "internal/testing" || slices.Contains(knowServers, rel) || strings.HasPrefix(d.Name(), ".") && rel != "." {
+			if rel == "examples" || rel == "interop" || rel == "internal/testing" || rel == "internal/sqlplan/plantest" || slices.Contains(knowServers, rel) || strings.HasPrefix(d.Name(), ".") && rel != "." {
 				return filepath.SkipDir
 			}
 			return nil
@@ -76,11 +92,36 @@ func TestNoOtherPackageNamesAServer(t *testing.T) {
 }
 
 func TestAServersNameIsNoticed(t *testing.T) {
-	f, err := parser.ParseFile(token.NewFileSet(), "x.go", "package x\n\nvar ok = name == \"mysql\" || name == `postgres` || name == \"MariaDB\" || name == \"mysqldump\"\n", 0)
-	if err != nil {
-		t.Fatal(err)
+	cases := []struct {
+		name, code string
+		found      int
+	}{
+		{"a comparison with a name", `var ok = name == "mysql"`, 1},
+		{"a name in other letters", `var ok = name == "MariaDB"`, 1},
+		{"a raw string", "var ok = name == `postgres`", 1},
+		{"a driver's name", `var ok = name == "sealsql-pgx"`, 1},
+		{"a DSN's scheme", `var ok = strings.HasPrefix(dsn, "postgres://")`, 1},
+		{"a question to the catalog of one server", `const q = "SELECT relname FROM pg_class"`, 1},
+		{"a variable of one server", `const q = "SELECT @@sql_mode"`, 1},
+		{"a statement of one server", `const q = "SHOW REPLICA STATUS"`, 1},
+		{"a flag", `var isMySQL bool`, 1},
+		{"a field and a type", `type x struct { forPostgres bool; dialect pgxDialect }`, 2},
+		{"a method of a server's package", `var d = postgres.Dialect`, 1},
+		{"a sentence for the user", `var s = "pass --dialect postgres or --dialect mysql"`, 0},
+		{"a name that only begins alike", `var s = "mysqldump"`, 0},
+		{"a comment", `// on MySQL`, 0},
+		{"an import", `import _ "example.com/mysql"`, 0},
 	}
-	if found := namesServer(f); len(found) != 3 {
-		t.Errorf("found %d names, want 3", len(found))
+	for _, c := range cases {
+		f, err := parser.ParseFile(token.NewFileSet(), "x.go", "package x\n\n"+c.code+"\n", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := namesServer(f); len(found) != c.found {
+			t.Errorf("%s: found %d, want %d", c.name, len(found), c.found)
+		}
+	}
+	if len(cases) != 15 {
+		t.Errorf("%d cases", len(cases))
 	}
 }

@@ -1,7 +1,5 @@
 package sqlplan
 
-import "strings"
-
 // from builds the node for an entry of FROM. lat is the level being built:
 // what LATERAL sees.
 func (a *analysis) from(t TableExpr, lat *scope) node {
@@ -124,7 +122,7 @@ func (a *analysis) tableFunction(t *TableFunction, lat *scope) node {
 	}
 	names := t.ColumnAliases
 	if len(names) == 0 && len(t.Columns) == 0 {
-		names = functionColumns[strings.ToLower(t.Name)]
+		names = a.d.FunctionColumns(t.Name)
 	}
 	if len(t.Columns) > 0 {
 		it.closed = true
@@ -134,14 +132,6 @@ func (a *analysis) tableFunction(t *TableFunction, lat *scope) node {
 		it.cols = append(it.cols, &column{name: name})
 	}
 	return it
-}
-
-// functionColumns are the names that functions of the servers give to their
-// columns. A function that is not listed has a column of its own name.
-var functionColumns = map[string][]string{
-	"json_each": {"key", "value"}, "jsonb_each": {"key", "value"}, "json_each_text": {"key", "value"}, "jsonb_each_text": {"key", "value"},
-	"json_array_elements": {"value"}, "jsonb_array_elements": {"value"}, "json_array_elements_text": {"value"}, "jsonb_array_elements_text": {"value"},
-	"pg_options_to_table": {"option_name", "option_value"},
 }
 
 // with puts the CTEs of a WITH clause in sight.

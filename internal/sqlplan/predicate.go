@@ -93,7 +93,7 @@ func (a *analysis) peel(e Expr) peeled {
 	for {
 		switch x := p.expr.(type) {
 		case *Call:
-			if len(x.Args) != 1 || len(x.Rest) > 0 || x.Distinct || x.ArgsEnd == 0 || x.Schema != "" && x.Schema != "pg_catalog" {
+			if len(x.Args) != 1 || len(x.Rest) > 0 || x.Distinct || x.ArgsEnd == 0 || x.Schema != "" && !a.d.BuiltinSchema(x.Schema) {
 				return p
 			}
 			switch strings.ToLower(x.Name) {
