@@ -4,13 +4,11 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
-	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -21,9 +19,10 @@ import (
 
 	"github.com/sealsql/sealsql/cmd/sealsql/internal/sqllog"
 	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/internal/server"
 )
 
-// fromServer is the value of --from for which reads what the server kept of its statements.
+// fromServer has explain --from read what the server keeps of its statements.
 const fromServer = "server"
 
 // maxReasons bounds the kinds of refusal that are told apart.
@@ -177,77 +176,27 @@ func (a *app) logStatements(path, format string, put func(work) error) error {
 	return err
 }
 
-// kept are the queries for the statements that a server keeps: text, digest, calls.
-var kept = map[string][]string{
-	"postgres": {`SELECT query, queryid::text, calls FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY calls DESC`},
-	"mysql": {
-		`SELECT COALESCE(NULLIF(QUERY_SAMPLE_TEXT, ''), DIGEST_TEXT), DIGEST, COUNT_STAR FROM performance_schema.events_statements_summary_by_digest
-			WHERE SCHEMA_NAME = DATABASE() AND DIGEST_TEXT IS NOT NULL ORDER BY COUNT_STAR DESC`,
-		// MariaDB keeps no sample.
-		`SELECT DIGEST_TEXT, DIGEST, COUNT_STAR FROM performance_schema.events_statements_summary_by_digest
-			WHERE SCHEMA_NAME = DATABASE() AND DIGEST_TEXT IS NOT NULL ORDER BY COUNT_STAR DESC`,
-	},
-}
-
-// serverStatements reads what the server kept: pg_stat_statements, or the digests of
-// performance_schema.
+// serverStatements reads what the server kept.
 func (a *app) serverStatements(ctx context.Context, put func(work) error) error {
 	db, name, err := a.connect(ctx, a.dsn)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	if name == "mysql" {
-		var on bool
-		if err := db.QueryRowContext(ctx, "SELECT @@performance_schema").Scan(&on); err != nil || !on {
-			return errors.New("the server keeps no statements; turn performance_schema on, or give a log's file")
-		}
+	room, err := server.Named(name)
+	if err != nil {
+		return err
 	}
-	for _, query := range kept[name] {
-		var rows *sql.Rows
-		if rows, err = db.QueryContext(ctx, query); err != nil {
-			continue
-		}
-		return keptStatements(rows, put)
+	stopped := false
+	err = room.Statements(ctx, db, func(k server.Kept) error {
+		err := put(work{text: k.Text, at: "digest " + k.Digest, calls: k.Calls})
+		stopped = err != nil
+		return err
+	})
+	if err != nil && !stopped {
+		return errors.New(safe(err, a.dsn) + ", or give a log's file")
 	}
-	hint := "create the extension pg_stat_statements and list it in shared_preload_libraries"
-	if name == "mysql" {
-		hint = "grant SELECT on performance_schema"
-	}
-	return fmt.Errorf("the server's statements cannot be read (%s); %s, or give a log's file", safe(err, a.dsn), hint)
-}
-
-func keptStatements(rows *sql.Rows, put func(work) error) (err error) {
-	defer func() { err = cmp.Or(err, rows.Err()); _ = rows.Close() }()
-	for rows.Next() {
-		var text, digest sql.NullString
-		var calls uint64
-		if err := rows.Scan(&text, &digest, &calls); err != nil {
-			return err
-		}
-		if err := put(work{text: undigested(text.String), at: "digest " + digest.String, calls: calls}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// ellipses are what performance_schema writes for lists that it shortened.
-var ellipses = []struct {
-	from *regexp.Regexp
-	to   string
-}{
-	{regexp.MustCompile(`/\* *, \.\.\. *\*/`), ""},
-	{regexp.MustCompile(`\( *\.\.\. *\)`), "(?)"},
-	{regexp.MustCompile(`, *\.\.\. *\)`), ")"},
-}
-
-// undigested is a digest's text with lists of one value in the place of shortened ones.
-func undigested(text string) string {
-	for _, e := range ellipses {
-		text = e.from.ReplaceAllString(text, e.to)
-	}
-	return text
+	return err
 }
 
 func (a *app) showExplained(x *explained) error {

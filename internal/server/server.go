@@ -8,6 +8,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	sqldriver "database/sql/driver"
@@ -55,6 +56,10 @@ type Server interface {
 
 	// Dependents lists the triggers, generated columns, checks and indexes of a table.
 	Dependents(ctx context.Context, db *sql.DB, schema, table string) ([]Dependent, error)
+
+	// Statements calls yield for each statement that the server keeps of those that
+	// the database in use was sent, until yield returns an error, which it returns.
+	Statements(ctx context.Context, db *sql.DB, yield func(Kept) error) error
 
 	// Planner returns a planner for the session's settings.
 	Planner(rules *sqlplan.Rules, catalog sqlplan.Catalog, s Session) Planner
@@ -116,6 +121,30 @@ type Server interface {
 	// Guards lists the names of a table's guards. enforced is false for one that
 	// does not hold for every row.
 	Guards(ctx context.Context, db *sql.DB, schema, table string) (enforced map[string]bool, err error)
+}
+
+// Kept is a statement that a server keeps, with parameters in the place of its values as
+// far as the server puts them there.
+type Kept struct {
+	Text, Digest string
+	Calls        uint64
+}
+
+// EachKept scans rows of text, digest and calls, and closes them.
+func EachKept(rows *sql.Rows, yield func(Kept) error) (err error) {
+	defer func() { err = cmp.Or(err, rows.Err()); _ = rows.Close() }() // Err reports what matters
+	for rows.Next() {
+		var text, digest sql.NullString
+		k := Kept{}
+		if err := rows.Scan(&text, &digest, &k.Calls); err != nil {
+			return err
+		}
+		k.Text, k.Digest = text.String, digest.String
+		if err := yield(k); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Planner plans one SQL text. Implementations are safe for concurrent use.
