@@ -68,6 +68,12 @@ func (c *Case) Taken(atLeast func(product string, major, minor int) bool) bool {
 	return c.servers == nil || slices.ContainsFunc(c.servers, func(r requirement) bool { return atLeast(r.product, r.major, r.minor) })
 }
 
+// Plans reports whether the case says something of the product's planner: it is
+// refused, or some version of the product takes it.
+func (c *Case) Plans(product string) bool {
+	return c.Taken(func(p string, _, _ int) bool { return p == product })
+}
+
 // parseServers reads "mariadb postgres>=16 mysql>=9.7".
 func parseServers(text string) (all []requirement, err error) {
 	for word := range strings.FieldsSeq(text) {

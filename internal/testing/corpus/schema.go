@@ -36,6 +36,34 @@ func Schema(dir, dialect string) (sealed, twin []string, err error) {
 	return sealed, twin, nil
 }
 
+// Newer returns what makes the tables that not every server of the dialect can have,
+// and fills them: the statements that the server takes, which follow those of [Schema]
+// and of the seed. A comment names the servers as a case's %servers does.
+func Newer(dir, dialect string, atLeast func(product string, major, minor int) bool) (sealed, twin, seed []string, err error) {
+	data, err := os.ReadFile(filepath.Join(dir, "newer."+dialect+".sql"))
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	for text := range strings.SplitSeq(strings.TrimSpace(string(data)), ";\n") {
+		c := &Case{}
+		if rest, ok := strings.CutPrefix(text, "-- servers: "); ok {
+			servers, statement, _ := strings.Cut(rest, "\n")
+			if c.servers, err = parseServers(servers); err != nil {
+				return nil, nil, nil, err
+			}
+			text = statement
+		}
+		switch {
+		case !c.Taken(atLeast):
+		case strings.HasPrefix(text, "INSERT"):
+			seed = append(seed, text)
+		default:
+			sealed, twin = append(sealed, fill(text, sealedTypes[dialect])), append(twin, fill(text, twinTypes[dialect]))
+		}
+	}
+	return sealed, twin, seed, nil
+}
+
 func fill(text string, types map[string]string) string {
 	for name, t := range types {
 		text = strings.ReplaceAll(text, "{"+name+"}", t)
