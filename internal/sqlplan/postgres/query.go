@@ -33,11 +33,22 @@ func (p *translator) with(w *pg.WithClause) *sqlplan.With {
 		}
 		if s := c.CycleClause; s != nil {
 			cte.ExtraColumns = append(cte.ExtraColumns, s.CycleMarkColumn, s.CyclePathColumn)
-			cte.Extra = append(append(cte.Extra, columnNames(s.CycleColList)...), p.exprs(list(s.CycleMarkValue, s.CycleMarkDefault))...)
+			cte.Extra = append(cte.Extra, columnNames(s.CycleColList)...)
+			cte.Extra = append(cte.Extra, p.cycleMarks(s)...)
 		}
 		out.CTEs = append(out.CTEs, cte)
 	}
 	return out
+}
+
+// cycleMarks are the values that tell rows of a cycle, if the clause names them; the
+// parser puts in true and false for those that it does not find.
+func (p *translator) cycleMarks(c *pg.CTECycleClause) []sqlplan.Expr {
+	if mark := c.CycleMarkValue.GetAConst(); mark != nil && mark.Location < 0 {
+		p.read[mark], p.read[c.CycleMarkDefault.GetAConst()] = true, true
+		return nil
+	}
+	return p.exprs(list(c.CycleMarkValue, c.CycleMarkDefault))
 }
 
 func columnNames(list []*pg.Node) (out []sqlplan.Expr) {
@@ -173,6 +184,18 @@ func (p *translator) table(n *pg.Node) sqlplan.TableExpr {
 		return p.join(x.JoinExpr)
 	case *pg.Node_RangeFunction:
 		return p.function(x.RangeFunction)
+	case *pg.Node_JsonTable:
+		t := x.JsonTable
+		return &sqlplan.TableFunction{Span: near(t.Location), Name: "json_table", Args: p.childrenOf(n), Alias: t.Alias.GetAliasname(),
+			ColumnAliases: names(t.Alias.GetColnames()), Columns: jsonColumns(t.Columns), Lateral: true}
+	case *pg.Node_RangeTableFunc:
+		t := x.RangeTableFunc
+		f := &sqlplan.TableFunction{Span: near(t.Location), Name: "xmltable", Args: p.childrenOf(n), Alias: t.Alias.GetAliasname(),
+			ColumnAliases: names(t.Alias.GetColnames()), Lateral: true}
+		for _, c := range t.Columns {
+			f.Columns = append(f.Columns, c.GetRangeTableFuncCol().GetColname())
+		}
+		return f
 	}
 	return &sqlplan.TableFunction{Name: "a table expression", Args: p.childrenOf(n), Lateral: true}
 }
@@ -198,6 +221,21 @@ func (p *translator) join(j *pg.JoinExpr) sqlplan.TableExpr {
 	left := p.table(j.Larg)
 	return &sqlplan.Join{Span: left.At(), Kind: kind, Left: left, Right: p.table(j.Rarg), Natural: j.IsNatural, Using: names(j.UsingClause),
 		On: p.optional(j.Quals), Alias: j.Alias.GetAliasname(), ColumnAliases: names(j.Alias.GetColnames()), UsingAlias: j.JoinUsingAlias.GetAliasname()}
+}
+
+// jsonColumns are the columns of JSON_TABLE: those of a nested path come after the
+// others of their level.
+func jsonColumns(list []*pg.Node) (columns []string) {
+	var nested []string
+	for _, n := range list {
+		c := n.GetJsonTableColumn()
+		if c.GetColtype() == pg.JsonTableColumnType_JTC_NESTED {
+			nested = append(nested, jsonColumns(c.GetColumns())...)
+			continue
+		}
+		columns = append(columns, c.GetName())
+	}
+	return append(columns, nested...)
 }
 
 func (p *translator) function(f *pg.RangeFunction) sqlplan.TableExpr {

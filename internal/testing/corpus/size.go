@@ -2,4 +2,4 @@ package corpus
 
 // Size is how many statements the corpus holds, so that a file that is not read
 // does not pass unnoticed.
-var Size = map[string]int{"postgres": 605, "mysql": 520}
+var Size = map[string]int{"postgres": 702, "mysql": 520}
