@@ -27,8 +27,9 @@ var (
 	// serverName is a string that names a server or one of its drivers, and nothing else,
 	// or a DSN's scheme. A sentence for the user may contain a name.
 	serverName = regexp.MustCompile(`(?i)^(postgres|postgresql|mysql|mariadb|pgx|sealsql-pgx|sealsql-mysql)(://.*)?$`)
-	// serverSQL is SQL that one server alone understands.
-	serverSQL = regexp.MustCompile(`\bpg_[a-z]|@@[a-z]|information_schema|\bSHOW [A-Z]`)
+	// serverSQL is SQL that one server alone understands: a sentence for the user may
+	// name a view of a server's catalog.
+	serverSQL = regexp.MustCompile(`(?s)^\s*(SELECT|WITH|SET|SHOW|CALL)\b.*(\bpg_[a-z]|@@[a-z]|information_schema|performance_schema)|^\s*SHOW [A-Z]`)
 	// serverIdentifier is an identifier that says which server it is for.
 	serverIdentifier = regexp.MustCompile(`(?i)postgres|mysql|mariadb|^pgx`)
 )
@@ -108,6 +109,7 @@ func TestAServersNameIsNoticed(t *testing.T) {
 		{"a field and a type", `type x struct { forPostgres bool; dialect pgxDialect }`, 2},
 		{"a method of a server's package", `var d = postgres.Dialect`, 1},
 		{"a sentence for the user", `var s = "pass --dialect postgres or --dialect mysql"`, 0},
+		{"a sentence about a view of the catalog", `var s = "the view pg_stat_statements is read"`, 0},
 		{"a name that only begins alike", `var s = "mysqldump"`, 0},
 		{"a comment", `// on MySQL`, 0},
 		{"an import", `import _ "example.com/mysql"`, 0},
@@ -121,7 +123,7 @@ func TestAServersNameIsNoticed(t *testing.T) {
 			t.Errorf("%s: found %d, want %d", c.name, len(found), c.found)
 		}
 	}
-	if len(cases) != 15 {
+	if len(cases) != 16 {
 		t.Errorf("%d cases", len(cases))
 	}
 }
