@@ -53,7 +53,7 @@ func (s *steps) writeChecked(ctx context.Context, checks *sqlplan.KeyChecks, sea
 	}
 	other := false
 	for i := range checks.Rows {
-		differs, err := s.checkRow(ctx, &checks.Rows[i], todo, seals, stored)
+		differs, err := s.checkRow(ctx, &checks.Rows[i], todo, seals, stored, sealed)
 		if err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func (s *steps) writeChecked(ctx context.Context, checks *sqlplan.KeyChecks, sea
 
 // checkRow reads the row that was written. It reports whether a value of it was sealed
 // for other sources than the row holds, and notes what it holds.
-func (s *steps) checkRow(ctx context.Context, k *sqlplan.KeyCheck, todo []unsealed, seals []sqlplan.Seal, stored [][]any) (differs bool, err error) {
+func (s *steps) checkRow(ctx context.Context, k *sqlplan.KeyCheck, todo []unsealed, seals []sqlplan.Seal, stored [][]any, sealed []any) (differs bool, err error) {
 	null := true
 	for _, i := range k.Seals {
 		null = null && todo[i].null
@@ -75,7 +75,7 @@ func (s *steps) checkRow(ctx context.Context, k *sqlplan.KeyCheck, todo []unseal
 	if null {
 		return false, nil
 	}
-	text, args := s.bind(&k.Text, s.run.Args.Options, nil)
+	text, args := s.bind(&k.Text, s.run.Args.Options, sealed)
 	for i := range args {
 		args[i].Value = s.values.Again(args[i].Value)
 	}

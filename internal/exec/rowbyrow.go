@@ -18,6 +18,10 @@ import (
 // rowByRow locks and reads the rows that an UPDATE will write, seals a value
 // for each, and writes them in one statement.
 func (s *steps) rowByRow(ctx context.Context, r *sqlplan.RowByRow, end finish) error {
+	var err error
+	if s.sealed, err = s.sealAll(ctx, s.run.Plan.Seals, nil); err != nil {
+		return err
+	}
 	counts, found, read := make([]int, len(r.Tables)), 0, 0
 	s.groups = make([]group, len(r.Tables))
 	for i, p := range r.Tables {
@@ -42,7 +46,7 @@ func (s *steps) rowByRow(ctx context.Context, r *sqlplan.RowByRow, end finish) e
 		}
 	}
 	t := r.Build(counts...)
-	text, args := s.bind(&t, s.run.Args.Options, nil)
+	text, args := s.bind(&t, s.run.Args.Options, s.sealed)
 	written, err := end(ctx, text, args, s.run.Plan.Results)
 	switch {
 	case err != nil:
@@ -77,7 +81,7 @@ func (s *steps) checkWritten(ctx context.Context, r *sqlplan.RowByRow, written i
 			continue
 		}
 		t := p.Count(len(s.groups[i].rows))
-		text, args := s.bind(&t, s.run.Args.Options, nil)
+		text, args := s.bind(&t, s.run.Args.Options, s.sealed)
 		found, err := s.count(ctx, text, args)
 		if err != nil {
 			return err
@@ -110,7 +114,7 @@ func (s *steps) count(ctx context.Context, text string, args []sqldriver.NamedVa
 
 // lockRows locks and reads the rows of one table.
 func (s *steps) lockRows(ctx context.Context, r *sqlplan.LockedTable) ([][]any, error) {
-	text, args := s.bind(&r.Lock, s.run.Args.Options, nil)
+	text, args := s.bind(&r.Lock, s.run.Args.Options, s.sealed)
 	rows, _, err := query(ctx, s.run.Base, text, args, lockedMost(r))
 	if err == nil {
 		err = width(rows, len(r.Table.RowKey)+len(r.Table.Sources)+len(r.Old))

@@ -33,6 +33,9 @@ func (s *steps) evaluateThenInsert(ctx context.Context, k *sqlplan.ServerKey, en
 	if err := width(s.server, len(k.Columns)); err != nil {
 		return err
 	}
+	if k.Checks != nil {
+		return s.keyChecked(ctx, k.Checks, end)
+	}
 	sealed, err := s.sealAll(ctx, s.run.Plan.Seals, nil)
 	if err != nil {
 		return err
@@ -45,6 +48,9 @@ func (s *steps) evaluateThenInsert(ctx context.Context, k *sqlplan.ServerKey, en
 // reserveThenInsert has the server make the row keys for an insert that is undone, and
 // inserts the rows under them.
 func (s *steps) reserveThenInsert(ctx context.Context, k *sqlplan.ServerKey, end finish) error {
+	if err := s.sealTerms(ctx); err != nil {
+		return err
+	}
 	err := s.undo(ctx, func(ctx context.Context) (keep bool, err error) {
 		err = s.reserve(ctx, k)
 		return err == nil && len(s.server) == 0, err // no row was inserted: what it did instead stays
@@ -63,7 +69,7 @@ func (s *steps) reserveThenInsert(ctx context.Context, k *sqlplan.ServerKey, end
 
 // reserve sends the insert that is undone, and notes the keys that the server made.
 func (s *steps) reserve(ctx context.Context, k *sqlplan.ServerKey) error {
-	text, args := s.bind(&k.Reserve, s.run.Args.Options, nil)
+	text, args := s.bind(&k.Reserve, s.run.Args.Options, s.sealed)
 	if !k.Returning {
 		var err error
 		if s.reserved, err = s.run.Base.Exec(ctx, text, args); err != nil {
@@ -83,6 +89,27 @@ func (s *steps) reserve(ctx context.Context, k *sqlplan.ServerKey) error {
 	s.server = make([][]any, k.Rows)
 	for i, row := range rows {
 		s.server[i] = []any{row[k.Returned]}
+	}
+	return nil
+}
+
+// sealTerms makes the equality terms of rows whose keys are not known. They do not depend
+// on the keys: the first text has them, for the table's unique keys.
+func (s *steps) sealTerms(ctx context.Context) error {
+	var terms []sqlplan.Seal
+	var places []int
+	for i, seal := range s.run.Plan.Seals {
+		if seal.Term != sqlplan.TermUnused {
+			terms, places = append(terms, seal), append(places, i)
+		}
+	}
+	sealed, err := s.sealAll(ctx, terms, nil)
+	if err != nil {
+		return err
+	}
+	s.sealed = make([]any, len(s.run.Plan.Seals))
+	for i, at := range places {
+		s.sealed[at] = sealed[i]
 	}
 	return nil
 }

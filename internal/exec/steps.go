@@ -19,6 +19,8 @@ type steps struct {
 	// reserved is the result of the insert that reserved keys and was undone; nil on
 	// other routes.
 	reserved sqldriver.Result
+	// sealed is what was sealed before the first text, by its place in the plan's seals.
+	sealed []any
 }
 
 func (r Run) steps() *steps { return &steps{binding: r.binding(), run: r} }
@@ -105,6 +107,9 @@ func (s *steps) carryOut(ctx context.Context, end finish) error {
 		if r.Mode == sqlplan.ServerKeyReserve {
 			return s.reserveThenInsert(ctx, r, end)
 		}
+		if err := s.sealTerms(ctx); err != nil {
+			return err
+		}
 		return s.undoable(ctx, func(ctx context.Context) error { return s.send(ctx, &s.run.Plan.Main, end) })
 	case *sqlplan.KeyChecks:
 		return s.keyChecked(ctx, r, end)
@@ -112,9 +117,9 @@ func (s *steps) carryOut(ctx context.Context, end finish) error {
 	return fmt.Errorf("a plan of an unknown route (%T)", s.run.Plan.Route)
 }
 
-// send sends a text that holds no sealed value.
+// send sends a text with what is sealed by now.
 func (s *steps) send(ctx context.Context, t *sqlplan.Template, end finish) error {
-	text, args := s.bind(t, s.run.Args.Options, nil)
+	text, args := s.bind(t, s.run.Args.Options, s.sealed)
 	_, err := end(ctx, text, args, s.run.Plan.Results)
 	return err
 }

@@ -16,7 +16,7 @@ func (k *serverColumns) insertCounted(key *ServerKey, columns []RelationColumn) 
 	if in.a.err != nil {
 		return
 	}
-	once := rel.Witness != "" || rel.InsertTrigger || in.s.Returning != nil
+	once := rel.Witness != "" || rel.InsertTrigger || in.s.Returning != nil || in.chosen != nil
 	if once && rel.Lasting == "" && !in.a.readsInserts() {
 		key.Mode, key.rel = ServerKeyReserve, rel
 		k.insertEvaluated(columns)
@@ -36,6 +36,8 @@ func (k *serverColumns) refuseCounted(key *ServerKey, columns []RelationColumn, 
 		a.refuse(in.s.Span, in.t.table.Name, "an upsert of several rows, or with RETURNING, whose row keys the server makes", "send the rows one by one, or give the row key")
 	case in.s.Conflict != nil && slices.ContainsFunc(in.s.Conflict.Set, in.protects):
 		a.refuse(in.s.Span, in.t.table.Name, "an upsert that sets a protected column and whose row key the server makes", "give the row key, or INSERT and UPDATE by themselves")
+	case k.inTerms():
+		a.refuse(in.s.Span, in.t.table.Name, "an equality term that depends on a row key that the server makes", "give the row key")
 	case len(in.branches) > 1:
 		a.refuse(in.s.Span, in.t.table.Name, "INSERT … SELECT of several rows whose row keys the server makes", "use VALUES, or give the row key")
 	}
@@ -47,6 +49,9 @@ func (k *serverColumns) insertThenSeal(key *ServerKey, columns []RelationColumn)
 	seen := rel.Witness
 	if in.s.Returning != nil {
 		seen = "a RETURNING clause"
+	}
+	if in.chosen != nil {
+		seen = "an expression that chooses a value"
 	}
 	if seen != "" {
 		lasting := rel.Lasting
@@ -60,7 +65,7 @@ func (k *serverColumns) insertThenSeal(key *ServerKey, columns []RelationColumn)
 	key.Mode = ServerKeyInsertThenSeal
 	for i := range a.edits {
 		for j := range a.edits[i].parts {
-			if p := &a.edits[i].parts[j]; p.arg != nil && p.arg.Kind == ArgSeal {
+			if p := &a.edits[i].parts[j]; p.arg != nil && p.arg.Kind == ArgSeal && a.seals[p.arg.Index].Term == TermUnused {
 				*p = textPart(a.filler(rel, p.arg.Index))
 			}
 		}
@@ -71,6 +76,13 @@ func (k *serverColumns) insertThenSeal(key *ServerKey, columns []RelationColumn)
 			key.UpdateRow = append(key.UpdateRow, n)
 		}
 	}
+}
+
+// inTerms reports whether a term depends on a value that the server makes.
+func (k *serverColumns) inTerms() bool {
+	return slices.ContainsFunc(k.in.a.seals, func(s Seal) bool {
+		return s.Term != TermUnused && slices.ContainsFunc(s.Sources, func(o Operand) bool { return o.Kind == OperandServer })
+	})
 }
 
 // sealRow is the statement that sets the sealed values of an inserted row, which it finds
@@ -102,7 +114,7 @@ func (a *analysis) reserving(rel *Relation, parts []part) []part {
 	for i, p := range parts {
 		switch {
 		case p.arg == nil:
-		case p.arg.Kind == ArgSeal:
+		case p.arg.Kind == ArgSeal && a.seals[p.arg.Index].Term == TermUnused:
 			out[i] = textPart(a.filler(rel, p.arg.Index))
 		case p.arg.Kind == ArgServer:
 			out[i] = textPart("NULL")

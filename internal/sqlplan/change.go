@@ -1,5 +1,7 @@
 package sqlplan
 
+import "slices"
+
 // This file holds what INSERT, UPDATE, DELETE and MERGE share.
 
 // targetItem builds the item for the relation that a statement writes to. It
@@ -118,27 +120,28 @@ func (w written) cells() []cellOf {
 	return list
 }
 
-// sources returns the operands of a row's context sources for one cell. given
+// sources returns the operands of the sources that one cell of the column draws on. given
 // says what the statement gives for each source; missing is the first source
 // for which there is nothing.
-func (a *analysis) sources(t *target, c *Column, cell cellOf, given pins) (operands []Operand, missing int, ok bool) {
+func (a *analysis) sources(t *target, c *Column, use TermUse, cell cellOf, given pins) (operands []Operand, missing int, ok bool) {
 	operands = make([]Operand, len(t.table.Sources))
-	for _, i := range c.Context {
-		v, known := given[i]
-		if !known {
-			return nil, i, false
-		}
-		n := cell.n
-		if len(v.cells) > 1 && (cell.row == nil || v.row != cell.row) {
-			return nil, i, false
-		}
-		o, fits := a.source(v, n, a.sourceType(t, i))
-		if !fits {
+	for _, i := range c.draws(use) {
+		o, ok := a.givenSource(t, i, cell, given)
+		if !ok {
 			return nil, i, false
 		}
 		operands[i] = o
 	}
 	return operands, 0, true
+}
+
+// givenSource returns the operand of one source for the row of a cell.
+func (a *analysis) givenSource(t *target, i int, cell cellOf, given pins) (Operand, bool) {
+	v, known := given[i]
+	if !known || len(v.cells) > 1 && (cell.row == nil || v.row != cell.row) {
+		return Operand{}, false
+	}
+	return a.sourceOperand(t, i, v, cell.n)
 }
 
 // sealValue returns the operand of a value that is to be sealed.
@@ -169,6 +172,7 @@ func (a *analysis) sortAssignments(t *target, set []Assignment, owns func(Assign
 			i := a.sourceIndex(t.table, c.Name)
 			if p == nil {
 				a.computes(t, c)
+				a.namesTerm(t.table, c.Name, c.Span)
 			}
 			if p == nil && i < 0 {
 				a.written(t.item, c.Name, c.Span)
@@ -214,8 +218,18 @@ func (a *analysis) computes(t *target, c AssignTarget) {
 // written refuses to write a column that a protected table does not have: its
 // value may be meant for a protected column.
 func (a *analysis) written(it *item, name string, at Span) {
+	if it.table != nil {
+		a.namesTerm(it.table, name, at)
+	}
 	if it.table != nil && it.rel != nil && !it.rel.Incomplete && a.relationColumn(it.rel, name) == nil {
 		a.refuseAbsent(at, it.table.Name)
+	}
+}
+
+// namesTerm refuses to write a column that holds equality terms.
+func (a *analysis) namesTerm(t *Table, name string, at Span) {
+	if c := a.searched(t, name); c != nil {
+		a.refuse(at, c.object(), "a column that holds the equality terms of a protected column is named", hintTerm)
 	}
 }
 
@@ -228,14 +242,13 @@ func (a *analysis) plainAssignments(set []Assignment, sc *scope, special func(As
 	}
 }
 
-// affected reports whether the column's context draws on a changed source.
+// affected reports whether the column's context, or its term, draws on a changed source.
 func affected(c *Column, changed map[int]bool) bool {
-	for _, i := range c.Reads() {
-		if changed[i] {
-			return true
-		}
+	drawn := c.Reads()
+	if c.Term != nil {
+		drawn = append(drawn, c.Term.Sources...)
 	}
-	return false
+	return slices.ContainsFunc(drawn, func(i int) bool { return changed[i] })
 }
 
 // delete analyses DELETE.

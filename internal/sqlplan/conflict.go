@@ -1,5 +1,7 @@
 package sqlplan
 
+import "slices"
+
 // conflict plans ON CONFLICT … DO UPDATE and ON DUPLICATE KEY UPDATE. The row
 // that is updated is another than the one that was proposed; what is sealed
 // for the proposal fits it only if both have the same context sources.
@@ -10,7 +12,7 @@ func (in *insertion) conflict() {
 		in.t.proposed = sc.nodes[1].(*item)
 	}
 	in.t.scope = sc
-	a.checkAll(c.Exprs, sc, "a conflict target")
+	in.conflictTarget(c, sc)
 	a.check(c.Where, sc, "a WHERE clause")
 	if c.Kind == ConflictDoNothing {
 		return
@@ -22,6 +24,31 @@ func (in *insertion) conflict() {
 	}
 	changed := in.conflictSources(set)
 	in.conflictValues(set, changed)
+}
+
+// conflictTarget checks ON CONFLICT's target. The unique key of a searchable column is on
+// its term.
+func (in *insertion) conflictTarget(c *Conflict, sc *scope) {
+	a, t := in.a, in.t.table
+	for i, name := range c.Columns {
+		if name == "" {
+			continue
+		}
+		a.namesTerm(t, name, c.ColumnSpans[i])
+		switch p := a.protectedColumn(t, name, c.ColumnSpans[i]); {
+		case p == nil:
+		case p.Term == nil || !p.Term.Exact:
+			a.refuse(c.ColumnSpans[i], p.object(), "a conflict target", hintCompare)
+		default:
+			a.replace(c.ColumnSpans[i], textPart(a.d.Quote(p.Term.Column)))
+		}
+	}
+	for _, e := range c.Exprs {
+		if ref, ok := e.(*ColumnRef); ok && a.protectedColumn(t, ref.Name, ref.Span) != nil {
+			continue // one of Columns
+		}
+		a.check(e, sc, "a conflict target")
+	}
 }
 
 func (in *insertion) special(set assignments, s Assignment) bool {
@@ -53,6 +80,21 @@ func (in *insertion) conflictSources(set assignments) map[int]bool {
 			a.refuse(s.Span, in.t.table.Name+"."+in.t.table.Sources[i], "an upsert changes a column that values are bound to", "set it to the proposed value, or leave it")
 		}
 	}
+	for c, s := range set.protected {
+		i := a.termSource(c)
+		if i < 0 {
+			continue
+		}
+		switch in.sourceBecomes(i, s.Value) {
+		case leafSame:
+		case leafExcluded:
+			if !in.keyed(i) {
+				changed[i] = true
+			}
+		default:
+			a.refuse(s.Span, c.object(), "an upsert changes a column that values are bound to", "set it to the proposed value, or leave it")
+		}
+	}
 	for _, c := range in.t.table.Columns {
 		if _, ok := set.protected[c]; !ok && affected(c, changed) {
 			a.refuse(in.s.Conflict.Span, c.object(), "an upsert changes a column that the value is bound to, but not the value", "set the value as well")
@@ -66,7 +108,7 @@ func (in *insertion) sourceBecomes(i int, e Expr) leafKind {
 	name := in.t.table.Sources[i]
 	switch e := e.(type) {
 	case *ValuesRef:
-		if in.a.d.SameColumn(e.Column, name) {
+		if in.a.d.SameColumn(in.a.comparedAs(in.t.table, e.Column), name) {
 			return leafExcluded
 		}
 	case *ColumnRef:
@@ -74,7 +116,7 @@ func (in *insertion) sourceBecomes(i int, e Expr) leafKind {
 			return leafGiven
 		}
 		v := in.a.lookup(e, in.t.scope)
-		if v.kind != valueStored || !in.a.d.SameColumn(v.name, name) {
+		if v.kind != valueStored || !in.a.d.SameColumn(in.a.comparedAs(in.t.table, v.name), name) {
 			return leafGiven
 		}
 		if v.row == in.t.item.row {
@@ -101,11 +143,15 @@ func (in *insertion) keyed(i int) bool {
 	return false
 }
 
-// conflictColumns are the columns of ON CONFLICT's target.
+// conflictColumns are the columns of ON CONFLICT's target, as the unique key has them.
 func (in *insertion) conflictColumns() []string {
 	c := in.s.Conflict
 	if c.Constraint == "" {
-		return c.Columns
+		list := make([]string, len(c.Columns))
+		for i, name := range c.Columns {
+			list[i] = in.a.comparedAs(in.t.table, name)
+		}
+		return list
 	}
 	if in.t.rel != nil {
 		for _, k := range in.t.rel.UniqueKeys {
@@ -161,7 +207,7 @@ func (in *insertion) cannotFire(k UniqueKey) bool {
 		if rc == nil || name == "" {
 			continue
 		}
-		if in.columnIndex(name) < 0 && (rc.AutoIncrement || rc.Default == "" && !rc.NotNull && !rc.Generated) {
+		if in.giving(name) < 0 && (rc.AutoIncrement || rc.Default == "" && !rc.NotNull && !rc.Generated) {
 			return true
 		}
 	}
@@ -177,7 +223,7 @@ func (in *insertion) conflictValues(set assignments, changed map[int]bool) {
 		if !ok {
 			continue
 		}
-		a.leaves(in.t, c, s.Value, func(w written) {
+		mirrors := a.leaves(in.t, c, s.Value, func(w written) {
 			switch w.kind {
 			case leafNull:
 				return
@@ -187,20 +233,85 @@ func (in *insertion) conflictValues(set assignments, changed map[int]bool) {
 				}
 				return
 			}
-			if !in.proven() {
-				a.refuse(s.Span, c.object(), "an upsert may update a row whose row key is another than the one proposed", "make the row key the conflict target, or INSERT and UPDATE by themselves")
-				return
+			if in.mayDiffer(c, set) {
+				check = true
+				in.findable(s, c)
 			}
-			check = check || in.mayDiffer(c, set)
 			if w.kind == leafExcluded {
 				return // sealed where it was proposed
 			}
 			in.conflictGiven(c, w)
 		})
+		for _, m := range mirrors {
+			m.given = func(w written) part { return m.givenTerms(w, in.termHole(m, in.proposed, 0)) }
+			a.mirrorBeside(m, s, a.d.Quote(m.term.Column))
+		}
 	}
 	if a.err == nil && check {
 		in.keyCheck()
 	}
+}
+
+// findable refuses an upsert whose row cannot be found by the keys that it gives.
+func (in *insertion) findable(s Assignment, c *Column) {
+	if in.proven() || len(in.conflictKeys()) > 0 {
+		return
+	}
+	in.a.refuse(s.Span, c.object(), "an upsert may update a row whose row key is another than the one proposed", "make the row key the conflict target, or INSERT and UPDATE by themselves")
+}
+
+// conflictKeys are the unique keys by which the row that is updated can be found; nil if
+// there is one whose columns the statement does not give.
+func (in *insertion) conflictKeys() [][]string {
+	if in.s.Conflict.Kind == ConflictDoUpdate {
+		key := in.conflictColumns()
+		if in.s.Conflict.Partial || !in.gives(key) {
+			return nil
+		}
+		return [][]string{key}
+	}
+	if in.t.rel == nil {
+		return nil
+	}
+	keys := [][]string{in.t.table.RowKey}
+	if !in.gives(keys[0]) {
+		return nil
+	}
+	for _, k := range in.t.rel.UniqueKeys {
+		switch {
+		case in.cannotFire(k) || in.covers(k) && len(k.Columns) == len(in.t.table.RowKey):
+		case !in.gives(k.Columns):
+			return nil
+		default:
+			keys = append(keys, k.Columns)
+		}
+	}
+	return keys
+}
+
+// gives reports whether every row gives each column of the key as a parameter or a literal.
+func (in *insertion) gives(key []string) bool {
+	for _, name := range key {
+		j := in.giving(name)
+		if j < 0 {
+			return false
+		}
+		for _, r := range in.s.Rows {
+			if j >= len(r.Values) || !leaf(r.Values[j]) {
+				return false
+			}
+		}
+	}
+	return len(key) > 0
+}
+
+// giving returns the place, among the columns written, of the one that gives a column of
+// the table: a searchable column gives its term. It returns -1 for none.
+func (in *insertion) giving(name string) int {
+	if of := in.a.searched(in.t.table, name); of != nil {
+		name = of.Name
+	}
+	return in.columnIndex(name)
 }
 
 // conflictGiven seals a parameter or literal of SET.
@@ -211,7 +322,7 @@ func (in *insertion) conflictGiven(c *Column, w written) {
 		return
 	}
 	for _, cell := range w.cells() {
-		if s, ok := in.seal(c, cell, in.proposed, 0); ok {
+		if s, ok := in.seal(c, TermUnused, cell, in.proposed, 0); ok {
 			in.rowSeals[0] = append(in.rowSeals[0], a.sealCell(cell.expr, s, w.direct))
 		}
 	}
@@ -220,17 +331,26 @@ func (in *insertion) conflictGiven(c *Column, w written) {
 // mayDiffer reports whether the row found may hold other context sources than
 // the ones proposed: another spelling of the key, or columns beside it.
 func (in *insertion) mayDiffer(c *Column, set assignments) bool {
-	for _, i := range c.Context {
-		rc := in.a.relationColumn(in.t.rel, in.t.table.Sources[i])
-		if in.keyed(i) && rc != nil && !rc.Inexact {
-			continue
-		}
-		if s, ok := set.sources[i]; ok && in.sourceBecomes(i, s.Value) == leafExcluded && !in.keyed(i) {
-			continue
-		}
-		return true
+	drawn := c.draws(TermUnused)
+	if c.Term != nil {
+		drawn = append(drawn, c.draws(TermValue)...)
 	}
-	return false
+	return slices.ContainsFunc(drawn, func(i int) bool {
+		if in.fixed(i) {
+			return false
+		}
+		s, ok := set.sources[i]
+		if of := in.t.table.termOf(in.t.table.Sources[i]); of != nil {
+			s, ok = set.protected[of]
+		}
+		return !ok || in.keyed(i) || in.sourceBecomes(i, s.Value) != leafExcluded
+	})
+}
+
+// fixed reports whether the row that is updated holds just the proposed source.
+func (in *insertion) fixed(i int) bool {
+	rc := in.a.relationColumn(in.t.rel, in.t.table.Sources[i])
+	return in.keyed(i) && rc != nil && !rc.Inexact && (in.s.Conflict.Kind == ConflictDoUpdate || in.proven())
 }
 
 // keyCheck has the driver read, before the statement is sent, what the rows
@@ -240,7 +360,7 @@ func (in *insertion) keyCheck() {
 	if a.explain && !a.executes {
 		return // nothing is written
 	}
-	if in.s.Query != nil || !in.alone || a.nested > 0 || in.server.used() {
+	if in.s.Query != nil || !in.alone || a.nested > 0 {
 		a.refuse(in.s.Conflict.Span, in.t.table.Name, "an upsert whose rows must be read first, in this form", "send INSERT … VALUES by itself")
 		return
 	}
@@ -250,12 +370,12 @@ func (in *insertion) keyCheck() {
 	}
 	checks := &KeyChecks{}
 	for n, r := range in.s.Rows {
-		if len(in.rowSeals[n]) > 0 {
+		if len(in.rowSeals[n])+len(in.rowTerms[n]) > 0 {
 			in.keyCheckRow(checks, n, r)
 		}
 	}
 	if len(checks.Rows) > 0 {
-		a.take(checks, in.s.Span)
+		in.checks = checks
 	}
 }
 
@@ -264,7 +384,10 @@ func (in *insertion) conflictChanged() (list []int) {
 	for i, name := range in.t.table.Sources {
 		for _, s := range in.s.Conflict.Set {
 			for _, c := range s.Columns {
-				if in.a.d.SameColumn(c.Name, name) && in.sourceBecomes(i, s.Value) != leafSame {
+				if !in.a.d.SameColumn(in.a.comparedAs(in.t.table, c.Name), name) {
+					continue
+				}
+				if as := in.sourceBecomes(i, s.Value); as != leafSame && !(as == leafExcluded && in.fixed(i)) {
 					list = append(list, i)
 				}
 			}
@@ -284,19 +407,83 @@ func (in *insertion) keyCheckRow(checks *KeyChecks, n int, r ValuesRow) {
 	}
 	name := a.nameOf(in.s.Target)
 	parts = append(parts, textPart(" FROM "+name+" WHERE "))
-	for i, key := range t.RowKey {
-		j := in.columnIndex(key)
-		if j < 0 || !leaf(r.Values[j]) {
-			in.refuseSource(t.Columns[0], i, r.Span)
-			return
+	parts = append(parts, in.foundBy(n, r)...)
+	parts = append(parts, textPart(a.d.AllRows()+a.d.LockClause("", false)))
+	if a.err == nil {
+		seals := append(slices.Clone(in.rowSeals[n]), in.rowTerms[n]...)
+		checks.Rows = append(checks.Rows, KeyCheck{Table: t, Text: finish(a.d, a.script, parts), Seals: seals})
+	}
+}
+
+// foundBy writes the condition for the row that row n of the statement inserted or updated.
+func (in *insertion) foundBy(n int, r ValuesRow) []part {
+	key := in.t.table.RowKey
+	if in.proven() {
+		return in.keyIs(n, r, key)
+	}
+	keys := in.conflictKeys()
+	if in.s.Conflict.Kind != ConflictDoUpdate {
+		var parts []part
+		for i, k := range keys {
+			if i > 0 {
+				parts = append(parts, textPart(" OR "))
+			}
+			parts = append(parts, in.keyIs(n, r, k)...)
 		}
+		return parts
+	}
+	parts := in.keyIs(n, r, keys[0])
+	for _, name := range keys[0] {
+		// A row with NULL in a unique key is inserted, whatever the table holds.
+		_, literal := r.Values[in.giving(name)].(*Constant)
+		if rc := in.a.relationColumn(in.t.rel, name); !literal && (rc == nil || !rc.NotNull) {
+			parts = append(append(parts, textPart(" OR ")), in.keyValue(n, r, name)...)
+			parts = append(append(parts, textPart(" IS NULL AND ")), in.keyIs(n, r, key)...)
+		}
+	}
+	return parts
+}
+
+// keyIs writes "k1 = ? AND k2 = ?" for what row n gives.
+func (in *insertion) keyIs(n int, r ValuesRow, key []string) []part {
+	var parts []part
+	for i, name := range key {
 		if i > 0 {
 			parts = append(parts, textPart(" AND "))
 		}
-		before, after := a.d.StoredAs(a.columnType(t, key))
-		parts = append(parts, textPart(a.d.Quote(key)+" = "+before))
-		parts = append(a.plainParts(parts, r.Values[j].At()), textPart(after))
+		parts = append(append(parts, textPart(in.a.d.Quote(name)+" = ")), in.keyValue(n, r, name)...)
 	}
-	parts = append(parts, textPart(a.d.AllRows()+a.d.LockClause("", false)))
-	checks.Rows = append(checks.Rows, KeyCheck{Table: t, Text: finish(a.d, a.script, parts), Seals: in.rowSeals[n]})
+	return parts
+}
+
+// keyValue writes what row n gives for a column.
+func (in *insertion) keyValue(n int, r ValuesRow, name string) []part {
+	a, t := in.a, in.t.table
+	if i := a.sourceIndex(t, name); i >= 0 {
+		if o, made := in.server.operand(n, i); made {
+			return []part{{arg: &Arg{Kind: ArgServer, Index: o.Param, Row: n}}}
+		}
+	}
+	j := in.giving(name)
+	if j < 0 || !leaf(r.Values[j]) {
+		if i := a.sourceIndex(t, name); i >= 0 {
+			in.refuseSource(t.Columns[0], i, r.Span)
+		} else {
+			a.refuse(r.Span, t.Name+"."+name, "an upsert whose row is found by a column that the statement does not give as a parameter or a literal", "give that column's value in the statement")
+		}
+		return nil
+	}
+	if of := a.searched(t, name); of != nil {
+		use := TermValue
+		if !a.d.SameColumn(of.Term.Column, name) {
+			use = TermOther
+		}
+		s, ok := in.seal(of, use, cellOf{expr: r.Values[j], only: true}, in.given(n, r), n)
+		if !ok {
+			return []part{textPart("NULL")}
+		}
+		return []part{a.termHole(s, use, false)}
+	}
+	before, after := a.d.StoredAs(a.columnType(t, name))
+	return append(a.plainParts([]part{textPart(before)}, r.Values[j].At()), textPart(after))
 }

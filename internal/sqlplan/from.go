@@ -224,8 +224,12 @@ func (o *extended) columns() ([]*column, bool) {
 	return append(list[:len(list):len(list)], o.more...), known
 }
 
-// fixedOutput is an output to which nothing can be added.
-type fixedOutput struct{ list []*column }
+// fixedOutput is an output to which no column of a row can be added. rows are those of
+// a VALUES list.
+type fixedOutput struct {
+	list []*column
+	rows []ValuesRow
+}
 
 func (o *fixedOutput) columns() ([]*column, bool)        { return o.list, true }
 func (o *fixedOutput) expose(*row, string, bool) *column { return nil }

@@ -11,8 +11,10 @@ const hintTerm = "compare the protected column itself; sealsql reads and writes 
 // or nil.
 func (a *analysis) searched(t *Table, name string) *Column {
 	for _, c := range t.Columns {
-		if c.Term != nil && a.d.SameColumn(c.Term.Column, name) {
-			return c
+		for term := range c.kept {
+			if a.d.SameColumn(term.Column, name) {
+				return c
+			}
 		}
 	}
 	return nil

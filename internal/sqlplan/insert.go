@@ -14,8 +14,14 @@ type insertion struct {
 	server *serverColumns
 	// rowSeals are the seals of each row of Rows, or of branches.
 	rowSeals map[int][]int
+	// rowTerms are the seals of each row's terms that depend on other columns of it.
+	rowTerms map[int][]int
 	// branches are the SELECTs of INSERT … SELECT, if each yields one row or none.
 	branches []*Select
+	// chosen is a column of which an expression chooses the value.
+	chosen *Column
+	// checks reads the rows that an upsert wrote.
+	checks *KeyChecks
 	// proposed are, for a statement of one row, the row's sources.
 	proposed pins
 }
@@ -37,7 +43,7 @@ func (a *analysis) insert(s *Insert, parent *scope, alone bool) output {
 		a.insertPlain(s, it, sc, within)
 		return a.returningOutput(s.Returning, it, within)
 	}
-	in := &insertion{a: a, s: s, t: a.newTarget(it, within), alone: alone, rowSeals: map[int][]int{}}
+	in := &insertion{a: a, s: s, t: a.newTarget(it, within), alone: alone, rowSeals: map[int][]int{}, rowTerms: map[int][]int{}}
 	in.run(sc)
 	out := a.returningOutput(s.Returning, it, within)
 	if in.server != nil && out != nil {
@@ -130,6 +136,9 @@ func (in *insertion) run(sc *scope) {
 		in.conflict()
 	}
 	in.server.finish()
+	if in.a.err == nil && in.checks != nil && in.server.key == nil {
+		in.a.take(in.checks, in.s.Span)
+	}
 	in.writeList()
 }
 
@@ -157,7 +166,7 @@ func (in *insertion) columns() bool {
 		return false
 	}
 	for _, c := range rel.Columns {
-		if !c.Invisible {
+		if !c.Invisible && a.searched(in.t.table, c.Name) == nil {
 			in.names = append(in.names, c.Name)
 		}
 	}
@@ -227,7 +236,10 @@ func (in *insertion) omitted(skip map[*Column]bool) {
 		if skip[c] || in.t.item.rel != nil && in.t.item.rel.View && in.a.relationColumn(in.t.item.rel, c.Name) == nil {
 			continue
 		}
-		in.a.defaultIsNull(in.t, c, in.s.Target.Span)
+		in.a.defaultIsNull(in.t, c, in.s.Target.Span, c.Name)
+		for term := range c.kept {
+			in.a.defaultIsNull(in.t, c, in.s.Target.Span, term.Column)
+		}
 	}
 }
 
@@ -247,6 +259,8 @@ func (in *insertion) rows(sc *scope) {
 	a := in.a
 	written := in.written()
 	in.omitted(written)
+	terms := map[*Term][]*mirror{}
+	in.t.given = a.d.ValuesSeeRow()
 	for n, r := range in.s.Rows {
 		if len(r.Values) != len(in.names) {
 			a.refuse(r.Span, in.t.table.Name, "a row with another number of values than there are columns", "give each column a value")
@@ -262,9 +276,21 @@ func (in *insertion) rows(sc *scope) {
 				a.plainValue(e, in.valueScope(sc))
 				continue
 			}
-			in.rowSeals[n] = append(in.rowSeals[n], in.cell(n, c, e, given)...)
+			seals, mirrors := in.cell(n, c, e, given)
+			in.rowSeals[n] = append(in.rowSeals[n], seals...)
+			for _, m := range mirrors {
+				terms[m.term] = append(terms[m.term], m)
+			}
 		}
 	}
+	for _, c := range in.t.table.Columns {
+		for term := range c.kept {
+			if list := terms[term]; a.err == nil && len(list) == len(in.s.Rows) && len(list) > 0 {
+				insertSite{in}.add(term.Column, func(n int, _ bool) []part { return list[n].parts() })
+			}
+		}
+	}
+	in.t.given = false
 }
 
 // valueScope is what an expression of VALUES sees: MySQL lets it refer to the
@@ -279,8 +305,8 @@ func (in *insertion) valueScope(sc *scope) *scope {
 // given lists what one row gives for the context sources.
 func (in *insertion) given(n int, r ValuesRow) pins {
 	a, p := in.a, pins{}
-	for i, name := range in.t.table.Sources {
-		j := in.columnIndex(name)
+	for i := range in.t.table.Sources {
+		j := in.sourceColumn(i)
 		if j < 0 {
 			in.server.omitted(p, n, i)
 			continue
@@ -301,10 +327,20 @@ func (in *insertion) given(n int, r ValuesRow) pins {
 	return p
 }
 
-// cell seals one value of VALUES and returns the seals' indexes.
-func (in *insertion) cell(n int, c *Column, e Expr, given pins) (seals []int) {
+// sourceColumn returns the place, among the columns written, of the one that gives a
+// source: the source itself, or the protected column whose term it is; or -1.
+func (in *insertion) sourceColumn(i int) int {
+	name := in.t.table.Sources[i]
+	if of := in.t.table.termOf(name); of != nil {
+		name = of.Name
+	}
+	return in.columnIndex(name)
+}
+
+// cell seals one value of VALUES and returns the seals' indexes, and what its term will be.
+func (in *insertion) cell(n int, c *Column, e Expr, given pins) (seals []int, mirrors []*mirror) {
 	a := in.a
-	a.leaves(in.t, c, e, func(w written) {
+	mirrors = a.leaves(in.t, c, e, func(w written) {
 		switch w.kind {
 		case leafGiven, leafCells:
 		case leafNull:
@@ -313,38 +349,59 @@ func (in *insertion) cell(n int, c *Column, e Expr, given pins) (seals []int) {
 			a.refuse(e.At(), c.object(), "a protected column is set from the row being inserted", "set it to a parameter, a literal or NULL")
 			return
 		}
+		if !w.direct {
+			in.chosen = c
+		}
 		for _, cell := range w.cells() {
-			if s, ok := in.seal(c, cell, given, n); ok {
+			if s, ok := in.seal(c, TermUnused, cell, given, n); ok {
 				seals = append(seals, a.sealCell(cell.expr, s, w.direct))
 			}
 		}
 	})
-	return seals
+	for _, m := range mirrors {
+		m.given = func(w written) part { return m.givenTerms(w, in.termHole(m, given, n)) }
+	}
+	return seals, mirrors
 }
 
-// seal builds the seal of one cell of row n.
-func (in *insertion) seal(c *Column, cell cellOf, given pins, n int) (Seal, bool) {
+// termHole writes the term of a value of row n.
+func (in *insertion) termHole(m *mirror, given pins, n int) func(cell cellOf, direct bool) part {
+	return func(cell cellOf, direct bool) part {
+		s, ok := in.seal(m.column, m.use, cell, given, n)
+		if !ok {
+			return textPart("NULL") // refused
+		}
+		p := in.a.termHole(s, m.use, direct)
+		if len(m.term.Sources) > 0 {
+			in.rowTerms[n] = append(in.rowTerms[n], p.arg.Index)
+		}
+		return p
+	}
+}
+
+// seal builds the seal of one cell of row n: of the value, or of its term.
+func (in *insertion) seal(c *Column, use TermUse, cell cellOf, given pins, n int) (Seal, bool) {
 	a := in.a
 	v, ok := a.sealValue(c, cell.expr)
 	if !ok || v.Kind == OperandNull {
 		return Seal{}, false
 	}
 	operands := make([]Operand, len(in.t.table.Sources))
-	for _, i := range c.Context {
+	for _, i := range c.draws(use) {
 		if o, made := in.server.operand(n, i); made {
 			operands[i] = o
 			continue
 		}
-		o, _, ok := a.sources(in.t, &Column{Table: c.Table, Name: c.Name, Context: []int{i}}, cell, given)
+		o, ok := a.givenSource(in.t, i, cell, given)
 		if !ok {
 			in.refuseSource(c, i, cell.expr.At())
 			return Seal{}, false
 		}
-		operands[i] = o[i]
+		operands[i] = o
 		operands[i].Written = true
 		in.markAuto(&operands[i], i)
 	}
-	return Seal{Table: in.t.table, Column: c, Value: v, Sources: operands}, true
+	return Seal{Table: in.t.table, Column: c, Value: v, Sources: operands, Term: use}, true
 }
 
 // markAuto notes where the server would replace a value by one of its own.
@@ -355,8 +412,16 @@ func (in *insertion) markAuto(o *Operand, source int) {
 }
 
 func (in *insertion) refuseSource(c *Column, i int, at Span) {
-	in.a.refuse(at, c.object(), "the value is bound to "+in.t.table.Name+"."+in.t.table.Sources[i]+", which the statement does not give as a parameter or a literal",
+	in.a.refuse(at, c.object(), "the value is bound to "+in.t.table.sourceName(i)+", which the statement does not give as a parameter or a literal",
 		"give that column's value in the statement")
+}
+
+// sourceName is the name of a source in messages: a term is never named.
+func (t *Table) sourceName(i int) string {
+	if of := t.termOf(t.Sources[i]); of != nil {
+		return of.object()
+	}
+	return t.Name + "." + t.Sources[i]
 }
 
 // query plans INSERT … SELECT: the protected values must be given ones.
@@ -387,7 +452,7 @@ func (in *insertion) query(sc *scope) {
 			a.usePlainly(col.value, in.s.Query.Span)
 			continue
 		}
-		in.selected(c, col.value, given)
+		in.selected(c, col.value, given, out)
 	}
 }
 
@@ -417,8 +482,8 @@ func singleRows(q *Query) []*Select {
 
 func (in *insertion) givenColumns(list []*column) pins {
 	given := pins{}
-	for i, name := range in.t.table.Sources {
-		j := in.columnIndex(name)
+	for i := range in.t.table.Sources {
+		j := in.sourceColumn(i)
 		if j < 0 {
 			for n := range in.branches {
 				in.server.omitted(given, n, i)
@@ -437,10 +502,15 @@ func (in *insertion) givenColumns(list []*column) pins {
 }
 
 // selected seals the values of one column of a SELECT.
-func (in *insertion) selected(c *Column, v value, given pins) {
+func (in *insertion) selected(c *Column, v value, given pins, out output) {
 	a := in.a
+	mirrors := a.newMirrors(in.t, c, nil)
 	switch v.kind {
 	case valueNull:
+		for _, m := range mirrors {
+			m.placed = true // the term's default is NULL
+			a.defaultIsNull(in.t, c, in.s.Query.Span, m.term.Column)
+		}
 		return
 	case valueGiven:
 	default:
@@ -456,10 +526,30 @@ func (in *insertion) selected(c *Column, v value, given pins) {
 			a.refuse(cell.expr.At(), c.object(), "a protected column is set to something that the server computes", "set it to a parameter, a literal or NULL")
 			return
 		}
-		s, ok := in.seal(c, cell, given, cell.n)
+		s, ok := in.seal(c, TermUnused, cell, given, cell.n)
 		if !ok {
 			return
 		}
 		in.rowSeals[cell.n] = append(in.rowSeals[cell.n], a.sealCell(cell.expr, s, false))
 	}
+	for _, m := range mirrors {
+		in.selectedTerms(m, v, given, out)
+	}
+}
+
+// selectedTerms adds a column of terms to the SELECT.
+func (in *insertion) selectedTerms(m *mirror, v value, given pins, out output) {
+	a := in.a
+	if m.placed = true; !m.writable() {
+		return
+	}
+	cells := written{kind: leafCells, value: v}.cells()
+	added := a.grow(out, v, func(n int) part { return m.cellTerm(cells[n], in.termHole(m, given, n)) })
+	list, _ := out.columns()
+	if added == nil || list[len(list)-1] != added {
+		m.refuseGrowth(in.s.Query)
+		return
+	}
+	in.aliased(m.term.Column)
+	in.more = append(in.more, m.term.Column)
 }

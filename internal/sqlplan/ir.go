@@ -121,16 +121,20 @@ type Call struct {
 	ArgsEnd int
 }
 
-// Case is CASE. Arg is nil for the form without one.
+// Case is CASE. Arg is nil for the form without one; ArgSpan covers its text.
 type Case struct {
 	Span
-	Arg   Expr
-	Whens []When
-	Else  Expr
+	Arg     Expr
+	ArgSpan Span
+	Whens   []When
+	Else    Expr
 }
 
-// When is one branch of a [Case].
-type When struct{ Cond, Result Expr }
+// When is one branch of a [Case]. CondSpan covers the text of Cond.
+type When struct {
+	Cond, Result Expr
+	CondSpan     Span
+}
 
 // Row is a row value: ROW(a, b), (a, b).
 type Row struct {
@@ -430,6 +434,8 @@ type InsertPlaces struct {
 	ColumnsEnd int
 	// OverridingSpan is the clause OVERRIDING.
 	OverridingSpan Span
+	// RowColumnsEnd is the offset of the parenthesis that closes RowColumns.
+	RowColumnsEnd int
 }
 
 // InsertColumn is an entry of an INSERT's column list.
@@ -457,9 +463,11 @@ type Conflict struct {
 	Span
 	Kind ConflictKind
 	// Columns are the inferred columns, "" for an expression; Exprs are those
-	// expressions and the index predicate.
-	Columns []string
-	Exprs   []Expr
+	// expressions and the index predicate. ColumnSpans are the places of Columns,
+	// empty for an expression.
+	Columns     []string
+	ColumnSpans []Span
+	Exprs       []Expr
 	// Partial is true if the target has a predicate.
 	Partial    bool
 	Constraint string
@@ -473,6 +481,9 @@ type Assignment struct {
 	Span
 	Columns []AssignTarget
 	Value   Expr
+	// First is the offset just before the assignment, or before the tuple that it is
+	// part of, where "b = y, " is added.
+	First int
 	// Last is the offset just after the assignment, where ", b = y" is added.
 	Last int
 	// Grouped is true for a part of a tuple assignment: nothing can be
@@ -581,7 +592,9 @@ type MergeWhen struct {
 	Action   MergeAction
 	Set      []Assignment
 	// Columns is nil for an INSERT without a column list; Row nil for DEFAULT VALUES.
+	// ColumnsEnd is the offset of the parenthesis that closes the list.
 	Columns    []InsertColumn
+	ColumnsEnd int
 	Row        *ValuesRow
 	Overriding string
 }

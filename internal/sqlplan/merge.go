@@ -64,7 +64,10 @@ func (a *analysis) mergeUpdate(s *Merge, w MergeWhen, t *target) {
 		if !ok {
 			continue
 		}
-		a.leaves(t, c, x.Value, func(l written) {
+		if i := a.termSource(c); i >= 0 {
+			a.refuse(x.Span, t.table.sourceName(i), "MERGE changes a column that protected values are bound to", "UPDATE it by a statement of its own")
+		}
+		mirrors := a.leaves(t, c, x.Value, func(l written) {
 			switch l.kind {
 			case leafGiven, leafCells:
 				a.mergeSeal(t, c, l, given.with(l.guards), false)
@@ -72,7 +75,36 @@ func (a *analysis) mergeUpdate(s *Merge, w MergeWhen, t *target) {
 				a.refuse(x.Span, c.object(), "a reference to a proposed row outside an upsert", "")
 			}
 		})
+		for _, m := range mirrors {
+			m.given = func(w written) part { return m.givenTerms(w, a.mergeTerm(m, given.with(w.guards), false)) }
+			a.mirrorBeside(m, x, a.d.Quote(m.term.Column))
+		}
 	}
+}
+
+// mergeTerm writes the term of a value that a branch writes.
+func (a *analysis) mergeTerm(m *mirror, given pins, inserts bool) func(cell cellOf, direct bool) part {
+	return func(cell cellOf, _ bool) part {
+		s, missing, ok := a.termSeal(m.t, m.column, cell, given)
+		if !ok {
+			if missing >= 0 {
+				a.refuseMergeSource(cell.expr, m.t, m.column, missing)
+			}
+			return textPart("NULL")
+		}
+		for i := range s.Sources {
+			s.Sources[i].Written = inserts
+		}
+		return a.termHole(s, m.use, false)
+	}
+}
+
+// termSource returns the index of the source that is the column's term, or -1.
+func (a *analysis) termSource(c *Column) int {
+	if c.Term == nil {
+		return -1
+	}
+	return a.sourceIndex(c.Table, c.Term.Column)
 }
 
 // mergeSeal seals what a branch writes; inserts is true if the branch also writes
@@ -86,10 +118,9 @@ func (a *analysis) mergeSeal(t *target, c *Column, l written, given pins, insert
 		if !ok {
 			return
 		}
-		operands, missing, ok := a.sources(t, c, cell, given)
+		operands, missing, ok := a.sources(t, c, TermUnused, cell, given)
 		if !ok {
-			a.refuse(l.expr.At(), c.object(), "MERGE writes a protected value without naming "+t.table.Name+"."+t.table.Sources[missing]+" by equality",
-				"compare it with the source's column in ON, or UPDATE by a statement of its own")
+			a.refuseMergeSource(l.expr, t, c, missing)
 			return
 		}
 		for _, i := range c.Context {
@@ -97,6 +128,11 @@ func (a *analysis) mergeSeal(t *target, c *Column, l written, given pins, insert
 		}
 		a.sealCell(cell.expr, Seal{Table: t.table, Column: c, Value: v, Sources: operands}, false)
 	}
+}
+
+func (a *analysis) refuseMergeSource(at Expr, t *target, c *Column, missing int) {
+	a.refuse(at.At(), c.object(), "MERGE writes a protected value without naming "+t.table.sourceName(missing)+" by equality",
+		"compare it with the source's column in ON, or UPDATE by a statement of its own")
 }
 
 // mergeInsert plans WHEN NOT MATCHED THEN INSERT.
@@ -111,7 +147,7 @@ func (a *analysis) mergeInsert(s *Merge, w MergeWhen, t *target) {
 	}
 	given, filled := pins{}, map[*Column]bool{}
 	for j, col := range w.Columns {
-		if i := a.sourceIndex(t.table, col.Name); i >= 0 {
+		if i := a.sourceIndex(t.table, a.comparedAs(t.table, col.Name)); i >= 0 {
 			if v, ok := a.pinValue(t, w.Row.Values[j], a.sourceType(t, i)); ok {
 				given[i] = v
 			}
@@ -126,11 +162,18 @@ func (a *analysis) mergeInsert(s *Merge, w MergeWhen, t *target) {
 			continue
 		}
 		filled[c] = true
-		a.leaves(t, c, e, func(l written) { a.mergeInserted(t, c, l, given) })
+		mirrors := a.leaves(t, c, e, func(l written) { a.mergeInserted(t, c, l, given) })
+		for _, m := range mirrors {
+			m.given = func(w written) part { return m.givenTerms(w, a.mergeTerm(m, given, true)) }
+			mergeSite{a, w}.add(m.term.Column, func(int, bool) []part { return m.parts() })
+		}
 	}
 	for _, c := range t.table.Columns {
 		if !filled[c] {
-			a.defaultIsNull(t, c, s.Span)
+			a.defaultIsNull(t, c, s.Span, c.Name)
+			for term := range c.kept {
+				a.defaultIsNull(t, c, s.Span, term.Column)
+			}
 		}
 	}
 }

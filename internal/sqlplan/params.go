@@ -228,12 +228,12 @@ func (a *analysis) checkParams() {
 	}
 	for _, u := range a.plain {
 		if c, ok := a.claims[u.cell.Start]; ok && c.span == u.cell {
-			a.refuse(u.at, a.sealed(c.seal).object(), "a value for a protected column is also used elsewhere", "pass it twice")
+			a.refuse(u.at, c.column.object(), "a value for a protected column is also used elsewhere", "pass it twice")
 		}
 	}
 	a.settle()
 	sealed, searched := map[int]*Column{}, map[int]*Column{}
-	for _, list := range [][]Seal{a.withheld, a.seals} {
+	for _, list := range [][]Seal{a.withheld, a.perRow, a.seals} {
 		for i := range list {
 			v := &list[i].Value
 			switch {

@@ -365,6 +365,9 @@ type ServerKey struct {
 	// then in column Returned of its result, a row for each row inserted.
 	Returning bool
 	Returned  int
+	// Checks, for ServerKeyEvaluate, reads the rows that an upsert wrote; nil if it need
+	// not.
+	Checks *KeyChecks
 
 	shows *column // becomes Returned
 	rel   *Relation

@@ -255,8 +255,9 @@ type comparing struct {
 type rewriting struct {
 	edits    []edit
 	claims   map[int]claim // by the start of the value's span
-	hidden   int           // hidden columns so far
-	prefixed bool          // the prefix of their names occurs in the text
+	mirrors  []*mirror
+	hidden   int  // hidden columns so far
+	prefixed bool // the prefix of their names occurs in the text
 }
 
 // draft is the plan so far.
@@ -266,7 +267,9 @@ type draft struct {
 	sealIndex map[string]int
 	// withheld are values for protected columns of a statement that is only
 	// explained: they are not sent.
-	withheld  []Seal
+	withheld []Seal
+	// perRow are the seals of statements that are carried out row by row.
+	perRow    []Seal
 	results   []ResultSet
 	returning bool  // a result set needs the driver
 	route     Route // nil until a statement needs another than Direct
@@ -303,6 +306,7 @@ func (a *analysis) run() (*Plan, error) {
 	}
 	a.unread()
 	a.checkStrays()
+	a.checkMirrors()
 	a.checkParams()
 	a.checkShort()
 	if a.opaque && a.returning && len(a.script.Statements) > 1 {
@@ -341,7 +345,6 @@ func (a *analysis) run() (*Plan, error) {
 	}
 	if r, ok := a.route.(*RowByRow); ok {
 		a.buildRows(r)
-		plan.Seals = nil
 	} else {
 		parts := a.render(Span{0, len(a.text)})
 		plan.Main = a.finish(parts)

@@ -83,24 +83,72 @@ func (u *updating) seals(r *LockedTable) bool {
 		if !ok {
 			return false
 		}
-		r.Seals = append(r.Seals, Seal{Table: u.t.table, Column: w.column, Value: v, Sources: u.rowSources()})
-		n := len(r.Seals) - 1
-		a.seals = append(a.seals, r.Seals[n]) // for checkParams
-		a.claimSpan(w.leaf.expr.At(), len(a.seals)-1, w.column)
+		n := u.rowSeal(r, Seal{Column: w.column, Value: v})
+		a.claimSpan(w.leaf.expr.At(), -len(a.perRow), w.column)
 		u.replaceCell(n, w)
 	}
+	for _, m := range u.mirrors {
+		u.rowTerms(r, m)
+	}
 	for i, c := range u.old {
-		r.Seals = append(r.Seals, Seal{Table: u.t.table, Column: c, Value: Operand{Kind: OperandStored, Param: i}, Sources: u.rowSources()})
-		if !u.replaceOld(len(r.Seals)-1, c) {
+		n := u.rowSeal(r, Seal{Column: c, Value: Operand{Kind: OperandStored, Param: i}})
+		if !u.replaceOld(n, c) {
 			return false
 		}
+		if !u.changesTerm(c) || u.set.protected[c].Value != nil {
+			continue
+		}
+		for term, use := range c.kept {
+			updateSite{u}.add(term.Column, func(int, bool) []part { return []part{u.oldTerm(r, i, c, use)} })
+		}
 	}
-	return true
+	return a.err == nil
+}
+
+// rowSeal adds a seal that differs from row to row and returns its index.
+func (u *updating) rowSeal(r *LockedTable, s Seal) int {
+	s.Table, s.Sources = u.t.table, u.rowSources()
+	r.Seals = append(r.Seals, s)
+	u.a.perRow = append(u.a.perRow, s)
+	return len(r.Seals) - 1
+}
+
+// rowTerms writes the terms beside the values. A term that depends on its value alone is
+// one for all rows.
+func (u *updating) rowTerms(r *LockedTable, m *mirror) {
+	a, c := u.a, m.column
+	m.given = func(w written) part {
+		if len(c.Term.Sources) == 0 {
+			s, _, _ := a.termSeal(u.t, c, w.cells()[0], nil)
+			return a.termHole(s, m.use, false)
+		}
+		v, _ := a.sealValue(c, w.expr)
+		open, cast := a.termCast(c)
+		return u.choose(u.rowSeal(r, Seal{Column: c, Value: v, Term: m.use}), open, cast)
+	}
+	if i := slices.Index(u.old, c); i >= 0 && u.changesTerm(c) {
+		m.kept = func() part { return u.oldTerm(r, i, c, m.use) }
+	}
+	a.mirrorBeside(m, u.set.protected[c], u.assigned(m.term.Column))
+}
+
+// changesTerm reports whether the statement changes what the column's terms depend on.
+func (u *updating) changesTerm(c *Column) bool {
+	return c.Term != nil && slices.ContainsFunc(c.Term.Sources, func(i int) bool { return u.changed[i] })
+}
+
+// oldTerm writes the term, computed anew, of the value that a row holds: entry i of old.
+func (u *updating) oldTerm(r *LockedTable, i int, c *Column, use TermUse) part {
+	open, cast := u.a.termCast(c)
+	return u.choose(u.rowSeal(r, Seal{Column: c, Value: Operand{Kind: OperandStored, Param: i}, Term: use}), open, cast)
 }
 
 // explained puts NULL for the values of a statement that is not carried out.
 func (u *updating) explained() {
 	a := u.a
+	for _, m := range u.mirrors {
+		m.placed = true // nothing is written
+	}
 	for _, w := range u.work {
 		for _, cell := range w.leaf.cells() {
 			v, ok := a.sealValue(w.column, cell.expr)
@@ -189,11 +237,11 @@ func (u *updating) rowSources() []Operand {
 		if !u.changed[i] {
 			continue
 		}
-		if o, ok := u.a.source(u.final[i], 0, u.a.sourceType(u.t, i)); ok && len(u.final[i].cells) <= 1 {
+		if o, ok := u.a.sourceOperand(u.t, i, u.final[i], 0); ok && len(u.final[i].cells) <= 1 {
 			operands[i] = o
 			operands[i].Written = true
 		} else {
-			u.a.refuse(u.s.SetSpan, u.t.table.Name+"."+u.t.table.Sources[i], "the new row key differs from row to row", "UPDATE the rows one by one")
+			u.a.refuse(u.s.SetSpan, u.t.table.sourceName(i), "the new row key differs from row to row", "UPDATE the rows one by one")
 		}
 	}
 	return operands
@@ -294,9 +342,14 @@ func (u *updating) count() func(rows int) Template {
 	}
 }
 
-// choose writes the CASE that picks a row's sealed value.
-func (u *updating) choose(seal int, c *Column) part {
+// chooseValue is choose for the column's value.
+func (u *updating) chooseValue(seal int, c *Column) part {
 	open, cast := u.a.d.SealCast(c)
+	return u.choose(seal, open, cast)
+}
+
+// choose writes the CASE that picks what is sealed for a row.
+func (u *updating) choose(seal int, open, cast string) part {
 	return part{expand: func(counts []int) []part {
 		rows := counts[u.group]
 		first := part{arg: &Arg{Kind: ArgRowSeal, Index: seal, Group: u.group}, open: open, cast: cast, added: true}
@@ -355,7 +408,7 @@ func (u *updating) keyIs(n int, keys []int) []part {
 }
 
 func (u *updating) replaceCell(seal int, w cellWork) {
-	u.a.replace(w.leaf.expr.At(), u.choose(seal, w.column))
+	u.a.replace(w.leaf.expr.At(), u.chooseValue(seal, w.column))
 }
 
 // replaceOld sets a column that the statement leaves alone, or that it sets to
@@ -364,13 +417,13 @@ func (u *updating) replaceOld(seal int, c *Column) bool {
 	a := u.a
 	if s, ok := u.set.protected[c]; ok {
 		if ref, same := s.Value.(*ColumnRef); same {
-			a.replace(ref.Span, u.choose(seal, c))
+			a.replace(ref.Span, u.chooseValue(seal, c))
 			return true
 		}
 		a.refuse(s.Span, c.object(), "an UPDATE keeps a value for some rows and changes a column that it is bound to", "change the row key and the value by two statements")
 		return false
 	}
-	return updateSite{u}.add(c.Name, func(int, bool) part { return u.choose(seal, c) })
+	return updateSite{u}.add(c.Name, func(int, bool) []part { return []part{u.chooseValue(seal, c)} })
 }
 
 // narrow restricts the statement to the locked rows.

@@ -8,8 +8,9 @@ import (
 
 // claim says which seal replaces a value of the text.
 type claim struct {
-	span Span
-	seal int
+	span   Span
+	seal   int // negative for a seal of each row
+	column *Column
 }
 
 // plainUse is a use of a given value where it is not sealed.
@@ -110,7 +111,7 @@ func (a *analysis) claimSpan(span Span, seal int, c *Column) bool {
 	if a.claims == nil {
 		a.claims = map[int]claim{}
 	}
-	a.claims[span.Start] = claim{span, seal}
+	a.claims[span.Start] = claim{span, seal, c}
 	return true
 }
 

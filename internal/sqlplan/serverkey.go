@@ -129,7 +129,7 @@ func (k *serverColumns) finish() {
 	}
 	key := &ServerKey{Table: in.t.table, Columns: names, Rows: in.count()}
 	if text := a.d.Evaluate(in.t.rel, columns, key.Rows); text != "" {
-		key.Mode = ServerKeyEvaluate
+		key.Mode, key.Checks = ServerKeyEvaluate, in.checks
 		key.Evaluate = finish(a.d, &Script{}, []part{textPart(text)})
 		k.insertEvaluated(columns)
 	} else {
@@ -159,12 +159,12 @@ func (k *serverColumns) insertEvaluated(columns []RelationColumn) {
 	always := false
 	for at, i := range k.sources {
 		always = always || columns[at].Identity == "always"
-		made := func(n int, alone bool) part {
+		made := func(n int, alone bool) []part {
 			p := argPart(Arg{Kind: ArgServer, Index: at, Row: n})
 			if alone {
 				p.cast = a.d.KeyCast(columns[at])
 			}
-			return p
+			return []part{p}
 		}
 		if k.in.columnIndex(k.in.t.table.Sources[i]) < 0 {
 			insertSite{k.in}.add(columns[at].Name, made)
@@ -172,7 +172,7 @@ func (k *serverColumns) insertEvaluated(columns []RelationColumn) {
 		}
 		for n := range s.Rows {
 			if e, ok := k.rows[[2]int{n, i}]; ok {
-				a.replace(e.At(), made(n, false))
+				a.replace(e.At(), made(n, false)...)
 			}
 		}
 	}

@@ -244,7 +244,7 @@ func (o *setOutput) checkRecursion() {
 
 // values analyses VALUES as a query.
 func (a *analysis) values(v *Values, sc *scope) output {
-	out := &fixedOutput{}
+	out := &fixedOutput{rows: v.Rows}
 	if len(v.Rows) == 0 {
 		return out
 	}

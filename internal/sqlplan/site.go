@@ -10,32 +10,49 @@ type site interface {
 	// statement gets, and alone is true where the server cannot take the value's
 	// type from the column. It refuses the statement and returns false if there
 	// is no place for it.
-	add(column string, value func(n int, alone bool) part) bool
+	add(column string, value func(n int, alone bool) []part) bool
 }
 
 var (
 	_ site = insertSite{}
 	_ site = updateSite{}
+	_ site = besideSite{}
+	_ site = mergeSite{}
 )
 
 // insertSite is INSERT … VALUES, INSERT … SET or INSERT … SELECT of rows that
 // are told apart.
 type insertSite struct{ in *insertion }
 
-func (s insertSite) add(column string, value func(n int, alone bool) part) bool {
+func (s insertSite) add(column string, value func(n int, alone bool) []part) bool {
 	in, a := s.in, s.in.a
+	in.aliased(column)
 	if in.s.SetForm {
-		a.insertParts(in.s.Rows[0].End, textPart(", "+a.d.Quote(column)+" = "), value(0, false))
+		a.insertParts(in.s.Rows[0].End, append([]part{textPart(", " + a.d.Quote(column) + " = ")}, value(0, false)...)...)
 		return true
 	}
 	in.more = append(in.more, column)
 	for n, r := range in.s.Rows {
-		a.insertParts(r.End, textPart(", "), value(n, false))
+		a.insertParts(r.End, append([]part{textPart(", ")}, value(n, false)...)...)
 	}
 	for n, b := range in.branches {
-		a.insertParts(b.TargetsEnd, textPart(", "), value(n, true))
+		a.insertParts(b.TargetsEnd, append([]part{textPart(", ")}, value(n, true)...)...)
 	}
 	return true
+}
+
+// aliased gives a column that is added a name in the list of a row alias, which must
+// name every column.
+func (in *insertion) aliased(column string) {
+	if len(in.s.RowColumns) == 0 {
+		return
+	}
+	name := in.a.hiddenName()
+	if in.t.aliases == nil {
+		in.t.aliases = map[string]string{}
+	}
+	in.t.aliases[column] = name
+	in.a.insertText(in.s.RowColumnsEnd, ", "+in.a.d.Quote(name))
 }
 
 // writeList puts the columns that the statement writes into its list, and adds the
@@ -60,15 +77,50 @@ func (in *insertion) writeList() {
 // updateSite is UPDATE's SET. Every row gets the one expression.
 type updateSite struct{ u *updating }
 
-func (s updateSite) add(column string, value func(n int, alone bool) part) bool {
+func (s updateSite) add(column string, value func(n int, alone bool) []part) bool {
 	u := s.u
 	last := u.s.Set[len(u.s.Set)-1]
-	if last.Grouped {
-		u.a.refuse(last.Span, u.t.table.Name+"."+column, "an UPDATE by a row assignment that must write a further column", "assign each column by itself")
-		return false
+	// Nothing can stand after a part of a tuple.
+	return besideSite{u.a, last, u.assigned(column), !last.Grouped}.add(column, value)
+}
+
+// besideSite is a SET clause, beside the assignment x. assigned is the left side as the
+// statement writes it; after puts it after x, not before.
+type besideSite struct {
+	a        *analysis
+	x        Assignment
+	assigned string
+	after    bool
+}
+
+func (s besideSite) add(_ string, value func(n int, alone bool) []part) bool {
+	if s.after {
+		s.a.insertParts(s.x.Last, append([]part{textPart(", " + s.assigned + " = ")}, value(0, false)...)...)
+		return true
 	}
-	u.a.insertParts(last.Last, textPart(", "+u.assigned(column)+" = "), value(0, false))
+	parts := append([]part{textPart(s.assigned + " = ")}, value(0, false)...)
+	s.a.insertParts(s.x.First, append(parts, textPart(", "))...)
 	return true
+}
+
+// mergeSite is the INSERT of a MERGE branch.
+type mergeSite struct {
+	a *analysis
+	w MergeWhen
+}
+
+func (s mergeSite) add(column string, value func(n int, alone bool) []part) bool {
+	s.a.insertText(s.w.ColumnsEnd, ", "+s.a.d.Quote(column))
+	s.a.insertParts(s.w.Row.End, append([]part{textPart(", ")}, value(0, false)...)...)
+	return true
+}
+
+// mirrorBeside writes a value's term beside the assignment of the value.
+func (a *analysis) mirrorBeside(m *mirror, x Assignment, assigned string) {
+	parts := m.parts()
+	if a.err == nil {
+		besideSite{a, x, assigned, m.after()}.add(m.term.Column, func(int, bool) []part { return parts })
+	}
 }
 
 // assigned writes the column as the left side of an assignment.

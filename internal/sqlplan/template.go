@@ -1,6 +1,7 @@
 package sqlplan
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 	"strings"
@@ -26,6 +27,8 @@ type part struct {
 	hint int
 	// expand writes the part for a number of rows of each table (row by row).
 	expand func(rows []int) []part
+	// copied repeats a span of the text with the edits within it.
+	copied *Span
 }
 
 func textPart(s string) part { return part{text: s} }
@@ -45,7 +48,9 @@ func (a *analysis) replace(span Span, parts ...part) {
 // made and the user's remaining placeholders as holes.
 func (a *analysis) render(span Span) []part {
 	edits := slices.Clone(a.edits)
-	slices.SortStableFunc(edits, func(x, y edit) int { return x.span.Start - y.span.Start })
+	slices.SortStableFunc(edits, func(x, y edit) int { // what is inserted comes before what is replaced
+		return cmp.Or(x.span.Start-y.span.Start, min(1, x.span.End-x.span.Start)-min(1, y.span.End-y.span.Start))
+	})
 	var parts []part
 	at := span.Start
 	for _, e := range edits {
@@ -56,7 +61,14 @@ func (a *analysis) render(span Span) []part {
 			a.refuse(e.span, "", "two changes of the text overlap", "write the statement more plainly")
 			return nil
 		}
-		parts = append(a.plainParts(parts, Span{at, e.span.Start}), e.parts...)
+		parts = a.plainParts(parts, Span{at, e.span.Start})
+		for _, p := range e.parts {
+			if p.copied != nil {
+				parts = append(parts, a.render(*p.copied)...)
+				continue
+			}
+			parts = append(parts, p)
+		}
 		at = e.span.End
 	}
 	return a.plainParts(parts, Span{at, span.End})

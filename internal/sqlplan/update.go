@@ -122,13 +122,15 @@ type updating struct {
 	set   assignments
 	alone bool
 
-	group   int // among the protected tables that the statement writes
-	pinned  pins
-	final   pins         // the sources after the statement
-	changed map[int]bool // the sources that it changes
-	work    []cellWork
-	old     []*Column // columns whose stored value is sealed again
-	ready   []readySeal
+	group      int // among the protected tables that the statement writes
+	pinned     pins
+	final      pins         // the sources after the statement
+	changed    map[int]bool // the sources that it changes
+	work       []cellWork
+	old        []*Column // columns whose stored value is sealed again
+	ready      []readySeal
+	mirrors    []*mirror
+	readyTerms map[Expr]Seal // by the cell
 }
 
 // readySeal is a value that can be sealed in place.
@@ -154,7 +156,7 @@ func (u *updating) collect() bool {
 			keeps[c] = affected(c, u.changed)
 			continue
 		}
-		a.leaves(u.t, c, s.Value, func(w written) {
+		mirrors := a.leaves(u.t, c, s.Value, func(w written) {
 			switch w.kind {
 			case leafGiven, leafCells:
 				u.work = append(u.work, cellWork{c, w})
@@ -164,6 +166,7 @@ func (u *updating) collect() bool {
 				a.refuse(s.Span, c.object(), "a reference to a proposed row outside an upsert", "")
 			}
 		})
+		u.mirrors = append(u.mirrors, mirrors...)
 	}
 	for _, c := range u.t.table.Columns {
 		if keeps[c] {
@@ -187,26 +190,59 @@ func (u *updating) sources() bool {
 		u.final[i] = v
 	}
 	for i, s := range u.set.sources {
-		object := u.t.table.Name + "." + u.t.table.Sources[i]
-		if c, ok := s.Value.(*ColumnRef); ok && !c.Star {
-			v := a.lookup(c, u.t.scope)
-			if v.kind == valueStored && v.row == u.t.item.row && a.d.SameColumn(v.name, u.t.table.Sources[i]) {
-				continue
-			}
+		if !u.source(i, s) {
+			return false
 		}
-		if isNull(s.Value) {
-			u.changed[i], u.final[i] = true, value{kind: valueNull}
+	}
+	for c, s := range u.set.protected {
+		if c.Term == nil {
 			continue
 		}
-		v, ok := a.pinValue(u.t, s.Value, a.sourceType(u.t, i))
-		if !ok {
-			if u.bound(i) {
-				a.refuse(s.Span, object, "a column that protected values are bound to is set to something that the server computes", "set it to a parameter or a literal")
+		if i := a.sourceIndex(u.t.table, c.Term.Column); i >= 0 && !u.source(i, s) {
+			return false
+		}
+	}
+	return u.keyTerms()
+}
+
+// source notes what the statement makes of one source.
+func (u *updating) source(i int, s Assignment) bool {
+	a := u.a
+	if c, ok := s.Value.(*ColumnRef); ok && !c.Star {
+		v := a.lookup(c, u.t.scope)
+		if v.kind == valueStored && v.row == u.t.item.row && a.d.SameColumn(a.comparedAs(u.t.table, v.name), u.t.table.Sources[i]) {
+			return true
+		}
+	}
+	if isNull(s.Value) {
+		u.changed[i], u.final[i] = true, value{kind: valueNull}
+		return true
+	}
+	v, ok := a.pinValue(u.t, s.Value, a.sourceType(u.t, i))
+	if !ok {
+		if u.bound(i) {
+			a.refuse(s.Span, u.t.table.sourceName(i), "a column that protected values are bound to is set to something that the server computes", "set it to a parameter or a literal")
+			return false
+		}
+		return true
+	}
+	u.changed[i], u.final[i] = true, v
+	return true
+}
+
+// keyTerms refuses to change a column that a term of the row key depends on.
+func (u *updating) keyTerms() bool {
+	for i := range u.t.table.Sources {
+		of := u.t.table.termOf(u.t.table.Sources[i])
+		if of == nil {
+			continue
+		}
+		for _, k := range of.Term.Sources {
+			if u.changed[k] && !u.changed[i] {
+				u.a.refuse(u.s.SetSpan, u.t.table.sourceName(k), "a column that the equality terms of a row key depend on is changed", "delete the row and insert it anew, or set the row key as well")
 				return false
 			}
-			continue
 		}
-		u.changed[i], u.final[i] = true, v
 	}
 	return true
 }
@@ -237,6 +273,7 @@ func (u *updating) bound(i int) bool {
 // to, and makes the seals ready.
 func (u *updating) direct() bool {
 	a := u.a
+	u.readyTerms = map[Expr]Seal{}
 	if len(u.old) > 0 {
 		return false
 	}
@@ -253,22 +290,41 @@ func (u *updating) direct() bool {
 			if !ok {
 				return true // refused
 			}
-			operands, _, ok := a.sources(u.t, w.column, cell, given)
+			operands, _, ok := a.sources(u.t, w.column, TermUnused, cell, given)
 			if !ok {
 				return false
 			}
-			for i := range u.changed {
-				operands[i].Written = true
+			if w.column.Term != nil {
+				term, _, ok := a.termSeal(u.t, w.column, cell, given)
+				if !ok {
+					return false
+				}
+				u.written(term.Sources)
+				u.readyTerms[cell.expr] = term
 			}
+			u.written(operands)
 			u.ready = append(u.ready, readySeal{cell, Seal{Table: u.t.table, Column: w.column, Value: v, Sources: operands}, w.leaf.direct && w.leaf.kind == leafGiven})
 		}
 	}
 	return len(u.ready) == 0 || !u.s.CurrentOf
 }
 
-// seal replaces what is ready.
+// written marks the sources that the statement itself writes.
+func (u *updating) written(operands []Operand) {
+	for i := range u.changed {
+		operands[i].Written = true
+	}
+}
+
+// seal replaces what is ready, and writes the terms.
 func (u *updating) seal() {
 	for _, r := range u.ready {
 		u.a.sealCell(r.cell.expr, r.seal, r.direct)
+	}
+	for _, m := range u.mirrors {
+		m.given = func(w written) part {
+			return m.givenTerms(w, func(cell cellOf, direct bool) part { return u.a.termHole(u.readyTerms[cell.expr], m.use, direct) })
+		}
+		u.a.mirrorBeside(m, u.set.protected[m.column], u.assigned(m.term.Column))
 	}
 }

@@ -29,8 +29,12 @@ type target struct {
 	table *Table
 	rel   *Relation // of the table, also where the statement names a view
 	scope *scope    // for SET expressions and WHERE
-	// proposed is EXCLUDED or a row alias.
+	// proposed is EXCLUDED or a row alias; aliases are the names that a row alias gives to
+	// columns that were added.
 	proposed *item
+	aliases  map[string]string
+	// given is true where an expression may name what the row that is inserted gives.
+	given bool
 }
 
 // newTarget describes the written table.
@@ -43,9 +47,17 @@ func (a *analysis) newTarget(it *item, s *scope) *target {
 }
 
 // leaves takes apart the expression that column c is set to. It refuses
-// whatever is neither a value, nor the same column of the same row.
-func (a *analysis) leaves(t *target, c *Column, e Expr, yield func(written)) {
-	a.leavesOf(t, c, e, nil, true, yield)
+// whatever is neither a value, nor the same column of the same row. The mirrors that it
+// returns are to be written too: none for a column that has no term.
+func (a *analysis) leaves(t *target, c *Column, e Expr, yield func(written)) []*mirror {
+	mirrors := a.newMirrors(t, c, e)
+	a.leavesOf(t, c, e, nil, true, func(w written) {
+		if w.expr != nil && len(mirrors) > 0 {
+			mirrors[0].leaves[w.expr] = w // they share it
+		}
+		yield(w)
+	})
+	return mirrors
 }
 
 func (a *analysis) leavesOf(t *target, c *Column, e Expr, guards pins, direct bool, yield func(written)) {
@@ -62,7 +74,7 @@ func (a *analysis) leavesOf(t *target, c *Column, e Expr, guards pins, direct bo
 	}
 	switch e := e.(type) {
 	case *Default:
-		if direct && a.defaultIsNull(t, c, e.Span) {
+		if direct && a.defaultIsNull(t, c, e.Span, c.Name) {
 			yield(written{kind: leafNull, expr: e, direct: direct})
 		}
 		return
@@ -130,10 +142,10 @@ func (a *analysis) columnLeaf(t *target, c *Column, e *ColumnRef) (written, bool
 	return written{}, false
 }
 
-// defaultIsNull reports whether the column's live default is NULL, and refuses
-// where it is not.
-func (a *analysis) defaultIsNull(t *target, c *Column, at Span) bool {
-	rc := a.relationColumn(t.rel, c.Name)
+// defaultIsNull reports whether the live default of the protected column c, or of the
+// column of its terms, is NULL. It refuses where it is not.
+func (a *analysis) defaultIsNull(t *target, c *Column, at Span, name string) bool {
+	rc := a.relationColumn(t.rel, name)
 	switch {
 	case rc == nil:
 		a.refuse(at, c.object(), "a protected column's default is not known", "give the column a value, or NULL")
@@ -207,12 +219,13 @@ func (a *analysis) pin(t *target, l, r Expr, p pins) {
 		if v.kind != valueStored || v.row != t.item.row {
 			continue
 		}
-		i := a.sourceIndex(t.table, v.name)
-		rc := a.relationColumn(t.rel, v.name)
+		name := a.comparedAs(t.table, v.name)
+		i := a.sourceIndex(t.table, name)
+		rc := a.relationColumn(t.rel, name)
 		if i < 0 || rc == nil || rc.Inexact {
 			continue
 		}
-		if given, ok := a.pinValue(t, pair[1], rc.Type); ok {
+		if given, ok := a.pinValue(t, pair[1], a.sourceType(t, i)); ok {
 			p[i] = given
 		}
 	}
@@ -221,8 +234,7 @@ func (a *analysis) pin(t *target, l, r Expr, p pins) {
 // pinValue resolves what a source column is compared with.
 func (a *analysis) pinValue(t *target, e Expr, columnType string) (value, bool) {
 	if leaf(e) {
-		o, ok := a.operand(e, columnType)
-		if !ok || o.Kind == OperandNull || o.Kind == OperandLiteral && !a.d.LiteralFits(o.Literal.Kind, columnType) {
+		if o, ok := a.fitting(e, columnType); !ok || o.Kind == OperandNull {
 			return value{}, false
 		}
 		return value{kind: valueGiven, cells: []Expr{e}}, true
@@ -239,11 +251,18 @@ func (a *analysis) pinValue(t *target, e Expr, columnType string) (value, bool) 
 		return value{}, false
 	}
 	for _, cell := range v.cells {
-		if o, ok := a.operand(cell, columnType); !ok || o.Kind == OperandLiteral && !a.d.LiteralFits(o.Literal.Kind, columnType) {
+		if _, ok := a.fitting(cell, columnType); !ok {
 			return value{}, false
 		}
 	}
 	return v, true
+}
+
+// fitting is operand for a value that is compared with a column of the type; "" is the
+// policy's own type of a protected column.
+func (a *analysis) fitting(e Expr, columnType string) (Operand, bool) {
+	o, ok := a.operand(e, columnType)
+	return o, ok && (columnType == "" || o.Kind != OperandLiteral || a.d.LiteralFits(o.Literal.Kind, columnType))
 }
 
 // source returns the operand of a given value for a row of it.
@@ -263,8 +282,20 @@ func (a *analysis) source(v value, cell int, columnType string) (Operand, bool) 
 	return a.operand(v.cells[cell], columnType)
 }
 
-// sourceType is the catalog's type of a source column, or "" if not known.
+// sourceOperand is source for a source of the target's row. A source that is a term is
+// given by the value of its column.
+func (a *analysis) sourceOperand(t *target, index int, v value, cell int) (Operand, bool) {
+	o, ok := a.source(v, cell, a.sourceType(t, index))
+	o.Of = t.table.termOf(t.table.Sources[index])
+	return o, ok
+}
+
+// sourceType is the catalog's type of a source column, or "" if it is not known or the
+// column holds terms, which are computed of a value of the policy's type.
 func (a *analysis) sourceType(t *target, index int) string {
+	if t.table.termOf(t.table.Sources[index]) != nil {
+		return ""
+	}
 	if rc := a.relationColumn(t.rel, t.table.Sources[index]); rc != nil {
 		return rc.Type
 	}

@@ -301,19 +301,22 @@ func (p *translator) call(n *ast.FuncCallExpr) sqlplan.Expr {
 	if ref, ok := firstColumn(n.Args); ok && name == "value" && n.FnName.L == "xvalu" {
 		return p.valuesRef(at, ref)
 	}
+	var first sqlplan.Span
 	if i >= 0 && p.op(i+1, "(") {
-		c.ArgsEnd = p.tokens[p.tokens[i+1].mate].start
+		end := p.tokens[i+1].mate
+		c.ArgsEnd = p.tokens[end].start
+		first = p.span(i+2, p.seek(i+2, end, func(k int) bool { return p.op(k, ",") }))
 	}
-	return sameAs(c)
+	return sameAs(c, first)
 }
 
 // sameAs writes the functions that are other spellings of CASE, COALESCE and IS NULL
-// as those.
-func sameAs(c *sqlplan.Call) sqlplan.Expr {
+// as those. first is the place of the first argument.
+func sameAs(c *sqlplan.Call, first sqlplan.Span) sqlplan.Expr {
 	switch {
 	case c.Schema != "":
 	case c.Name == "if" && len(c.Args) == 3:
-		return &sqlplan.Case{Span: c.Span, Whens: []sqlplan.When{{Cond: c.Args[0], Result: c.Args[1]}}, Else: c.Args[2]}
+		return &sqlplan.Case{Span: c.Span, Whens: []sqlplan.When{{Cond: c.Args[0], Result: c.Args[1], CondSpan: first}}, Else: c.Args[2]}
 	case c.Name == "ifnull" && len(c.Args) == 2:
 		c.Name = "coalesce"
 	case c.Name == "isnull" && len(c.Args) == 1:
@@ -432,10 +435,41 @@ func (p *translator) orderBy(o *ast.OrderByClause) []sqlplan.Expr {
 
 func (p *translator) caseExpr(n *ast.CaseExpr) sqlplan.Expr {
 	c := &sqlplan.Case{Span: p.near(n), Arg: p.expr(n.Value), Else: p.expr(n.ElseClause)}
+	at := p.first(n) + 1
+	if !p.word(at-1, "CASE") {
+		fail("CASE is not where the parser saw it")
+	}
+	when := p.caseWord(at, "WHEN")
+	if c.Arg != nil {
+		c.ArgSpan = p.span(at, when)
+	}
 	for _, w := range n.WhenClauses {
-		c.Whens = append(c.Whens, sqlplan.When{Cond: p.expr(w.Expr), Result: p.expr(w.Result)})
+		then := p.caseWord(when+1, "THEN")
+		c.Whens = append(c.Whens, sqlplan.When{Cond: p.expr(w.Expr), Result: p.expr(w.Result), CondSpan: p.span(when+1, then)})
+		when = p.caseWord(then+1, "WHEN", "ELSE", "END")
 	}
 	return c
+}
+
+// caseWord returns the index of the first of the keywords from token i on that belongs
+// to the CASE around it, not to one within.
+func (p *translator) caseWord(i int, keywords ...string) int {
+	depth := 0
+	k := p.seek(i, p.unit.end, func(k int) bool {
+		switch {
+		case p.word(k, "CASE"):
+			depth++
+		case depth > 0 && p.word(k, "END"):
+			depth--
+		case depth == 0:
+			return p.anyWord(k, keywords...) != ""
+		}
+		return false
+	})
+	if k == p.unit.end {
+		fail("CASE is not where the parser saw it")
+	}
+	return k
 }
 
 // defaultExpr translates DEFAULT and DEFAULT(column).

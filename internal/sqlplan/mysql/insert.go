@@ -1,6 +1,8 @@
 package mysql
 
 import (
+	"slices"
+
 	"github.com/sqlc-dev/marino/ast"
 
 	"github.com/sealsql/sealsql/internal/sqlplan"
@@ -151,6 +153,15 @@ func (p *translator) rowAlias(ins *sqlplan.Insert, n *ast.InsertStmt) {
 	for _, c := range n.ColumnAliases {
 		ins.RowColumns = append(ins.RowColumns, c.O)
 	}
+	if len(ins.RowColumns) == 0 || len(ins.Rows) == 0 {
+		return
+	}
+	// VALUES (…) AS new (a, b), or SET … AS new (a, b)
+	i, _ := slices.BinarySearchFunc(p.tokens, ins.Rows[len(ins.Rows)-1].Span.End, func(t token, end int) int { return t.start - end })
+	if !p.word(i, "AS") || !p.op(i+2, "(") {
+		fail("a row alias is not where the parser saw it")
+	}
+	ins.RowColumnsEnd = p.tokens[p.tokens[i+2].mate].start
 }
 
 // afterAssignments are the reserved words that can follow a list of assignments.
@@ -182,6 +193,7 @@ func (p *translator) assignments(list []*ast.Assignment, i, end int) []sqlplan.A
 				Span: p.span(i, eq), Qualifier: qualifier(a.Column), Name: a.Column.Name.O, Plain: true,
 			}},
 			Value: value,
+			First: p.tokens[i].start,
 			Last:  p.endOf(stop),
 		}
 		i = stop + 1

@@ -100,16 +100,18 @@ func (p *translator) conflict(c *pg.OnConflictClause) *sqlplan.Conflict {
 	}
 	if f := c.Infer; f != nil {
 		out.Constraint = f.Conname
+		at := p.tokenAt(c.Location) + 3 // after ON CONFLICT (
 		for _, n := range f.IndexElems {
 			e := n.GetIndexElem()
-			name := e.GetName()
+			name, span := e.GetName(), sqlplan.Span{}
 			if e.GetExpr() != nil {
 				name = ""
 				out.Exprs = append(out.Exprs, p.expr(e.Expr))
 			} else {
-				out.Exprs = append(out.Exprs, &sqlplan.ColumnRef{Span: near(f.Location), Name: name})
+				span = p.span(at, at+1)
 			}
-			out.Columns = append(out.Columns, name)
+			out.Columns, out.ColumnSpans = append(out.Columns, name), append(out.ColumnSpans, span)
+			at = p.seek(at, true) + 1
 		}
 		if f.WhereClause != nil {
 			out.Partial = true
@@ -130,7 +132,7 @@ func (p *translator) assignments(list []*pg.Node) []sqlplan.Assignment {
 			i := p.tokenAt(r.Location)
 			end := p.seek(i, true, "from", "where", "returning", "when")
 			a := sqlplan.Assignment{Span: p.span(i, end), Columns: []sqlplan.AssignTarget{p.assigned(r)}, Value: p.expr(r.Val)}
-			a.Last = a.End
+			a.First, a.Last = a.Start, a.End
 			out = append(out, a)
 			continue
 		}
@@ -150,17 +152,22 @@ func (p *translator) assigned(r *pg.ResTarget) sqlplan.AssignTarget {
 
 // grouped translates (a, b) = …, as single assignments where it can.
 func (p *translator) grouped(list []*pg.Node, m *pg.MultiAssignRef) []sqlplan.Assignment {
+	open := p.tokenAt(list[0].GetResTarget().Location) - 1
+	if !p.op(open, "(") {
+		p.fail()
+	}
+	first := p.tokens[open].start
 	items := m.Source.GetRowExpr().GetArgs()
 	if len(items) == len(list) {
 		var out []sqlplan.Assignment
 		for k, n := range list {
 			r := n.GetResTarget()
 			i := p.tokenAt(r.Location)
-			out = append(out, sqlplan.Assignment{Span: p.span(i, i+1), Columns: []sqlplan.AssignTarget{p.assigned(r)}, Value: p.expr(items[k]), Grouped: true})
+			out = append(out, sqlplan.Assignment{Span: p.span(i, i+1), Columns: []sqlplan.AssignTarget{p.assigned(r)}, Value: p.expr(items[k]), First: first, Grouped: true})
 		}
 		return out
 	}
-	a := sqlplan.Assignment{Value: p.expr(m.Source), Grouped: true}
+	a := sqlplan.Assignment{Value: p.expr(m.Source), First: first, Grouped: true}
 	for _, n := range list {
 		a.Columns = append(a.Columns, p.assigned(n.GetResTarget()))
 	}
@@ -254,8 +261,26 @@ func (p *translator) merge(s *pg.MergeStmt) *sqlplan.Merge {
 			if len(c.Values) > 0 {
 				w.Row = &sqlplan.ValuesRow{Values: p.exprs(c.Values), End: -1}
 			}
+			p.mergeEnds(&w)
 		}
 		out.Whens = append(out.Whens, w)
 	}
 	return out
+}
+
+// mergeEnds finds where a MERGE branch's column list and its row end.
+func (p *translator) mergeEnds(w *sqlplan.MergeWhen) {
+	if w.Row == nil || len(w.Columns) == 0 {
+		return
+	}
+	open := p.tokenFrom(w.Columns[0].Start) - 1
+	if !p.op(open, "(") {
+		p.fail()
+	}
+	end := p.tokens[open].mate
+	values := p.seek(end+1, false, "values")
+	if !p.word(values, "values") || !p.op(values+1, "(") {
+		p.fail()
+	}
+	w.ColumnsEnd, w.Row.End = p.tokens[end].start, p.tokens[p.tokens[values+1].mate].start
 }

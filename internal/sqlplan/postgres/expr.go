@@ -411,9 +411,19 @@ func (p *translator) argsEnd(c *pg.FuncCall) int {
 
 func (p *translator) caseOf(c *pg.CaseExpr) sqlplan.Expr {
 	out := &sqlplan.Case{Span: near(c.Location), Arg: p.optional(c.Arg), Else: p.optional(c.Defresult)}
+	at := p.tokenAt(c.Location) + 1
+	when := p.seek(at, false, "when")
+	if out.Arg != nil {
+		out.ArgSpan = p.span(at, when)
+	}
 	for _, n := range c.Args {
 		w := n.GetCaseWhen()
-		out.Whens = append(out.Whens, sqlplan.When{Cond: p.expr(w.Expr), Result: p.expr(w.Result)})
+		then := p.seek(when+1, false, "then")
+		if !p.word(when, "when") || !p.word(then, "then") {
+			p.fail()
+		}
+		out.Whens = append(out.Whens, sqlplan.When{Cond: p.expr(w.Expr), Result: p.expr(w.Result), CondSpan: p.span(when+1, then)})
+		when = p.seek(then+1, false, "when", "else", "end")
 	}
 	return out
 }

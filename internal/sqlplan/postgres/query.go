@@ -89,6 +89,7 @@ func (p *translator) query(s *pg.SelectStmt) *sqlplan.Query {
 		if first := v.Rows[0].Values; len(first) > 0 {
 			v.Span = first[0].At()
 		}
+		p.rowEnds(v)
 		q.Body, q.Span = v, v.Span
 	default:
 		body := p.selectBody(s)
@@ -324,4 +325,31 @@ func (p *translator) ref(r *pg.RangeVar) *sqlplan.TableRef {
 		t.Unsupported = "a name with a database"
 	}
 	return t
+}
+
+// rowEnds finds where the rows of a VALUES list end. It leaves them unknown if the rows
+// are not where their values say.
+func (p *translator) rowEnds(v *sqlplan.Values) {
+	at := p.tokenFrom(v.Span.Start)
+	for at >= 0 && !(p.word(at, "values") && p.op(at+1, "(")) {
+		at--
+	}
+	ends := make([]int, len(v.Rows))
+	for n, row := range v.Rows {
+		open := at + 1
+		if at < 0 || !p.op(open, "(") || n > 0 && !p.op(at, ",") {
+			return
+		}
+		close := p.tokens[open].mate
+		for _, e := range row.Values {
+			if s := e.At(); s.Start < p.tokens[open].start || s.End > p.tokens[close].start {
+				return
+			}
+		}
+		ends[n] = p.tokens[close].start
+		at = close + 1
+	}
+	for n := range v.Rows {
+		v.Rows[n].End = ends[n]
+	}
 }

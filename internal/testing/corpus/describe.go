@@ -33,6 +33,9 @@ func Describe(p *policy.Policy, plan *sqlplan.Plan, err error) string {
 				d.seal(s)
 			}
 		}
+		for _, s := range plan.Seals {
+			d.seal(s)
+		}
 		d.line("write: %s", r.Build(2, 1).Text)
 		d.line("none: %s", r.Empty.Text)
 		d.results(plan.Results)
@@ -52,6 +55,11 @@ func Describe(p *policy.Policy, plan *sqlplan.Plan, err error) string {
 		}
 		if k.Mode == sqlplan.ServerKeyReserve {
 			d.line("first insert, and undo: %s", k.Reserve.Text)
+		}
+		if k.Checks != nil {
+			for _, row := range k.Checks.Rows {
+				d.line("first read: %s", row.Text.Text)
+			}
 		}
 		for _, u := range k.Update {
 			d.line("then: %s", u.Text)
@@ -99,28 +107,35 @@ func (d *describer) line(format string, args ...any) {
 func (d *describer) done() string { return strings.TrimSuffix(d.b.String(), "\n") }
 
 // terms say what is sent in place of a value.
-var terms = map[sqlplan.TermUse]string{sqlplan.TermValue: "term", sqlplan.TermEach: "terms of each", sqlplan.TermFolded: "term, if folded,"}
+var terms = map[sqlplan.TermUse]string{sqlplan.TermValue: "term", sqlplan.TermEach: "terms of each", sqlplan.TermFolded: "term, if folded,", sqlplan.TermOther: "other term"}
 
 func (d *describer) seal(s sqlplan.Seal) {
 	var of []string
+	value := operand(s.Value, nil)
+	if s.Value.Kind == sqlplan.OperandStored {
+		value = "the value it holds"
+	}
 	if s.Term != sqlplan.TermUnused {
 		for _, i := range s.Column.Term.Sources {
 			of = append(of, ", of "+s.Table.Sources[i]+" = "+operand(s.Sources[i], s.Table.Sources))
 		}
-		d.line("%s %s.%s = %s%s", terms[s.Term], s.Table.Name, s.Column.Name, operand(s.Value, nil), strings.Join(of, ""))
+		d.line("%s %s.%s = %s%s", terms[s.Term], s.Table.Name, s.Column.Name, value, strings.Join(of, ""))
 		return
 	}
 	for _, i := range s.Column.Context {
 		of = append(of, s.Table.Sources[i]+" = "+operand(s.Sources[i], s.Table.Sources))
 	}
-	value := operand(s.Value, nil)
-	if s.Value.Kind == sqlplan.OperandStored {
-		value = "the value it holds"
-	}
 	d.line("seal %s.%s = %s, of the row %s", s.Table.Name, s.Column.Name, value, strings.Join(of, ", "))
 }
 
 func operand(o sqlplan.Operand, sources []string) string {
+	if o.Of != nil {
+		return "the term of " + operandValue(o, sources)
+	}
+	return operandValue(o, sources)
+}
+
+func operandValue(o sqlplan.Operand, sources []string) string {
 	switch o.Kind {
 	case sqlplan.OperandParam:
 		return fmt.Sprintf("argument %d", o.Param+1)
