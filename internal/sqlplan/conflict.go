@@ -1,6 +1,9 @@
 package sqlplan
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // conflict plans ON CONFLICT … DO UPDATE and ON DUPLICATE KEY UPDATE. The row
 // that is updated is another than the one that was proposed; what is sealed
@@ -289,11 +292,13 @@ func (in *insertion) conflictKeys() [][]string {
 	return keys
 }
 
-// gives reports whether every row gives each column of the key as a parameter or a literal.
+// gives reports whether every row gives each column of the key as a parameter or a
+// literal, and a row is found by values that equal them. Ranges of one key overlap.
 func (in *insertion) gives(key []string) bool {
 	for _, name := range key {
 		j := in.giving(name)
-		if j < 0 {
+		rc := in.a.relationColumn(in.t.rel, name)
+		if j < 0 || rc == nil || strings.HasSuffix(rc.Type, "range") {
 			return false
 		}
 		for _, r := range in.s.Rows {
