@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -195,7 +196,7 @@ func (d *database) dial(param string, seal bool) *sql.DB {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	c, err := driver.NewConnector(base, driver.WithPolicy(d.policy))
+	c, err := driver.NewConnector(base, driver.WithPolicy(d.policy), driver.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		d.t.Fatal(err)
 	}
