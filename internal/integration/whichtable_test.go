@@ -17,7 +17,7 @@ import (
 // in a protected column nor sealed in another.
 func TestAValueIsSealedForTheTableThatTheServerMeans(t *testing.T) {
 	server := testdb.Postgres(t)
-	ways := append(postgresWays("search_path", "'there'"), postgresWays("search_path", "'there, public'")...)
+	ways := append(postgresWays("search_path", "'there'", "'public'"), postgresWays("search_path", "'there, public'", "'public'")...)
 	ways = append(ways,
 		change{"SET SCHEMA", []string{"SET SCHEMA 'there'"}},
 		change{"SET ROLE", []string{"bare:DROP ROLE IF EXISTS there", "bare:CREATE ROLE there SUPERUSER", "SET ROLE there"}},

@@ -308,7 +308,8 @@ func unhex(text string) string { b, _ := hex.DecodeString(text); return string(b
 
 var policyColumns sync.Map
 
-// protectedTablesOf lists what the policy protects, as table.column in lower case.
+// protectedTablesOf lists what the policy protects, as schema.table.column in lower
+// case, with an empty schema where it names none.
 func protectedTablesOf(t testing.TB) []string {
 	t.Helper()
 	list, ok := policyColumns.Load("all")
@@ -322,7 +323,7 @@ func notePolicy(p *policy.Policy) {
 	var list []string
 	for _, t := range p.Tables() {
 		for _, c := range t.Columns {
-			list = append(list, strings.ToLower(t.Name+"."+c.Name))
+			list = append(list, strings.ToLower(t.Schema+"."+t.Name+"."+c.Name))
 		}
 	}
 	policyColumns.Store("all", list)
