@@ -83,6 +83,10 @@ func (c change) on(t *testing.T, s *site, conn *sql.Conn) *sql.Conn {
 			if conn, err = s.sealed.Conn(t.Context()); err != nil {
 				t.Fatal(err)
 			}
+		case marked && where == "fails":
+			if _, err := conn.ExecContext(t.Context(), rest); err == nil {
+				t.Errorf("%s: %s did not fail", c.name, rest)
+			}
 		default:
 			if _, err := conn.ExecContext(t.Context(), text); err != nil && !errors.Is(err, driver.ErrRefused) {
 				t.Errorf("%s: %s: %v", c.name, text, err)

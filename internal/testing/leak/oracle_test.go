@@ -157,13 +157,14 @@ func (d *database) onTwin(s *script, value string) (o outcome) {
 			d.tidy(true)
 		}
 	}()
+	s.prelude(ctx, c)
 	for _, text := range d.holding(value) {
-		if _, err := c.ExecContext(ctx, text); err != nil {
+		// In a session of another character set a table may have no name.
+		if _, err := c.ExecContext(ctx, text); err != nil && len(s.first) == 0 {
 			d.t.Fatalf("%s: %v", text, err)
 		}
 	}
-	s.prelude(ctx, c)
-	_, _ = c.ExecContext(ctx, "SAVEPOINT sent") // the prelude may have ended the transaction
+	_, _ = c.ExecContext(ctx, "SAVEPOINT sent") // a prelude may have begun a transaction that failed
 	if o.rows, o.err = s.send(ctx, c); o.err != nil {
 		_, _ = c.ExecContext(ctx, "ROLLBACK TO SAVEPOINT sent")
 	}
