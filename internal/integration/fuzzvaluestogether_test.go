@@ -29,7 +29,7 @@ func (r *valuesRound) together() {
 				ctx, cancel := context.WithTimeout(r.Context(), 20*time.Second)
 				_, err := r.sealed[i].ExecContext(ctx, s.text, s.args...)
 				cancel()
-				if err != nil && !errors.Is(err, driver.ErrRefused) && !errors.Is(err, driver.ErrValue) && strings.HasPrefix(class(err), "another") {
+				if err != nil && !errors.Is(err, driver.ErrRefused) && !errors.Is(err, driver.ErrValue) && !unencodable(err) && strings.HasPrefix(class(err), "another") {
 					failed <- fmt.Sprintf("[%s %s] %s %s: %v", r.settings[i], r.session[i], s.text, describeArgs(s.args), err)
 				}
 			}
