@@ -31,6 +31,9 @@ func (f Form) String() string {
 	return formNames[0]
 }
 
+// Sealed reports whether sealsql writes values of the form.
+func (f Form) Sealed() bool { return f == Message || f == Compact }
+
 // MarshalText implements encoding.TextMarshaler.
 func (f Form) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
 

@@ -10,10 +10,8 @@
 package policy
 
 import (
-	"fmt"
 	"maps"
 	"slices"
-	"time"
 )
 
 // ValueType is the type of a protected column's plaintext. The zero value is invalid.
@@ -72,16 +70,6 @@ const (
 	UnverifiableAllow Unverifiable = "allow"
 )
 
-// Format is a way in which a value lies in its column; docs/FORMAT.md describes
-// both.
-type Format string
-
-// The formats of values that are written. Compact values need branch keys.
-const (
-	FormatMessage Format = "message" // an AWS Encryption SDK message
-	FormatCompact Format = "compact"
-)
-
 // Policy is a validated policy. What its methods return is the caller's own.
 type Policy struct {
 	region    string
@@ -94,65 +82,6 @@ type Policy struct {
 	limits    Limits
 	warnings  []Finding
 }
-
-// Keyring is a named set of wrapping keys.
-type Keyring struct {
-	Name string
-	// One of KMS and RawAES is set.
-	KMS     *KMS
-	RawAES  *RawAES
-	DataKey DataKey
-	// Suite is the id of the suite that is written, such as "0478". Commitment is
-	// AWS's name of the commitment policy in lower case: forbid_encrypt_allow_decrypt,
-	// require_encrypt_allow_decrypt or require_encrypt_require_decrypt.
-	Suite, Commitment string
-	// Format is the format of new values: FormatMessage or FormatCompact. Both are
-	// read whatever it says.
-	Format Format
-	// MaxWrappedKeys is how many wrapped keys a message that is read may have.
-	MaxWrappedKeys int
-	Line           int // in the file, from 1
-}
-
-// KMS are wrapping keys in AWS KMS.
-type KMS struct {
-	ARNs []string
-	// ReadARNs are keys under which values may still be wrapped. Nothing is
-	// written under them.
-	ReadARNs         []string
-	Degrade          bool       // when_region_down: degrade
-	MinWrappings     int        // a write with fewer fails
-	CrossRegionReads Permission // Deny: only the process's Region unwraps
-}
-
-// RawAES is a wrapping key from the environment, for development.
-type RawAES struct {
-	Namespace, Name string
-	KeyEnv          string // the variable that holds the key in base64
-}
-
-// DataKey says how data keys are made.
-type DataKey struct {
-	Per string // value, cached or branch
-	// MaxAge, MaxMessages and MaxBytes of plaintext are for how long, and for how
-	// much, a cached data key serves.
-	MaxAge                time.Duration
-	MaxMessages, MaxBytes int64
-	// Capacity is how many cached data keys, or versions of branch keys, are kept.
-	Capacity int64
-	// Store is sql, sql:TABLE, file:PATH or code:NAME; empty without branch keys.
-	Store string
-	// TTL is the most that a deleted branch key goes on opening.
-	TTL           time.Duration
-	BranchKey     string // a fixed branch key id
-	BranchKeyFrom string // or the column that holds it
-	// ContentKeys is how many messages' content keys are kept beside branch keys.
-	ContentKeys int64
-}
-
-// HasBranchKeys reports whether the keyring opens values under branch keys. It
-// seals under them if Per is branch.
-func (k DataKey) HasBranchKeys() bool { return k.Store != "" }
 
 // Table is a protected table.
 type Table struct {
@@ -293,27 +222,3 @@ func (p *Policy) Limits() Limits { return p.limits }
 
 // Warnings lists what lint reports.
 func (p *Policy) Warnings() []Finding { return slices.Clone(p.warnings) }
-
-// WithFormat returns a copy of the policy under which a keyring's new values have
-// another format. It fails if the keyring cannot make such values.
-func (p *Policy) WithFormat(keyring string, f Format) (*Policy, error) {
-	k, ok := p.keyrings[keyring]
-	switch {
-	case !ok:
-		return nil, fmt.Errorf("%w: there is no keyring %q", ErrInvalid, keyring)
-	case f != FormatMessage && f != FormatCompact:
-		return nil, fmt.Errorf("%w: the format %q is not known; write message or compact", ErrInvalid, f)
-	case f == FormatCompact && !k.makesCompact():
-		return nil, fmt.Errorf("%w: keyring %s makes no compact values; write data_key: {per: branch, …} and no suite that signs", ErrInvalid, keyring)
-	}
-	out := *p
-	out.keyrings = maps.Clone(p.keyrings)
-	k.Format = f
-	out.keyrings[keyring] = k
-	return &out, nil
-}
-
-// makesCompact reports whether values of the keyring can be compact.
-func (k Keyring) makesCompact() bool {
-	return k.DataKey.Per == "branch" && !slices.Contains(signing, k.Suite)
-}

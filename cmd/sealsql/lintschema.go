@@ -11,9 +11,9 @@ import (
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/codec/awskms"
 	"github.com/sealsql/sealsql/codec/branchkey"
-	"github.com/sealsql/sealsql/codec/compact"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/internal/exec"
+	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/policy"
@@ -240,8 +240,8 @@ func (c *tableCheck) size(pc policy.Column) (n int, exact bool) {
 		plaintext, exact = c.longest, false
 	}
 	ring, _ := c.policy.Keyring(pc.Keyring)
-	if ring.Format == policy.FormatCompact {
-		return stored(pc, compact.Size(plaintext)), exact
+	if n, known := seal.Size(ring.Format, plaintext); known {
+		return stored(pc, n), exact
 	}
 	ec := codec.Context{}
 	var required []string

@@ -146,12 +146,11 @@ func (f *Funnel) column(t *Table, c policy.Column) (*Column, error) {
 	if col.codec, err = f.keys.Codec(f.policy, c, col.bound.required); err != nil {
 		return nil, err
 	}
-	if err = f.addCompact(col, c); err != nil {
-		return nil, err
-	}
-	col.format = formatOf(col.layout)
-	if err = f.addLegacy(col, c); err != nil {
-		return nil, err
+	col.format = messageForm{}
+	for _, prepare := range preparations {
+		if err = prepare(f, col, c); err != nil {
+			return nil, err
+		}
 	}
 	if err = f.addSearch(col, c); err != nil {
 		return nil, err

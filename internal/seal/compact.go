@@ -120,6 +120,13 @@ func (compactForm) seal(ctx context.Context, c *Column, plaintext []byte, ec cod
 	return c.compact.Seal(ctx, nil, plaintext, ec)
 }
 
+// compare names the branch key, which the value does not show.
+func (compactForm) compare(f *Funnel, in *inspect.Value, c *Column, _ Found, sources []string) {
+	f.nameBranchKey(in, c, sources)
+}
+
+func (compactForm) size(plaintext int) (int, bool) { return compact.Size(plaintext), true }
+
 // addCompact lets the column read compact values, if its keyring has branch keys,
 // and write them, if the policy says so.
 func (f *Funnel) addCompact(col *Column, c policy.Column) error {
@@ -135,7 +142,10 @@ func (f *Funnel) addCompact(col *Column, c policy.Column) error {
 	}
 	col.compactKeys, col.peers = keys, f.columns
 	ring, ok := f.policy.Keyring(c.Keyring)
-	col.layout.Compact, col.layout.WritesCompact = true, ok && ring.Format == policy.FormatCompact
+	col.layout.Compact = true
+	if ok && ring.Format == policy.FormatCompact {
+		col.layout.WritesCompact, col.format = true, compactForm{}
+	}
 	return nil
 }
 

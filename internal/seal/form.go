@@ -31,14 +31,27 @@ type format interface {
 	Form
 	// seal returns the ciphertext of a plaintext under the row's context.
 	seal(ctx context.Context, c *Column, plaintext []byte, ec codec.Context) ([]byte, error)
+	// compare adds to an inspection how a value differs from what the policy would
+	// write. sources are nil if the row is not known.
+	compare(f *Funnel, in *inspect.Value, c *Column, found Found, sources []string)
+	// size is the length of a ciphertext; known is false if it depends on more than
+	// the plaintext's length.
+	size(plaintext int) (n int, known bool)
 }
 
-// formatOf is the format in which new values of a column are written.
-func formatOf(l Layout) format {
-	if l.WritesCompact {
-		return compactForm{}
+// writtenForms are the forms in which a policy has new values written.
+var writtenForms = map[policy.Format]format{policy.FormatMessage: messageForm{}, policy.FormatCompact: compactForm{}}
+
+// preparations let a column read the forms that its policy names, and write one.
+var preparations = [...]func(*Funnel, *Column, policy.Column) error{(*Funnel).addCompact, (*Funnel).addLegacy}
+
+// Size is the length in bytes of a ciphertext of the format; known is false if it
+// depends on more than the plaintext's length.
+func Size(f policy.Format, plaintext int) (n int, known bool) {
+	if format, ok := writtenForms[f]; ok {
+		return format.size(plaintext)
 	}
-	return messageForm{}
+	return 0, false
 }
 
 // forms are in the order in which they are looked for. The last finds everything.
@@ -88,7 +101,7 @@ func (l Layout) Classify(stored any) Found {
 // Sealed reports whether raw has the form of a ciphertext that sealsql writes.
 func Sealed(raw []byte) bool {
 	k := Layout{Compact: true}.Classify(raw).Kind
-	return k == inspect.Message || k == inspect.Compact
+	return k.Sealed()
 }
 
 func (l Layout) find(h held, forms []Form) Found {

@@ -16,12 +16,9 @@ import (
 func (f *Funnel) Inspect(c *Column, stored any, sources []string) inspect.Value {
 	found := c.layout.Classify(stored)
 	in := inspection(found, stored)
-	in.OtherFormat = found.Kind == inspect.Message && c.layout.WritesCompact || found.Kind == inspect.Compact && !c.layout.WritesCompact
-	switch found.Kind {
-	case inspect.Message:
-		f.compare(&in, c, found.msg, sources)
-	case inspect.Compact:
-		f.nameBranchKey(&in, c, sources)
+	if written, ok := found.form.(format); ok && found.Kind.Sealed() {
+		in.OtherFormat = written != c.format
+		written.compare(f, &in, c, found, sources)
 	}
 	return in
 }

@@ -52,6 +52,15 @@ func (messageForm) seal(ctx context.Context, c *Column, plaintext []byte, ec cod
 	return c.codec.Encrypt(ctx, nil, plaintext, ec)
 }
 
+func (messageForm) compare(f *Funnel, in *inspect.Value, c *Column, found Found, sources []string) {
+	if found.msg != nil {
+		f.compare(in, c, found.msg, sources)
+	}
+}
+
+// size is not known: a message stores its encryption context and its wrapped keys.
+func (messageForm) size(int) (int, bool) { return 0, false }
+
 // open verifies a message's context against the row. What the row does not show is
 // not compared, and says so.
 func (messageForm) open(ctx context.Context, r Request, found Found) opened {

@@ -117,7 +117,7 @@ func (s *Survey) add(ctx context.Context, v *driver.ValueSealer, t *target, r *s
 	if in.OtherFormat {
 		s.OtherFormat++
 	}
-	if !sealed(in) {
+	if !in.Form.Sealed() {
 		return nil
 	}
 	if in.Form == inspect.Message {

@@ -175,11 +175,6 @@ func costs(in inspect.Value) int {
 	return 0
 }
 
-// sealed reports whether a value has the form of what sealsql writes.
-func sealed(in inspect.Value) bool {
-	return in.Form == inspect.Message || in.Form == inspect.Compact
-}
-
 // stale reports whether a value is wrapped under an older version of its branch
 // key than the active one, as that was when the job first met the branch key.
 func (w *worker) stale(ctx context.Context, in inspect.Value) bool {
@@ -244,9 +239,9 @@ func (w *worker) backfill(ctx context.Context, r *server.JobRow, bound driver.Ro
 		return skip(reasonBlob)
 	case in.Form == inspect.Compact && w.t.policy.Type == policy.TypeBytes:
 		return w.mayBePlaintext(ctx, r, bound, in)
-	case sealed(in) && in.Right():
+	case in.Form.Sealed() && in.Right():
 		return outcome{kind: right}
-	case sealed(in):
+	case in.Form.Sealed():
 		return skip(reasonOther)
 	}
 	return w.seal(ctx, bound, 0, func() ([]byte, error) { return w.encode(r.Stored) })
@@ -274,7 +269,7 @@ func (w *worker) move(ctx context.Context, r *server.JobRow, bound driver.Row) o
 		switch {
 		case err != nil:
 			return w.classify(err)
-		case !sealed(in):
+		case !in.Form.Sealed():
 			return fail(reasonTaken, errors.New(reasonTaken))
 		case in.Right():
 			return outcome{kind: right}
