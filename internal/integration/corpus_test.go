@@ -36,17 +36,22 @@ var (
 	corpusCase = flag.String("corpus.case", "", "run only the cases whose name holds this")
 )
 
-const corpusDir = "../sqlplan/testdata/corpus"
+const (
+	corpusDir = "../sqlplan/testdata/corpus"
+	// searchedDir holds the statements that compare searchable columns.
+	searchedDir = "../sqlplan/testdata/searched"
+)
 
 // plaintexts finds, in the corpus's texts and arguments, the values that may
 // not pass: every protected value there is spelled in one of these ways.
-var plaintexts = regexp.MustCompile(`9\d\d-\d\d-\d{4}|secret [a-z ]+|77000\d+(?:\.\d+)?|77777777-0000-0000-0000-\d{12}|1977-07-\d\d`)
+var plaintexts = regexp.MustCompile(`9\d\d-\d\d-\d{4}|secret [a-z ]+|77000\d+(?:\.\d+)?|77777777-0000-0000-0000-\d{12}|1977-07-\d\d|(?i:[a-z]+@leak\.example)`)
 
 // world is the corpus's database, protected and as an unprotected twin of the
 // same names.
 type world struct {
 	t      *testing.T
 	root   *testing.T // of the whole run: what is opened lives as long
+	dir    string     // of the statements
 	server *testdb.Server
 	policy *policy.Policy
 	proxy  *sealtest.LeakProxy
@@ -56,10 +61,11 @@ type world struct {
 	tables []string
 	// columns are each table's, with those that a star leaves out; stored are those
 	// that can be written.
-	columns, stored map[string]string
-	newer           []string              // the seed of the tables that not every server has
-	absent          []string              // those of these tables that this server lacks
-	dbs             map[string][2]*sql.DB // by mode
+	columns map[string]string
+	stored  [2]map[string]string
+	newer   []string              // the seed of the tables that not every server has
+	absent  []string              // those of these tables that this server lacks
+	dbs     map[string][2]*sql.DB // by mode
 }
 
 // mode is a way to send statements.
@@ -73,21 +79,21 @@ func modes(dialect string) []mode {
 	return []mode{{"query", ""}, {"exec", ""}, {"prepared", ""}, {"interpolate", "interpolateParams=true"}, {"multi", "multiStatements=true&interpolateParams=true"}}
 }
 
-func newWorld(t *testing.T, server *testdb.Server) *world {
+func newWorld(t *testing.T, server *testdb.Server, dir string) *world {
 	t.Setenv("SEALSQL_CORPUS_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
-	data, err := os.ReadFile(filepath.Join(corpusDir, "policy.yaml"))
+	data, err := os.ReadFile(filepath.Join(dir, "policy.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, root: t, server: server, proxy: server.Proxy(t), dbs: map[string][2]*sql.DB{}}
+	w := &world{t: t, root: t, dir: dir, server: server, proxy: server.Proxy(t), dbs: map[string][2]*sql.DB{}}
 	if w.policy, err = policy.Parse("policy.yaml", data); err != nil {
 		t.Fatal(err)
 	}
-	sealed, twin, err := corpus.Schema(corpusDir, server.Name)
+	sealed, twin, err := corpus.Schema(dir, server.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	newSealed, newTwin, seed, err := corpus.Newer(corpusDir, server.Name, server.AtLeast)
+	newSealed, newTwin, seed, err := corpus.Newer(dir, server.Name, server.AtLeast)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +128,7 @@ func created(text string) string {
 
 // lacks lists the tables of other servers that are not among those that texts create.
 func (w *world) lacks(texts []string) (absent []string, err error) {
-	all, _, _, err := corpus.Newer(corpusDir, w.server.Name, func(string, int, int) bool { return true })
+	all, _, _, err := corpus.Newer(w.dir, w.server.Name, func(string, int, int) bool { return true })
 	for _, text := range all {
 		if !slices.Contains(texts, text) {
 			absent = append(absent, created(text))
@@ -131,39 +137,48 @@ func (w *world) lacks(texts []string) (absent []string, err error) {
 	return absent, err
 }
 
-// listColumns asks for each table's columns.
+// listColumns asks for each table's columns: those that the application sees, and those
+// that each database stores.
 func (w *world) listColumns() {
 	w.t.Helper()
-	w.columns, w.stored = map[string]string{}, map[string]string{}
-	database, made := "database()", "coalesce(generation_expression, '') <> ''"
+	w.columns = map[string]string{}
+	for i, db := range w.admin {
+		w.stored[i] = map[string]string{}
+		for _, table := range w.tables {
+			all, stored := w.columnsOf(db, table)
+			w.columns[table], w.stored[i][table] = all, stored // the twin, which comes last, has no terms
+		}
+	}
+}
+
+// columnsOf lists a table's columns, and those that are not computed.
+func (w *world) columnsOf(db *sql.DB, table string) (all, stored string) {
+	schema, name, made := "database()", table, "coalesce(generation_expression, '') <> ''"
 	if w.server.Name == "postgres" {
-		database, made = "'public'", "is_generated = 'ALWAYS'"
+		schema, made = "'public'", "is_generated = 'ALWAYS'"
 	}
-	for _, table := range w.tables {
-		schema, name := database, table
-		if before, after, ok := strings.Cut(table, "."); ok {
-			schema, name = "'"+before+"'", after
-		}
-		rows, err := w.admin[0].Query("SELECT column_name, " + made + " FROM information_schema.columns WHERE table_schema = " + schema + " AND table_name = '" + name + "' ORDER BY ordinal_position")
-		if err != nil {
+	if before, after, ok := strings.Cut(table, "."); ok {
+		schema, name = "'"+before+"'", after
+	}
+	rows, err := db.Query("SELECT column_name, " + made + " FROM information_schema.columns WHERE table_schema = " + schema + " AND table_name = '" + name + "' ORDER BY ordinal_position")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var every, kept []string
+	for rows.Next() {
+		var column string
+		var computed bool
+		if err := rows.Scan(&column, &computed); err != nil {
 			w.t.Fatal(err)
 		}
-		var all, stored []string
-		for rows.Next() {
-			var column string
-			var computed bool
-			if err := rows.Scan(&column, &computed); err != nil {
-				w.t.Fatal(err)
-			}
-			if all = append(all, column); !computed {
-				stored = append(stored, column)
-			}
+		if every = append(every, column); !computed {
+			kept = append(kept, column)
 		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			w.t.Fatal(err)
-		}
-		w.columns[table], w.stored[table] = strings.Join(all, ", "), strings.Join(stored, ", ")
 	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		w.t.Fatal(err)
+	}
+	return strings.Join(every, ", "), strings.Join(kept, ", ")
 }
 
 func (w *world) openAdmin(name string) *sql.DB {
@@ -178,7 +193,7 @@ func (w *world) openAdmin(name string) *sql.DB {
 // starts from the same.
 func (w *world) seed() {
 	w.t.Helper()
-	data, err := os.ReadFile(filepath.Join(corpusDir, "seed.sql"))
+	data, err := os.ReadFile(filepath.Join(w.dir, "seed.sql"))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -205,18 +220,20 @@ func (w *world) keep(i int) {
 	}
 	for _, table := range w.tables {
 		seed := "seed_" + strings.ReplaceAll(table, ".", "_")
-		if _, err := w.admin[i].Exec("CREATE TABLE " + seed + " AS SELECT " + w.stored[table] + " FROM " + table); err != nil {
+		if _, err := w.admin[i].Exec("CREATE TABLE " + seed + " AS SELECT " + w.stored[i][table] + " FROM " + table); err != nil {
 			w.t.Fatal(err)
 		}
 		overriding := ""
 		if w.server.Name == "postgres" {
 			overriding = " OVERRIDING SYSTEM VALUE"
 		}
-		fmt.Fprintf(&reset, "INSERT INTO %s (%s)%s SELECT %[2]s FROM %[4]s; ", table, w.stored[table], overriding, seed)
+		fmt.Fprintf(&reset, "INSERT INTO %s (%s)%s SELECT %[2]s FROM %[4]s; ", table, w.stored[i][table], overriding, seed)
 	}
-	if w.server.Name == "postgres" {
+	switch {
+	case w.dir != corpusDir: // no row key of it is made by the server
+	case w.server.Name == "postgres":
 		reset.WriteString("SELECT setval('people_id_seq', 10); SELECT setval('idents_id_seq', 1, false)")
-	} else {
+	default:
 		reset.WriteString("ALTER TABLE people AUTO_INCREMENT = 11; ALTER TABLE idents AUTO_INCREMENT = 1")
 	}
 	w.reset[i] = reset.String()
@@ -444,7 +461,7 @@ func (w *world) state(db *sql.DB, c *corpus.Case) []string {
 func TestCorpusOnServers(t *testing.T) {
 	for _, server := range testdb.Each(t) {
 		t.Run(server.String(), func(t *testing.T) {
-			w := newWorld(t, server)
+			w := newWorld(t, server, corpusDir)
 			w.catalog()
 			files, err := corpus.Read(filepath.Join(corpusDir, server.Name))
 			if err != nil {
@@ -551,7 +568,9 @@ func (w *world) taken(c *corpus.Case, err error) {
 }
 
 func reads(text string) bool {
-	return strings.HasPrefix(strings.ToUpper(text), "SELECT") && !strings.Contains(text, ";")
+	text = strings.ToUpper(text)
+	with := strings.HasPrefix(text, "WITH") && !slices.ContainsFunc([]string{"INSERT ", "UPDATE ", "DELETE ", "MERGE "}, func(verb string) bool { return strings.Contains(text, verb) })
+	return (strings.HasPrefix(text, "SELECT") || with) && !strings.Contains(text, ";")
 }
 
 func changes(text string) bool {

@@ -112,7 +112,7 @@ func (g *statementsOf) query() string {
 func TestDifferential(t *testing.T) {
 	for _, server := range testdb.Each(t) {
 		t.Run(server.String(), func(t *testing.T) {
-			w := newWorld(t, server)
+			w := newWorld(t, server, corpusDir)
 			n, refused, failed := 0, 0, 0
 			seed := *fuzzSeed
 			for until := time.Now().Add(*fuzzTime); time.Now().Before(until) && !t.Failed(); seed++ {

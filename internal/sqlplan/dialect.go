@@ -115,6 +115,10 @@ type Dialect interface {
 	// TypedNull writes a NULL of a type as the catalog names it.
 	TypedNull(columnType string) string
 
+	// NamesByText is true if a column of a select list without an alias is named by the
+	// text of its expression (MySQL).
+	NamesByText() bool
+
 	// RunsSQL reports whether the function runs SQL text given as an argument.
 	RunsSQL(function string) bool
 

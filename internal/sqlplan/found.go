@@ -26,12 +26,12 @@ func (a *analysis) finds(q *Query, s *Select, out *selectOutput) {
 		conjuncts(e, true, func(x Expr, all bool) {
 			for _, m := range a.matches[x] {
 				switch {
-				case !m.finds || m.row == nil:
+				case !m.finds || !out.reads(m.row):
 				case m.column.Term.Exact:
 					if plain {
 						out.found = append(out.found, found{row: m.row, column: m.column})
 					}
-				case filtered && filters && all && m.given && m.row.item != nil && m.row.item.out == nil:
+				case filtered && filters && all && m.given && m.row.item.out == nil:
 					m.used = true
 					out.found = append(out.found, found{row: m.row, column: m.column, filter: m.seals})
 				}
@@ -42,6 +42,18 @@ func (a *analysis) finds(q *Query, s *Select, out *selectOutput) {
 	for _, e := range innerConditions(s.From) {
 		look(e, false)
 	}
+}
+
+// reads reports whether the row is one of an entry of FROM.
+func (o *selectOutput) reads(r *row) bool {
+	found := false
+	for _, n := range o.nodes {
+		n.items(func(it *item) bool {
+			found = found || r != nil && r.item == it
+			return !found
+		})
+	}
+	return found
 }
 
 // conjuncts yields what AND and OR join; all is true for what holds for every row.

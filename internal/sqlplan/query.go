@@ -223,7 +223,7 @@ func (a *analysis) targets(out *selectOutput, targets []Target, sc *scope, shown
 			out.entries = append(out.entries, list...)
 			continue
 		}
-		c := &column{name: t.Alias}
+		c, edits := &column{name: t.Alias}, len(a.edits)
 		var isTerm bool
 		if j < len(leads) {
 			c.value, isTerm = a.termTarget(t.Expr, sc, leads[j])
@@ -234,8 +234,25 @@ func (a *analysis) targets(out *selectOutput, targets []Target, sc *scope, shown
 		if c.name == "" {
 			c.name = targetName(t)
 		}
+		if len(a.edits) > edits {
+			a.keepName(t)
+		}
 		out.entries = append(out.entries, entry{single: c})
 	}
+}
+
+// maxAlias is the longest alias that every server takes, in bytes.
+const maxAlias = 200
+
+// keepName gives a column whose expression was changed the name that it had.
+func (a *analysis) keepName(t Target) {
+	if !a.d.NamesByText() || t.Alias != "" || t.Span.End-t.Span.Start > maxAlias {
+		return
+	}
+	if _, named := t.Expr.(*ColumnRef); named || leaf(t.Expr) {
+		return
+	}
+	a.insertText(t.Span.End, " AS "+a.d.Quote(a.text[t.Span.Start:t.Span.End]))
 }
 
 // starTarget returns what a star of a select list stands for.

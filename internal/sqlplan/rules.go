@@ -210,6 +210,8 @@ type RelationColumn struct {
 	Invisible bool
 	// Charset is the character set of a MySQL text column, "" if it is not known.
 	Charset string `json:",omitempty"`
+	// Folded is true for a collation under which letters that differ compare equal.
+	Folded bool `json:"-"`
 	// Inexact is true if two values that compare equal may differ as text
 	// (case-insensitive or padded collations, citext).
 	Inexact bool

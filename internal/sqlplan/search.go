@@ -349,7 +349,7 @@ func (a *analysis) termText(e Expr, v value, s *scope) string {
 	case rc == nil:
 		a.refuse(e.At(), c.object(), "the table lacks the column of a searchable column's equality terms", "add "+c.Term.Column+" to the table")
 		return ""
-	case rc.Inexact:
+	case rc.Folded:
 		a.refuse(e.At(), c.object(), "the column of equality terms takes different terms for equal", "make "+c.Term.Column+" binary, or give it a binary collation")
 		return ""
 	}
@@ -566,7 +566,7 @@ func (a *analysis) inQuery(x *Sub, s *scope) bool {
 			a.refuse(x.Span, "", "a comparison of a protected column with a star whose columns are not known, or with another number of columns", "list the columns")
 			return true
 		case lead == nil:
-			lead = &searching{a: a, s: s, column: v.term, row: v.row, match: &match{row: v.row, column: v.term, finds: x.Found, expr: x, at: x.Span}}
+			lead = &searching{a: a, s: s, column: v.term, row: v.row, match: &match{column: v.term, expr: x, at: x.Span}}
 		}
 		lead.operand(e)
 		lead.returned(x.Span, v)

@@ -123,6 +123,7 @@ func describe(c *sqlplan.RelationColumn, extra, collation string) {
 	c.Invisible = strings.Contains(extra, "invisible")
 	c.Full, c.Type = c.Type, strings.ToLower(c.Type)
 	c.Inexact = collation != ""
+	c.Folded = collation != "" && collation != "binary" && !strings.HasSuffix(collation, "_bin")
 	c.Charset, _, _ = strings.Cut(collation, "_")
 }
 

@@ -55,6 +55,7 @@ func (Server) Relation(ctx context.Context, db *sql.DB, schema, name string) (*s
 	err = scan(ctx, db, columnsSQL, oid, func(rows *sql.Rows) error {
 		var c sqlplan.RelationColumn
 		err := rows.Scan(&c.Name, &c.Type, &c.Full, &c.NotNull, &c.Default, &c.Identity, &c.Generated, &c.Expression, &c.Inexact)
+		c.Folded = c.Inexact
 		r.Columns = append(r.Columns, c)
 		return err
 	})

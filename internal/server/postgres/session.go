@@ -26,8 +26,7 @@ func (Server) Session(ctx context.Context, db *sql.DB) (server.Session, error) {
 	defer func() { _ = conn.Close() }() // it goes back to the pool
 	var options []any
 	err = conn.Raw(func(base any) error {
-		if c := pgxConn(base); c != nil {
-			readBytea(c)
+		if pgxConn(base) != nil {
 			options = []any{pgx.QueryExecModeExec} // one exchange, and nothing is prepared
 		}
 		return nil

@@ -264,6 +264,9 @@ func (d *dialect) TypedNull(string) string { return "NULL" }
 // ValuesColumn implements [sqlplan.Dialect].
 func (d *dialect) ValuesColumn(j int) string { return "column_" + strconv.Itoa(j) }
 
+// NamesByText implements [sqlplan.Dialect].
+func (d *dialect) NamesByText() bool { return true }
+
 // RunsSQL implements [sqlplan.Dialect]: no function of an expression does.
 func (d *dialect) RunsSQL(string) bool { return false }
 

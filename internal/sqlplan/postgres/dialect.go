@@ -247,6 +247,9 @@ func (d *dialect) TypedNull(columnType string) string {
 	return "NULL::" + columnType
 }
 
+// NamesByText implements [sqlplan.Dialect].
+func (d *dialect) NamesByText() bool { return false }
+
 // RunsSQL implements [sqlplan.Dialect].
 func (d *dialect) RunsSQL(function string) bool {
 	switch lower(function) {

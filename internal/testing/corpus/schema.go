@@ -1,8 +1,11 @@
 package corpus
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/sealsql/sealsql/internal/sqlplan"
@@ -12,12 +15,15 @@ import (
 // sealedTypes and twinTypes are what a schema's {type} stands for in the
 // protected database and in its unprotected twin.
 var sealedTypes, twinTypes = map[string]map[string]string{
-	"postgres": {"string": "bytea", "base64": "text", "int64": "bytea", "float64": "bytea", "bool": "bytea", "timestamp": "bytea", "date": "bytea", "decimal": "bytea", "uuid": "bytea", "json": "bytea", "bytes": "bytea"},
-	"mysql":    {"string": "blob", "base64": "text", "int64": "blob", "float64": "blob", "bool": "blob", "timestamp": "blob", "date": "blob", "decimal": "blob", "uuid": "blob", "json": "blob", "bytes": "blob"},
+	"postgres": {"string": "bytea", "base64": "text", "int64": "bytea", "float64": "bytea", "bool": "bytea", "timestamp": "bytea", "date": "bytea", "decimal": "bytea", "uuid": "bytea", "json": "bytea", "bytes": "bytea", "nocase": "bytea"},
+	"mysql":    {"string": "blob", "base64": "text", "int64": "blob", "float64": "blob", "bool": "blob", "timestamp": "blob", "date": "blob", "decimal": "blob", "uuid": "blob", "json": "blob", "bytes": "blob", "nocase": "blob", "exact": "blob"},
 }, map[string]map[string]string{
-	"postgres": {"string": "text", "base64": "text", "int64": "bigint", "float64": "double precision", "bool": "boolean", "timestamp": "timestamptz", "date": "date", "decimal": "numeric", "uuid": "uuid", "json": "json", "bytes": "bytea"},
-	"mysql":    {"string": "text", "base64": "text", "int64": "bigint", "float64": "double", "bool": "tinyint", "timestamp": "datetime(6)", "date": "date", "decimal": "decimal(20,4)", "uuid": "text", "json": "text", "bytes": "blob"},
+	"postgres": {"string": "text", "base64": "text", "int64": "bigint", "float64": "double precision", "bool": "boolean", "timestamp": "timestamptz", "date": "date", "decimal": "numeric", "uuid": "uuid", "json": "json", "bytes": "bytea", "nocase": "text COLLATE no_case"},
+	"mysql":    {"string": "text", "base64": "text", "int64": "bigint", "float64": "double", "bool": "tinyint", "timestamp": "datetime(6)", "date": "date", "decimal": "decimal(20,4)", "uuid": "text", "json": "text", "bytes": "blob", "nocase": "text COLLATE utf8mb4_general_ci", "exact": "text COLLATE utf8mb4_bin"},
 }
+
+// alone finds what stands in one of the two schemas alone: {sealed:…} and {twin:…}.
+var alone = regexp.MustCompile(`\{(sealed|twin):([^}]*)\}`)
 
 // Schema returns the statements that make the corpus's tables: the protected
 // ones, and their twins.
@@ -30,8 +36,8 @@ func Schema(dir, dialect string) (sealed, twin []string, err error) {
 		if text = strings.TrimSpace(text); text == "" || strings.HasPrefix(text, "--") && !strings.Contains(text, "\n") {
 			continue
 		}
-		sealed = append(sealed, fill(text, sealedTypes[dialect]))
-		twin = append(twin, fill(text, twinTypes[dialect]))
+		sealed = add(sealed, fill(only(text, "sealed"), sealedTypes[dialect]))
+		twin = add(twin, fill(only(text, "twin"), twinTypes[dialect]))
 	}
 	return sealed, twin, nil
 }
@@ -41,7 +47,10 @@ func Schema(dir, dialect string) (sealed, twin []string, err error) {
 // and of the seed. A comment names the servers as a case's %servers does.
 func Newer(dir, dialect string, atLeast func(product string, major, minor int) bool) (sealed, twin, seed []string, err error) {
 	data, err := os.ReadFile(filepath.Join(dir, "newer."+dialect+".sql"))
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil, nil, nil
+	case err != nil:
 		return nil, nil, nil, err
 	}
 	for text := range strings.SplitSeq(strings.TrimSpace(string(data)), ";\n") {
@@ -62,6 +71,23 @@ func Newer(dir, dialect string, atLeast func(product string, major, minor int) b
 		}
 	}
 	return sealed, twin, seed, nil
+}
+
+func add(list []string, text string) []string {
+	if text == "" {
+		return list
+	}
+	return append(list, text)
+}
+
+// only takes out what stands in the other schema alone.
+func only(text, which string) string {
+	return alone.ReplaceAllStringFunc(text, func(s string) string {
+		if m := alone.FindStringSubmatch(s); m[1] == which {
+			return m[2]
+		}
+		return ""
+	})
 }
 
 func fill(text string, types map[string]string) string {
