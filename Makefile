@@ -188,3 +188,10 @@ FUZZLEAKTIME ?= 30s
 .PHONY: fuzz-leak
 fuzz-leak: servers
 	go test ./internal/testing/leak -count 1 -v -timeout 0 -run 'TestFuzzLeak$$' -args -fuzzleak.time=$(FUZZLEAKTIME) $(if $(SEED),-fuzzleak.seed=$(SEED))
+
+# mutants-leak takes out what keeps one kind of plaintext from the servers, one at a
+# time, and has fuzz-leak find each; MUTANT selects by a part of the description.
+.PHONY: mutants-leak
+mutants-leak: servers
+	scripts/servers.sh postgres-18 mysql-9.7
+	go run ./internal/testing/mutants leaks $(or $(TIME),90s) "$(MUTANT)"

@@ -6,6 +6,7 @@ import (
 	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,7 +22,9 @@ import (
 // count.
 
 // change is one way to change a session. Its texts run on the connection, or, where
-// they begin with "other:", on another before the connection is opened.
+// they begin with "bare:" or "root:", on a bare one. "new:" opens another connection,
+// "dsn:" one with further parameters in its DSN, and "app:" one of an account that is
+// no administrator. The server answers "fails:" with an error.
 type change struct {
 	name  string
 	texts []string
@@ -51,6 +54,16 @@ func mysqlWays(name, assignments string) []change {
 		{"DO of a function", []string{"bare:CREATE FUNCTION go() RETURNS int DETERMINISTIC NO SQL BEGIN SET " + assignments + "; RETURN 1; END", "DO go()"}},
 		{"a trigger", []string{"bare:CREATE TRIGGER go BEFORE INSERT ON other FOR EACH ROW BEGIN SET " + assignments + "; END", "INSERT INTO other (id) VALUES (1)"}},
 		{"SET STATEMENT", []string{"SET STATEMENT " + assignments + " FOR SELECT 1"}},
+		{"SET LOCAL", []string{"SET LOCAL " + assignments}},
+		{":=", []string{"SET " + strings.Replace(assignments, " = ", " := ", 1)}},
+		{"@@local", []string{"SET @@local." + strings.TrimPrefix(assignments, "@@session.")}},
+		{"in small letters over several lines", []string{"set\n\t" + strings.ToLower(assignments) + "\n;"}},
+		{"in a transaction that is rolled back", []string{"BEGIN", "SET " + assignments, "ROLLBACK"}},
+		{"a loop", []string{"BEGIN NOT ATOMIC DECLARE i int DEFAULT 0; WHILE i < 1 DO SET " + assignments + "; SET i = 1; END WHILE; END"}},
+		{"a handler", []string{"BEGIN NOT ATOMIC DECLARE EXIT HANDLER FOR SQLEXCEPTION SET " + assignments + "; SIGNAL SQLSTATE '45000'; END"}},
+		{"a procedure that calls another", []string{"bare:CREATE PROCEDURE go() BEGIN SET " + assignments + "; END", "bare:CREATE PROCEDURE gogo() BEGIN CALL go(); END", "CALL gogo()"}},
+		{"a query of a function in a view", []string{"bare:CREATE FUNCTION go() RETURNS int DETERMINISTIC NO SQL BEGIN SET " + assignments + "; RETURN 1; END", "bare:CREATE VIEW vgo AS SELECT go()", "SELECT * FROM vgo"}},
+		{"init_connect", []string{"root:SET GLOBAL init_connect = 'SET " + quoted + "'", "app:"}},
 	}
 	for i := range ways {
 		ways[i].name = name + ", " + ways[i].name
@@ -72,9 +85,13 @@ func mysqlChanges() (all []change) {
 	}
 	for _, scope := range []string{"SET GLOBAL sql_mode = 'ANSI_QUOTES'", "SET GLOBAL sql_mode = 'NO_BACKSLASH_ESCAPES'", "SET PERSIST sql_mode = 'ANSI_QUOTES'",
 		"SET @@global.sql_mode = 'ANSI_QUOTES', @@session.sql_mode = 'ANSI_QUOTES'", "SET GLOBAL init_connect = 'SET sql_mode = ''ANSI_QUOTES'''",
-		"SET GLOBAL init_connect = 'SET NAMES gbk'", "SET GLOBAL character_set_server = gbk"} {
+		"SET GLOBAL init_connect = 'SET NAMES gbk'", "SET GLOBAL character_set_server = gbk", "SET PERSIST_ONLY sql_mode = 'ANSI_QUOTES'", "SET @@persist.sql_mode = 'NO_BACKSLASH_ESCAPES'",
+		"SET GLOBAL character_set_client = gbk", "SET @@global.sql_mode = 'NO_BACKSLASH_ESCAPES', @@persist.sql_mode = DEFAULT"} {
 		all = append(all, change{"another connection's " + scope, []string{"root:" + scope, "new:"}}, change{"its own " + scope, []string{scope, "new:"}},
-			change{"its own " + scope + ", DEFAULT", []string{scope, "SET SESSION sql_mode = DEFAULT"}})
+			change{"its own " + scope + ", DEFAULT", []string{scope, "SET SESSION sql_mode = DEFAULT"}}, change{"an application's " + scope, []string{"root:" + scope, "app:"}})
+	}
+	for _, parameters := range []string{"sql_mode='ANSI_QUOTES'", "sql_mode='NO_BACKSLASH_ESCAPES'", "charset=gbk", "charset=sjis,utf8mb4", "character_set_client=gbk", "character_set_client=big5&sql_mode='ANSI_QUOTES'"} {
+		all = append(all, change{"the DSN's " + parameters, []string{"dsn:" + parameters}})
 	}
 	return all
 }
@@ -110,7 +127,8 @@ func mysqlHostile() []hostile {
 }
 
 // postgresWays are the ways to set a setting of the session.
-func postgresWays(name, value string) []change {
+func postgresWays(name, value, usual string) []change {
+	const named = "SELECT name FROM accounts"
 	ways := []change{
 		{"SET", []string{"SET " + name + " = " + value}},
 		{"SET TO", []string{"SET " + name + " TO " + value}},
@@ -129,6 +147,35 @@ func postgresWays(name, value string) []change {
 		{"the role", []string{"bare:ALTER ROLE CURRENT_USER SET " + name + " = " + value, "new:"}},
 		{"the database", []string{"bare:DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET " + name + " = %L', current_database(), " + value + "); END $$", "new:"}},
 		{"the role, RESET", []string{"bare:ALTER ROLE CURRENT_USER SET " + name + " = " + value, "new:", "RESET " + name, "DISCARD ALL"}},
+		{"the role, back by RESET", []string{"bare:ALTER ROLE CURRENT_USER SET " + name + " = " + value, "new:", "SET " + name + " = " + usual, named, "RESET " + name}},
+		{"the role, back by RESET ALL", []string{"bare:ALTER ROLE CURRENT_USER SET " + name + " = " + value, "new:", "SET " + name + " = " + usual, named, "RESET ALL"}},
+		{"the role, back by DISCARD ALL", []string{"bare:ALTER ROLE CURRENT_USER SET " + name + " = " + value, "new:", "SET " + name + " = " + usual, named, "DISCARD ALL"}},
+		{"the role, back by DEFAULT", []string{"bare:ALTER ROLE CURRENT_USER SET " + name + " = " + value, "new:", "SET " + name + " = " + usual, named, "SET " + name + " TO DEFAULT"}},
+		{"the role in the database", []string{"bare:DO $$ BEGIN EXECUTE format('ALTER ROLE CURRENT_USER IN DATABASE %I SET " + name + " = %L', current_database(), " + value + "); END $$", "new:"}},
+		{"every role", []string{"bare:ALTER ROLE ALL SET " + name + " = " + value, "new:"}},
+		{"back by ROLLBACK", []string{"SET " + name + " = " + value, "BEGIN", "SET " + name + " = " + usual, named, "ROLLBACK"}},
+		{"back by ROLLBACK TO", []string{"BEGIN", "SET " + name + " = " + value, "SAVEPOINT s", "SET " + name + " = " + usual, named, "ROLLBACK TO s"}},
+		{"back by an error", []string{"SET " + name + " = " + value, "BEGIN", "SET LOCAL " + name + " = " + usual, named, "fails:SELECT 1 / 0", "COMMIT"}},
+		{"back by COMMIT", []string{"SET " + name + " = " + value, "BEGIN", "SET LOCAL " + name + " = " + usual, named, "COMMIT"}},
+		{"set_config for the transaction", []string{"BEGIN", "SELECT pg_catalog.set_config('" + name + "', " + value + ", true)"}},
+		{"set_config of a computed name", []string{"SELECT set_config(concat('" + name[:4] + "', '" + name[4:] + "'), " + value + ", false)"}},
+		{"set_config from a table", []string{"SELECT set_config(n, v, false) FROM (VALUES ('" + name + "', " + value + ")) t(n, v)"}},
+		{"set_config in RETURNING", []string{"INSERT INTO other (id) VALUES (1) RETURNING set_config('" + name + "', " + value + ", false)"}},
+		{"pg_settings by a computed name", []string{"UPDATE pg_settings SET setting = " + value + " WHERE name LIKE '" + name[:6] + "%'"}},
+		{"pg_settings by its schema", []string{`UPDATE "pg_catalog".U&"pg\005fsettings" SET setting = ` + value + " WHERE name = '" + name + "'"}},
+		{"a view over pg_settings", []string{"bare:CREATE VIEW vgo AS SELECT name, setting FROM pg_settings", "UPDATE vgo SET setting = " + value + " WHERE name = '" + name + "'"}},
+		{"a function that has the setting", []string{"bare:CREATE FUNCTION go() RETURNS int LANGUAGE sql SET " + name + " = " + value + " AS 'SELECT 1'", "SELECT go()"}},
+		{"a function in a view", []string{"bare:CREATE FUNCTION go() RETURNS text LANGUAGE sql AS $$ SELECT set_config('" + name + "', " + value + ", false) $$", "bare:CREATE VIEW vgo AS SELECT go()", "SELECT * FROM vgo"}},
+		{"an operator", []string{"bare:CREATE FUNCTION go(int, int) RETURNS boolean LANGUAGE sql AS $$ SELECT set_config('" + name + "', " + value + ", false) IS NOT NULL $$", "bare:CREATE OPERATOR ### (LEFTARG = int, RIGHTARG = int, FUNCTION = go)", "SELECT 1 ### 2"}},
+		{"a default", []string{"bare:CREATE FUNCTION go() RETURNS text LANGUAGE sql AS $$ SELECT set_config('" + name + "', " + value + ", false) $$", "bare:CREATE TABLE tgo (id int, v text DEFAULT go())", "INSERT INTO tgo (id) VALUES (1)"}},
+		{"a check", []string{"bare:CREATE FUNCTION go() RETURNS text LANGUAGE sql AS $$ SELECT set_config('" + name + "', " + value + ", false) $$", "bare:CREATE TABLE tgo (id int CHECK (go() IS NOT NULL))", "INSERT INTO tgo (id) VALUES (1)"}},
+		{"a rule", []string{"bare:CREATE TABLE tgo (id int)", "bare:CREATE RULE rgo AS ON INSERT TO tgo DO ALSO SELECT set_config('" + name + "', " + value + ", false)", "INSERT INTO tgo (id) VALUES (1)"}},
+		{"a deferred trigger", []string{"bare:CREATE FUNCTION go() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('" + name + "', " + value + ", false); RETURN NEW; END $$",
+			"bare:CREATE TABLE tgo (id int)", "bare:CREATE CONSTRAINT TRIGGER cgo AFTER INSERT ON tgo DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION go()", "BEGIN", "INSERT INTO tgo (id) VALUES (1)", "COMMIT"}},
+		{"a cursor", []string{"BEGIN", "DECLARE c CURSOR WITH HOLD FOR SELECT set_config('" + name + "', " + value + ", false)", "COMMIT", "FETCH 1 FROM c"}},
+		{"EXPLAIN ANALYZE", []string{"EXPLAIN ANALYZE SELECT set_config('" + name + "', " + value + ", false)"}},
+		{"a CTE", []string{"WITH c AS MATERIALIZED (SELECT set_config('" + name + "', " + value + ", false)) SELECT * FROM c"}},
+		{"CREATE TABLE AS", []string{"CREATE TABLE tgo AS SELECT set_config('" + name + "', " + value + ", false) AS v"}},
 	}
 	for i := range ways {
 		ways[i].name = name + " " + value + ", " + ways[i].name
@@ -138,10 +185,12 @@ func postgresWays(name, value string) []change {
 
 func postgresChanges() (all []change) {
 	for _, set := range []string{"SJIS", "BIG5", "GBK", "UHC", "GB18030", "JOHAB", "SHIFT_JIS_2004", "LATIN1"} {
-		all = append(all, postgresWays("client_encoding", "'"+set+"'")...)
+		all = append(all, postgresWays("client_encoding", "'"+set+"'", "'UTF8'")...)
 		all = append(all, change{"NAMES " + set, []string{"SET NAMES '" + set + "'"}})
+		all = append(all, change{"the DSN's client_encoding " + set, []string{"dsn:client_encoding=" + set}}, change{"the DSN's options, " + set, []string{"dsn:options=-c%20client_encoding=" + set}})
 	}
-	all = append(all, postgresWays("standard_conforming_strings", "'off'")...)
+	all = append(all, change{"the DSN's standard_conforming_strings", []string{"dsn:standard_conforming_strings=off"}}, change{"the DSN's options", []string{"dsn:options=-c%20standard_conforming_strings=off"}})
+	all = append(all, postgresWays("standard_conforming_strings", "'off'", "'on'")...)
 	return all
 }
 
@@ -176,9 +225,9 @@ type model struct {
 func TestNoStateOfASessionLetsAPlaintextOut(t *testing.T) {
 	for _, server := range testdb.Each(t) {
 		t.Run(server.String(), func(t *testing.T) {
-			m := model{postgresChanges(), postgresHostile(), "SELECT current_setting('client_encoding') || (SELECT setting FROM pg_settings WHERE name LIKE 'standard_conforming%')", 60}
+			m := model{postgresChanges(), postgresHostile(), "SELECT current_setting('client_encoding') || (SELECT setting FROM pg_settings WHERE name LIKE 'standard_conforming%')", 300}
 			if server.Name == "mysql" {
-				m = model{mysqlChanges(), mysqlHostile(), "SELECT CONCAT(@@character_set_client, ' ', @@sql_mode)", 150}
+				m = model{mysqlChanges(), mysqlHostile(), "SELECT CONCAT(@@character_set_client, ' ', @@sql_mode)", 250}
 			}
 			m.run(t, newSite(t, server))
 		})
@@ -229,13 +278,16 @@ func (m *model) try(t *testing.T, s *site, c change, before string) (changed boo
 			if _, err := s.bare.Exec(rest); err != nil {
 				return false, sent, refused // the server has no such way
 			}
-		case marked && where == "new":
+		case marked && slices.Contains([]string{"new", "dsn", "app"}, where):
 			closeForGood(conn)
+			if where != "new" {
+				db = s.opened(where == "app", rest)
+			}
 			if conn, err = db.Conn(ctx); err != nil {
 				return true, 1, 1 // refused as a whole
 			}
 		default:
-			_, _ = conn.ExecContext(ctx, text) // what it changed is looked at below
+			_, _ = conn.ExecContext(ctx, strings.TrimPrefix(text, "fails:")) // what it changed is looked at below
 		}
 	}
 	var after string
@@ -255,8 +307,36 @@ func (m *model) try(t *testing.T, s *site, c change, before string) (changed boo
 	return changed, sent, refused
 }
 
+// opened is the site's database opened with further parameters, as the account of an
+// application or as the tests' own.
+func (s *site) opened(app bool, parameters string) *sql.DB {
+	var name string
+	current := "SELECT current_database()"
+	if !s.postgres() {
+		current = "SELECT DATABASE()"
+	}
+	if err := s.bare.QueryRow(current).Scan(&name); err != nil {
+		s.t.Fatal(err)
+	}
+	driverName, dsn := s.server.DSN(s.proxy.Addr(), name)
+	if app {
+		s.set("CREATE USER IF NOT EXISTS app@'%'", "GRANT ALL ON "+name+".* TO app@'%'")
+		_, at, _ := strings.Cut(dsn, "@")
+		dsn = "app@" + at
+	}
+	if parameters != "" {
+		dsn += "&" + parameters
+	}
+	k, arn := kms()
+	s.t.Setenv("SEALSQL_TEST_KEY", arn)
+	return open(s.t, driverName, dsn, driver.WithPolicy(s.parse(policyText)), driver.WithAWSConfig(k.AWSConfig("us-east-1")))
+}
+
 // closeForGood keeps a connection from going back to the pool.
 func closeForGood(c *sql.Conn) {
+	if c == nil {
+		return // it was not opened
+	}
 	_ = c.Raw(func(any) error { return errLeaveThePool })
 	_ = c.Close()
 }
@@ -265,16 +345,20 @@ func closeForGood(c *sql.Conn) {
 func (m *model) reset(t *testing.T, s *site) {
 	t.Helper()
 	if s.postgres() {
-		s.set("ALTER ROLE CURRENT_USER RESET ALL", "DROP TRIGGER IF EXISTS go ON other", "DROP ROUTINE IF EXISTS go")
+		s.set("ALTER ROLE CURRENT_USER RESET ALL", "ALTER ROLE ALL RESET ALL", "DROP TRIGGER IF EXISTS go ON other", "DROP VIEW IF EXISTS vgo", "DROP TABLE IF EXISTS tgo",
+			"DROP OPERATOR IF EXISTS ### (int, int)", "DROP ROUTINE IF EXISTS go")
 		var name string
 		if err := s.bare.QueryRow("SELECT current_database()").Scan(&name); err != nil {
 			t.Fatal(err)
 		}
-		s.set("ALTER DATABASE " + name + " RESET ALL")
+		s.set("ALTER DATABASE "+name+" RESET ALL", "ALTER ROLE CURRENT_USER IN DATABASE "+name+" RESET ALL")
 		return
 	}
-	s.set("DROP TRIGGER IF EXISTS go", "DROP PROCEDURE IF EXISTS go", "DROP FUNCTION IF EXISTS go", "SET GLOBAL init_connect = ''",
-		"SET GLOBAL sql_mode = DEFAULT", "SET GLOBAL character_set_server = utf8mb4")
+	s.set("DROP TRIGGER IF EXISTS go", "DROP PROCEDURE IF EXISTS gogo", "DROP PROCEDURE IF EXISTS go", "DROP VIEW IF EXISTS vgo", "DROP FUNCTION IF EXISTS go", "SET GLOBAL init_connect = ''",
+		"SET GLOBAL sql_mode = DEFAULT", "SET GLOBAL character_set_server = utf8mb4", "SET GLOBAL character_set_client = utf8mb4")
+	if s.server.Product == "mysql" {
+		s.set("RESET PERSIST")
+	}
 }
 
 // TestACharacterSetOfTheDSNInWhichABackslashMayBeHalfACharacter is noticed though no

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/sealsql/sealsql/internal/testing/testdb"
 )
 
@@ -126,6 +128,22 @@ func fuzzUUID(r *rand.Rand) fuzzValue {
 	return fuzzValue{s, quoted(s)}
 }
 
+// fuzzUUIDs are in the Go types that pgx takes for a uuid.
+func fuzzUUIDs(r *rand.Rand) fuzzValue {
+	v := fuzzUUID(r)
+	raw, err := hex.DecodeString(strings.ReplaceAll(v.arg.(string), "-", ""))
+	if err != nil {
+		panic(err)
+	}
+	switch r.IntN(4) {
+	case 0:
+		v.arg = [16]byte(raw)
+	case 1:
+		v.arg = pgtype.UUID{Bytes: [16]byte(raw), Valid: true}
+	}
+	return v
+}
+
 func fuzzBytesKey(r *rand.Rand) fuzzValue {
 	b := []byte(oneOf(r, "a", "A", "\x00", "\xff\xfe", "a\x00", `\`, "'", "abc"))
 	return fuzzValue{arg: b}
@@ -182,7 +200,7 @@ func fuzzKeyTypes(s *testdb.Server) []fuzzType {
 			{ddl: "bigint", value: fuzzIntegerKey(append(fuzzNumbers, 1<<62, -5)...)},
 			{ddl: "smallint", value: fuzzIntegerKey(fuzzNumbers...)},
 			{ddl: "numeric", value: fuzzDecimal}, {ddl: "numeric(12,4)", value: fuzzDecimal},
-			{ddl: "uuid", value: fuzzUUID},
+			{ddl: "uuid", value: fuzzUUIDs},
 			{ddl: "bytea", value: fuzzBytesKey},
 			{ddl: "date", value: fuzzMoment("2006-01-02")},
 			{ddl: "timestamp", value: fuzzMoment(layoutMicros)},
@@ -249,7 +267,7 @@ func fuzzValueTypes(s *testdb.Server) []fuzzType {
 			}},
 			{ddl: "timestamptz", policy: "timestamp", value: fuzzMoment(layoutZoned)},
 			{ddl: "date", policy: "date", value: fuzzMoment("2006-01-02")},
-			{ddl: "uuid", policy: "uuid", value: fuzzUUID},
+			{ddl: "uuid", policy: "uuid", value: fuzzUUIDs},
 			{ddl: "numeric", policy: "decimal", value: fuzzDecimal},
 		}
 	}
@@ -269,6 +287,17 @@ func fuzzValueTypes(s *testdb.Server) []fuzzType {
 	}
 }
 
+// fuzzSession is what a connection sends first: mostly nothing.
+func fuzzSession(r *rand.Rand, s *testdb.Server, settings string) string {
+	if r.IntN(4) > 0 || strings.Contains(settings, "simple_protocol") { // pgx sends no other than UTF-8 there
+		return ""
+	}
+	if s.Name == "postgres" {
+		return "SET client_encoding = " + oneOf(r, "'UTF8'", "'LATIN1'", "'WIN1252'", "'SQL_ASCII'")
+	}
+	return oneOf(r, "SET NAMES utf8mb4", "SET NAMES utf8mb4 COLLATE utf8mb4_bin", "SET NAMES latin1", "SET NAMES ascii", "SET character_set_results = latin1", "SET character_set_results = NULL")
+}
+
 // fuzzSettings are random settings of a connection.
 func fuzzSettings(r *rand.Rand, s *testdb.Server) string {
 	list := []string{}
@@ -281,11 +310,16 @@ func fuzzSettings(r *rand.Rand, s *testdb.Server) string {
 		add(1, "default_query_exec_mode", "cache_statement", "cache_describe", "describe_exec", "exec", "simple_protocol")
 		add(2, "TimeZone", "UTC", "Europe/Berlin", "Asia/Tokyo", "America/New_York")
 		add(3, "DateStyle", "ISO,MDY", "ISO,DMY")
-		if slices.ContainsFunc(list, func(s string) bool { return strings.HasSuffix(s, "=exec") || strings.HasSuffix(s, "=simple_protocol") }) {
-			add(3, "bytea_output", "hex") // pgx reads no other as text
+		add(3, "bytea_output", "hex", "escape")
+		mode := func(m string) bool { return slices.Contains(list, "default_query_exec_mode="+m) }
+		// pgx takes no statement in a mode whose cache has no room.
+		if mode("cache_statement") {
+			add(4, "statement_cache_capacity", "1")
 		} else {
-			add(3, "bytea_output", "hex", "escape")
-			add(4, "statement_cache_capacity", "1") // pgx takes no statement of its own mode with 0
+			add(4, "statement_cache_capacity", "0", "1")
+		}
+		if !mode("cache_describe") {
+			add(4, "description_cache_capacity", "0", "1")
 		}
 		add(4, "extra_float_digits", "0", "3")
 		return strings.Join(list, "&")
@@ -294,9 +328,7 @@ func fuzzSettings(r *rand.Rand, s *testdb.Server) string {
 	add(2, "loc", "UTC", "Europe%2FBerlin", "Asia%2FTokyo", "America%2FNew_York")
 	add(2, "interpolateParams", "true", "false")
 	add(2, "clientFoundRows", "true", "false")
-	if *fuzzValuesStrict {
-		add(4, "columnsWithAlias", "true")
-	}
+	add(4, "columnsWithAlias", "true")
 	add(4, "multiStatements", "true")
 	add(5, "timeTruncate", "1s", "1ms", "1us")
 	add(4, "time_zone", "%27%2B00%3A00%27", "%27-05%3A00%27", "%27%2B09%3A00%27")

@@ -23,8 +23,10 @@ func TestEveryQueryMode(t *testing.T) {
 	}
 	modes := map[string][]string{
 		"postgres": {"default_query_exec_mode=cache_statement", "default_query_exec_mode=cache_describe", "default_query_exec_mode=describe_exec",
-			"default_query_exec_mode=exec", "default_query_exec_mode=simple_protocol"},
-		"mysql": {"interpolateParams=true", "interpolateParams=false", "clientFoundRows=true&multiStatements=true"},
+			"default_query_exec_mode=exec", "default_query_exec_mode=simple_protocol",
+			"bytea_output=escape", "default_query_exec_mode=exec&bytea_output=escape", "default_query_exec_mode=simple_protocol&bytea_output=escape",
+			"default_query_exec_mode=describe_exec&statement_cache_capacity=0&description_cache_capacity=0"},
+		"mysql": {"interpolateParams=true", "interpolateParams=false", "clientFoundRows=true&multiStatements=true", "columnsWithAlias=true&parseTime=true"},
 	}
 	for _, server := range testdb.Each(t) {
 		ran := 0
@@ -54,7 +56,7 @@ func TestEveryQueryMode(t *testing.T) {
 				s.want(ssn3, "SELECT ssn FROM people WHERE name = ?", "p")
 			})
 		}
-		if want := map[string]int{"postgres": 5, "mysql": 3}[server.Name]; ran != want {
+		if want := map[string]int{"postgres": 9, "mysql": 4}[server.Name]; ran != want {
 			t.Errorf("%s: ran %d modes, want %d", server, ran, want)
 		}
 	}

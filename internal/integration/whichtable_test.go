@@ -17,7 +17,7 @@ import (
 // in a protected column nor sealed in another.
 func TestAValueIsSealedForTheTableThatTheServerMeans(t *testing.T) {
 	server := testdb.Postgres(t)
-	ways := append(postgresWays("search_path", "'there'"), postgresWays("search_path", "'there, public'")...)
+	ways := append(postgresWays("search_path", "'there'", "'public'"), postgresWays("search_path", "'there, public'", "'public'")...)
 	ways = append(ways,
 		change{"SET SCHEMA", []string{"SET SCHEMA 'there'"}},
 		change{"SET ROLE", []string{"bare:DROP ROLE IF EXISTS there", "bare:CREATE ROLE there SUPERUSER", "SET ROLE there"}},
@@ -82,6 +82,10 @@ func (c change) on(t *testing.T, s *site, conn *sql.Conn) *sql.Conn {
 			var err error
 			if conn, err = s.sealed.Conn(t.Context()); err != nil {
 				t.Fatal(err)
+			}
+		case marked && where == "fails":
+			if _, err := conn.ExecContext(t.Context(), rest); err == nil {
+				t.Errorf("%s: %s did not fail", c.name, rest)
 			}
 		default:
 			if _, err := conn.ExecContext(t.Context(), text); err != nil && !errors.Is(err, driver.ErrRefused) {

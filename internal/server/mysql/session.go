@@ -45,7 +45,10 @@ func (Server) Session(ctx context.Context, db *sql.DB) (server.Session, error) {
 		s.Unfit = "the session's character_set_connection is not its character_set_client: the server would convert ciphertexts as if they were text"
 		s.Hint = "use SET NAMES, which sets both"
 	}
-	s.Charset, s.Results = other(s.Charset), other(s.Results)
+	s.Charset = other(s.Charset)
+	if s.Results == "utf8mb4" { // without a set, results are in those of their columns
+		s.Results = ""
+	}
 	if s.Wire, err = readWire(ctx, db); err != nil {
 		return s, fmt.Errorf("%w: learning how the driver writes points in time: %w", fault.ErrCatalog, err)
 	}

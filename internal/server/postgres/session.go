@@ -26,7 +26,8 @@ func (Server) Session(ctx context.Context, db *sql.DB) (server.Session, error) {
 	defer func() { _ = conn.Close() }() // it goes back to the pool
 	var options []any
 	err = conn.Raw(func(base any) error {
-		if pgxConn(base) != nil {
+		if c := pgxConn(base); c != nil {
+			readBytea(c)
 			options = []any{pgx.QueryExecModeExec} // one exchange, and nothing is prepared
 		}
 		return nil

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -195,7 +196,7 @@ func (d *database) dial(param string, seal bool) *sql.DB {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	c, err := driver.NewConnector(base, driver.WithPolicy(d.policy))
+	c, err := driver.NewConnector(base, driver.WithPolicy(d.policy), driver.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -289,12 +290,12 @@ func (d *database) schema() string {
 // catalog lists the tables. A column is protected if its table has a policy's name,
 // or inherits from such a table.
 func (d *database) catalog() (list []*table) {
-	text := `WITH RECURSIVE kin (root, rel) AS (SELECT c.relname, c.oid FROM pg_class c UNION SELECT k.root, i.inhrelid FROM kin k JOIN pg_inherits i ON i.inhparent = k.rel)
+	text := `WITH RECURSIVE kin (root, rel) AS (SELECT s.nspname || '.' || c.relname, c.oid FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace UNION SELECT k.root, i.inhrelid FROM kin k JOIN pg_inherits i ON i.inhparent = k.rel)
 		SELECT json_build_array(quote_ident(n.nspname) || '.' || quote_ident(c.relname), a.attname, (SELECT string_agg(k.root, ' ') FROM kin k WHERE k.rel = c.oid))::text
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 		WHERE c.relkind = 'r' AND (n.nspname NOT LIKE 'pg\_%' OR n.nspname LIKE 'pg\_temp\_%') AND n.nspname NOT IN ('information_schema', 'keep') ORDER BY c.oid, a.attnum`
 	if d.mysql() {
-		text = "SELECT JSON_ARRAY(CONCAT('`', table_schema, '`.`', table_name, '`'), column_name, table_name) FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name) " +
+		text = "SELECT JSON_ARRAY(CONCAT('`', table_schema, '`.`', table_name, '`'), column_name, CONCAT(table_schema, '.', table_name)) FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name) " +
 			"WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' ORDER BY create_time, table_name, ordinal_position"
 	}
 	protected := map[string]bool{}
@@ -311,7 +312,10 @@ func (d *database) catalog() (list []*table) {
 		}
 		t := list[len(list)-1]
 		t.columns = append(t.columns, x[1])
-		t.protected = append(t.protected, slices.ContainsFunc(strings.Fields(x[2]), func(root string) bool { return protected[strings.ToLower(root+"."+x[1])] }))
+		t.protected = append(t.protected, slices.ContainsFunc(strings.Fields(x[2]), func(root string) bool {
+			name := strings.ToLower(root + "." + x[1])
+			return protected[name] || protected[name[strings.IndexByte(name, '.'):]]
+		}))
 	}
 	return list
 }

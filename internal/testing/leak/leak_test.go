@@ -99,7 +99,7 @@ func (f *fuzz) round(seed uint64) {
 
 // harmful finds texts that reach beyond the databases of the test.
 var harmful = regexp.MustCompile(`(?i)\b(SHUTDOWN|RESTART|KILL|SYSTEM|USER|GLOBAL|PERSIST|PERSIST_ONLY|PASSWORD|pg_sleep|pg_sleep_for|SLEEP|BENCHMARK|OUTFILE|DUMPFILE|pg_terminate_backend|pg_read_file|lo_import|PROGRAM|FLUSH|LOCK|` +
-	`MASTER|SLAVE|REPLICA|REPLICATION|INSTALL|CLONE|PURGE|DATABASE|GRANT|REVOKE|XA|GET_LOCK|TABLESPACE|IMPORT|EXTENSION|SUBSCRIPTION|PUBLICATION|OWNED|LOGFILE|BINLOG|SERVER|ROLE|UNDO|log_bin|general_log|sql_log_off|log_output|log_statement|log_min\w*|log_duration\w*|log_parameter\w*|SERVER|READ_ONLY|BACKUP|FUNCTION|generate_series|repeat|lpad|rpad)\b|DROP\s+SCHEMA|EVENT\s+TRIGGER`)
+	`MASTER|SLAVE|REPLICA|REPLICATION|INSTALL|CLONE|PURGE|DATABASE|GRANT|REVOKE|XA|GET_LOCK|TABLESPACE|IMPORT|EXTENSION|SUBSCRIPTION|PUBLICATION|OWNED|LOGFILE|BINLOG|SERVER|ROLE|UNDO|pg_stats|pg_statistic|log_bin|general_log|sql_log_off|log_output|log_statement|log_min\w*|log_duration\w*|log_parameter\w*|READ_ONLY|BACKUP|FUNCTION|generate_series|repeat|lpad|rpad)\b|DROP\s+SCHEMA|EVENT\s+TRIGGER`)
 
 func unsafe(s *script) bool {
 	return harmful.MatchString(s.text) || strings.ContainsRune(s.text, 0)

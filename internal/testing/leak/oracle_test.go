@@ -157,13 +157,14 @@ func (d *database) onTwin(s *script, value string) (o outcome) {
 			d.tidy(true)
 		}
 	}()
+	s.prelude(ctx, c)
 	for _, text := range d.holding(value) {
-		if _, err := c.ExecContext(ctx, text); err != nil {
+		// In a session of another character set a table may have no name.
+		if _, err := c.ExecContext(ctx, text); err != nil && len(s.first) == 0 {
 			d.t.Fatalf("%s: %v", text, err)
 		}
 	}
-	s.prelude(ctx, c)
-	_, _ = c.ExecContext(ctx, "SAVEPOINT sent") // the prelude may have ended the transaction
+	_, _ = c.ExecContext(ctx, "SAVEPOINT sent") // a prelude may have begun a transaction that failed
 	if o.rows, o.err = s.send(ctx, c); o.err != nil {
 		_, _ = c.ExecContext(ctx, "ROLLBACK TO SAVEPOINT sent")
 	}
@@ -308,7 +309,8 @@ func unhex(text string) string { b, _ := hex.DecodeString(text); return string(b
 
 var policyColumns sync.Map
 
-// protectedTablesOf lists what the policy protects, as table.column in lower case.
+// protectedTablesOf lists what the policy protects, as schema.table.column in lower
+// case, with an empty schema where it names none.
 func protectedTablesOf(t testing.TB) []string {
 	t.Helper()
 	list, ok := policyColumns.Load("all")
@@ -322,7 +324,7 @@ func notePolicy(p *policy.Policy) {
 	var list []string
 	for _, t := range p.Tables() {
 		for _, c := range t.Columns {
-			list = append(list, strings.ToLower(t.Name+"."+c.Name))
+			list = append(list, strings.ToLower(t.Schema+"."+t.Name+"."+c.Name))
 		}
 	}
 	policyColumns.Store("all", list)

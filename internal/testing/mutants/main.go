@@ -50,9 +50,21 @@ func main() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Hour)
 	defer cancel()
 	lived, ran := 0, 0
+	if len(os.Args) > 1 && os.Args[1] == "leaks" {
+		what, fuzzTime := "", "90s"
+		if len(os.Args) > 2 {
+			fuzzTime = os.Args[2]
+		}
+		if len(os.Args) > 3 {
+			what = os.Args[3]
+		}
+		ran, lived = hunt(ctx, dir, what, fuzzTime, os.Args[min(4, len(os.Args)):]...)
+		report(ran, lived)
+		return
+	}
 	for _, m := range mutants {
 		if len(os.Args) > 1 && !strings.Contains(m.what, os.Args[1]) {
 			continue
@@ -70,35 +82,56 @@ func main() {
 			fmt.Printf("killed   %-75s by %s\n", m.what, killer)
 		}
 	}
+	report(ran, lived)
+}
+
+func report(ran, lived int) {
 	fmt.Printf("%d mutants, %d killed\n", ran, ran-lived)
 	if lived > 0 || ran == 0 {
 		os.Exit(1)
 	}
 }
 
+// write writes the changed files into dir and returns the overlay that puts them in
+// the place of the module's.
+func write(dir string, edits []edit) (overlay string, err error) {
+	texts := map[string]string{}
+	for _, e := range edits {
+		path, err := filepath.Abs(e.file)
+		if err != nil {
+			return "", err
+		}
+		if _, changed := texts[path]; !changed {
+			src, err := os.ReadFile(path)
+			if err != nil {
+				return "", err
+			}
+			texts[path] = string(src)
+		}
+		if !strings.Contains(texts[path], e.old) {
+			return "", fmt.Errorf("%s no longer has the text to change", e.file)
+		}
+		texts[path] = strings.Replace(texts[path], e.old, e.new, 1)
+	}
+	paths := map[string]string{}
+	for path, text := range texts {
+		paths[path] = filepath.Join(dir, fmt.Sprintf("%d-%s", len(paths), filepath.Base(path)))
+		if err := os.WriteFile(paths[path], []byte(text), 0o600); err != nil {
+			return "", err
+		}
+	}
+	data, err := json.Marshal(map[string]map[string]string{"Replace": paths})
+	if err != nil {
+		return "", err
+	}
+	overlay = filepath.Join(dir, "overlay.json")
+	return overlay, os.WriteFile(overlay, data, 0o600)
+}
+
 // run tests a mutant and returns the first test that failed.
 func (m mutant) run(ctx context.Context, dir string) (string, error) {
-	path, err := filepath.Abs(filepath.Join("driver", m.file))
+	overlayFile, err := write(dir, []edit{{filepath.Join("driver", m.file), m.old, m.new}})
 	if err != nil {
-		return "", err
-	}
-	src, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	if n := strings.Count(string(src), m.old); n == 0 {
-		return "", fmt.Errorf("%s no longer has the text to change", m.file)
-	}
-	changed := filepath.Join(dir, filepath.Base(m.file))
-	if err := os.WriteFile(changed, []byte(strings.Replace(string(src), m.old, m.new, 1)), 0o600); err != nil {
-		return "", err
-	}
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {path: changed}})
-	if err != nil {
-		return "", err
-	}
-	overlayFile := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(overlayFile, overlay, 0o600); err != nil {
 		return "", err
 	}
 	out, err := exec.CommandContext(ctx, "go", "test", "-vet=off", "-timeout=60s", "-overlay", overlayFile, "./driver").CombinedOutput()

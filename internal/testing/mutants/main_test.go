@@ -19,7 +19,18 @@ func TestEveryMutantFindsTheTextThatItChanges(t *testing.T) {
 			t.Errorf("%s: %s has its text %d times", m.what, m.file, n)
 		}
 	}
-	if len(mutants) < 20 {
+	for _, m := range leaks {
+		for _, e := range m.edits {
+			src, err := os.ReadFile(filepath.Join("..", "..", "..", e.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(src), e.old) || e.old == e.new {
+				t.Errorf("%s: %s does not have its text", m.what, e.file)
+			}
+		}
+	}
+	if len(mutants) < 20 || len(leaks) < 20 {
 		t.Errorf("%d mutants", len(mutants))
 	}
 }

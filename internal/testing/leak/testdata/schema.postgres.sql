@@ -1,3 +1,6 @@
 CREATE TABLE items (id int PRIMARY KEY, name text, ssn {string});
 CREATE TABLE "Чеки" (id int PRIMARY KEY, name text, "цена" {string});
 CREATE VIEW v_tax AS SELECT account_number, name, ssn AS tax_id FROM accounts;
+CREATE SCHEMA hr;
+CREATE TABLE hr.staff (id int PRIMARY KEY, name text, ssn {string});
+CREATE TABLE staff (id int PRIMARY KEY, name text, ssn text);

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+)
+
+// leak is a mutant that takes out what keeps one kind of plaintext from a server. The
+// nets that would catch it behind that are taken out with it. make fuzz-leak finds it.
+type leak struct {
+	what    string
+	servers []string // as SEALSQL_POSTGRES or SEALSQL_MYSQL name them
+	edits   []edit
+}
+
+// edit is a change of a file of the module.
+type edit struct{ file, old, new string }
+
+var (
+	everyServer = []string{"postgres-15", "mariadb-10.11"}
+	postgres18  = []string{"postgres-18"}
+	postgres15  = []string{"postgres-15"}
+	mariadb     = []string{"mariadb-10.11"}
+	mysql97     = []string{"mysql-9.7"}
+)
+
+var leaks = []leak{
+	{"the list of a row alias is not used", mysql97, []edit{{"internal/sqlplan/insert.go", "if len(s.RowColumns) > 0 {", "if false && len(s.RowColumns) > 0 {"}}},
+	{"every character set of a MySQL session counts as readable", mariadb, []edit{{"internal/server/mysql/session.go", "case !planner.ReadableCharset(s.Charset):", "case false && !planner.ReadableCharset(s.Charset):"},
+		{"internal/server/mysql/session.go", "case connection != s.Charset &&", "case false && connection != s.Charset &&"}, {"internal/exec/session.go", "if failed == nil && s.known.Charset != \"\" && e.spelt(text) {", "if false {"}}},
+	{"a session's sql_mode counts as that of the first connection", mariadb, []edit{{"internal/exec/session.go", "mine.planner = e.config.Server.Planner(e.rules, mine.config.Catalog, s)", "mine.planner = e.planner"}}},
+	{"a session's settings are asked for once", everyServer, []edit{{"internal/exec/session.go", "Doubt() { s.fresh, s.moved = false, true }", "Doubt() {}"},
+		{"internal/server/mysql/session.go", "return !known || bits&", "return true || !known || bits&"}, {"internal/server/postgres/session.go", "\tif c == nil {\n\t\treturn true", "\tif c == nil || true {\n\t\treturn true"}, {"internal/exec/session.go", "if failed == nil && s.known.Charset != \"\" && e.spelt(text) {", "if false {"}}},
+	{"names that only a server folds together are apart", mariadb, []edit{{"internal/sqlplan/tables.go", "if inDoubt(t.Name, c.Name) {", "if false && inDoubt(t.Name, c.Name) {"}}},
+	{"an INSERT without a list keeps to the order of columns that was read first", everyServer, []edit{{"internal/exec/planning.go", "if now == nil || !slices.Equal(now.Columns, r.Columns) {", "if false && (now == nil || !slices.Equal(now.Columns, r.Columns)) {"},
+		{"internal/sqlplan/site.go", "case len(in.names)+len(in.more) > 0:", "case false:"}}},
+	{"names outside ASCII are not looked for", everyServer, []edit{{"internal/sqlplan/names.go", "\tif isASCII(text) {\n\t\treturn false\n\t}\n\tfound := false", "\tif true {\n\t\treturn false\n\t}\n\tfound := false"}}},
+	{"what LOAD DATA assigns is not looked at", mariadb, []edit{{"internal/sqlplan/mysql/utility.go", "u.Columns = append(u.Columns, p.namesIn(set, end)...)", "_ = set"}}},
+	{"a part of the tree that is not translated is sent", postgres15, []edit{{"internal/sqlplan/planner.go", "\ta.unread()\n", ""}}},
+	{"RETURNING * of MERGE shows the target first", postgres18, []edit{{"internal/sqlplan/merge.go", "nodes: []node{source, it}})", "nodes: []node{it, source}})"}, {"internal/exec/describe.go", "if len(want) > 0 && len(want) != len(columns) {", "if true {\n\t\treturn nil, nil\n\t}\n\tif len(want) != len(columns) {"}}},
+	{"a RIGHT JOIN with USING shows the left side first", mariadb, []edit{{"internal/sqlplan/mysql/dialect.go", "PreservedSideFirst() bool { return true }", "PreservedSideFirst() bool { return false }"}}},
+	{"a column that is not there counts as another table's", everyServer, []edit{{"internal/sqlplan/scope.go", "\ta.refuse(at, table, \"a column that no table", "\tif true {\n\t\treturn\n\t}\n\ta.refuse(at, table, \"a column that no table"}}},
+	{"SQL text that is computed in a program is sent", mariadb, []edit{{"internal/sqlplan/mysql/guard.go", "if !plain {", "if !plain {\n\t\treturn nil\n\t}\n\tif !plain {"}}},
+	{"a view that renames a protected column is not looked into", everyServer, []edit{{"internal/sqlplan/view.go", "if it.rel == nil || !it.rel.View", "if true || it.rel == nil || !it.rel.View"}}},
+	{"RETURNING's old and new are no rows of the table", postgres18, []edit{{"internal/sqlplan/change.go", "range []string{r.Old, r.New} {", "range []string(nil) {"}}},
+	{"subscripts of a target are not looked at", postgres15, []edit{{"internal/sqlplan/change.go", "a.checkAll(c.Subscripts, sc, \"a subscript\")", "_ = c"}}},
+	{"a child that the session makes counts from COMMIT on", postgres15, []edit{{"internal/sqlplan/planner.go", "a.p.rules.attached.add(a.attached)", ""}}},
+	{"a value that a MERGE source names like a protected column is sent", postgres15, []edit{{"internal/sqlplan/merge.go", "a.namedAlike(it.table, source)", ""}}},
+	{"pg_settings leaves the session as it was", postgres15, []edit{{"internal/sqlplan/postgres/session.go", "strings.Contains(lower(text), \"pg_settings\")", "false"}}},
+	{"every client_encoding counts as readable", postgres15, []edit{{"internal/server/postgres/session.go", "case mixed[strings.ToUpper(encoding)]:", "case false:"}, {"internal/exec/session.go", "if failed == nil && s.known.Charset != \"\" && e.spelt(text) {", "if false {"}}},
+}
+
+// hunt runs make fuzz-leak on a mutant of each kind, on each of its servers, and
+// reports those that it does not find. what selects some of them.
+func hunt(ctx context.Context, dir, what, fuzzTime string, more ...string) (ran, lived int) {
+	for _, m := range leaks {
+		if !strings.Contains(m.what, what) {
+			continue
+		}
+		overlay, err := write(dir, m.edits)
+		for _, server := range m.servers {
+			ran++
+			found := ""
+			if err == nil {
+				found, err = m.run(ctx, overlay, server, fuzzTime, more...)
+			}
+			switch {
+			case err != nil:
+				lived++
+				fmt.Printf("ERROR    %s, %s: %v\n", m.what, server, err)
+			case found == "":
+				lived++
+				fmt.Printf("LIVES    %s, %s\n", m.what, server)
+			default:
+				fmt.Printf("found    %-75s %s: %s\n", m.what, server, found)
+			}
+		}
+	}
+	return ran, lived
+}
+
+var find = regexp.MustCompile(`FIND, (seed \d+): (.*)|seeds \d+ to \d+: \d+ statements`)
+
+// run returns the first find.
+func (m leak) run(ctx context.Context, overlay, server, fuzzTime string, more ...string) (string, error) {
+	args := append([]string{"test", "-vet=off", "-count=1", "-v", "-timeout=0", "-overlay", overlay, "-run", "^TestFuzzLeak$", "./internal/testing/leak",
+		"-args", "-fuzzleak.time=" + fuzzTime, "-fuzzleak.finds=1"}, more...)
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Env = append(os.Environ(), "SEALSQL_POSTGRES=none", "SEALSQL_MYSQL="+server)
+	if version, is := strings.CutPrefix(server, "postgres-"); is {
+		cmd.Env = append(os.Environ(), "SEALSQL_MYSQL=none", "SEALSQL_POSTGRES="+version)
+	}
+	out, _ := cmd.CombinedOutput() // a find is a failure
+	match := find.FindSubmatch(out)
+	if match == nil {
+		return "", fmt.Errorf("the tests did not run:\n%s", out[max(0, len(out)-2000):])
+	}
+	if len(match[1]) == 0 {
+		return "", nil
+	}
+	return fmt.Sprintf("%s: %s", match[1], match[2]), nil
+}
