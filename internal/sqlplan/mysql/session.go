@@ -53,6 +53,9 @@ var steady = []string{"SELECT", "INSERT", "REPLACE", "UPDATE", "DELETE", "WITH",
 // effect returns what a text may do to its session. It leaves the settings as they are
 // only if that is certain.
 func (g *guard) effect(src string) (e sqlplan.Effect) {
+	if sqlplan.OneStatement(src) {
+		return sqlplan.Effect{}
+	}
 	t, err := read(src, g.modes, sqlplan.DefaultMaxDepth)
 	if err != nil {
 		return sqlplan.Effect{Doubt: true, Locks: true}

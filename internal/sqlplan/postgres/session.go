@@ -1,6 +1,10 @@
 package postgres
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
 
 // changesSession reports whether a text may change which relation a name means
 // in later texts: the search path, the role, temporary relations.
@@ -81,8 +85,14 @@ func wordSet(list string) map[string]bool {
 // doubtful reports whether a text may leave the session with other settings than it
 // had, or names with other meanings: it is not certain that it does not.
 func doubtful(text string) bool {
+	if strings.Contains(lower(text), "pg_settings") {
+		return true
+	}
+	if sqlplan.OneStatement(text) && !strings.Contains(text, "(") {
+		return false
+	}
 	tokens, err := lex(text)
-	if err != nil || strings.Contains(lower(text), "pg_settings") {
+	if err != nil {
 		return true
 	}
 	first, verb := true, ""
