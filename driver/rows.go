@@ -109,7 +109,7 @@ func (r *rows) enter() {
 		storage = &r.storage
 		storage.used = true
 	}
-	r.reader.Enter(set, len(names))
+	r.reader.Enter(r.current, set, len(names))
 	if r.names, r.visible = names, nil; set == nil {
 		return
 	}

@@ -152,6 +152,22 @@ func (s *ValueSealer) Seal(ctx context.Context, table, column string, row Row, v
 	return s.seal(ctx, e, col, row, plaintext)
 }
 
+// Term returns the equality term of a value of a searchable column, as the column of
+// terms stores it: a []byte, or a string of base64; nil for NULL. row need hold only the
+// columns that the term depends on: per, and the column that names the branch key.
+// Errors are those of [ValueSealer.Seal].
+func (s *ValueSealer) Term(ctx context.Context, table, column string, row Row, value any) (any, error) {
+	e, col, err := s.column(ctx, table, column)
+	if err != nil {
+		return nil, err
+	}
+	term, err := e.Term(ctx, col, 0, row, value)
+	if _, typed := errors.AsType[*ValueError](err); err != nil && !typed && !errors.Is(err, ErrCatalog) {
+		err = col.Error(ErrValue, "", "pass a value of the column's type", fmt.Errorf("the value given cannot be stored as %s: %w", col.Type, err))
+	}
+	return term, err
+}
+
 // SealPlaintext seals the plain text form of a value as [ValueSealer.OpenPlaintext]
 // returns it: nothing is converted. The caller keeps plaintext.
 func (s *ValueSealer) SealPlaintext(ctx context.Context, table, column string, row Row, plaintext []byte) (any, error) {

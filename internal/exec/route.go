@@ -43,6 +43,8 @@ type Answer struct {
 	Sets []sqlplan.ResultSet
 	// Engine opens the values.
 	Engine *Engine
+
+	among []reading.Wanted
 }
 
 // Plain reports whether Rows are handed out as they are.
@@ -61,7 +63,7 @@ func (a *Answer) Offers() sqldriver.Rows {
 
 // Source is what a reader of the answer's rows reads from. text is the statement.
 func (a *Answer) Source(text string) reading.Source {
-	return reading.Source{Opener: a.Engine, Rows: a.Rows, Buffer: a.Buffer, Text: text}
+	return reading.Source{Opener: a.Engine, Rows: a.Rows, Buffer: a.Buffer, Among: a.among, Text: text}
 }
 
 // Steps reports whether the plan is carried out by texts of sealsql's own.
@@ -89,7 +91,7 @@ func (r Run) Exec(ctx context.Context, send ExecFunc) (sqldriver.Result, error) 
 	if !direct(r.Plan) {
 		return r.steps().exec(ctx)
 	}
-	text, args, err := r.bind(ctx)
+	text, args, _, err := r.bind(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +106,7 @@ func (r Run) Query(ctx context.Context, send QueryFunc) (Answer, error) {
 	if !direct(r.Plan) {
 		return r.steps().query(ctx)
 	}
-	text, args, err := r.bind(ctx)
+	text, args, among, err := r.bind(ctx)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -123,7 +125,7 @@ func (r Run) Query(ctx context.Context, send QueryFunc) (Answer, error) {
 	if len(r.Plan.Results) > 0 && !Fits(base, &r.Plan.Results[0]) {
 		return r.queryStale(ctx, base, send)
 	}
-	return Answer{Rows: base, Sets: r.Plan.Results, Engine: r.Engine}, nil
+	return Answer{Rows: base, Sets: r.Plan.Results, Engine: r.Engine, among: among}, nil
 }
 
 // queryStale deals with a result that does not have the columns that the plan
@@ -145,7 +147,7 @@ func (r Run) queryStale(ctx context.Context, base sqldriver.Rows, send QueryFunc
 	if !r.Plan.Protected || !direct(r.Plan) || r.Args.Prepared && r.Plan.Main.Text != old.Main.Text {
 		return Answer{}, fmt.Errorf("%w: run the statement again", fault.ErrTableChanged)
 	}
-	text, args, err := r.bind(ctx)
+	text, args, among, err := r.bind(ctx)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -155,7 +157,7 @@ func (r Run) queryStale(ctx context.Context, base sqldriver.Rows, send QueryFunc
 	if len(r.Plan.Results) == 0 || !Fits(base, &r.Plan.Results[0]) {
 		return Answer{}, errors.Join(fmt.Errorf("%w: its result still does not have the expected columns", fault.ErrTableChanged), base.Close())
 	}
-	return Answer{Rows: base, Sets: r.Plan.Results, Engine: r.Engine}, nil
+	return Answer{Rows: base, Sets: r.Plan.Results, Engine: r.Engine, among: among}, nil
 }
 
 // Fits reports whether the result has the columns that the plan expects.
@@ -184,24 +186,31 @@ func (e *Engine) noteStale(err error) {
 	}
 }
 
-// bind seals what the plan says and fills its main text.
-func (r Run) bind(ctx context.Context) (string, []sqldriver.NamedValue, error) {
+// bind seals what the plan says and fills its main text. among are the values that are
+// searched for by short terms.
+func (r Run) bind(ctx context.Context) (text string, args []sqldriver.NamedValue, among []reading.Wanted, err error) {
 	main := &r.Plan.Main
 	if len(r.Plan.Seals) == 0 && len(r.Args.Options) == 0 && userArguments(main, len(r.Args.Params)) {
-		return main.Text, r.Args.Params, nil
+		return main.Text, r.Args.Params, nil, nil
 	}
 	b := r.binding()
-	sealed, err := b.sealAll(ctx, r.Plan.Seals, nil)
+	todo, err := b.unsealAll(ctx, r.Plan.Seals, nil)
+	defer wipe(todo)
 	if err != nil {
-		return "", nil, err
+		return "", nil, nil, err
+	}
+	among = wanted(r.Plan.Results, todo)
+	sealed, err := b.sealEach(ctx, todo)
+	if err != nil {
+		return "", nil, nil, err
 	}
 	if !r.Args.Prepared && len(r.Args.Params) == 0 && len(main.Args) > 0 {
 		if text, ok := inline(r.Engine.config.Server, main, sealed); ok {
-			return text, r.Args.Options, nil
+			return text, r.Args.Options, among, nil
 		}
 	}
-	text, args := b.bind(main, r.Args.Options, sealed)
-	return text, args, nil
+	text, args = b.bind(main, r.Args.Options, sealed)
+	return text, args, among, nil
 }
 
 // userArguments reports whether a template takes a user's n arguments as they

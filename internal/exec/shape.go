@@ -128,13 +128,54 @@ func (e *Engine) Row(ctx context.Context, c *seal.Column, values map[string]any,
 		return seal.Row{}, err
 	}
 	row := seal.MakeRow(len(c.Table.Sources))
-	return row, c.Bind(row, shape, e.values, true, func(i int) (seal.Source, error) {
-		v, ok := values[c.Table.Sources[i]]
+	return row, c.Bind(row, shape, e.values, true, e.given(ctx, c.Table, values, written))
+}
+
+// given returns the sources of a row whose values are given by column name. Where the
+// row key is a protected column its value may be given in place of its term.
+func (e *Engine) given(ctx context.Context, t *seal.Table, values map[string]any, written bool) func(i int) (seal.Source, error) {
+	return func(i int) (seal.Source, error) {
+		v, ok := values[t.Sources[i]]
+		if key := t.KeyOf(i); !ok && key != nil {
+			if v, ok = values[key.Name]; ok {
+				var err error
+				if v, err = e.Term(ctx, key, 0, values, v); err != nil {
+					return seal.Source{}, err
+				}
+			}
+		}
 		if !ok {
 			return seal.Source{}, errors.New("the row given lacks it")
 		}
 		return seal.Source{Value: v, From: seal.Given, Written: written}, nil
-	})
+	}
+}
+
+// Term returns a term of a value of a column as its column stores it, nil for NULL. key
+// is the index in Search.Terms. The columns that the term depends on are given by name.
+func (e *Engine) Term(ctx context.Context, c *seal.Column, key int, values map[string]any, v any) (any, error) {
+	plaintext, null, err := c.Encode(e.values, v)
+	defer clear(plaintext)
+	if err != nil || null {
+		return nil, err
+	}
+	return e.TermOfPlaintext(ctx, c, key, values, plaintext)
+}
+
+// TermOfPlaintext is Term for a value's plain text form.
+func (e *Engine) TermOfPlaintext(ctx context.Context, c *seal.Column, key int, values map[string]any, plaintext []byte) (any, error) {
+	if c.Search() == nil {
+		return nil, c.Error(fault.ErrPolicy, "", "give the column search: {equality: …}", errors.New("the column has no equality terms"))
+	}
+	shape, err := e.Shape(ctx, c.Table, "")
+	if err != nil {
+		return nil, err
+	}
+	row := seal.MakeRow(len(c.Table.Sources))
+	if err := c.BindTerm(row, shape, e.values, e.given(ctx, c.Table, values, false)); err != nil {
+		return nil, c.Error(fault.ErrValue, "", "give the columns that the term depends on", err)
+	}
+	return e.funnel.Term(ctx, seal.TermRequest{Column: c, Key: key, Plaintext: plaintext, Row: row})
 }
 
 // Seal seals a plaintext for a row. schema is as in [sqlplan.Seal].

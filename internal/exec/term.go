@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/exec/reading"
 	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
@@ -146,4 +147,31 @@ func (u *unsealed) rowSources() []int {
 // depends on them.
 func (u *unsealed) sameRow(other seal.Row) bool {
 	return !slices.ContainsFunc(u.rowSources(), func(i int) bool { return u.row.Sources[i] != other.Sources[i] })
+}
+
+// wanted are the values that a statement searches for by short terms.
+func wanted(results []sqlplan.ResultSet, todo []unsealed) (list []reading.Wanted) {
+	for i := range results {
+		for _, f := range results[i].Filters {
+			w := reading.Wanted{Set: i, Column: f.Column}
+			for _, at := range f.Seals {
+				for _, u := range todo[at].values() {
+					w.Values = u.column.Normalised(w.Values, u.plaintext)
+				}
+			}
+			list = append(list, w)
+		}
+	}
+	return list
+}
+
+// values are the values that are not NULL: that of u, or an array's.
+func (u *unsealed) values() (list []*unsealed) {
+	for i := range u.each {
+		list = append(list, u.each[i].values()...)
+	}
+	if u.use != sqlplan.TermEach && !u.null {
+		list = append(list, u)
+	}
+	return list
 }

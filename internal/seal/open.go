@@ -34,6 +34,9 @@ type Request struct {
 	// holds, and the value is handed out only if that is its own.
 	HoldsTerm bool
 	Term      any
+	// Among, if there are any, hold normalised values: the value is handed out only if
+	// each of them has it. Else the error is [ErrNotAmong].
+	Among []Among
 
 	anywhere bool // under the context that the value carries
 }
@@ -58,6 +61,9 @@ type opened struct {
 func (f *Funnel) Open(ctx context.Context, r Request) (plaintext []byte, null bool, err error) {
 	found := r.Column.layout.Classify(r.Stored)
 	if found.Kind == inspect.Null {
+		if r.HoldsTerm && !IsNull(r.Term) {
+			return nil, true, f.failed(ctx, finding{Request: r, found: found, kind: alert.IndexMismatch})
+		}
 		return nil, true, nil
 	}
 	o := found.form.open(ctx, r, found)
@@ -75,6 +81,10 @@ func (f *Funnel) Open(ctx context.Context, r Request) (plaintext []byte, null bo
 			clear(o.plaintext)
 			return nil, true, err
 		}
+	}
+	if !r.Column.among(r.Among, o.plaintext) {
+		clear(o.plaintext)
+		return nil, true, ErrNotAmong
 	}
 	if o.noted != 0 {
 		f.raise(ctx, finding{Request: r, found: found, kind: o.noted, cause: o.cause}, true)

@@ -1,10 +1,12 @@
 package seal
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -221,4 +223,27 @@ func (c *Column) storedTerm(stored any) (term []byte, null, ok bool) {
 	}
 	h := Layout{Base64: c.layout.Base64}.read(stored)
 	return h.raw, false, h.err == nil
+}
+
+// ErrNotAmong is returned for a value that is not one of those searched for: several
+// values share a short term.
+var ErrNotAmong = errors.New("the value is not one of those searched for")
+
+// Among are normalised values that are searched for.
+type Among [][]byte
+
+// Normalised appends a value to those searched for.
+func (c *Column) Normalised(a Among, plaintext []byte) Among {
+	return append(a, bytes.Clone(c.search.Terms[0].normalise.Apply(plaintext)))
+}
+
+// among reports whether a value is one of each list.
+func (c *Column) among(all []Among, plaintext []byte) bool {
+	if len(all) == 0 {
+		return true
+	}
+	own := c.search.Terms[0].normalise.Apply(plaintext)
+	return !slices.ContainsFunc(all, func(a Among) bool {
+		return !slices.ContainsFunc(a, func(v []byte) bool { return bytes.Equal(v, own) })
+	})
 }

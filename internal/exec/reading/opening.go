@@ -97,13 +97,18 @@ func openShown(ctx context.Context, by Opener, s *shown, row []sqldriver.Value, 
 	}
 	values := by.Values()
 	request := seal.Request{Column: s.col, Stored: row[s.index], Row: storage.take(len(s.from.Sources)), Statement: text, First: first, Rules: values}
-	err = s.col.Bind(request.Row, shape, values, true, func(i int) (seal.Source, error) {
+	source := func(i int) (seal.Source, error) {
 		at := s.from.Sources[i]
 		if at < 0 {
 			return seal.Source{}, nil
 		}
 		return seal.Source{Value: row[at], From: seal.Shown}, nil
-	})
+	}
+	err = s.col.Bind(request.Row, shape, values, true, source)
+	if at := s.from.Term; at >= 0 && err == nil {
+		request.HoldsTerm, request.Term, request.Among = true, row[at], s.among
+		err = s.col.BindTerm(request.Row, shape, values, source)
+	}
 	if errors.Is(err, server.ErrCharset) {
 		return nil, s.col.Error(fault.ErrUnverifiable, "", "", err)
 	}

@@ -60,6 +60,7 @@ type Reader struct {
 	text   string
 	base   sqldriver.Rows
 	next   func([]sqldriver.Value) error // in place of base.Next, if set
+	among  []Wanted
 
 	width   int
 	shown   []shown
@@ -91,6 +92,14 @@ type shown struct {
 	once bool
 	// reuses is true if nothing keeps a ciphertext once it is opened.
 	reuses bool
+	// among are the values that are searched for by a short term.
+	among []seal.Among
+}
+
+// empty reports whether a row shows NULL, so that nothing is to be opened. A row that
+// was found by a term has a value.
+func (c *shown) empty(row []sqldriver.Value) bool {
+	return row[c.index] == nil && (c.from.Term < 0 || row[c.from.Term] == nil)
 }
 
 // readerStorage holds the columns of a narrow result. Values that are opened in the
@@ -109,8 +118,18 @@ type Source struct {
 	Rows sqldriver.Rows
 	// Buffer, if it is not nil, holds the rows in place of Rows.
 	Buffer [][]any
+	// Among are the values that the statement searches for by short terms: rows that
+	// show others are left out.
+	Among []Wanted
 	// Text is the statement, for events.
 	Text string
+}
+
+// Wanted are the values of a column of a result that are searched for.
+type Wanted struct {
+	// Set is the index of the result set, Column that of the column.
+	Set, Column int
+	Values      seal.Among
 }
 
 // Opener opens values for a reader. It is safe for concurrent use.
@@ -135,7 +154,7 @@ type Limits struct{ Rows, Bytes int }
 
 // Init sets the reader up to read from a source.
 func (r *Reader) Init(ctx context.Context, s Source) {
-	r.ctx, r.opener, r.text, r.base = ctx, s.Opener, s.Text, s.Rows
+	r.ctx, r.opener, r.text, r.base, r.among = ctx, s.Opener, s.Text, s.Rows, s.Among
 	if s.Buffer != nil {
 		r.next = fromBuffer(s.Buffer)
 	}
@@ -166,9 +185,9 @@ func (r *Reader) Fetch(row []sqldriver.Value) error {
 	return r.base.Next(row)
 }
 
-// Enter sets the reader up for a result set of width columns; a nil set shows nothing
-// protected.
-func (r *Reader) Enter(set *sqlplan.ResultSet, width int) {
+// Enter sets the reader up for the result set of a number and of width columns; a nil
+// set shows nothing protected.
+func (r *Reader) Enter(number int, set *sqlplan.ResultSet, width int) {
 	r.Stop()
 	r.width, r.shown, r.index = width, nil, nil
 	r.queue, r.handed, r.slow, r.end, r.ahead = rowQueue{}, 0, false, nil, nil
@@ -188,7 +207,13 @@ func (r *Reader) Enter(set *sqlplan.ResultSet, width int) {
 		if p := set.Columns[i].Protected; p != nil {
 			c := r.opener.Column(p.Column)
 			r.index[i] = len(r.shown)
-			r.shown = append(r.shown, shown{index: i, from: p, col: c, once: !p.Unverifiable && c.Silent(), reuses: c.Reusable()})
+			s := shown{index: i, from: p, col: c, once: !p.Unverifiable && c.Silent(), reuses: c.Reusable()}
+			for _, w := range r.among {
+				if w.Set == number && w.Column == i {
+					s.among = append(s.among, w.Values)
+				}
+			}
+			r.shown = append(r.shown, s)
 		}
 	}
 }
@@ -204,6 +229,16 @@ func (r *Reader) Stop() {
 // Row returns the next row as the server sent it, with its values opened. The
 // slice is valid until the next call.
 func (r *Reader) Row() ([]sqldriver.Value, error) {
+	for {
+		row, err := r.row()
+		if err != seal.ErrNotAmong {
+			return row, err
+		}
+	}
+}
+
+// row is Row; its error is [seal.ErrNotAmong] for a row that is left out.
+func (r *Reader) row() ([]sqldriver.Value, error) {
 	r.queue.reclaim()
 	if r.queue.len() == 0 {
 		var began time.Time
@@ -301,7 +336,7 @@ func (r *Reader) start(s *slot) {
 	s.started = true
 	for i := range r.shown {
 		c := &r.shown[i]
-		if s.cells[c.index] == nil {
+		if c.empty(s.cells) {
 			continue
 		}
 		o, fresh := r.ahead.shared.opening(s, i, c)
@@ -335,11 +370,16 @@ func (r *Reader) finish(s *slot) (lent bool, err error) {
 			last := r.ahead.shared.release(o)
 			lent = lent || !last && o.by == s.number
 		}
-		if o.err != nil && o.by != s.number {
+		if o.err != nil && o.err != seal.ErrNotAmong && o.by != s.number {
 			// What is wrong is wrong with this row too: it gets its own event.
 			again := &opening{by: s.number}
 			again.value, again.err = openShown(r.ctx, r.opener, &r.shown[i], s.cells, &again.storage, r.text, false)
 			s.openings[i] = again
+		}
+	}
+	for _, o := range s.openings {
+		if o != nil && o.err == seal.ErrNotAmong {
+			return false, o.err // nothing else of the row matters
 		}
 	}
 	for _, o := range s.openings {
@@ -373,7 +413,7 @@ func (r *Reader) openNow(s *slot) {
 	var wg sync.WaitGroup
 	last := -1
 	for i := range r.shown {
-		if s.cells[r.shown[i].index] == nil {
+		if r.shown[i].empty(s.cells) {
 			continue
 		}
 		o := s.opening(i, &r.shown[i])

@@ -62,7 +62,14 @@ func (o *opening) shows(c *shown, row []sqldriver.Value) bool {
 	if o.from != c || !sameCell(o.stored, row[c.index]) {
 		return false
 	}
-	for _, list := range [...][]int{c.col.Context, c.col.Legacy} {
+	lists := [3][]int{c.col.Context, c.col.Legacy}
+	if c.from.Term >= 0 {
+		if !sameCell(o.row[c.from.Term], row[c.from.Term]) {
+			return false
+		}
+		lists[2] = c.col.Search().Sources
+	}
+	for _, list := range lists {
 		for _, i := range list {
 			if from := c.from.Sources[i]; from >= 0 && !sameCell(o.row[from], row[from]) {
 				return false
