@@ -527,7 +527,9 @@ func (w *world) compare(c *corpus.Case, m mode) {
 		return
 	}
 	want := w.run(dbs[1], c, m)
-	defer w.after(c)
+	if c.Taken(w.server.AtLeast) {
+		defer w.after(c)
+	}
 	w.taken(c, want.err)
 	if !c.Taken(w.server.AtLeast) && got.err != nil { // sealsql may say of a table that it is missing what the server would
 		return
@@ -600,6 +602,9 @@ func (w *world) after(c *corpus.Case) {
 
 // refused checks that the statement was refused as the corpus says.
 func (w *world) refused(c *corpus.Case, got answer) {
+	if !c.Taken(w.server.AtLeast) && got.err != nil {
+		return // a table that it names is missing here, say
+	}
 	what := strings.TrimPrefix(c.Want, "refused: ")
 	if !errors.Is(got.err, driver.ErrRefused) || !strings.Contains(got.err.Error(), what) {
 		w.t.Errorf("%s\n got: %v\nwant a refusal: %s", c.Text, got.err, what)

@@ -66,7 +66,14 @@ func (Server) Relation(ctx context.Context, db *sql.DB, schema, name string) (*s
 			return err
 		}
 		describe(&c, strings.ToLower(extra), strings.ToLower(collation))
-		c.Default = defaultSQL(c.Type, value, maria || strings.Contains(strings.ToLower(extra), "default_generated"))
+		expression := maria || strings.Contains(strings.ToLower(extra), "default_generated")
+		if !maria {
+			c.Expression = unescaped(c.Expression)
+			if expression {
+				value.String = readable(unescaped(value.String))
+			}
+		}
+		c.Default = defaultSQL(c.Type, value, expression)
 		r.Columns = append(r.Columns, c)
 		return nil
 	})
@@ -125,6 +132,31 @@ func describe(c *sqlplan.RelationColumn, extra, collation string) {
 	c.Inexact = collation != ""
 	c.Folded = collation != "" && collation != "binary" && !strings.HasSuffix(collation, "_bin")
 	c.Charset, _, _ = strings.Cut(collation, "_")
+}
+
+// unescaped is an expression of which MySQL shows quotes and backslashes with one more
+// backslash before them. MariaDB shows expressions as they are.
+func unescaped(shown string) string {
+	var b strings.Builder
+	for i := 0; i < len(shown); i++ {
+		if shown[i] == '\\' && i+1 < len(shown) {
+			i++
+		}
+		b.WriteByte(shown[i])
+	}
+	return b.String()
+}
+
+// readable is a default's expression if it means the same in every session, else one
+// that names a column, which is not evaluated: what a backslash in a literal means depends
+// on the sql_mode, and MySQL shows literals outside ASCII in another character set.
+func readable(expression string) string {
+	for i := range len(expression) {
+		if expression[i] == '\\' || expression[i] >= 0x80 {
+			return "`default`"
+		}
+	}
+	return expression
 }
 
 // defaultSQL is a default as SQL text. MariaDB shows it so, NULL included. MySQL

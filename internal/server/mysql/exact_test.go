@@ -70,3 +70,24 @@ func TestADefaultIsWrittenAsTheValueThatTheServerStores(t *testing.T) {
 		t.Errorf("ran %d cases", len(tests))
 	}
 }
+
+func TestAnExpressionIsReadAsMySQLShowsIt(t *testing.T) {
+	tests := []struct{ shown, want string }{
+		{"uuid()", "uuid()"},
+		{`concat(_utf8mb4\'e\',(1 + 1))`, "concat(_utf8mb4'e',(1 + 1))"},
+		{`concat(_utf8mb4\'it\\\'s\')`, "`default`"},
+		{`concat(_utf8mb4\'n\\n\')`, "`default`"},
+		{`concat(_utf8mb4\'Ã¼\')`, "`default`"},
+	}
+	for _, tt := range tests {
+		if got := readable(unescaped(tt.shown)); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.shown, got, tt.want)
+		}
+	}
+	if got := unescaped(`upper(concat(_utf8mb4\'it\\\'s\'))`); got != `upper(concat(_utf8mb4'it\'s'))` {
+		t.Errorf("an expression of a generated column is %s", got)
+	}
+	if len(tests) != 5 {
+		t.Errorf("ran %d cases", len(tests))
+	}
+}
