@@ -105,9 +105,8 @@ func (a *analysis) leavesOf(t *target, c *Column, e Expr, guards pins, direct bo
 
 // caseLeaves takes apart CASE; a branch's condition may pin the row.
 func (a *analysis) caseLeaves(t *target, c *Column, e *Case, guards pins, yield func(written)) {
-	a.checkUse(e.Arg, t.scope, use{"CASE over a protected column", hintCompare})
+	a.checkConditions(&Case{Span: e.Span, Arg: e.Arg, Whens: conditions(e)}, t.scope)
 	for _, w := range e.Whens {
-		a.checkUse(w.Cond, t.scope, use{"CASE over a protected column", hintCompare})
 		cond := w.Cond
 		if e.Arg != nil {
 			cond = &Op{Span: w.Cond.At(), What: OpEqual, Operands: []Expr{e.Arg, w.Cond}}
