@@ -47,12 +47,32 @@ func (l *linter) schema(ctx context.Context, db *sql.DB, dialect string, longest
 			l.add(lintError, t.Line, "table-is-view", name, "this is a view", "protect its table, and list the view under views")
 			continue
 		}
+		if err := l.schemas(ctx, db, srv, t); err != nil {
+			return err
+		}
 		withWidths(rel)
 		c := &tableCheck{linter: l, t: t, name: name, rel: rel, types: types, server: srv, longest: longest}
 		c.rowKey()
 		if err := c.columns(ctx, db); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// schemas asks whether a table without a schema means several: what values are bound to
+// does not tell them apart.
+func (l *linter) schemas(ctx context.Context, db *sql.DB, srv server.Server, t policy.Table) error {
+	if t.Schema != "" {
+		return nil
+	}
+	list, err := srv.SchemasOf(ctx, db, t.Name)
+	if err != nil {
+		return fmt.Errorf("the catalog cannot be read: %w", err)
+	}
+	if len(list) > 1 {
+		l.add(lintWarning, t.Line, "several-schemas", t.Name, "the policy means it in every schema, and "+strings.Join(list, ", ")+" have it: a value of a row opens in the row of the same key of another",
+			"name the schema, as in "+list[0]+"."+t.Name+", or keep them in databases of their own")
 	}
 	return nil
 }

@@ -32,21 +32,6 @@ func planned(t *testing.T, server *testdb.Server, tables string, ddl ...string) 
 	return s
 }
 
-// TestRowsOutsideTheConditionStay: the row key that the policy names is not unique
-// among the rows that the statement sees.
-func TestRowsOutsideTheConditionStay(t *testing.T) {
-	for _, server := range []*testdb.Server{testdb.Postgres(t), testdb.MySQL(t)} {
-		t.Run(server.Name, func(t *testing.T) {
-			blob := map[bool]string{true: "bytea", false: "blob"}[server.Name == "postgres"]
-			s := planned(t, server, "  docs: {row_key: [id], columns: {ssn: {keyring: pii, type: string}}}",
-				"CREATE TABLE docs (tenant int, id int, grp int, ssn "+blob+", PRIMARY KEY (tenant, id))")
-			s.exec("INSERT INTO docs (tenant, id, grp, ssn) VALUES (1, 7, 1, ?), (2, 7, 2, ?)", ssn1, ssn2)
-			s.exec("UPDATE docs SET ssn = ? WHERE tenant = 1", "900-55-0001")
-			s.want("1|900-55-0001\n2|"+ssn2, "SELECT tenant, ssn FROM docs ORDER BY tenant")
-		})
-	}
-}
-
 // TestRowsThatAreNotWrittenAreAnError: a trigger passes over a row that was locked.
 func TestRowsThatAreNotWrittenAreAnError(t *testing.T) {
 	s := planned(t, testdb.Postgres(t), "  docs: {row_key: [id], columns: {ssn: {keyring: pii, type: string}}}",

@@ -139,11 +139,7 @@ func checkedTime(at time.Time) (string, error) {
 func encodeDecimal(v any) (string, error) {
 	switch v := v.(type) {
 	case string, []byte:
-		s := server.TextOf(v)
-		if _, err := server.Decimal(s); err != nil {
-			return "", err
-		}
-		return s, nil
+		return server.StoredDecimal(server.TextOf(v))
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return "", errors.New("it is not a finite number")

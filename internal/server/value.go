@@ -220,27 +220,67 @@ func Numeric(v any) (string, error) {
 	return "", Unfit(v, "a numeric column")
 }
 
-// Decimal strips signs of zero, leading zeros and zeros after the
-// point, and writes an exponent out.
+// Decimal is the canonical form of a number of the decimal system: two texts of one number
+// have the same.
 func Decimal(s string) (string, error) {
+	whole, fraction, err := decimalDigits(s, 1000)
+	if err != nil {
+		return "", err
+	}
+	fraction = strings.TrimRight(fraction, "0")
+	if whole == "-0" && fraction == "" {
+		whole = "0"
+	}
+	if fraction != "" {
+		whole += "." + fraction
+	}
+	return whole, nil
+}
+
+// maxNumeric is how many digits Postgres's numeric has at the most (131,072 before the
+// point and 16,383 after it); MySQL's DECIMAL has 65.
+const maxNumeric = 131072 + 16383
+
+// StoredDecimal is a number as a column of numeric without a precision shows it: without an
+// exponent, a plus or leading zeros, and with the zeros that were written behind the
+// point.
+func StoredDecimal(s string) (string, error) {
+	whole, fraction, err := decimalDigits(strings.TrimSpace(s), maxNumeric)
+	if err != nil {
+		return "", err
+	}
+	if strings.Trim(whole+fraction, "-0") == "" {
+		whole = strings.TrimPrefix(whole, "-")
+	}
+	if fraction != "" {
+		whole += "." + fraction
+	}
+	return whole, nil
+}
+
+// decimalDigits returns the digits before the point, with a minus and without leading
+// zeros, and those behind it. limit bounds the digits of the text and of both.
+func decimalDigits(s string, limit int) (whole, fraction string, err error) {
 	bad := errors.New("it is not a decimal number")
-	if len(s) == 0 || len(s) > 1000 {
-		return "", bad
+	if len(s) == 0 || len(s) > limit {
+		return "", "", bad
 	}
 	mantissa, exponent := s, 0
 	if i := strings.IndexAny(s, "eE"); i >= 0 {
 		n, err := strconv.Atoi(s[i+1:])
-		if err != nil || n > 2000 || n < -2000 {
-			return "", bad
+		if err != nil || n > 2*limit || n < -2*limit {
+			return "", "", bad
 		}
 		mantissa, exponent = s[:i], n
 	}
 	negative := strings.HasPrefix(mantissa, "-")
-	mantissa = strings.TrimPrefix(strings.TrimPrefix(mantissa, "-"), "+")
-	whole, fraction, _ := strings.Cut(mantissa, ".")
+	if negative || strings.HasPrefix(mantissa, "+") {
+		mantissa = mantissa[1:]
+	}
+	whole, fraction, _ = strings.Cut(mantissa, ".")
 	digits := whole + fraction
 	if digits == "" || strings.Trim(digits, "0123456789") != "" {
-		return "", bad
+		return "", "", bad
 	}
 	point := len(whole) + exponent
 	if point < 0 {
@@ -249,18 +289,14 @@ func Decimal(s string) (string, error) {
 	if point > len(digits) {
 		digits += strings.Repeat("0", point-len(digits))
 	}
-	whole, fraction = strings.TrimLeft(digits[:point], "0"), strings.TrimRight(digits[point:], "0")
+	whole, fraction = strings.TrimLeft(digits[:point], "0"), digits[point:]
 	if whole == "" {
 		whole = "0"
 	}
-	out := whole
-	if fraction != "" {
-		out += "." + fraction
+	if negative {
+		whole = "-" + whole
 	}
-	if negative && out != "0" {
-		out = "-" + out
-	}
-	return out, nil
+	return whole, fraction, nil
 }
 
 // Bool reads a boolean from the forms in which servers and users write it.

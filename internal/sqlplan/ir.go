@@ -646,6 +646,8 @@ type Utility struct {
 	// Columns are the columns of Relations[0] that the statement names; nil
 	// for every column where that makes sense.
 	Columns []string
+	// Moves are the columns of Relations[0] that the statement renames or drops.
+	Moves []string
 	// Exprs are the expressions in the statement: defaults, checks, conditions.
 	// They see the columns of Relations, and the Defines of the statement's own.
 	Exprs   []Expr

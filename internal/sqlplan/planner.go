@@ -352,8 +352,9 @@ func (a *analysis) run() (*Plan, error) {
 			k.Reserve = a.finish(a.reserving(k.rel, parts))
 		}
 	}
+	a.checkRowKeys(plan)
 	if a.err != nil {
-		return nil, a.err // two changes of the text overlap
+		return nil, a.err // a row key is not unique, or two changes of the text overlap
 	}
 	a.p.rules.attached.add(a.attached)
 	a.writeSchemas(plan)

@@ -150,6 +150,11 @@ type Relation struct {
 	View         bool
 	Columns      []RelationColumn
 	UniqueKeys   []UniqueKey
+	// KeysKnown is true if UniqueKeys are all that the table has, as the live catalog
+	// shows them.
+	KeysKnown bool `json:"-"`
+	// Children names a table that inherits from the table and is not a partition of it.
+	Children string `json:",omitempty"`
 	// Incomplete relations have columns that Columns does not list.
 	Incomplete bool
 	// Witness is what in the table notices that a row which was just inserted is
@@ -185,6 +190,8 @@ type UniqueKey struct {
 	Columns []string // empty entries stand for expressions
 	Primary bool
 	Partial bool
+	// Exclusion constraints compare by other operators than equality.
+	Exclusion bool `json:",omitempty"`
 }
 
 // RelationColumn is a column of a relation, in the order of SELECT *.

@@ -184,6 +184,12 @@ func (a *analysis) defined(u *Utility, tables []*Table) {
 				a.refuse(u.Span, c.object(), u.What+" makes the server work with a protected column", "leave the column out; ciphertexts neither sort nor compare")
 			}
 		}
+		for _, name := range u.Moves {
+			if i := a.sourceIndex(t, name); i >= 0 {
+				a.refuse(u.Span, t.Name+"."+t.Sources[i], u.What+" renames or drops a column that protected values are bound to",
+					"change the policy with it, as the run-book for moving values says (docs/OPERATIONS.md), and send the statement with the bare driver")
+			}
+		}
 		for _, e := range u.Exprs {
 			walk(e, func(x Expr) bool {
 				if ref, ok := x.(*ColumnRef); ok && !ref.Star {

@@ -11,7 +11,9 @@ import (
 
 const relationSQL = `
 SELECT n.nspname, c.relname, c.relkind IN ('v', 'm'), c.oid::bigint,
-       CASE WHEN c.relkind IN ('v', 'm') THEN COALESCE(pg_catalog.pg_get_viewdef(c.oid), '') ELSE '' END
+       CASE WHEN c.relkind IN ('v', 'm') THEN COALESCE(pg_catalog.pg_get_viewdef(c.oid), '') ELSE '' END,
+       c.relkind IN ('r', 'p'),
+       CASE WHEN c.relkind = 'r' THEN COALESCE((SELECT min(i.inhrelid::regclass::text) FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid), '') ELSE '' END
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND CASE WHEN $2::text = '' THEN pg_catalog.pg_table_is_visible(c.oid) ELSE n.nspname = $2::text END`
@@ -34,7 +36,7 @@ WHERE a.attrelid = $1::bigint::oid AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum`
 
 const keysSQL = `
-SELECT ic.relname, i.indisprimary, i.indpred IS NOT NULL,
+SELECT ic.relname, i.indisprimary, i.indpred IS NOT NULL, i.indisexclusion,
        array_to_json(ARRAY(SELECT COALESCE(a.attname::text, '') FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k(num, pos)
              LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num AND k.num > 0
              WHERE k.pos <= i.indnkeyatts ORDER BY k.pos))::text
@@ -45,7 +47,7 @@ ORDER BY NOT i.indisprimary, ic.relname`
 func (Server) Relation(ctx context.Context, db *sql.DB, schema, name string) (*sqlplan.Relation, error) {
 	r := &sqlplan.Relation{}
 	var oid int64
-	err := db.QueryRowContext(ctx, relationSQL, name, schema).Scan(&r.Schema, &r.Name, &r.View, &oid, &r.Definition)
+	err := db.QueryRowContext(ctx, relationSQL, name, schema).Scan(&r.Schema, &r.Name, &r.View, &oid, &r.Definition, &r.KeysKnown, &r.Children)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -65,7 +67,7 @@ func (Server) Relation(ctx context.Context, db *sql.DB, schema, name string) (*s
 	return r, scan(ctx, db, keysSQL, oid, func(rows *sql.Rows) error {
 		var k sqlplan.UniqueKey
 		var columns string
-		err := rows.Scan(&k.Name, &k.Primary, &k.Partial, &columns)
+		err := rows.Scan(&k.Name, &k.Primary, &k.Partial, &k.Exclusion, &columns)
 		if err == nil {
 			err = json.Unmarshal([]byte(columns), &k.Columns)
 		}

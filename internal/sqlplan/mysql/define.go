@@ -137,6 +137,9 @@ func (p *translator) defineTable(u *unit, at, name int) {
 	} else if p.renames(from, u.end) {
 		d.Refuse = refuseRename
 	}
+	if p.word(u.start, "ALTER") {
+		d.Moves = p.movedColumns(from, q)
+	}
 	d.Columns = append(d.Columns, p.specColumns(from, q)...)
 	d.Columns = append(d.Columns, p.defaults(p.nameEnd(name), q)...)
 	if q == u.end {
@@ -175,6 +178,30 @@ func (p *translator) specColumns(i, end int) []string {
 			out = append(out, p.namesIn(i+2, min(i+7, end))...)
 		case p.word(i, "CHANGE"):
 			out = append(out, p.namesIn(i+1, min(i+6, end))...)
+		}
+	}
+	return out
+}
+
+// movedColumns returns the columns that the clauses [i, end) of ALTER TABLE rename or drop.
+// A column that CHANGE gives its own name stays.
+func (p *translator) movedColumns(i, end int) []string {
+	var out []string
+	for ; i < end; i++ {
+		verb := p.anyWord(i, "RENAME", "CHANGE", "DROP")
+		if verb == "" || verb == "RENAME" && !p.word(i+1, "COLUMN") ||
+			p.anyWord(i+1, "PRIMARY", "INDEX", "KEY", "FOREIGN", "CONSTRAINT", "CHECK", "PARTITION", "DEFAULT", "SYSTEM", "PERIOD") != "" {
+			continue
+		}
+		at := i + 1
+		if p.word(at, "COLUMN") {
+			at++
+		}
+		at = p.objectName(at, end)
+		if old := p.namesIn(at, min(at+1, end)); len(old) == 1 {
+			if now := p.namesIn(at+1, min(at+2, end)); verb != "CHANGE" || len(now) != 1 || !sameName(old[0], now[0]) {
+				out = append(out, old[0])
+			}
 		}
 	}
 	return out

@@ -123,6 +123,9 @@ func (p *translator) define(u *sqlplan.Utility, n *pg.Node) {
 			if c.GetSubtype() == pg.AlterTableType_AT_AlterColumnType && c.Def.GetColumnDef().GetRawDefault() != nil {
 				u.Columns = append(u.Columns, c.Name) // USING
 			}
+			if c.GetSubtype() == pg.AlterTableType_AT_DropColumn {
+				u.Moves = append(u.Moves, c.Name)
+			}
 			u.Columns = append(u.Columns, defaults(list(c.GetDef()))...)
 			p.attach(u, c)
 		}
@@ -134,6 +137,7 @@ func (p *translator) define(u *sqlplan.Utility, n *pg.Node) {
 		u.Relations = []*sqlplan.TableRef{p.bareRef(x.RenameStmt.Relation)}
 		if x.RenameStmt.RenameType == pg.ObjectType_OBJECT_COLUMN {
 			u.Columns = append(u.Columns, x.RenameStmt.Subname, x.RenameStmt.Newname)
+			u.Moves = append(u.Moves, x.RenameStmt.Subname)
 		} else if x.RenameStmt.RenameType == pg.ObjectType_OBJECT_TABLE {
 			u.Refuse = "renaming takes rows out of the policy's reach"
 		}
