@@ -197,9 +197,19 @@ func (f *fuzz) leak(s *script, v verdict) string {
 	if slices.Contains(meaningless, code(v.err)) {
 		return ""
 	}
+	if meant := s.corrected(); meant != nil && slices.Contains(noColumn, code(v.err)) {
+		if find := f.means(meant, v.logged); find != "" {
+			return find + ", but for a misspelt name"
+		}
+	}
+	return f.means(s, v.logged)
+}
+
+// means says in what way one of the markers means a protected column on the twin.
+func (f *fuzz) means(s *script, markers []string) string {
 	stored := f.twin.onTwin(s, "")
 	for _, c := range stored.state {
-		for _, m := range v.logged {
+		for _, m := range markers {
 			if c.protected && strings.Contains(c.text, m) {
 				return "LEAK of marker " + m + ", which the twin stores in " + c.column
 			}
@@ -208,7 +218,7 @@ func (f *fuzz) leak(s *script, v verdict) string {
 	if f.twin.mysql() && s.shaping() {
 		return "" // a transaction does not bring a schema back
 	}
-	for _, m := range v.logged[:min(2, len(v.logged))] {
+	for _, m := range markers[:min(2, len(markers))] {
 		if f.twin.relation(s, m) {
 			return "LEAK of marker " + m + ", on which the twin's result depends where protected columns hold it"
 		}

@@ -251,6 +251,21 @@ func (d *database) relation(s *script, marker string) bool {
 // table or schema, a limit of time.
 var meaningless = []string{"42601", "42P01", "3F000", "57014", "1064", "1146", "1046", "1049", "3024", "1969", "?"}
 
+// noColumn are the servers' codes for an unknown column.
+var noColumn = []string{"42703", "1054"}
+
+// corrected is the script with names spelt as they were meant, or nil if it misspells none.
+func (s *script) corrected() *script {
+	made := *s
+	made.text = spelling.Replace(s.text)
+	if made.text == s.text {
+		return nil
+	}
+	return &made
+}
+
+var spelling = strings.NewReplacer("snn", "ssn", "ssm", "ssn", "sssn", "ssn", "notte", "note", "secrett", "secret", "balanc ", "balance ")
+
 // logged lists the markers in a statement log, in any spelling.
 func logged(log []byte, markers []string) (found []string) {
 	for _, m := range markers {
