@@ -40,7 +40,7 @@ func (c counts) String() string {
 // enough fails a run of which too little was accepted to mean anything.
 func (f *fuzz) enough(t *testing.T) {
 	c := f.counts
-	if c.sent < 50 || c.accepted < c.sent/10 || c.sealed < c.sent/50 || c.wrote < c.sent/50 || c.clear < c.sent/50 {
+	if c.sent < 30 || c.accepted < c.sent/10 || c.sealed < c.sent/50 || c.wrote < c.sent/50 || c.clear < c.sent/50 {
 		t.Errorf("too few statements were accepted, sealed something, wrote or sent a marker for an unprotected column: %s", c)
 	}
 }

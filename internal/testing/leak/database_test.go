@@ -115,10 +115,13 @@ func (d *database) build() {
 		if err := d.admin.QueryRow("SELECT 'DROP SCHEMA ' || string_agg(quote_ident(nspname), ', ') || ' CASCADE' FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname NOT IN ('information_schema', 'keep')").Scan(&drop); err != nil {
 			d.t.Fatal(err)
 		}
-		texts = []string{drop.String, "CREATE SCHEMA public", "CREATE SCHEMA IF NOT EXISTS keep", "ALTER DATABASE " + d.name + " RESET ALL", "ALTER ROLE CURRENT_USER RESET ALL"}
+		if drop.Valid {
+			texts = append(texts, drop.String)
+		}
+		texts = append(texts, "CREATE SCHEMA public", "CREATE SCHEMA IF NOT EXISTS keep", "ALTER DATABASE "+d.name+" RESET ALL", "ALTER ROLE CURRENT_USER RESET ALL")
 	}
-	for _, text := range append(texts, d.ddl...) {
-		if _, err := d.admin.Exec(text); err != nil && text != "" {
+	if text := strings.Join(append(texts, d.ddl...), ";\n"); text != "" {
+		if _, err := d.admin.Exec(text); err != nil {
 			d.t.Fatalf("%s: %v", text, err)
 		}
 	}

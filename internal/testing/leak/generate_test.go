@@ -86,6 +86,7 @@ type generator struct {
 	trees   *library
 	seed    uint64
 	changed bool // false: seeds are sent as they are
+	exact   bool // of this script, only what the seed protects becomes a marker
 }
 
 // Markers of one statement differ in their last digits, and from those of other
@@ -110,7 +111,8 @@ var plaintext = regexp.MustCompile(`9\d\d-\d\d-\d{4}|secret [a-z ]+|77000\d+(?:\
 func (g *generator) script(number uint64) *script {
 	g.Rand = rand.New(rand.NewPCG(number, 15))
 	g.seed = number
-	if n := uint64(len(g.seeds)); !g.changed || number <= n {
+	n := uint64(len(g.seeds))
+	if g.exact = !g.changed || number <= n; g.exact {
 		from := g.seeds[(number-1)%n]
 		s := &script{first: from.first, text: from.text, args: slices.Clone(from.args)}
 		g.mark(s)
@@ -216,11 +218,11 @@ func (g *generator) markValue(s *script, t *token) string {
 			return ""
 		}
 		return m
-	case t.kind == kindString && (t.text == "'m'" || t.text == "'m%'" || g.IntN(4) == 0):
+	case t.kind == kindString && (t.text == "'m'" || t.text == "'m%'" || !g.exact && g.IntN(4) == 0):
 		m := s.next(g.seed)
 		t.text = "'" + m + "'"
 		return m
-	case t.kind == kindNumber && len(t.text) < 13 && g.IntN(10) == 0:
+	case t.kind == kindNumber && len(t.text) < 13 && !g.exact && g.IntN(10) == 0:
 		t.text = s.next(g.seed)
 		return t.text
 	}
@@ -294,7 +296,7 @@ func (g *generator) argument(s *script, i int) any {
 	if i < len(s.args) {
 		given = s.args[i]
 	}
-	if len(s.markers) >= maxMarkers || given != nil && !plaintext.MatchString(fmt.Sprint(given)) && g.IntN(5) > 0 {
+	if len(s.markers) >= maxMarkers || given != nil && !plaintext.MatchString(fmt.Sprint(given)) && (g.exact || g.IntN(5) > 0) {
 		return given
 	}
 	m := s.next(g.seed)
