@@ -299,7 +299,7 @@ func (d *database) catalog() (list []*table) {
 		WHERE c.relkind = 'r' AND (n.nspname NOT LIKE 'pg\_%' OR n.nspname LIKE 'pg\_temp\_%') AND n.nspname NOT IN ('information_schema', 'keep') ORDER BY c.oid, a.attnum`
 	if d.mysql() {
 		text = "SELECT JSON_ARRAY(CONCAT('`', table_schema, '`.`', table_name, '`'), column_name, CONCAT(table_schema, '.', table_name)) FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name) " +
-			"WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' ORDER BY create_time, table_name, ordinal_position"
+			"WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' ORDER BY table_name, ordinal_position"
 	}
 	protected := map[string]bool{}
 	for _, p := range protectedTablesOf(d.t) {
