@@ -175,6 +175,8 @@ func (d *database) dial(param string, seal bool) *sql.DB {
 	name, dsn := d.server.DSN(d.server.Addr(), d.name)
 	limits := "statement_timeout=3000&lock_timeout=1000"
 	switch {
+	case param == "" && !seal && !d.mysql():
+		limits = "statement_timeout=20000&lock_timeout=2000" // the tests' own
 	case d.server.Product == "mariadb":
 		limits = "max_statement_time=3&innodb_lock_wait_timeout=1&lock_wait_timeout=1"
 	case d.mysql():
@@ -293,7 +295,7 @@ func (d *database) schema() string {
 // catalog lists the tables. A column is protected if its table has a policy's name,
 // or inherits from such a table.
 func (d *database) catalog() (list []*table) {
-	text := `WITH RECURSIVE kin (root, rel) AS (SELECT s.nspname || '.' || c.relname, c.oid FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace UNION SELECT k.root, i.inhrelid FROM kin k JOIN pg_inherits i ON i.inhparent = k.rel)
+	text := `WITH RECURSIVE kin (root, rel) AS (SELECT s.nspname || '.' || c.relname, c.oid FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND s.nspname NOT IN ('pg_catalog', 'information_schema', 'keep') UNION SELECT k.root, i.inhrelid FROM kin k JOIN pg_inherits i ON i.inhparent = k.rel)
 		SELECT json_build_array(quote_ident(n.nspname) || '.' || quote_ident(c.relname), a.attname, (SELECT string_agg(k.root, ' ') FROM kin k WHERE k.rel = c.oid))::text
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 		WHERE c.relkind = 'r' AND (n.nspname NOT LIKE 'pg\_%' OR n.nspname LIKE 'pg\_temp\_%') AND n.nspname NOT IN ('information_schema', 'keep') ORDER BY c.oid, a.attnum`

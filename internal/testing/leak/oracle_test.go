@@ -109,6 +109,8 @@ func (s *script) send(ctx context.Context, c *sql.Conn) (rows []string, err erro
 	return rows, result.Err()
 }
 
+func isOther(text string) bool { return strings.HasPrefix(text, "other:") }
+
 // prelude sends what comes before the text and returns what was carried out, for the
 // twin. What another connection sends, it sends to every database given.
 func (s *script) prelude(ctx context.Context, c *sql.Conn, others ...*database) (done []string) {
