@@ -113,7 +113,7 @@ func Register(kind string, make func(Settings) (Sink, error)) {
 	registry.sinks[kind] = make
 }
 
-// Open makes a sink of a kind: "log", or one that a package registered.
+// Open makes a sink of a kind: "log" or a kind that a package registered.
 func Open(kind string, s Settings) (Sink, error) {
 	if kind == "log" {
 		return LogSink(s.Logger), nil

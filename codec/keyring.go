@@ -96,8 +96,8 @@ type Keyring interface {
 	OnEncrypt(ctx context.Context, m *EncryptionMaterials) error
 
 	// OnDecrypt sets m.DataKey to the data key that one of keys wraps under
-	// m.Context. It returns an error that wraps [ErrUnknownKey] if none of keys
-	// is one of this keyring's, and [ErrUnwrap] if one is but does not unwrap
+	// m.Context. It returns an error that wraps [ErrUnknownKey] if the keyring
+	// has no wrapping key of keys, and [ErrUnwrap] if it has but none unwraps
 	// under m.Context.
 	OnDecrypt(ctx context.Context, m *DecryptionMaterials, keys []WrappedKey) error
 }

@@ -145,8 +145,8 @@ func (k *multi) OnDecrypt(ctx context.Context, m *DecryptionMaterials, keys []Wr
 	return gravest(errs)
 }
 
-// gravest picks the error that says most: a keyring that knows the wrapping
-// key outranks those that do not.
+// gravest picks the most telling error: an error of a keyring that knows the wrapping
+// key comes before the errors of the others.
 func gravest(errs []error) error {
 	for _, err := range errs {
 		if !errors.Is(err, ErrUnknownKey) {

@@ -11,8 +11,8 @@ import (
 )
 
 // conn wraps one connection of the base driver. It has the mandatory methods
-// of driver.Conn; the optional ones are on the types below, which combos.go puts
-// together so that a connection has exactly those of the one beneath.
+// of driver.Conn; the optional methods are on the types below. combos.go
+// combines them so that a connection has exactly the methods of the base connection.
 //
 // Like every driver.Conn it is used by one goroutine at a time.
 type conn struct {
@@ -99,8 +99,8 @@ func Unwrap(x any) any {
 	return x
 }
 
-// engine is the one that a statement which starts now is planned by: a
-// transaction keeps to one policy.
+// engine returns the engine that plans the next statement: a transaction keeps to one
+// policy.
 func (c *conn) engine() *exec.Engine {
 	if c.inTx {
 		return c.pinned

@@ -46,9 +46,9 @@ var (
 	_ io.Closer           = (*Connector)(nil)
 )
 
-// hidden keeps a base connector from fmt: pgx's holds the password in a field, and
-// fmt prints fields, those of nested values too. Of a function it prints the address.
-// The nil function holds none.
+// hidden keeps a base connector from fmt, which prints the fields of nested values: pgx's
+// connector holds the password in a field. Of a function fmt prints the address. The nil
+// function holds no connector.
 type hidden func() sqldriver.Connector
 
 func hide(c sqldriver.Connector) hidden { return func() sqldriver.Connector { return c } }
@@ -87,7 +87,7 @@ func (s *settings) recognise(of interface{ Driver() sqldriver.Driver }) (server.
 	}
 	known := server.Recognise(of.Driver())
 	if known == nil {
-		return nil, fmt.Errorf("sealsql: the driver %T is not one that sealsql recognises; import driver/postgres or driver/mysql, or name the dialect with driver.WithDialect", of.Driver())
+		return nil, fmt.Errorf("sealsql: sealsql does not recognise the driver %T; import driver/postgres or driver/mysql, or name the dialect with driver.WithDialect", of.Driver())
 	}
 	return known, nil
 }
@@ -180,8 +180,8 @@ func (c *Connector) admit(ctx context.Context, base sqldriver.Conn) (sqldriver.C
 	return wrapConn(base, c), nil
 }
 
-// Driver implements driver.Connector. The driver it returns wraps the base
-// connector's, and [Unwrap] returns that one.
+// Driver implements driver.Connector. The driver that it returns wraps the base
+// connector's driver, which [Unwrap] returns.
 func (c *Connector) Driver() sqldriver.Driver { return c.driver }
 
 // Unwrap returns the base connector.

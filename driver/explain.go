@@ -20,8 +20,8 @@ type Explanation struct {
 	// Steps are the texts that are sent, in their order, with placeholders; what
 	// is carried out row by row is shown for one row.
 	Steps []ExplainedStep
-	// Seals are the values that are sealed; those of a statement that is carried
-	// out row by row are sealed for each of its rows.
+	// Seals are the values that are sealed. A statement that is carried out row by
+	// row seals them for each of its rows.
 	Seals []ExplainedSeal
 	// Results are the columns of the result sets that the server returns, hidden
 	// ones included; nil if no protected value is in any.
@@ -59,12 +59,12 @@ type ExplainedColumn struct {
 	// Hidden columns were added by sealsql, which strips them.
 	Hidden bool
 	// Table and Column name the protected column that is shown, as the policy
-	// does; empty if none is.
+	// does; empty if the column shows no protected column.
 	Table, Column string
 	// Unverifiable is true if the statement hides the row that the value is of.
 	Unverifiable bool
 	// Sources gives, for each column of the table that the value is bound to,
-	// the index in the result set of the one that shows it; -1 if none does.
+	// the index of the result column that shows it, or -1.
 	Sources map[string]int
 }
 

@@ -7,9 +7,9 @@ import (
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
-// Sends reports whether text is one that sealsql sends for the statement:
-// literals of protected columns may be any ciphertext or NULL in it, and what is
-// carried out row by row may be for any number of rows.
+// Sends reports whether sealsql may send text for the statement. Literals of protected
+// columns may be any ciphertext or NULL. A statement that is carried out row by row may
+// be for any number of rows.
 func (x *Explanation) Sends(text string) bool {
 	for _, s := range x.Steps {
 		if s.SQL == text {

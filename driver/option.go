@@ -78,7 +78,7 @@ func WithBranchKeyStore(name string, store branchkey.Store) Option {
 	}
 }
 
-// WithSink adds a sink for events, beside those that the policy's alerts name.
+// WithSink adds a sink for events, beside the sinks of the policy's alerts.
 func WithSink(k alert.Sink) Option { return func(s *settings) { s.sinks = append(s.sinks, k) } }
 
 // WithAlertFunc adds a function that is called with each event, in a

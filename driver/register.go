@@ -15,7 +15,7 @@ type Dialect string
 // Opener is the sealsql driver for one base driver: what is registered with
 // database/sql under the names sealsql-pgx and sealsql-mysql.
 type Opener struct {
-	// Dialect is the one that the base driver's connections speak.
+	// Dialect is the dialect of the base driver's connections.
 	Dialect Dialect
 	// Base opens the base driver's connector for a DSN.
 	Base func(dsn string) (sqldriver.Connector, error)

@@ -70,7 +70,7 @@ func (c *Connector) swap(ctx context.Context, p *policy.Policy) error {
 	defer c.reload.Unlock()
 	old := c.engine.Load()
 	if !reflect.DeepEqual(old.Policy().Alerts(), p.Alerts()) {
-		return fmt.Errorf("%w: the old policy stays in force: the new one's alerts differ, which takes a restart", ErrPolicy)
+		return fmt.Errorf("%w: the old policy stays in force: the new policy has other alerts; restart the process", ErrPolicy)
 	}
 	e, err := c.compile(p)
 	if err != nil {

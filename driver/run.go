@@ -52,9 +52,9 @@ func (c *conn) query(ctx context.Context, send exec.QueryFunc, query string, arg
 	return c.queryPlan(ctx, e, plan, send, a)
 }
 
-// skipped reports whether database/sql is to prepare the text first, because the base
-// driver takes no arguments otherwise. A plan of several texts prepares those that need
-// it by itself; its arguments must have passed the base driver's check.
+// skipped reports whether database/sql must prepare the text first, because the base
+// driver takes arguments of prepared statements only. A plan of several texts prepares
+// its texts by itself; its arguments must have passed the base driver's check.
 func (c *conn) skipped(plan *sqlplan.Plan, args []sqldriver.NamedValue) bool {
 	if len(args) == 0 || !c.ctor.skips.Load() {
 		return false

@@ -214,8 +214,7 @@ func sealed(p *sqlplan.Plan, param int) bool {
 	return false
 }
 
-// execBase runs the prepared base statement. The text is the one that was
-// prepared for the plan.
+// execBase runs the prepared base statement. Its text is the plan's text.
 func (s *stmt) execBase(ctx context.Context, _ string, args []sqldriver.NamedValue) (sqldriver.Result, error) {
 	return execStmt(ctx, s.base, args)
 }

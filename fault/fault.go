@@ -105,7 +105,7 @@ func (e *RefusedError) Error() string {
 func (e *RefusedError) Unwrap() error { return ErrRefused }
 
 // ValueError is an error about one value of a protected column. It unwraps to
-// its Kind's sentinel, to those that the sentinel stands for, and to its cause.
+// its Kind's sentinel, to the sentinels that Kind implies, and to its cause.
 type ValueError struct {
 	// Kind is the sentinel.
 	Kind error

@@ -128,7 +128,7 @@ func (d *decoder) checkFormat(k Keyring, n *yaml.Node, path string) {
 	}
 }
 
-// The suites by their ids: those that commit to their key, and the others.
+// The ids of the suites with key commitment, and of the older suites without it.
 var (
 	committing = []string{"0478", "0578"}
 	older      = []string{"0178", "0378", "0014", "0046", "0078", "0114", "0146", "0214", "0346"}
@@ -206,7 +206,7 @@ func (d *decoder) arns(k *KMS, n *yaml.Node, path string) {
 			case other == arn:
 				d.fail(c, path, "duplicate key", "keep one of them")
 			case strings.HasPrefix(m[3], "mrk-") && o[2] == m[2] && o[3] == m[3]:
-				d.fail(c, path, "two replicas of one multi-Region key stand in a keyring", "name one of them: any replica reads what it wrapped")
+				d.fail(c, path, "duplicate multi-Region key", "name one of them: any replica reads what it wrapped")
 			}
 		}
 		k.ARNs = append(k.ARNs, arn)

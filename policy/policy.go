@@ -89,7 +89,7 @@ type Table struct {
 	Schema, Name        string
 	RowKey              []string
 	Columns             []Column
-	MaxRowsPerStatement int // the most that one row-by-row statement may write
+	MaxRowsPerStatement int // the limit of a row-by-row statement
 	Line                int // in the file, from 1
 }
 

@@ -12,8 +12,8 @@ type Tally struct {
 	Bytes  int64 `json:"bytes"`
 }
 
-// KeyTally counts the values wrapped under a key. Sole are those that no other
-// key opens.
+// KeyTally counts the values wrapped under a key. Sole counts the values that no
+// other key opens.
 type KeyTally struct {
 	Tally
 	Provider string `json:"provider"`
@@ -32,15 +32,15 @@ type Survey struct {
 	Regions map[string]Tally     `json:"regions,omitempty"`
 	Keys    map[string]*KeyTally `json:"keys,omitempty"`
 	// Missing counts values that lack a wrapping which the policy names, by its
-	// key; Superfluous those with one that it does not name.
+	// key; Superfluous values with a key that it does not name.
 	Missing     map[string]int64 `json:"missing,omitempty"`
 	Superfluous map[string]int64 `json:"superfluous,omitempty"`
-	// Right are values that are what the policy writes, NULL among them;
-	// OtherContext and OtherSuite are not because of those.
+	// Right counts NULLs and the values that are as the policy writes them;
+	// OtherContext and OtherSuite count values with another context or suite.
 	Right        int64 `json:"right"`
 	OtherContext int64 `json:"other_context,omitempty"`
 	OtherSuite   int64 `json:"other_suite,omitempty"`
-	// OtherFormat are messages where the policy writes compact values, or the
+	// OtherFormat counts messages where the policy writes compact values, or the
 	// reverse.
 	OtherFormat int64 `json:"other_format,omitempty"`
 

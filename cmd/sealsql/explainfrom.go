@@ -183,12 +183,12 @@ func (a *app) serverStatements(ctx context.Context, put func(work) error) error 
 		return err
 	}
 	defer db.Close()
-	room, err := server.Named(name)
+	srv, err := server.Named(name)
 	if err != nil {
 		return err
 	}
 	stopped := false
-	err = room.Statements(ctx, db, func(k server.Kept) error {
+	err = srv.Statements(ctx, db, func(k server.CountedStatement) error {
 		err := put(work{text: k.Text, at: "digest " + k.Digest, calls: k.Calls})
 		stopped = err != nil
 		return err

@@ -21,11 +21,11 @@ const (
 )
 
 // eachGuard calls f with the guard of each protected column, in the policy's order; ok
-// is false for a column that can have none. With a database, a table that the policy names
-// without a schema is the one that the session finds, or else the one of each schema.
-func eachGuard(ctx context.Context, p *policy.Policy, room server.Server, db *sql.DB, f func(t policy.Table, c policy.Column, g server.Guard, ok bool)) error {
+// is false for a column that can have none. With a database, a table without a schema in
+// the policy means the table that the session finds, or else the table of each schema.
+func eachGuard(ctx context.Context, p *policy.Policy, srv server.Server, db *sql.DB, f func(t policy.Table, c policy.Column, g server.Guard, ok bool)) error {
 	for _, t := range p.Tables() {
-		schemas, err := schemasOf(ctx, room, db, t)
+		schemas, err := schemasOf(ctx, srv, db, t)
 		if err != nil {
 			return fmt.Errorf("the schemas of %s cannot be read: %w", t.FullName(), err)
 		}
@@ -40,28 +40,28 @@ func eachGuard(ctx context.Context, p *policy.Policy, room server.Server, db *sq
 	return nil
 }
 
-func schemasOf(ctx context.Context, room server.Server, db *sql.DB, t policy.Table) ([]string, error) {
+func schemasOf(ctx context.Context, srv server.Server, db *sql.DB, t policy.Table) ([]string, error) {
 	if t.Schema != "" || db == nil {
 		return []string{t.Schema}, nil
 	}
-	r, err := room.Relation(ctx, db, "", t.Name)
+	r, err := srv.Relation(ctx, db, "", t.Name)
 	if err != nil {
 		return nil, err
 	}
 	if r != nil {
 		return []string{r.Schema}, nil
 	}
-	return room.SchemasOf(ctx, db, t.Name)
+	return srv.SchemasOf(ctx, db, t.Name)
 }
 
 // guardStates calls f with the state of the guard of each protected column.
-func guardStates(ctx context.Context, p *policy.Policy, room server.Server, db *sql.DB, f func(t policy.Table, c policy.Column, g server.Guard, s guardState)) error {
+func guardStates(ctx context.Context, p *policy.Policy, srv server.Server, db *sql.DB, f func(t policy.Table, c policy.Column, g server.Guard, s guardState)) error {
 	known := map[string]map[string]bool{} // by relation
 	var failed error
-	err := eachGuard(ctx, p, room, db, func(t policy.Table, c policy.Column, g server.Guard, ok bool) {
+	err := eachGuard(ctx, p, srv, db, func(t policy.Table, c policy.Column, g server.Guard, ok bool) {
 		relation := g.Schema + "." + g.Table
 		if known[relation] == nil && failed == nil {
-			known[relation], failed = room.Guards(ctx, db, g.Schema, g.Table)
+			known[relation], failed = srv.Guards(ctx, db, g.Schema, g.Table)
 		}
 		state := guardMissing
 		switch enforced, found := known[relation][g.Name()]; {
@@ -82,11 +82,11 @@ func guardStates(ctx context.Context, p *policy.Policy, room server.Server, db *
 
 // guards warns of columns into which the server lets clear text.
 func (l *linter) guards(ctx context.Context, db *sql.DB, dialect string) error {
-	room, err := server.Named(dialect)
+	srv, err := server.Named(dialect)
 	if err != nil {
 		return err
 	}
-	return guardStates(ctx, l.policy, room, db, func(t policy.Table, c policy.Column, g server.Guard, s guardState) {
+	return guardStates(ctx, l.policy, srv, db, func(t policy.Table, c policy.Column, g server.Guard, s guardState) {
 		object := t.FullName() + "." + c.Name
 		missing := slices.ContainsFunc(l.findings, func(f lintFinding) bool { return f.Check == "column-missing" && f.Object == object })
 		switch {

@@ -29,7 +29,7 @@ With --down plan prints the statements that take all of it away.`,
   sealsql plan --dialect mysql --down`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, room, db, err := a.planning(cmd.Context())
+			p, srv, db, err := a.planning(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -40,7 +40,7 @@ With --down plan prints the statements that take all of it away.`,
 			if err != nil {
 				return err
 			}
-			steps, err := planSteps(cmd.Context(), p, room, db, list)
+			steps, err := planSteps(cmd.Context(), p, srv, db, list)
 			if err != nil {
 				return err
 			}
@@ -54,15 +54,15 @@ With --down plan prints the statements that take all of it away.`,
 	return c
 }
 
-// planning returns the policy, the server's room, and the database if there is one.
+// planning returns the policy, the server, and the database if there is one.
 func (a *app) planning(ctx context.Context) (*policy.Policy, server.Server, *sql.DB, error) {
 	if a.dsn != "" {
 		p, db, name, err := a.both(ctx)
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		room, err := server.Named(name)
-		return p, room, db, err
+		srv, err := server.Named(name)
+		return p, srv, db, err
 	}
 	p, err := a.loadPolicy()
 	if err != nil {
@@ -75,8 +75,8 @@ func (a *app) planning(ctx context.Context) (*policy.Policy, server.Server, *sql
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	room, err := server.Named(name)
-	return p, room, nil, err
+	srv, err := server.Named(name)
+	return p, srv, nil, err
 }
 
 // planStep is the DDL of one column.
@@ -89,16 +89,16 @@ type planStep struct {
 	Why string `json:"why,omitempty"`
 }
 
-func planSteps(ctx context.Context, p *policy.Policy, room server.Server, db *sql.DB, list []place) ([]planStep, error) {
+func planSteps(ctx context.Context, p *policy.Policy, srv server.Server, db *sql.DB, list []place) ([]planStep, error) {
 	var out []planStep
-	err := eachGuard(ctx, p, room, db, func(t policy.Table, c policy.Column, g server.Guard, ok bool) {
+	err := eachGuard(ctx, p, srv, db, func(t policy.Table, c policy.Column, g server.Guard, ok bool) {
 		table := t.FullName()
 		if !slices.Contains(list, place{table, c.Name}) {
 			return
 		}
 		step := planStep{Table: table, Column: c.Name, Why: "plaintext_reads is allow, so clear text may lie in the column; plan again after the backfill"}
 		if ok {
-			step = planStep{Table: table, Column: c.Name, Up: room.AddGuard(g), Down: []string{room.DropGuard(g)}}
+			step = planStep{Table: table, Column: c.Name, Up: srv.AddGuard(g), Down: []string{srv.DropGuard(g)}}
 		}
 		out = append(out, step)
 	})

@@ -75,12 +75,12 @@ type surveyAnswer struct {
 // reportedGuards returns the state of each column's guard: the worst, where several
 // schemas have the table.
 func reportedGuards(ctx context.Context, p *policy.Policy, db *sql.DB, dialect string, list []place) (map[string]guardState, error) {
-	room, err := server.Named(dialect)
+	srv, err := server.Named(dialect)
 	if err != nil {
 		return nil, err
 	}
 	out := map[string]guardState{}
-	err = guardStates(ctx, p, room, db, func(t policy.Table, c policy.Column, _ server.Guard, s guardState) {
+	err = guardStates(ctx, p, srv, db, func(t policy.Table, c policy.Column, _ server.Guard, s guardState) {
 		at := place{t.FullName(), c.Name}
 		if before, ok := out[at.table+"."+at.column]; slices.Contains(list, at) && (!ok || before == guardHolds) {
 			out[at.table+"."+at.column] = s

@@ -31,8 +31,8 @@ func IsBlob(b []byte) bool {
 }
 
 // DecryptBlob decrypts a bare ciphertext of KMS's Encrypt under its encryption
-// context. A blob does not say which key made it: the keyring's keys are tried, first the
-// one that opened the last blob, then in their order. Calls go through the shield like all
+// context. A blob does not say which key made it: the keyring's keys are tried in their
+// order, after the key that opened the last blob. Calls go through the shield like all
 // others. It returns an error that wraps [codec.ErrUnknownKey] if KMS says of every key
 // that another made the blob, [codec.ErrUnwrap] if the blob was changed or made under
 // another context, or what kept a key from being used. The caller zeroes the plaintext.

@@ -74,7 +74,7 @@ func (w *Wrapper) Rank(key string) (int, bool) {
 	return 0, false
 }
 
-// resolve returns the wrapper's key for one that is named in an item.
+// resolve returns the wrapper's key for the key ARN of an item.
 func (w *Wrapper) resolve(key string) (ARN, error) {
 	i, ok := w.Rank(key)
 	if !ok {
@@ -135,8 +135,8 @@ func (w *Wrapper) Wrap(ctx context.Context, key string, plain codec.DataKey, ec 
 	return w.shield.encrypt(ctx, arn, plain, ec, w.grants, false)
 }
 
-// Unwrap unwraps a key. Of a multi-Region key the wrapper's own replica is
-// asked, and if that cannot be reached the one that wrapped.
+// Unwrap unwraps a key. For a multi-Region key it asks the wrapper's own replica first
+// and, if that cannot be reached, the replica that wrapped the key.
 func (w *Wrapper) Unwrap(ctx context.Context, key string, wrapped []byte, ec codec.Context) (codec.DataKey, error) {
 	arn, err := w.resolve(key)
 	if err != nil {

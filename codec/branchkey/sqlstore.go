@@ -43,8 +43,8 @@ var _ ItemsStore = (*SQLStore)(nil)
 var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$`)
 
 // NewSQLStore returns the store in a table, or schema.table; an empty name
-// means [DefaultTable]. db must not be one that seals, and its pool must not be the one
-// whose transactions wait for keys.
+// means [DefaultTable]. db must not be a database of sealsql, and must not
+// share a pool with transactions that wait for keys.
 func NewSQLStore(db *sql.DB, spelling SQL, table string) (*SQLStore, error) {
 	if table == "" {
 		table = DefaultTable

@@ -46,7 +46,7 @@ type Store interface {
 }
 
 // ItemsStore is a [Store] that finds the items of one branch key without reading
-// those of others. Compact values need it where there are many branch keys.
+// other items. Compact values need it where there are many branch keys.
 type ItemsStore interface {
 	Store
 	// AllOf yields every item of a branch key, or none.

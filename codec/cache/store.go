@@ -129,8 +129,8 @@ func (s *store) grant(e *entry, use usage) (grant, bool) {
 }
 
 // wait answers a request for which nothing is kept: it joins the call that is
-// under way for the entry, or starts it. The call does not end with the request, but
-// with the last one that waits for it.
+// under way for the entry, or starts it. The call ends when the last request that
+// waits for it does.
 func (s *store) wait(ctx context.Context, op string, id id, use usage, f fetch) (grant, error) {
 	for {
 		if err := ctx.Err(); err != nil {

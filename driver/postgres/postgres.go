@@ -73,7 +73,7 @@ func withoutDSN(err error) error {
 	}
 	what := strings.TrimSuffix(e.Error(), fmt.Sprintf(" (%v)", e.Unwrap()))
 	what = what[strings.LastIndex(what, "`: ")+1:]
-	return fmt.Errorf("sealsql: pgx cannot read the DSN%s; what it says of it is left out, since it may hold the password", what)
+	return fmt.Errorf("sealsql: pgx cannot read the DSN%s; its message is left out, since it may hold the password", what)
 }
 
 // ownParams is how the names of sealsql's own parameters begin.

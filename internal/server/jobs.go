@@ -14,7 +14,7 @@ import (
 // Errors of [Jobs].
 var (
 	// ErrNoReplica keeps a primary's "not behind" from being taken for its replicas'.
-	ErrNoReplica = errors.New("the server that was named as a replica does not follow another; name one that does")
+	ErrNoReplica = errors.New("the server named as a replica follows no other server; name a replica")
 	// ErrLagUnknown is wrapped if the primary cannot say how far its replicas are behind.
 	ErrLagUnknown = errors.New("the primary does not say how far its replicas are behind")
 )
@@ -109,7 +109,7 @@ func Lost(err error) bool {
 
 // ErrNotStored is returned by [Jobs.Write] if a trigger or a rule changed what was
 // written. The transaction must be rolled back.
-var ErrNotStored = errors.New("a trigger or a rule of the table changes what is written to the column; take it away while the job runs")
+var ErrNotStored = errors.New("a trigger or a rule of the table changes the values written to the column; disable it while the job runs")
 
 // Stored fails unless all values that were written were found.
 func Stored(found, written int) error {

@@ -59,7 +59,7 @@ type Server interface {
 
 	// Statements calls yield for each statement that the server keeps of those that
 	// the database in use was sent, until yield returns an error, which it returns.
-	Statements(ctx context.Context, db *sql.DB, yield func(Kept) error) error
+	Statements(ctx context.Context, db *sql.DB, yield func(CountedStatement) error) error
 
 	// Planner returns a planner for the session's settings.
 	Planner(rules *sqlplan.Rules, catalog sqlplan.Catalog, s Session) Planner
@@ -123,19 +123,19 @@ type Server interface {
 	Guards(ctx context.Context, db *sql.DB, schema, table string) (enforced map[string]bool, err error)
 }
 
-// Kept is a statement that a server keeps, with parameters in the place of its values as
+// CountedStatement is a statement that a server keeps, with parameters in the place of its values as
 // far as the server puts them there.
-type Kept struct {
+type CountedStatement struct {
 	Text, Digest string
 	Calls        uint64
 }
 
-// EachKept scans rows of text, digest and calls, and closes them.
-func EachKept(rows *sql.Rows, yield func(Kept) error) (err error) {
+// EachStatement scans rows of text, digest and calls, and closes them.
+func EachStatement(rows *sql.Rows, yield func(CountedStatement) error) (err error) {
 	defer func() { err = cmp.Or(err, rows.Err()); _ = rows.Close() }() // Err reports what matters
 	for rows.Next() {
 		var text, digest sql.NullString
-		k := Kept{}
+		k := CountedStatement{}
 		if err := rows.Scan(&text, &digest, &k.Calls); err != nil {
 			return err
 		}

@@ -26,7 +26,7 @@ var (
 	ErrUncertain = errors.New("the driver beneath reads different dates and times of the column as one; select the column as text")
 	// ErrCharset is returned for a text that the server converts on its way to or from
 	// the column.
-	ErrCharset = errors.New("the session's character set is not UTF-8, in which the server may hold another text than Go does; use UTF-8 in the DSN")
+	ErrCharset = errors.New("the session's character set is not UTF-8, and the server may hold another text than Go; use UTF-8 in the DSN")
 	// ErrNotExact is returned for a value that its column would not hold as it
 	// is: a ciphertext bound to it would not open in the row.
 	ErrNotExact = errors.New("the server would store another value in its place; round, cut or pad it to the column's type first")

@@ -260,7 +260,7 @@ func (in *insertion) findable(s Assignment, c *Column) {
 	if in.proven() || len(in.conflictKeys()) > 0 {
 		return
 	}
-	in.a.refuse(s.Span, c.object(), "an upsert may update a row whose row key is another than the one proposed", "make the row key the conflict target, or INSERT and UPDATE by themselves")
+	in.a.refuse(s.Span, c.object(), "an upsert may update a row with another row key than the proposed row", "make the row key the conflict target, or INSERT and UPDATE by themselves")
 }
 
 // conflictKeys are the unique keys by which the row that is updated can be found; nil if

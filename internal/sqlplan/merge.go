@@ -52,7 +52,7 @@ func (a *analysis) mergeUpdate(s *Merge, w MergeWhen, t *target) {
 		special[x.Span] = true
 	}
 	for i, x := range set.sources {
-		a.refuse(x.Span, t.table.Name+"."+t.table.Sources[i], "MERGE changes a column that protected values are bound to", "UPDATE it by a statement of its own")
+		a.refuse(x.Span, t.table.Name+"."+t.table.Sources[i], "MERGE changes a column that protected values are bound to", "use a separate UPDATE")
 	}
 	a.plainAssignments(w.Set, t.scope, func(x Assignment) bool { return special[x.Span] })
 	given := a.pinsOf(t, w.Cond)
@@ -65,7 +65,7 @@ func (a *analysis) mergeUpdate(s *Merge, w MergeWhen, t *target) {
 			continue
 		}
 		if i := a.termSource(c); i >= 0 {
-			a.refuse(x.Span, t.table.sourceName(i), "MERGE changes a column that protected values are bound to", "UPDATE it by a statement of its own")
+			a.refuse(x.Span, t.table.sourceName(i), "MERGE changes a column that protected values are bound to", "use a separate UPDATE")
 		}
 		mirrors := a.leaves(t, c, x.Value, func(l written) {
 			switch l.kind {

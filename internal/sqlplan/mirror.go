@@ -90,7 +90,7 @@ func (a *analysis) checkMirrors() {
 			if m.value != nil {
 				at = m.value.At()
 			}
-			a.refuse(at, m.column.object(), "a searchable column is written where its equality term cannot be", "write it by a statement of its own")
+			a.refuse(at, m.column.object(), "a searchable column is written where its equality term cannot be", "write it by a separate statement")
 		}
 	}
 }

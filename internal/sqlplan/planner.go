@@ -310,7 +310,7 @@ func (a *analysis) run() (*Plan, error) {
 	a.checkParams()
 	a.checkShort()
 	if a.opaque && a.returning && len(a.script.Statements) > 1 {
-		a.refuse(Span{}, "", "a text of several statements, of which one returns protected values and another returns rows of its own", "send them one by one")
+		a.refuse(Span{}, "", "a text of several statements: one returns protected values and another returns other rows", "send them one by one")
 	}
 	if a.unresolved != nil && a.touched {
 		a.refuse(a.unresolved.Span, "", "a column of a table that is not in reach", "name a table of this query")

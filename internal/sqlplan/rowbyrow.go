@@ -192,7 +192,7 @@ func (u *updating) allowed() bool {
 	case s.With != nil && !readOnlyWith(s.With):
 		a.refuse(s.Span, object, "an UPDATE that does not name its row, with a WITH clause that writes", pin)
 	case u.t.item.rel != nil && u.t.item.rel.View && !u.viewShows():
-		a.refuse(s.Span, object, "an UPDATE that must read its rows first, through a view that lacks columns which values are bound to", pin)
+		a.refuse(s.Span, object, "an UPDATE that must read its rows first, through a view without the columns that values are bound to", pin)
 	case s.Ignore && u.rekeys():
 		a.refuse(s.Span, object, "UPDATE IGNORE of a row key that protected values are bound to", "leave IGNORE out")
 	}

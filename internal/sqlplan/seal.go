@@ -104,7 +104,7 @@ func (a *analysis) sealCell(e Expr, s Seal, direct bool) int {
 func (a *analysis) claimSpan(span Span, seal int, c *Column) bool {
 	if old, ok := a.claims[span.Start]; ok {
 		if old.seal != seal || old.span != span {
-			a.refuse(span, c.object(), "one value that stands for two rows or columns", "pass it twice")
+			a.refuse(span, c.object(), "one value for two rows or columns", "pass it twice")
 		}
 		return false
 	}

@@ -190,7 +190,7 @@ func (k *serverColumns) sameRows() {
 	for _, i := range k.sources {
 		for n := range k.in.s.Rows {
 			if _, ok := k.rows[[2]int{n, i}]; !ok {
-				k.in.a.refuse(k.in.s.Rows[n].Span, k.in.t.table.Name, "rows of which some give their row key and some leave it to the server", "insert them by two statements")
+				k.in.a.refuse(k.in.s.Rows[n].Span, k.in.t.table.Name, "some rows give their row key and others leave it to the server", "insert them by two statements")
 				return
 			}
 		}

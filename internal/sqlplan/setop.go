@@ -192,7 +192,7 @@ func (o *setOutput) pad(columnType string) *column {
 
 func (o *setOutput) zippedWith(left, right *column) *column {
 	if right == nil {
-		o.a.refuse(o.op.Span, "", "a set operation to whose branches the row key cannot be added", "select the row key in every branch")
+		o.a.refuse(o.op.Span, "", "a set operation whose branches cannot show the row key", "select the row key in every branch")
 		return nil
 	}
 	o.refresh()

@@ -21,7 +21,7 @@ var (
 	errNoMoment = errors.New("it is not a date or time in a form like 2006-01-02 15:04:05")
 	errZone     = errors.New("it has a zone, and its column has none; leave the zone out")
 	errYear     = errors.New("its year is outside 1 to 9999")
-	errLocation = errors.New("the zone in which the driver beneath writes a time.Time is not known; pass the value as text, or set parseTime=true")
+	errLocation = errors.New("the zone that the base driver writes a time.Time in is unknown; pass the value as text, or set parseTime=true")
 )
 
 // readMoment reads a text in the servers' own spelling, with a space or a T between

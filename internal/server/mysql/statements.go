@@ -19,7 +19,7 @@ WHERE SCHEMA_NAME = DATABASE() AND DIGEST_TEXT IS NOT NULL ORDER BY COUNT_STAR D
 }
 
 // Statements implements [server.Server] with the digests of performance_schema.
-func (Server) Statements(ctx context.Context, db *sql.DB, yield func(server.Kept) error) error {
+func (Server) Statements(ctx context.Context, db *sql.DB, yield func(server.CountedStatement) error) error {
 	var on bool
 	if err := db.QueryRowContext(ctx, "SELECT @@performance_schema").Scan(&on); err != nil {
 		return fmt.Errorf("whether performance_schema is on cannot be read: %w", err)
@@ -33,7 +33,7 @@ func (Server) Statements(ctx context.Context, db *sql.DB, yield func(server.Kept
 		if rows, err = db.QueryContext(ctx, query); err != nil {
 			continue
 		}
-		return server.EachKept(rows, func(k server.Kept) error {
+		return server.EachStatement(rows, func(k server.CountedStatement) error {
 			k.Text = undigested(k.Text)
 			return yield(k)
 		})

@@ -28,7 +28,7 @@ func (w values) Moment(t policy.ValueType, v any) (any, error) {
 		}
 		zone, err := time.LoadLocation(conn.Conn().PgConn().ParameterStatus("TimeZone"))
 		if err != nil {
-			return nil, errors.New("the session's TimeZone is not known here; write the value's own zone, such as Z or +01:00")
+			return nil, errors.New("the session's TimeZone is unknown; write the value with its zone, such as Z or +01:00")
 		}
 		return server.ParseTime(server.TextOf(v), zone)
 	}

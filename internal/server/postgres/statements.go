@@ -12,10 +12,10 @@ const statementsSQL = `SELECT query, queryid::text, calls FROM pg_stat_statement
 WHERE dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) ORDER BY calls DESC`
 
 // Statements implements [server.Server] with pg_stat_statements.
-func (Server) Statements(ctx context.Context, db *sql.DB, yield func(server.Kept) error) error {
+func (Server) Statements(ctx context.Context, db *sql.DB, yield func(server.CountedStatement) error) error {
 	rows, err := db.QueryContext(ctx, statementsSQL)
 	if err != nil {
 		return fmt.Errorf("pg_stat_statements cannot be read: %w; create that extension and list it in shared_preload_libraries", err)
 	}
-	return server.EachKept(rows, yield)
+	return server.EachStatement(rows, yield)
 }

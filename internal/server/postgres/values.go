@@ -182,7 +182,7 @@ func zoned(v any) error {
 	here, err := server.ParseTime(s, time.UTC)
 	there, _ := server.ParseTime(s, time.FixedZone("", 3600))
 	if err == nil && !here.Equal(there) {
-		return errors.New("what point in time it is depends on the session's zone; write its own, such as Z or +01:00")
+		return errors.New("the point in time depends on the session's time zone; write the value with its zone, such as Z or +01:00")
 	}
 	return nil
 }

@@ -133,8 +133,8 @@ func (c *Config) waitForReplicas(ctx context.Context, d server.Jobs) error {
 // ReplicaLag asks a replica how far it is behind; dialect is "postgres" or
 // "mysql", whose replicas are asked by SHOW REPLICA STATUS. A server that is no
 // replica gives an error that wraps ErrConfig. A Postgres that has lost its
-// primary does not know that it is behind; one that has replayed no transaction yet
-// is behind since its start.
+// primary does not know its lag. The lag of a Postgres that has replayed no transaction
+// yet counts from its start.
 func ReplicaLag(ctx context.Context, replica *sql.DB, dialect string) (time.Duration, error) {
 	srv, err := server.Named(dialect)
 	if err != nil {

@@ -86,7 +86,7 @@ type Report struct {
 	Counts
 	// Done is true if the job came to the end of the key space.
 	Done bool `json:"done"`
-	// Resumed is true if the counts include those of earlier runs.
+	// Resumed is true if the counts include earlier runs.
 	Resumed  bool      `json:"resumed,omitempty"`
 	Failures []Failure `json:"-"`
 	// Origins are those of failed compact values that were found.

@@ -14,8 +14,8 @@ import (
 	"github.com/sealsql/sealsql/internal/server"
 )
 
-// job is a running job. Pages are read by one goroutine, worked on by many, and
-// written, in their order, by the one that runs the job.
+// job is a running job. One goroutine reads pages and many work on them. The goroutine
+// that runs the job writes them, in their order.
 type job struct {
 	c       Config
 	t       *target

@@ -420,7 +420,7 @@ func (w *worker) check(ctx context.Context, bound driver.Row, value any, plainte
 	return nil
 }
 
-var errOpensOtherwise = errors.New("the new value does not open to what was sealed; nothing was written")
+var errOpensOtherwise = errors.New("the new value does not open to the plaintext that was sealed; nothing was written")
 
 var reasons = []struct {
 	err    error
