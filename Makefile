@@ -5,7 +5,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME ?= 30s
 
-.PHONY: test test-go1.27 race lint bench sizes bench-peers fuzz interop servers kms-calls mutants bench-overhead profile-overhead conformance conformance-pgx conformance-mysql conformance-sqlx
+.PHONY: test test-go1.27 race lint bench sizes bench-peers bench-before fuzz interop servers kms-calls mutants bench-overhead profile-overhead conformance conformance-pgx conformance-mysql conformance-sqlx
 
 # test runs every test against real Postgres and MariaDB servers, and what speaks to a
 # server on MySQL, too. It fetches what is missing (see scripts/servers.sh).
@@ -102,6 +102,11 @@ profile-overhead:
 # in one run, and prints a table of the ratios.
 bench-peers:
 	cd interop && go test -run '^$$' -bench Peers -benchtime 2s .
+
+# bench-before compares with an older commit in one run: BEFORE names the commit.
+BEFORE ?= 0bfc888
+bench-before:
+	scripts/bench-before.sh $(BEFORE)
 
 # kms-calls prints the calls of KMS that 10,000 rows take, each with a context of
 # its own, with a data key per value, cached and per branch, on both servers.
