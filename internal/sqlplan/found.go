@@ -1,6 +1,9 @@
 package sqlplan
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // This file decides which rows of a result are held to the terms by which they were
 // found, and filters the rows that a short term finds.
@@ -20,8 +23,8 @@ func (a *analysis) finds(q *Query, s *Select, out *selectOutput) {
 	if len(a.matches) == 0 {
 		return
 	}
-	plain := !s.Distinct && len(s.DistinctOn) == 0 && len(s.GroupBy) == 0 && s.Having == nil && !s.aggregates()
-	filtered := plain && s == a.top && a.nested == 0 && out.end >= 0 && len(q.Limits) == 0 && !s.windowed() && !s.Into
+	plain := !s.Distinct && len(s.DistinctOn) == 0 && len(s.GroupBy) == 0 && s.Having == nil && !s.Into && !s.mayAggregate()
+	filtered := plain && s == a.top && a.nested == 0 && out.end >= 0 && len(q.Limits) == 0 && !s.windowed()
 	look := func(e Expr, filters bool) {
 		conjuncts(e, true, func(x Expr, all bool) {
 			for _, m := range a.matches[x] {
@@ -68,6 +71,35 @@ func conjuncts(e Expr, all bool, yield func(e Expr, all bool)) {
 	for _, x := range op.Operands {
 		conjuncts(x, all && op.What == OpAnd, yield)
 	}
+}
+
+// scalars are functions that are certain to be no aggregates.
+var scalars = map[string]bool{"abs": true, "btrim": true, "ceil": true, "char_length": true, "coalesce": true, "concat": true, "concat_ws": true,
+	"current_date": true, "current_timestamp": true, "date": true, "date_format": true, "date_part": true, "date_trunc": true, "extract": true,
+	"floor": true, "greatest": true, "if": true, "ifnull": true, "least": true, "left": true, "length": true, "lower": true, "ltrim": true,
+	"now": true, "nullif": true, "octet_length": true, "replace": true, "right": true, "round": true, "rtrim": true, "substr": true,
+	"substring": true, "timestampdiff": true, "to_char": true, "trim": true, "unix_timestamp": true, "upper": true, "year": true}
+
+// mayAggregate reports whether the select list may hold an aggregate: no column can
+// then be added.
+func (s *Select) mayAggregate() bool {
+	found := false
+	for _, t := range s.Targets {
+		walk(t.Expr, func(e Expr) bool {
+			switch e := e.(type) {
+			case *Call:
+				found = found || !e.Windowed && !scalars[strings.ToLower(e.Name)]
+			case *Op:
+				found = found || e.What == "function"
+			case *Unknown:
+				found = true
+			case *Sub:
+				return false
+			}
+			return !found
+		})
+	}
+	return found
 }
 
 // windowed reports whether the select list has a window function.

@@ -43,12 +43,14 @@ func (a *analysis) compared(e *Op, s *scope) {
 			switch x := x.(type) {
 			case *Param:
 				a.inClear = append(a.inClear, x.Span)
+			case *Cast, *Row:
+				return true
 			case *Call:
-				return a.peel(x).expr != x
+				return len(coalesced(x)) > 0 || a.peel(x).expr != x
 			case *Op:
-				return x.What == "||" || x.What == OpArray
+				return x == e || x.What == "||" || x.What == OpArray
 			}
-			return true
+			return false
 		})
 	}
 }
