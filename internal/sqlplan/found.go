@@ -24,39 +24,29 @@ func (a *analysis) finds(q *Query, s *Select, out *selectOutput) {
 		return
 	}
 	plain := !s.Distinct && len(s.DistinctOn) == 0 && len(s.GroupBy) == 0 && s.Having == nil && !s.Into && !s.mayAggregate()
-	filtered := plain && s == a.top && a.nested == 0 && out.end >= 0 && len(q.Limits) == 0 && !s.windowed()
-	look := func(e Expr, filters bool) {
-		conjuncts(e, true, func(x Expr, all bool) {
-			for _, m := range a.matches[x] {
-				switch {
-				case !m.finds || !out.reads(m.row):
-				case m.column.Term.Exact:
-					if plain {
-						out.found = append(out.found, found{row: m.row, column: m.column})
-					}
-				case filtered && filters && all && m.given && m.row.item.out == nil:
-					m.used = true
-					out.found = append(out.found, found{row: m.row, column: m.column, filter: m.seals})
-				}
-			}
-		})
+	if !plain {
+		return
 	}
-	look(s.Where, true)
+	filtered := s == a.top && a.nested == 0 && out.end >= 0 && len(q.Limits) == 0 && !s.windowed()
+	conjuncts(s.Where, true, func(x Expr, all bool) { a.find(x, out, filtered && all) })
 	for _, e := range innerConditions(s.From) {
-		look(e, false)
+		conjuncts(e, true, func(x Expr, _ bool) { a.find(x, out, false) })
 	}
 }
 
-// reads reports whether the row is one of an entry of FROM.
-func (o *selectOutput) reads(r *row) bool {
-	found := false
-	for _, n := range o.nodes {
-		n.items(func(it *item) bool {
-			found = found || r != nil && r.item == it
-			return !found
-		})
+// find notes the rows that one comparison finds. filters says whether those of a short
+// term can be filtered.
+func (a *analysis) find(e Expr, out *selectOutput, filters bool) {
+	for _, m := range a.matches[e] {
+		switch {
+		case !m.finds || !out.reads(m.row):
+		case m.column.Term.Exact:
+			out.found = append(out.found, found{row: m.row, column: m.column})
+		case filters && m.given && m.row.item.out == nil:
+			m.used = true
+			out.found = append(out.found, found{row: m.row, column: m.column, filter: m.seals})
+		}
 	}
-	return found
 }
 
 // conjuncts yields what AND and OR join; all is true for what holds for every row.

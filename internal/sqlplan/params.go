@@ -26,16 +26,7 @@ func (a *analysis) compared(e *Op, s *scope) {
 	if _, equality := operatorOf(e); !equality && !slices.Contains(likes, e.What) {
 		return
 	}
-	plain := false
-	for _, o := range e.Operands {
-		for _, x := range items(o) {
-			if c, ok := a.peel(x).expr.(*ColumnRef); ok && !c.Star {
-				v := a.lookup(c, s)
-				plain = plain || !v.protected() && v.kind != valueWhole && v.kind != valueGiven
-			}
-		}
-	}
-	if !plain {
+	if !a.hasPlain(e, s) {
 		return
 	}
 	for _, o := range e.Operands {
@@ -48,11 +39,27 @@ func (a *analysis) compared(e *Op, s *scope) {
 			case *Call:
 				return len(coalesced(x)) > 0 || a.peel(x).expr != x
 			case *Op:
-				return x == e || x.What == "||" || x.What == OpArray
+				return x.What == "||" || x.What == OpArray
 			}
 			return false
 		})
 	}
+}
+
+// hasPlain reports whether an operand is a column that is not protected.
+func (a *analysis) hasPlain(e *Op, s *scope) bool {
+	for _, o := range e.Operands {
+		for _, x := range items(o) {
+			c, ok := a.peel(x).expr.(*ColumnRef)
+			if !ok || c.Star {
+				continue
+			}
+			if v := a.lookup(c, s); !v.protected() && v.kind != valueWhole && v.kind != valueGiven {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // testOf takes a test of parameters apart.
