@@ -49,6 +49,18 @@ func (a *analysis) find(e Expr, out *selectOutput, filters bool) {
 	}
 }
 
+// reads reports whether the row is one of an entry of FROM.
+func (o *selectOutput) reads(r *row) bool {
+	found := false
+	for _, n := range o.nodes {
+		n.items(func(it *item) bool {
+			found = found || r != nil && r.item == it
+			return !found
+		})
+	}
+	return found
+}
+
 // conjuncts yields what AND and OR join; all is true for what holds for every row.
 func conjuncts(e Expr, all bool, yield func(e Expr, all bool)) {
 	op, ok := e.(*Op)

@@ -304,17 +304,7 @@ func (a *analysis) run() (*Plan, error) {
 			readOnly = false
 		}
 	}
-	a.unread()
-	a.checkStrays()
-	a.checkMirrors()
-	a.checkParams()
-	a.checkShort()
-	if a.opaque && a.returning && len(a.script.Statements) > 1 {
-		a.refuse(Span{}, "", "a text of several statements: one returns protected values and another returns other rows", "send them one by one")
-	}
-	if a.unresolved != nil && a.touched {
-		a.refuse(a.unresolved.Span, "", "a column of a table that is not in reach", "name a table of this query")
-	}
+	a.judge()
 	if a.err != nil {
 		return nil, a.err
 	}
@@ -359,6 +349,21 @@ func (a *analysis) run() (*Plan, error) {
 	a.p.rules.attached.add(a.attached)
 	a.writeSchemas(plan)
 	return plan, nil
+}
+
+// judge checks what can be judged only once the whole text is read.
+func (a *analysis) judge() {
+	a.unread()
+	a.checkStrays()
+	a.checkMirrors()
+	a.checkParams()
+	a.checkShort()
+	if a.opaque && a.returning && len(a.script.Statements) > 1 {
+		a.refuse(Span{}, "", "a text of several statements: one returns protected values and another returns other rows", "send them one by one")
+	}
+	if a.unresolved != nil && a.touched {
+		a.refuse(a.unresolved.Span, "", "a column of a table that is not in reach", "name a table of this query")
+	}
 }
 
 // unread refuses a text that touches a protected table and has a part that the
