@@ -19,7 +19,8 @@ const (
 	Backfill  Mode = "backfill"  // plaintext becomes ciphertext
 	Reencrypt Mode = "reencrypt" // any readable value becomes what the policy writes
 	Repair    Mode = "repair"    // values with missing or superfluous wrappings are sealed again
-	Verify    Mode = "verify"    // every value is opened for its row; nothing is written
+	Verify    Mode = "verify"    // every value is opened for its row, and its term compared; nothing is written
+	Reindex   Mode = "reindex"   // equality terms that are missing, or another value's or key's, are made anew
 )
 
 // Defaults of [Config].

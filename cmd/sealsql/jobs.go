@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -84,7 +85,12 @@ a value failed.`,
   sealsql verify --region eu-west-1 --table accounts --column ssn
   sealsql verify --table accounts --find-origin`)
 	v.Flags().BoolVar(&verify.findOrigin, "find-origin", false, "try each compact value that does not verify for every row of its table, and say where it comes from")
-	return []*cobra.Command{b, r, p, v}
+	x := a.job(&jobFlags{mode: rekey.Reindex}, "Equality terms that are missing or wrong are made anew", `reindex opens each value of a searchable column and writes its equality term where the row has none, or
+another value's. With two keys in the policy it fills the column of the second. Run it after backfill, and before statements
+search the column.`,
+		`  sealsql reindex --table users --column email
+  sealsql reindex --table users --shard auto/8 --resume`)
+	return []*cobra.Command{b, r, p, v, x}
 }
 
 func (a *app) job(j *jobFlags, short, long, example string) *cobra.Command {
@@ -159,6 +165,11 @@ func (a *app) runJobs(ctx context.Context, j *jobFlags) error {
 	if err != nil {
 		return err
 	}
+	if j.mode == rekey.Reindex {
+		if list = searchable(p, list); len(list) == 0 {
+			return usagef("no column named is searchable; write search: {equality: {column: …}} in the policy")
+		}
+	}
 	base := j.config(db, p)
 	base.Shard, base.Shards = shard, shards
 	if base.Options, err = awsOptions(ctx, j.concurrency); err != nil {
@@ -195,6 +206,20 @@ func (a *app) runJobs(ctx context.Context, j *jobFlags) error {
 		}
 	}
 	return a.showReports(reports, j)
+}
+
+// searchable are those of the places whose terms a job can make.
+func searchable(p *policy.Policy, list []place) []place {
+	return slices.DeleteFunc(slices.Clone(list), func(at place) bool {
+		for _, t := range p.Tables() {
+			for _, c := range t.Columns {
+				if t.FullName() == at.table && c.Name == at.column {
+					return c.Equality == nil || slices.Contains(t.RowKey, c.Name)
+				}
+			}
+		}
+		return true
+	})
 }
 
 // fromAndTo takes --to for --column.

@@ -94,6 +94,9 @@ func (noKeys) OnEncrypt(context.Context, *codec.EncryptionMaterials) error { ret
 func (noKeys) OnDecrypt(context.Context, *codec.DecryptionMaterials, []codec.WrappedKey) error {
 	return codec.ErrClosed
 }
+func (noKeys) Beacon(context.Context, string, func(*codec.BeaconKey) error) error {
+	return codec.ErrClosed
+}
 func (noKeys) DecryptBlob(context.Context, []byte, codec.Context) ([]byte, error) {
 	return nil, codec.ErrClosed
 }
@@ -120,7 +123,7 @@ func (c *tableCheck) column(name string) (*sqlplan.RelationColumn, server.KeyTyp
 
 // rowKey asks whether the row key tells rows apart.
 func (c *tableCheck) rowKey() {
-	for _, name := range c.t.RowKey {
+	for _, name := range c.t.KeyColumns() {
 		rc, typ := c.column(name)
 		switch {
 		case rc == nil:
@@ -137,10 +140,10 @@ func (c *tableCheck) rowKey() {
 		}
 	}
 	unique := slices.ContainsFunc(c.rel.UniqueKeys, func(k sqlplan.UniqueKey) bool {
-		return !k.Partial && len(k.Columns) > 0 && !slices.ContainsFunc(k.Columns, func(s string) bool { return !slices.Contains(c.t.RowKey, s) })
+		return !k.Partial && len(k.Columns) > 0 && !slices.ContainsFunc(k.Columns, func(s string) bool { return !slices.Contains(c.t.KeyColumns(), s) })
 	})
 	if !unique {
-		c.add(lintError, c.t.Line, "row-key-not-unique", c.name, "no unique key lies within the row key, so a value would fit several rows", "add a unique index on ("+strings.Join(c.t.RowKey, ", ")+"), or name the columns of one")
+		c.add(lintError, c.t.Line, "row-key-not-unique", c.name, "no unique key lies within the row key, so a value would fit several rows", "add a unique index on ("+strings.Join(c.t.KeyColumns(), ", ")+"), or name the columns of one")
 	}
 }
 
@@ -154,6 +157,9 @@ func (c *tableCheck) columns(ctx context.Context, db *sql.DB) error {
 		}
 		c.sources(pc)
 		c.storage(pc, rc)
+		if err := c.terms(ctx, db, pc); err != nil {
+			return err
+		}
 		if rc.Generated {
 			c.add(lintError, pc.Line, "column-generated", object, "the column is computed by the server, which would see the plaintext", "protect the columns that it is computed from, and drop it")
 		}
@@ -162,7 +168,7 @@ func (c *tableCheck) columns(ctx context.Context, db *sql.DB) error {
 		}
 		for _, k := range c.rel.UniqueKeys {
 			if slices.Contains(k.Columns, pc.Name) {
-				c.add(lintWarning, pc.Line, "index-on-ciphertext", object, "the unique key "+k.Name+" holds the column: no two ciphertexts are equal, so it keeps nothing apart", "drop it; uniqueness of plaintexts cannot be enforced by the server")
+				c.add(lintWarning, pc.Line, "index-on-ciphertext", object, "the unique key "+k.Name+" holds the column: no two ciphertexts are equal, so it keeps nothing apart", uniqueHint(pc))
 			}
 		}
 		if err := c.live(ctx, db, pc); err != nil {
@@ -172,13 +178,22 @@ func (c *tableCheck) columns(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
+// uniqueHint says where a unique key of a protected column belongs.
+func uniqueHint(pc policy.Column) string {
+	if pc.Equality != nil && pc.Equality.Exact() {
+		return "drop it, and make the index of " + pc.Equality.Keys[0].Column + " unique in its place"
+	}
+	return "drop it; the server enforces uniqueness of plaintexts only on exact terms: search: {equality: {column: …}}"
+}
+
 func (c *tableCheck) sources(pc policy.Column) {
 	for _, pair := range slices.Concat(pc.Context, pc.LegacyContext) {
 		if pair.Source == "" {
 			continue
 		}
-		object := c.name + "." + pair.Source
-		switch rc, typ := c.column(pair.Source); {
+		source := c.t.InClear(pair.Source)
+		object := c.name + "." + source
+		switch rc, typ := c.column(source); {
 		case rc == nil:
 			c.add(lintError, pc.Line, "column-missing", object, "the table has no such column, which the context of "+pc.Name+" draws on", "correct the name")
 		case typ == server.KeyUnsupported:

@@ -87,6 +87,8 @@ type planStep struct {
 	Down   []string `json:"down,omitempty"`
 	// Why says why there is none.
 	Why string `json:"why,omitempty"`
+
+	term string // the column of terms that the step adds
 }
 
 func planSteps(ctx context.Context, p *policy.Policy, srv server.Server, db *sql.DB, list []place) ([]planStep, error) {
@@ -100,9 +102,22 @@ func planSteps(ctx context.Context, p *policy.Policy, srv server.Server, db *sql
 		if ok {
 			step = planStep{Table: table, Column: c.Name, Up: srv.AddGuard(g), Down: []string{srv.DropGuard(g)}}
 		}
-		out = append(out, step)
+		out = append(append(out, step), termSteps(room, t, c, g.Schema)...)
 	})
 	return out, err
+}
+
+// termSteps is the DDL of the columns of a column's equality terms. A column of the row
+// key is made with its table.
+func termSteps(room server.Server, t policy.Table, c policy.Column, schema string) (out []planStep) {
+	if c.Equality == nil || slices.Contains(t.RowKey, c.Name) {
+		return nil
+	}
+	for _, k := range c.Equality.Keys {
+		term := server.TermColumn{Schema: schema, Table: t.Name, Column: k.Column, Size: stored(c, c.Equality.TermSize()), Text: c.Storage == policy.Base64}
+		out = append(out, planStep{Table: t.FullName(), Column: c.Name, Up: room.AddTerm(term), Down: []string{room.DropTerm(term)}, term: k.Column})
+	}
+	return out
 }
 
 func (a *app) showPlan(steps []planStep, down bool) error {
@@ -114,10 +129,23 @@ func (a *app) showPlan(steps []planStep, down bool) error {
 		if down {
 			statements = s.Down
 		}
-		a.printf("-- %s.%s: %s\n", s.Table, s.Column, word(s.Why != "", s.Why)+word(s.Why == "" && !down, "clear text is refused, whoever writes it")+word(s.Why == "" && down, "the way back"))
+		a.printf("-- %s.%s: %s\n", s.Table, s.Column, s.says(down))
 		for _, text := range statements {
 			a.printf("%s;\n", text)
 		}
 	}
 	return nil
+}
+
+// says describes the step.
+func (s *planStep) says(down bool) string {
+	switch {
+	case s.Why != "":
+		return s.Why
+	case down:
+		return "the way back"
+	case s.term != "":
+		return "equality terms in " + s.term + "; where values are unique, write CREATE UNIQUE INDEX"
+	}
+	return "clear text is refused, whoever writes it"
 }

@@ -208,7 +208,7 @@ var allowed = map[string][]string{
 	},
 
 	"rekey/internal/engine": {
-		"alert", "codec", "codec/awskms", "codec/compact", "driver", "inspect", "internal/exec", "internal/server", "internal/sqlplan", "policy",
+		"alert", "codec", "codec/awskms", "codec/compact", "driver", "inspect", "internal/exec", "internal/seal", "internal/server", "internal/sqlplan", "policy",
 	},
 
 	"sealtest": {

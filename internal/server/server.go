@@ -118,6 +118,10 @@ type Server interface {
 	// the one that takes it away.
 	AddGuard(g Guard) []string
 	DropGuard(g Guard) string
+	// AddTerm returns the statements that add a column of terms and its index,
+	// DropTerm the one that takes it away.
+	AddTerm(t TermColumn) []string
+	DropTerm(t TermColumn) string
 	// Guards lists the names of a table's guards. enforced is false for one that
 	// does not hold for every row.
 	Guards(ctx context.Context, db *sql.DB, schema, table string) (enforced map[string]bool, err error)

@@ -20,7 +20,8 @@ const (
 	Backfill  Mode = "backfill"  // plaintext becomes ciphertext
 	Reencrypt Mode = "reencrypt" // any readable value becomes what the policy writes
 	Repair    Mode = "repair"    // values with missing or superfluous wrappings are sealed again
-	Verify    Mode = "verify"    // every value is opened for its row; nothing is written
+	Verify    Mode = "verify"    // every value is opened for its row, and its term compared; nothing is written
+	Reindex   Mode = "reindex"   // equality terms that are missing, or another value's or key's, are made anew
 )
 
 // Defaults of [Config].
@@ -154,7 +155,7 @@ func (c *Config) validate() error {
 	switch {
 	case c.DB == nil || c.Policy == nil:
 		return bad("a job needs a database and a policy")
-	case c.Mode != Backfill && c.Mode != Reencrypt && c.Mode != Repair && c.Mode != Verify:
+	case c.Mode != Backfill && c.Mode != Reencrypt && c.Mode != Repair && c.Mode != Verify && c.Mode != Reindex:
 		return bad("the mode %q is not known", c.Mode)
 	case c.PageRows < 1 || c.Concurrency < 1 || c.KMSPerSecond < 0 || c.RowsPerSecond < 0:
 		return bad("a size or a rate is negative")

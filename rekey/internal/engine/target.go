@@ -20,6 +20,7 @@ type target struct {
 	table, column string // the policy's names
 	policy        policy.Column
 	shard, shards int
+	terms         *terms // that the job makes or compares; nil for none
 }
 
 func newTarget(ctx context.Context, c *Config, s *driver.ValueSealer) (*target, error) {
@@ -40,7 +41,8 @@ func newTarget(ctx context.Context, c *Config, s *driver.ValueSealer) (*target, 
 	if rel.View {
 		return nil, fmt.Errorf("%w: %s is a view; name its table", ErrConfig, c.Table)
 	}
-	if !uniqueKey(rel, described.RowKey) {
+	rowKey := described.KeyColumns()
+	if !uniqueKey(rel, rowKey) {
 		return nil, fmt.Errorf("%w: the row key of %s is no unique key of columns that are NOT NULL, so its rows cannot be told apart; correct the policy or add a unique index", ErrConfig, c.Table)
 	}
 	t.Relation = t.jobs.Quote(rel.Name)
@@ -48,9 +50,13 @@ func newTarget(ctx context.Context, c *Config, s *driver.ValueSealer) (*target, 
 		t.Relation = t.jobs.Quote(rel.Schema) + "." + t.Relation
 	}
 	t.Value, t.Base64 = t.jobs.Quote(c.Column), t.policy.Storage == policy.Base64
-	names := slices.Clone(described.RowKey)
-	names = withSources(names, t.policy.Context)
-	names = withSources(names, t.policy.LegacyContext)
+	if c.Mode == Reindex || c.Mode == Verify {
+		if t.terms, err = termsOf(s, c, described); err != nil {
+			return nil, err
+		}
+	}
+	names := withSources(described, slices.Clone(rowKey), t.policy.Context)
+	names = withSources(described, names, t.policy.LegacyContext)
 	if c.OldPolicy != nil {
 		old := target{table: t.table, column: t.column}
 		before, err := old.describe(c.OldPolicy)
@@ -58,24 +64,33 @@ func newTarget(ctx context.Context, c *Config, s *driver.ValueSealer) (*target, 
 			return nil, fmt.Errorf("the old policy: %w", err)
 		}
 		for _, name := range before.RowKey {
-			names = withSources(names, []policy.ContextPair{{Source: name}})
+			names = withSources(before, names, []policy.ContextPair{{Source: name}})
 		}
-		names = withSources(names, old.policy.Context)
-		names = withSources(names, old.policy.LegacyContext)
+		names = withSources(before, names, old.policy.Context)
+		names = withSources(before, names, old.policy.LegacyContext)
+	}
+	if t.terms != nil {
+		names = t.terms.withSources(names)
 	}
 	for i, name := range names {
 		k, err := t.keyColumn(rel, types, name)
 		if err != nil {
 			return nil, err
 		}
-		if i < len(described.RowKey) {
+		if i < len(rowKey) {
 			t.Key = append(t.Key, k)
 		} else {
 			t.Sources = append(t.Sources, k)
 		}
 	}
-	if c.From != "" {
+	switch {
+	case c.From != "":
 		return t, t.setFrom(rel, types, c.From)
+	case t.terms != nil && c.Mode == Reindex:
+		t.Value = t.jobs.Quote(t.terms.column)
+		return t, t.setFrom(rel, types, c.Column)
+	case t.terms != nil:
+		return t, t.setFrom(rel, types, t.terms.column)
 	}
 	return t, nil
 }
@@ -96,10 +111,10 @@ func (t *target) describe(p *policy.Policy) (policy.Table, error) {
 	return policy.Table{}, fmt.Errorf("%w: the policy protects no column %s.%s; name table and column as it does", ErrConfig, t.table, t.column)
 }
 
-func withSources(names []string, pairs []policy.ContextPair) []string {
+func withSources(t policy.Table, names []string, pairs []policy.ContextPair) []string {
 	for _, p := range pairs {
-		if p.Source != "" && !slices.Contains(names, p.Source) {
-			names = append(names, p.Source)
+		if name := t.InClear(p.Source); p.Source != "" && !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
 	return names
@@ -137,7 +152,7 @@ func (t *target) keyColumn(rel *sqlplan.Relation, types []server.KeyType, name s
 // other type as the server's text of it.
 func (t *target) setFrom(rel *sqlplan.Relation, types []server.KeyType, name string) error {
 	at := slices.IndexFunc(rel.Columns, func(c sqlplan.RelationColumn) bool { return c.Name == name })
-	if at < 0 || name == t.column {
+	if at < 0 || name == t.column && t.terms == nil {
 		return fmt.Errorf("%w: the database has no other column %s.%s", ErrConfig, t.table, name)
 	}
 	t.From = t.jobs.Quote(name)

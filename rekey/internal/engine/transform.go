@@ -140,7 +140,10 @@ func (w *worker) decide(ctx context.Context, r *server.JobRow) outcome {
 	if err != nil {
 		return fail("unreadable row", err)
 	}
-	if w.t.From != "" {
+	switch {
+	case w.c.Mode == Reindex:
+		return w.reindex(ctx, r, bound)
+	case w.c.From != "":
 		return w.move(ctx, r, bound)
 	}
 	if r.Stored == nil {
@@ -226,9 +229,12 @@ func (w *worker) verify(ctx context.Context, r *server.JobRow, bound driver.Row,
 		return outcome{kind: right, calls: costs(in)}
 	}
 	plaintext, err := w.open(ctx, w.sealer, bound, r.Stored, costs(in))
-	clear(plaintext)
+	defer clear(plaintext)
 	if err != nil {
 		return w.classify(err)
+	}
+	if w.t.terms != nil {
+		return w.checkTerm(ctx, r, bound, plaintext)
 	}
 	return outcome{kind: right, opened: true}
 }

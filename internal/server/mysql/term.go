@@ -1,0 +1,29 @@
+package mysql
+
+import (
+	"fmt"
+
+	"github.com/sealsql/sealsql/internal/server"
+)
+
+// AddTerm implements server.Server. Both servers build the index while the table is
+// used.
+func (Server) AddTerm(t server.TermColumn) []string {
+	kind, unique := fmt.Sprintf("varbinary(%d)", t.Size), ""
+	if t.Text {
+		kind = fmt.Sprintf("varchar(%d) CHARACTER SET ascii COLLATE ascii_bin", t.Size)
+	}
+	if t.Unique {
+		unique = "UNIQUE "
+	}
+	table, column := relationName(t.Schema, t.Table), identifier(t.Column)
+	return []string{
+		fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", table, column, kind),
+		fmt.Sprintf("CREATE %sINDEX %s ON %s (%s)", unique, identifier(t.IndexName()), table, column),
+	}
+}
+
+// DropTerm implements server.Server. The index goes with the column.
+func (Server) DropTerm(t server.TermColumn) string {
+	return fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", relationName(t.Schema, t.Table), identifier(t.Column))
+}

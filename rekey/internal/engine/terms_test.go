@@ -1,0 +1,94 @@
+package engine
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/driver/mysql"
+	"github.com/sealsql/sealsql/driver/postgres"
+)
+
+const termsPolicy = `
+keyrings:
+  pii:
+    kms: {keys: ["${MRK}"]}
+    data_key: {per: branch, store: sql, ttl: 15m, branch_key: shop}
+tables:
+  people:
+    row_key: [id]
+    columns:
+      email: {keyring: pii, type: string, search: {equality: {column: email_eq, normalise: [casefold]%s}}}
+      code: {keyring: pii, type: string, storage: base64, search: {equality: {column: code_eq, per: tenant, bits: 128}}}
+`
+
+// TestReindex fills terms that are missing, mends those that were moved, and fills the
+// column of a second key; verify says which rows lack theirs.
+func TestReindex(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		const n = 30
+		p := s.policy(fmt.Sprintf(termsPolicy, ""))
+		two := s.policy(fmt.Sprintf(termsPolicy, ", key: [{}, {branch_key: search, column: email_eq2}]"))
+		spelling := mysql.BranchKeySQL()
+		if s.postgres() {
+			spelling = postgres.BranchKeySQL()
+		}
+		s.exec(spelling.DDL)
+		s.exec("CREATE TABLE people (id BIGINT PRIMARY KEY, tenant BIGINT, email bytea, email_eq bytea, email_eq2 bytea, code TEXT, code_eq TEXT)")
+		v := s.sealer(p)
+		keys, err := v.BranchKeys("pii")
+		for _, id := range []string{"shop", "search"} {
+			if err == nil {
+				_, err = keys.Create(t.Context(), id, nil)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range n {
+			row := driver.Row{"id": int64(i), "tenant": int64(i % 3)}
+			s.exec("INSERT INTO people (id, tenant, email, code) VALUES (?, ?, ?, ?)", i, i%3, s.seal(v, "people", "email", row, fmt.Sprintf("User%d@example.org", i)), s.seal(v, "people", "code", row, "c"))
+		}
+		s.exec("INSERT INTO people (id) VALUES (1000)")
+		expect := func(what string, r Report, changed, right, failed int64) {
+			t.Helper()
+			if r.Changed != changed || r.Right != right || r.Failed != failed {
+				t.Errorf("%s: %+v; want %d changed, %d right, %d failed", what, r.Counts, changed, right, failed)
+			}
+		}
+		job := func(mode Mode, column string) Config {
+			c := s.config(mode, p)
+			c.Table, c.Column = "people", column
+			return c
+		}
+		expect("verify before", s.run(job(Verify, "email")), 0, 0, n)
+		expect("reindex", s.run(job(Reindex, "email")), n, 0, 0)
+		expect("reindex of base64 per tenant", s.run(job(Reindex, "code")), n, 0, 0)
+		expect("reindex again", s.run(job(Reindex, "email")), 0, n, 0)
+		expect("verify after", s.run(job(Verify, "email")), 0, n, 0)
+		expect("verify of base64", s.run(job(Verify, "code")), 0, n, 0)
+		term, err := v.Term(t.Context(), "people", "code", driver.Row{"tenant": int64(1)}, "c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var found int
+		if err := s.db.QueryRow(s.q("SELECT count(*) FROM people WHERE code_eq = ?"), term).Scan(&found); err != nil || found != n/3 {
+			t.Errorf("%d rows of tenant 1 have the term, want %d (%v)", found, n/3, err)
+		}
+		s.exec("UPDATE people SET email_eq = NULL WHERE id = 3")
+		other, err := v.Term(t.Context(), "people", "email", nil, "user5@example.org")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.exec("UPDATE people SET email_eq = ? WHERE id = 4", other)
+		expect("verify of a moved and a deleted term", s.run(job(Verify, "email")), 0, n-2, 2)
+		expect("reindex of these", s.run(job(Reindex, "email")), 2, n-2, 0)
+
+		c := job(Reindex, "email")
+		c.Policy = two
+		expect("reindex for a second key", s.run(c), n, 0, 0)
+		if err := s.db.QueryRow("SELECT count(*) FROM people WHERE email_eq2 IS NOT NULL AND email_eq2 <> email_eq").Scan(&found); err != nil || found != n {
+			t.Errorf("%d rows have terms of both keys, want %d (%v)", found, n, err)
+		}
+	})
+}
