@@ -124,6 +124,10 @@ var allowed = map[string][]string{
 		"golang.org/x/text/unicode/norm",
 	},
 
+	"internal/testing/frequency": {
+		"internal/seal/equality",
+	},
+
 	"internal/keyservice": {
 		"codec",
 	},
