@@ -2,8 +2,10 @@ package exec
 
 import (
 	sqldriver "database/sql/driver"
+	"slices"
 	"strings"
 
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -24,7 +26,31 @@ func (s *steps) bind(t *sqlplan.Template, options []sqldriver.NamedValue, sealed
 			return written, args[:len(options)]
 		}
 	}
+	if slices.ContainsFunc(args, func(a sqldriver.NamedValue) bool { _, ok := spelled(a.Value); return ok }) {
+		return spell(t, args)
+	}
 	return text, args
+}
+
+// spell writes the arguments that are spelled into the text.
+func spell(t *sqlplan.Template, args []sqldriver.NamedValue) (string, []sqldriver.NamedValue) {
+	var left []sqldriver.NamedValue
+	var b strings.Builder
+	n := 0
+	for _, p := range t.Pieces {
+		if p.Arg == nil {
+			b.WriteString(p.Text)
+			continue
+		}
+		if text, ok := spelled(args[n].Value); ok {
+			b.WriteString(strings.Replace(p.Placeholder, "?", text, 1))
+		} else {
+			b.WriteString(p.Placeholder)
+			left = append(left, sqldriver.NamedValue{Ordinal: len(left) + 1, Value: args[n].Value})
+		}
+		n++
+	}
+	return b.String(), left
 }
 
 // write returns the template's text with literals for its arguments.
@@ -39,7 +65,10 @@ func write(t *sqlplan.Template, args []sqldriver.NamedValue, literal func(v any,
 		if n == len(args) || b.Len() > maxWritten {
 			return "", false
 		}
-		text, ok := literal(args[n].Value, p.Arg.Kind == sqlplan.ArgSeal || p.Arg.Kind == sqlplan.ArgRowSeal)
+		text, ok := spelled(args[n].Value)
+		if !ok {
+			text, ok = literal(args[n].Value, p.Arg.Kind == sqlplan.ArgSeal || p.Arg.Kind == sqlplan.ArgRowSeal)
+		}
 		if !ok {
 			return "", false
 		}
@@ -47,4 +76,9 @@ func write(t *sqlplan.Template, args []sqldriver.NamedValue, literal func(v any,
 		n++
 	}
 	return b.String(), n > 0 && n == len(args)
+}
+
+func spelled(v any) (string, bool) {
+	text, ok := v.(server.Spelled)
+	return string(text), ok
 }

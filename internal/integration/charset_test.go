@@ -140,3 +140,32 @@ func TestKeysOfOtherCharacterSetsInResultsWithoutOne(t *testing.T) {
 		t.Errorf("%d alerts for honest rows, the first: %+v", len(s.events), s.events[0])
 	}
 }
+
+// TestRowsOfKeysThatTheSessionLacks writes rows whose keys its session reads, and cannot
+// send as they are.
+func TestRowsOfKeysThatTheSessionLacks(t *testing.T) {
+	s := newSite(t, testdb.MySQL(t))
+	ran := 0
+	for _, column := range []string{"utf8mb4", "gbk", "utf16"} {
+		s.set("DROP TABLE accounts", strings.Replace(schema["mysql"][0], "account_number varchar(20)", "account_number varchar(20) CHARACTER SET "+column, 1))
+		s.exec("INSERT INTO accounts (account_number, ssn) VALUES (?, ?), ('a', ?)", "ключ", ssn1, ssn1)
+		for _, set := range []string{"SET NAMES latin1", "SET NAMES ascii", "SET NAMES cp1251", "SET NAMES utf8mb3"} {
+			s.onConn(func(c *sql.Conn) {
+				s.on(c, set)
+				for _, text := range []string{"UPDATE accounts SET ssn = ? WHERE name IS NULL", "UPDATE accounts SET ssn = ? ORDER BY account_number LIMIT 5"} {
+					ran++
+					res, err := c.ExecContext(t.Context(), text, ssn2)
+					if err != nil {
+						t.Errorf("a key in %s, %s: %s: %v", column, set, text, err)
+					} else if n, err := res.RowsAffected(); n != 2 || err != nil {
+						t.Errorf("a key in %s, %s: %s: %d rows, %v", column, set, text, n, err)
+					}
+				}
+			})
+		}
+		s.want(ssn2+"\n"+ssn2, "SELECT ssn FROM accounts")
+	}
+	if ran != 24 {
+		t.Errorf("%d cases", ran)
+	}
+}

@@ -176,6 +176,7 @@ type Values interface {
 	Elements(t KeyType, v any) (elements []any, null bool, err error)
 	// Again returns a key that the base driver read as the driver is to send it, so
 	// that the server compares it as it compares the column's own values.
+	// A [Spelled] is written into the text.
 	Again(v any) any
 	// Moment returns a value given for a protected column of the policy type
 	// timestamp or date in a form that no driver setting changes: a time.Time, or a
@@ -353,3 +354,7 @@ func Unwrap(x any) any {
 		x = u.Unwrap()
 	}
 }
+
+// Spelled is a value as a literal of the server, for a value that an argument of the
+// session's character set cannot carry.
+type Spelled string

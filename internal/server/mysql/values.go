@@ -4,6 +4,7 @@ import (
 	sqldriver "database/sql/driver"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -88,12 +89,17 @@ func (values) Sent(_ server.KeyType, v any) (any, error) { return v, nil }
 
 // Again implements [server.Values]. The base driver reads texts as bytes, and with
 // interpolateParams writes bytes as _binary literals, which take no part in the
-// column's collation.
-func (values) Again(v any) any {
-	if b, ok := v.([]byte); ok && utf8.Valid(b) {
-		return string(b)
+// column's collation. A session in another character set than UTF-8 would read a text
+// outside ASCII as another.
+func (w values) Again(v any) any {
+	b, ok := v.([]byte)
+	switch {
+	case !ok || !utf8.Valid(b):
+		return v
+	case w.charset != "" && !sameBytes("ascii", b):
+		return server.Spelled(fmt.Sprintf("_utf8mb4 x'%x'", b))
 	}
-	return v
+	return string(b)
 }
 
 var errBinary = errors.New("with interpolateParams the driver beneath writes []byte as a binary string, which the column takes as bytes of its own character set; pass a string")
