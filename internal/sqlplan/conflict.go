@@ -413,7 +413,10 @@ func (in *insertion) keyCheckRow(checks *KeyChecks, n int, r ValuesRow) {
 	name := a.nameOf(in.s.Target)
 	parts = append(parts, textPart(" FROM "+name+" WHERE "))
 	parts = append(parts, in.foundBy(n, r)...)
-	parts = append(parts, textPart(a.d.AllRows()+a.d.LockClause("", false)))
+	parts = append(parts, textPart(a.d.AllRows()))
+	if in.s.Conflict.Kind == ConflictDoUpdate || in.proven() {
+		parts = append(parts, textPart(a.d.LockClause("", false)))
+	} // else one of the keys may be in no row: a lock would be on the gap where it belongs
 	if a.err == nil {
 		seals := append(slices.Clone(in.rowSeals[n]), in.rowTerms[n]...)
 		checks.Rows = append(checks.Rows, KeyCheck{Table: t, Text: finish(a.d, a.script, parts), Seals: seals})
