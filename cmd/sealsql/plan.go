@@ -102,20 +102,20 @@ func planSteps(ctx context.Context, p *policy.Policy, srv server.Server, db *sql
 		if ok {
 			step = planStep{Table: table, Column: c.Name, Up: srv.AddGuard(g), Down: []string{srv.DropGuard(g)}}
 		}
-		out = append(append(out, step), termSteps(room, t, c, g.Schema)...)
+		out = append(append(out, step), termSteps(srv, t, c, g.Schema)...)
 	})
 	return out, err
 }
 
 // termSteps is the DDL of the columns of a column's equality terms. A column of the row
 // key is made with its table.
-func termSteps(room server.Server, t policy.Table, c policy.Column, schema string) (out []planStep) {
+func termSteps(srv server.Server, t policy.Table, c policy.Column, schema string) (out []planStep) {
 	if c.Equality == nil || slices.Contains(t.RowKey, c.Name) {
 		return nil
 	}
 	for _, k := range c.Equality.Keys {
 		term := server.TermColumn{Schema: schema, Table: t.Name, Column: k.Column, Size: stored(c, c.Equality.TermSize()), Text: c.Storage == policy.Base64}
-		out = append(out, planStep{Table: t.FullName(), Column: c.Name, Up: room.AddTerm(term), Down: []string{room.DropTerm(term)}, term: k.Column})
+		out = append(out, planStep{Table: t.FullName(), Column: c.Name, Up: srv.AddTerm(term), Down: []string{srv.DropTerm(term)}, term: k.Column})
 	}
 	return out
 }
