@@ -19,7 +19,7 @@ var outdated = []struct {
 	{"a column that is added", "", "INSERT INTO people (id, nickname, ssn) VALUES (?, 'x', ?)", "ALTER TABLE people ADD COLUMN nickname varchar(20)"},
 	{"a column that a condition names", "", "UPDATE people SET ssn = ? WHERE grade = 5 AND id = ?", "ALTER TABLE people ADD COLUMN grade int"},
 	{"a column that a list without names needs", "", "INSERT INTO people VALUES (?, 'x', ?, 'more')", "ALTER TABLE people ADD COLUMN third varchar(20)"},
-	{"a default that is dropped", "ALTER TABLE people ALTER COLUMN ssn SET DEFAULT 'none'", "INSERT INTO people (id) VALUES (77)", "ALTER TABLE people ALTER COLUMN ssn DROP DEFAULT"},
+	{"a default that is dropped", "ALTER TABLE people ALTER COLUMN ssn SET DEFAULT ('none')", "INSERT INTO people (id) VALUES (77)", "ALTER TABLE people ALTER COLUMN ssn DROP DEFAULT"},
 }
 
 // TestNoRefusalOutlivesItsCause: the schema is changed by another connection, which
