@@ -231,7 +231,7 @@ func TestABadPolicyLeavesTheOldOneInForceAndSaysWhy(t *testing.T) {
 		{"an empty file", "", "empty"},
 		{"not YAML", "version: [", "policy.yaml"},
 		{"a keyring that is not there", strings.Replace(onlySSN, "keyring: local", "keyring: other", 1), "other"},
-		{"other alerts", onlySSN + "alerts: [log, otel]\n", "alerts differ"},
+		{"other alerts", onlySSN + "alerts: [log, otel]\n", "other alerts"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

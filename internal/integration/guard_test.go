@@ -56,8 +56,8 @@ func TestAGuardedColumnTakesSealedValuesAndNoClearText(t *testing.T) {
 			t.Fatalf("%d guards, want 3", len(list))
 		}
 		s.exec("INSERT INTO accounts (account_number, ssn, note, balance) VALUES (?, ?, ?, ?), ('4002', NULL, NULL, NULL), ('4003', '', '', 0)", "4001", "900-12-3456", "called twice", 7)
-		s.exec("UPDATE accounts SET note = ? WHERE name IS NULL", "a note row by row")
-		s.want("4001|900-12-3456|a note row by row|7\n4002|<nil>|a note row by row|<nil>\n4003||a note row by row|0", "SELECT account_number, ssn, note, balance FROM accounts ORDER BY 1")
+		s.exec("UPDATE accounts SET note = ? WHERE name IS NULL", "a note in passing")
+		s.want("4001|900-12-3456|a note in passing|7\n4002|<nil>|a note in passing|<nil>\n4003||a note in passing|0", "SELECT account_number, ssn, note, balance FROM accounts ORDER BY 1")
 
 		like := strings.Repeat("a", 200)
 		clear := []struct {

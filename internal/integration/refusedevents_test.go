@@ -3,6 +3,7 @@ package integration
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/driver"
@@ -41,8 +42,10 @@ func TestARefusalIsSeen(t *testing.T) {
 				t.Errorf("%s: counted %v, want one for %q", r.name, grown.Refused, refused.What)
 			}
 			var events []alert.Event
-			for len(events) == 0 { // they are delivered by another goroutine
-				events = s.log()[seen:]
+			for began := time.Now(); len(events) == 0; { // they are delivered by another goroutine
+				if events = s.log()[seen:]; time.Since(began) > 10*time.Second {
+					t.Fatalf("%s: no event", r.name)
+				}
 			}
 			e := events[0]
 			if e.Kind != alert.Refused || e.Table != r.table || e.Column != r.column || e.Err != refused.What || e.Statement != alert.Fingerprint(s.q(r.text)) {
