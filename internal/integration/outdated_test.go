@@ -19,7 +19,7 @@ var outdated = []struct {
 	{"a column that is added", "", "INSERT INTO people (id, nickname, ssn) VALUES (?, 'x', ?)", "ALTER TABLE people ADD COLUMN nickname varchar(20)"},
 	{"a column that a condition names", "", "UPDATE people SET ssn = ? WHERE grade = 5 AND id = ?", "ALTER TABLE people ADD COLUMN grade int"},
 	{"a column that a list without names needs", "", "INSERT INTO people VALUES (?, 'x', ?, 'more')", "ALTER TABLE people ADD COLUMN third varchar(20)"},
-	{"a default that is dropped", "ALTER TABLE people ALTER COLUMN ssn SET DEFAULT ('none')", "INSERT INTO people (id) VALUES (77)", "ALTER TABLE people ALTER COLUMN ssn DROP DEFAULT"},
+	{"a default that is dropped", "ALTER TABLE people ALTER COLUMN ssn SET DEFAULT 'none'", "INSERT INTO people (id) VALUES (77)", "ALTER TABLE people ALTER COLUMN ssn DROP DEFAULT"},
 }
 
 // TestNoRefusalOutlivesItsCause: the schema is changed by another connection, which
@@ -31,6 +31,9 @@ func TestNoRefusalOutlivesItsCause(t *testing.T) {
 			for _, through := range []string{"another connection", "sealsql"} {
 				t.Run(server.String()+" "+c.name+" by "+through, func(t *testing.T) {
 					s := newSite(t, server)
+					if server.Name == "mysql" && c.before != "" { // MySQL alters no default of a BLOB
+						c.before, c.change = "ALTER TABLE people MODIFY ssn blob DEFAULT ('none')", "ALTER TABLE people MODIFY ssn blob"
+					}
 					if c.before != "" {
 						s.bareExec(c.before)
 					}

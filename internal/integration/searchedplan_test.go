@@ -102,6 +102,9 @@ func TestSearchedIndex(t *testing.T) {
 				if server.Name == "mysql" {
 					text = strings.ReplaceAll(text, "$1", "?")
 				}
+				if server.Name == "mysql" { // whose default may be a tree, which knows no UPDATE
+					text = "FORMAT=TRADITIONAL " + text
+				}
 				plan := explain(t, w.pair("")[0], text, "ada@leak.example")
 				if !strings.Contains(plan, "members_email_eq") || strings.Contains(plan, "Seq Scan on members") || strings.Contains(plan, "|ALL|") {
 					t.Errorf("%s does not use the index:\n%s", text, plan)
