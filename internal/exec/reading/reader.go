@@ -14,6 +14,7 @@
 package reading
 
 import (
+	"cmp"
 	"context"
 	sqldriver "database/sql/driver"
 	"io"
@@ -377,18 +378,8 @@ func (r *Reader) finish(s *slot) (lent bool, err error) {
 			s.openings[i] = again
 		}
 	}
-	for _, o := range s.openings {
-		if o != nil && o.err == seal.ErrNotAmong {
-			return false, o.err // nothing else of the row matters
-		}
-	}
-	for _, o := range s.openings {
-		if o != nil && o.err != nil {
-			if err := r.ctx.Err(); err != nil {
-				return false, err
-			}
-			return false, o.err
-		}
+	if err := r.failed(s); err != nil {
+		return false, err
 	}
 	for i, o := range s.openings {
 		if o == nil {
@@ -404,6 +395,24 @@ func (r *Reader) finish(s *slot) (lent bool, err error) {
 		s.openings[i] = nil
 	}
 	return lent, nil
+}
+
+// failed is what went wrong with the row: that it is not among those which were searched
+// for, before anything else.
+func (r *Reader) failed(s *slot) (first error) {
+	for _, o := range s.openings {
+		switch {
+		case o == nil || o.err == nil:
+		case o.err == seal.ErrNotAmong:
+			return o.err
+		case first == nil:
+			first = o.err
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	return cmp.Or(r.ctx.Err(), first)
 }
 
 // openNow opens the row's values, several at the same time, one of them in the

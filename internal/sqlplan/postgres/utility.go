@@ -105,6 +105,28 @@ func (p *translator) copyStmt(u *sqlplan.Utility, c *pg.CopyStmt) {
 	}
 }
 
+// alterTable translates ALTER TABLE.
+func (p *translator) alterTable(u *sqlplan.Utility, x *pg.AlterTableStmt) {
+	u.Relations = []*sqlplan.TableRef{p.bareRef(x.Relation)}
+	for _, n := range x.Cmds {
+		c := n.GetAlterTableCmd()
+		switch c.GetSubtype() {
+		case pg.AlterTableType_AT_ColumnDefault:
+			if c.Def != nil && !c.Def.GetAConst().GetIsnull() {
+				u.Columns = append(u.Columns, c.Name)
+			}
+		case pg.AlterTableType_AT_AlterColumnType:
+			if c.Def.GetColumnDef().GetRawDefault() != nil {
+				u.Columns = append(u.Columns, c.Name) // USING
+			}
+		case pg.AlterTableType_AT_DropColumn:
+			u.Moves = append(u.Moves, c.Name)
+		}
+		u.Columns = append(u.Columns, defaults(list(c.GetDef()))...)
+		p.attach(u, c)
+	}
+}
+
 // define translates DDL.
 func (p *translator) define(u *sqlplan.Utility, n *pg.Node) {
 	u.Kind = sqlplan.UtilityDefine
@@ -114,21 +136,7 @@ func (p *translator) define(u *sqlplan.Utility, n *pg.Node) {
 		p.createTable(u, x.CreateStmt)
 		u.Columns = append(u.Columns, defaults(x.CreateStmt.TableElts)...)
 	case *pg.Node_AlterTableStmt:
-		u.Relations = []*sqlplan.TableRef{p.bareRef(x.AlterTableStmt.Relation)}
-		for _, n := range x.AlterTableStmt.Cmds {
-			c := n.GetAlterTableCmd()
-			if c.GetSubtype() == pg.AlterTableType_AT_ColumnDefault && c.Def != nil && !c.Def.GetAConst().GetIsnull() {
-				u.Columns = append(u.Columns, c.Name)
-			}
-			if c.GetSubtype() == pg.AlterTableType_AT_AlterColumnType && c.Def.GetColumnDef().GetRawDefault() != nil {
-				u.Columns = append(u.Columns, c.Name) // USING
-			}
-			if c.GetSubtype() == pg.AlterTableType_AT_DropColumn {
-				u.Moves = append(u.Moves, c.Name)
-			}
-			u.Columns = append(u.Columns, defaults(list(c.GetDef()))...)
-			p.attach(u, c)
-		}
+		p.alterTable(u, x.AlterTableStmt)
 	case *pg.Node_RenameStmt:
 		if x.RenameStmt.Relation == nil {
 			u.Kind = sqlplan.UtilityHarmless

@@ -23,6 +23,23 @@ type target struct {
 	terms         *terms // that the job makes or compares; nil for none
 }
 
+// withOldSources adds the columns that values under the old policy are bound to.
+func (t *target) withOldSources(c *Config, names []string) ([]string, error) {
+	if c.OldPolicy == nil {
+		return names, nil
+	}
+	old := target{table: t.table, column: t.column}
+	before, err := old.describe(c.OldPolicy)
+	if err != nil {
+		return nil, fmt.Errorf("the old policy: %w", err)
+	}
+	for _, name := range before.RowKey {
+		names = withSources(before, names, []policy.ContextPair{{Source: name}})
+	}
+	names = withSources(before, names, old.policy.Context)
+	return withSources(before, names, old.policy.LegacyContext), nil
+}
+
 func newTarget(ctx context.Context, c *Config, s *driver.ValueSealer) (*target, error) {
 	t := &target{table: c.Table, column: c.Column, shard: c.Shard, shards: c.Shards}
 	srv, err := server.Named(string(s.Dialect()))
@@ -57,17 +74,8 @@ func newTarget(ctx context.Context, c *Config, s *driver.ValueSealer) (*target, 
 	}
 	names := withSources(described, slices.Clone(rowKey), t.policy.Context)
 	names = withSources(described, names, t.policy.LegacyContext)
-	if c.OldPolicy != nil {
-		old := target{table: t.table, column: t.column}
-		before, err := old.describe(c.OldPolicy)
-		if err != nil {
-			return nil, fmt.Errorf("the old policy: %w", err)
-		}
-		for _, name := range before.RowKey {
-			names = withSources(before, names, []policy.ContextPair{{Source: name}})
-		}
-		names = withSources(before, names, old.policy.Context)
-		names = withSources(before, names, old.policy.LegacyContext)
+	if names, err = t.withOldSources(c, names); err != nil {
+		return nil, err
 	}
 	if t.terms != nil {
 		names = t.terms.withSources(names)
