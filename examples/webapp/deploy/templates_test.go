@@ -99,7 +99,7 @@ func TestAlarmsNameMetricsThatAreSent(t *testing.T) {
 			t.Errorf("no alarm rings for %s", k)
 		}
 	}
-	if len(alarms) != 8 {
+	if len(alarms) != 9 {
 		t.Errorf("%d alarms", len(alarms))
 	}
 }
