@@ -30,17 +30,25 @@ func conform(t *testing.T, name string) {
 	}
 	bare, bareOut := run(t, s, from, false)
 	sealed, sealedOut := run(t, s, from, true)
+	if first := differing(bare, sealed); len(first) > 0 {
+		// Some of the suites' tests measure time: what differs must do so twice.
+		t.Logf("%v differ; once more", first)
+		bare, bareOut = run(t, s, from, false)
+		sealed, sealedOut = run(t, s, from, true)
+		for test := range bare {
+			if !slices.Contains(first, test) && bare[test] != sealed[test] {
+				t.Logf("%s differs the second time only", test)
+				sealed[test] = bare[test]
+			}
+		}
+	}
 	t.Logf("%-10s %s", "bare", bare.summary())
 	t.Logf("%-10s %s", "sealsql", sealed.summary())
-	different := 0
-	for _, test := range union(bare, sealed) {
-		if bare[test] == sealed[test] {
-			continue
-		}
-		different++
+	different := differing(bare, sealed)
+	for _, test := range different {
 		t.Errorf("%s: %s bare, %s through sealsql\n%s", test, or(bare[test], "not run"), or(sealed[test], "not run"), sealedOut[test]+bareOut[test])
 	}
-	t.Logf("%-10s %d", "different", different)
+	t.Logf("%-10s %d", "different", len(different))
 	for _, test := range union(bare, nil) {
 		if bare[test] != "pass" && bare[test] != "skip" {
 			t.Logf("%s: %s bare\n%s", test, bare[test], bareOut[test])
@@ -52,6 +60,16 @@ func conform(t *testing.T, name string) {
 	if n := bare.count("pass", true); n < s.subtests {
 		t.Errorf("%d subtests pass bare, want at least %d", n, s.subtests)
 	}
+}
+
+// differing lists the tests that end in another way through sealsql.
+func differing(bare, sealed outcomes) (tests []string) {
+	for _, test := range union(bare, sealed) {
+		if bare[test] != sealed[test] {
+			tests = append(tests, test)
+		}
+	}
+	return tests
 }
 
 func or(s, other string) string {
