@@ -306,3 +306,26 @@ func TestCompactValuesThatAreNotBoundToTheirColumn(t *testing.T) {
 		}
 	})
 }
+
+// TestAGuardTakesBothFormats and no clear text.
+func TestAGuardTakesBothFormats(t *testing.T) {
+	onBoth(t, func(t *testing.T, site *site) {
+		s := newCompactShop(t, site)
+		if n := len(site.guards(fmt.Sprintf(branchPolicy, asCompact), "accounts")); n < 2 {
+			t.Fatalf("%d guards", n)
+		}
+		other := reopen(site, s.kms, s.arn, asMessage)
+		s.insert(s.db, "compact")
+		s.insert(other, "message")
+		s.reads(s.db, "compact")
+		s.reads(s.db, "message")
+		if _, err := s.db.Exec("UPDATE accounts SET ssn = '', note = '' WHERE account_number = 'compact'"); err != nil {
+			t.Error(err)
+		}
+		for column, value := range map[string]any{"ssn": []byte(ssn1), "note": ssn2} {
+			if !site.refuses("UPDATE accounts SET "+column+" = ? WHERE account_number = 'compact'", value) {
+				t.Errorf("clear text in %s passes", column)
+			}
+		}
+	})
+}

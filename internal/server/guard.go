@@ -39,6 +39,9 @@ type Shape struct {
 // AWS Encryption SDK specification).
 const leastMessage = 104
 
+// leastCompact is the length of a compact value of an empty plaintext: docs/FORMAT.md.
+const leastCompact = 53
+
 // leastBlob is less than any ciphertext of KMS's Encrypt takes, in bytes.
 const leastBlob = 64
 
@@ -52,6 +55,9 @@ func NewGuard(p *policy.Policy, t policy.Table, c policy.Column) (g Guard, ok bo
 	}
 	ring, _ := p.Keyring(c.Keyring)
 	g.Shapes = append(g.Shapes, stored(g.Text, leastMessage, messagePrefixes(ring.Commitment)))
+	if ring.DataKey.HasBranchKeys() { // compact values are read, whatever is written
+		g.Shapes = append(g.Shapes, compactShape(g.Text))
+	}
 	if c.Legacy != "" {
 		g.Shapes = append(g.Shapes, blobShapes(g.Text)...)
 	}
@@ -67,6 +73,19 @@ func messagePrefixes(commitment string) [][]byte {
 		return committing
 	}
 	return append(committing, []byte{1, 0x80, 0}, []byte{1, 0x80, 1}, []byte{1, 0x80, 2}, []byte{1, 0x80, 3})
+}
+
+// compactShape is that of compact values: they begin with 01, and the bits of a key id
+// follow.
+func compactShape(text bool) Shape {
+	if !text {
+		return Shape{[][]byte{{1}}, leastCompact}
+	}
+	s := Shape{Least: base64.StdEncoding.EncodedLen(leastCompact)}
+	for id := range 16 { // of which the second character of base64 holds four bits
+		s.Prefixes = append(s.Prefixes, []byte(base64.StdEncoding.EncodeToString([]byte{1, byte(id << 4), 0})[:2]))
+	}
+	return s
 }
 
 // blobShapes are those of bare ciphertexts of KMS, whose form AWS does not document:
