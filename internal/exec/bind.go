@@ -143,11 +143,8 @@ func (b *binding) unseal(ctx context.Context, s *sqlplan.Seal, stored []any) (un
 	if err == nil && u.use == sqlplan.TermEach {
 		return u, b.unsealEach(ctx, s, &u, value)
 	}
-	if err == nil && s.Value.Kind != sqlplan.OperandNull {
-		value, err = b.values.Sent(u.column.InClear(), value)
-	}
 	if err == nil {
-		u.plaintext, u.null, err = u.column.Encode(b.values, value)
+		err = b.encode(&u, value)
 	}
 	if err != nil {
 		return u, u.unfit(err)
@@ -156,6 +153,15 @@ func (b *binding) unseal(ctx context.Context, s *sqlplan.Seal, stored []any) (un
 		u.row, err = b.row(ctx, s, stored)
 	}
 	return u, err
+}
+
+// encode sets the plaintext of a value that the statement gives.
+func (b *binding) encode(u *unsealed, v any) error {
+	sent, err := b.values.Sent(u.column.InClear(), v)
+	if err == nil {
+		u.plaintext, u.null, err = u.column.Encode(b.values, sent)
+	}
+	return err
 }
 
 // source returns what an operand that gives a source stands for, and has the statement

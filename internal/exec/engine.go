@@ -68,7 +68,7 @@ type Engine struct {
 	planner  server.Planner
 	values   server.Values // the rules for values that are read, or that no connection carries
 
-	reread sync.Map // schema, 00, name of a relation to when it was read again for a refusal (time.Time)
+	reread rereads
 	shapes sync.Map // *seal.Table or placed to *knownShape
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sealsql/sealsql/fault"
@@ -75,7 +77,7 @@ func (e *Engine) outdated(ctx context.Context, r *sqlplan.Refusal) bool {
 		return false
 	}
 	for _, x := range r.Asked {
-		if !e.mayReread(x.Schema, x.Name) {
+		if !e.reread.due(x.Schema+"\x00"+x.Name, time.Now()) {
 			continue
 		}
 		now, err := e.config.Catalog.read(ctx, x.Schema, x.Name)
@@ -87,12 +89,32 @@ func (e *Engine) outdated(ctx context.Context, r *sqlplan.Refusal) bool {
 	return false
 }
 
-// mayReread reports whether a relation was not read again lately, and claims the
-// reading for the caller.
-func (e *Engine) mayReread(schema, name string) bool {
-	now := time.Now()
-	at, known := e.reread.LoadOrStore(schema+"\x00"+name, now)
-	return !known || now.Sub(at.(time.Time)) >= rereadAfter && e.reread.CompareAndSwap(schema+"\x00"+name, at, now)
+// rereads tells when relations were read again for refusals. It is safe for concurrent
+// use.
+type rereads struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
+// mostRereads bounds the relations that are remembered: texts may make up names.
+const mostRereads = 4096
+
+// due reports whether a relation was not read again lately, and claims the reading for the
+// caller.
+func (r *rereads) due(name string, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if last, known := r.at[name]; known && now.Sub(last) < rereadAfter {
+		return false
+	}
+	if len(r.at) >= mostRereads {
+		maps.DeleteFunc(r.at, func(_ string, last time.Time) bool { return now.Sub(last) >= rereadAfter })
+	}
+	if r.at == nil || len(r.at) >= mostRereads {
+		r.at = make(map[string]time.Time)
+	}
+	r.at[name] = now
+	return true
 }
 
 // namesColumn reports whether a protected column's name occurs in the text.

@@ -104,10 +104,7 @@ func (b *binding) termSource(ctx context.Context, s *sqlplan.Seal, o sqlplan.Ope
 	if o.Kind == sqlplan.OperandNull {
 		return nil, nil
 	}
-	v, err := b.values.Sent(u.column.InClear(), v)
-	if err == nil {
-		u.plaintext, u.null, err = u.column.Encode(b.values, v)
-	}
+	err := b.encode(&u, v)
 	defer clear(u.plaintext)
 	if err != nil || u.null {
 		return nil, err

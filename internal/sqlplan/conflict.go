@@ -72,7 +72,7 @@ func (in *insertion) special(set assignments, s Assignment) bool {
 // become the proposed value, or stay. It returns the sources that may change.
 func (in *insertion) conflictSources(set assignments) map[int]bool {
 	a, changed := in.a, map[int]bool{}
-	for i, s := range set.sources {
+	assigned := func(i int, s Assignment, object string) {
 		switch in.sourceBecomes(i, s.Value) {
 		case leafSame:
 		case leafExcluded:
@@ -80,22 +80,15 @@ func (in *insertion) conflictSources(set assignments) map[int]bool {
 				changed[i] = true
 			}
 		default:
-			a.refuse(s.Span, in.t.table.Name+"."+in.t.table.Sources[i], "an upsert changes a column that values are bound to", "set it to the proposed value, or leave it")
+			a.refuse(s.Span, object, "an upsert changes a column that values are bound to", "set it to the proposed value, or leave it")
 		}
 	}
+	for i, s := range set.sources {
+		assigned(i, s, in.t.table.Name+"."+in.t.table.Sources[i])
+	}
 	for c, s := range set.protected {
-		i := a.termSource(c)
-		if i < 0 {
-			continue
-		}
-		switch in.sourceBecomes(i, s.Value) {
-		case leafSame:
-		case leafExcluded:
-			if !in.keyed(i) {
-				changed[i] = true
-			}
-		default:
-			a.refuse(s.Span, c.object(), "an upsert changes a column that values are bound to", "set it to the proposed value, or leave it")
+		if i := a.termSource(c); i >= 0 {
+			assigned(i, s, c.object())
 		}
 	}
 	for _, c := range in.t.table.Columns {

@@ -156,6 +156,11 @@ func (a *analysis) checkJoined(e *Op, s *scope, u use) {
 // checkCase checks what CASE compares and what it returns.
 func (a *analysis) checkCase(e *Case, s *scope) {
 	u := useOf(e, use{})
+	a.caseParts(e, s, u, func(result Expr) { a.checkUse(result, s, u) })
+}
+
+// caseParts checks what CASE compares, and has result check each of its results.
+func (a *analysis) caseParts(e *Case, s *scope, u use, result func(Expr)) {
 	compared := a.compare(e, s)
 	if !compared {
 		a.checkUse(e.Arg, s, u)
@@ -164,9 +169,9 @@ func (a *analysis) checkCase(e *Case, s *scope) {
 		if !compared {
 			a.checkUse(w.Cond, s, u)
 		}
-		a.checkUse(w.Result, s, u)
+		result(w.Result)
 	}
-	a.checkUse(e.Else, s, u)
+	result(e.Else)
 }
 
 // checkColumn refuses a reference to a protected column or to a whole row.
@@ -394,18 +399,7 @@ func (a *analysis) checkConditions(e Expr, s *scope) {
 	if !ok {
 		return
 	}
-	u := use{"CASE over a protected column", hintCompare}
-	compared := a.compare(c, s)
-	if !compared {
-		a.checkUse(c.Arg, s, u)
-	}
-	for _, w := range c.Whens {
-		if !compared {
-			a.checkUse(w.Cond, s, u)
-		}
-		a.checkConditions(w.Result, s)
-	}
-	a.checkConditions(c.Else, s)
+	a.caseParts(c, s, use{"CASE over a protected column", hintCompare}, func(result Expr) { a.checkConditions(result, s) })
 }
 
 // checkNames checks expressions that may name only columns of an output.

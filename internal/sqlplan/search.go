@@ -279,7 +279,7 @@ func (x *searching) hole(at Span, s Seal) {
 func (a *analysis) searchHole(index int) part {
 	s := &a.seals[index]
 	p := argPart(Arg{Kind: ArgSeal, Index: index})
-	p.open, p.cast = a.d.SealCast(&Column{Table: s.Table, Name: s.Column.Term.Column, Base64: s.Column.Term.Base64})
+	p.open, p.cast = a.termCast(s.Column)
 	if s.Term == TermEach && p.cast != "" {
 		p.cast += "[]"
 	}
@@ -430,7 +430,7 @@ func (x *searching) array(e Expr) {
 			x.hole(at, Seal{Table: x.column.Table, Column: x.column, Value: v, Sources: sources, Term: TermEach})
 		}
 	case *Null:
-		_, after := a.d.SealCast(&Column{Base64: x.column.Term.Base64})
+		_, after := a.termCast(x.column)
 		a.replace(at, textPart("NULL"+after+"[]"))
 	default:
 		x.refuse(at, "a comparison of a protected column with an array that is not a parameter", "pass the array as a parameter, or write ARRAY[…] or IN (…)")
@@ -454,7 +454,7 @@ func (x *searching) retype(c *Cast) {
 		x.refuse(c.Span, "a cast of an array that is compared with a protected column", "leave the cast out")
 		return
 	}
-	_, after := x.a.d.SealCast(&Column{Base64: x.column.Term.Base64})
+	_, after := x.a.termCast(x.column)
 	x.a.replace(Span{c.Start, list.Start}, textPart(""))
 	x.a.replace(Span{from + i + 1, c.End}, textPart(after+"[]"))
 }
