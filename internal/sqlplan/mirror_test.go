@@ -105,35 +105,13 @@ func TestEveryWriteWritesTheTerm(t *testing.T) {
 			if dialect == "mysql" {
 				p = mysql.New(memberRules(), memberCatalog{mysql: true}, mysql.Options{})
 			}
-			files, err := corpus.Read(filepath.Join(termsDir, dialect))
-			if err != nil {
-				t.Fatal(err)
-			}
-			n := 0
-			for _, f := range files {
-				for _, c := range f.Cases {
-					n++
-					plan, err := p.Plan(t.Context(), c.Text)
-					got := corpus.Describe(nil, plan, err)
-					if *update {
-						c.Want = got
-					}
-					if got != c.Want {
-						t.Errorf("%s\n%s\n got: %s\nwant: %s", c.Name, c.Text, got, c.Want)
-					}
-					if err == nil {
-						checkTerms(t, c.Text, plan)
-					}
+			golden(t, filepath.Join(termsDir, dialect), termCases[dialect], func(c *corpus.Case) (string, bool) {
+				plan, err := p.Plan(t.Context(), c.Text)
+				if err == nil {
+					checkTerms(t, c.Text, plan)
 				}
-				if *update {
-					if err := f.Write(); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
-			if n != termCases[dialect] {
-				t.Errorf("there are %d statements, want %d", n, termCases[dialect])
-			}
+				return corpus.Describe(nil, plan, err), true
+			})
 		})
 	}
 }

@@ -1,7 +1,6 @@
 package sqlplan_test
 
 import (
-	"context"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -87,32 +86,10 @@ func TestSearch(t *testing.T) {
 			if dialect == "mysql" {
 				p = mysql.New(searchRules(), searchCatalog(dialect), mysql.Options{})
 			}
-			files, err := corpus.Read(filepath.Join(searchDir, dialect))
-			if err != nil {
-				t.Fatal(err)
-			}
-			n := 0
-			for _, f := range files {
-				for _, c := range f.Cases {
-					n++
-					plan, err := p.Plan(context.Background(), c.Text)
-					got := corpus.Describe(none, plan, err)
-					if *update {
-						c.Want = got
-					}
-					if got != c.Want {
-						t.Errorf("%s: %s\n%s\n got: %s\nwant: %s", filepath.Base(f.Path), c.Name, c.Text, got, c.Want)
-					}
-				}
-				if *update {
-					if err := f.Write(); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
-			if n != sizes[dialect] {
-				t.Errorf("there are %d statements, want %d", n, sizes[dialect])
-			}
+			golden(t, filepath.Join(searchDir, dialect), sizes[dialect], func(c *corpus.Case) (string, bool) {
+				plan, err := p.Plan(t.Context(), c.Text)
+				return corpus.Describe(none, plan, err), true
+			})
 		})
 	}
 }
