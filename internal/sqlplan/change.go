@@ -278,7 +278,7 @@ func (a *analysis) delete(s *Delete, parent *scope) output {
 		}
 	}
 	a.check(s.Where, sc, "a WHERE clause")
-	a.checkAll(s.OrderBy, sc, "ORDER BY on a protected column")
+	a.checkAll(s.OrderBy, sc, orderBy)
 	a.checkAll(s.Limits, sc, "LIMIT")
 	var target *item
 	if !s.TargetsInFrom && len(s.Targets) == 1 {

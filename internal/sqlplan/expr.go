@@ -39,12 +39,18 @@ const (
 	hintCompare = "add search: to the column in the policy, which makes =, <> and IN work, or compare in the application"
 )
 
+// orderBy is a use that no equality term serves.
+const orderBy = "ORDER BY on a protected column"
+
 // use says how an expression's value is used, for messages.
 type use struct{ what, hint string }
 
 // hintFor is the hint for a use of the column.
 func (u use) hintFor(c *Column) string {
-	if u.hint == hintCompare && c.Term != nil {
+	switch {
+	case u.what == orderBy:
+		return "sort in the application"
+	case u.hint == hintCompare && c.Term != nil:
 		return hintSearch
 	}
 	return u.hint

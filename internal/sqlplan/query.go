@@ -434,11 +434,11 @@ func (a *analysis) comparable(out output, at Span, what string) {
 func (a *analysis) order(exprs []Expr, out output, sc *scope) {
 	for _, e := range exprs {
 		if v, ok := a.orderTarget(e, out, sc, false); ok {
-			a.forbid(v, e.At(), "ORDER BY on a protected column")
+			a.forbid(v, e.At(), orderBy)
 			continue
 		}
-		a.check(e, sc, "ORDER BY on a protected column")
-		a.byAlias(e, out, "ORDER BY on a protected column")
+		a.check(e, sc, orderBy)
+		a.byAlias(e, out, orderBy)
 	}
 }
 

@@ -16,7 +16,7 @@ func (a *analysis) update(s *Update, parent *scope, alone bool) output {
 		sc.nodes = append(sc.nodes, a.from(t, sc))
 	}
 	a.check(s.Where, sc, "a WHERE clause")
-	a.checkAll(s.OrderBy, sc, "ORDER BY on a protected column")
+	a.checkAll(s.OrderBy, sc, orderBy)
 	a.checkAll(s.Limits, sc, "LIMIT")
 	var target *item
 	if len(sc.nodes) > 0 {
