@@ -112,7 +112,7 @@ func (a *analysis) checkNatural(t *Join, left, right []*column) {
 				if c == nil {
 					c = y.value.term
 				}
-				a.refuse(t.Span, c.object(), "a NATURAL join of tables that both have a column of the name of an equality term's", "join with ON or USING")
+				a.refuse(t.Span, c.object(), "a NATURAL join that the server would also make on a column of equality terms", "join with ON or USING")
 			}
 		}
 	}

@@ -297,8 +297,8 @@ func (a *analysis) termCast(c *Column) (before, after string) {
 	return a.d.SealCast(&Column{Base64: c.Term.Base64})
 }
 
-// termHole is where a value's term goes; use says under which key. direct is true if the server knows the
-// column that it goes to.
+// termHole is where a value's term goes; use says under which key. direct is true if the
+// server knows the column that the term goes to.
 func (a *analysis) termHole(s Seal, use TermUse, direct bool) part {
 	s.Term = use
 	p := argPart(Arg{Kind: ArgSeal, Index: a.addSeal(s)})
