@@ -51,14 +51,7 @@ func (a *analysis) find(e Expr, out *selectOutput, filters bool) {
 
 // reads reports whether the row is one of an entry of FROM.
 func (o *selectOutput) reads(r *row) bool {
-	found := false
-	for _, n := range o.nodes {
-		n.items(func(it *item) bool {
-			found = found || r != nil && r.item == it
-			return !found
-		})
-	}
-	return found
+	return r != nil && slices.ContainsFunc(o.nodes, func(n node) bool { return slices.Contains(n.items(), r.item) })
 }
 
 // conjuncts yields what AND and OR join; all is true for what holds for every row.
@@ -141,13 +134,12 @@ func foundRows(out output) (list []found) {
 	case *selectOutput:
 		list = slices.Clone(o.found)
 		for _, n := range o.nodes {
-			n.items(func(it *item) bool {
+			for _, it := range n.items() {
 				for _, f := range foundRows(it.out) {
 					f.row = it.rowFor(f.row)
 					list = append(list, f)
 				}
-				return true
-			})
+			}
 		}
 	}
 	return list

@@ -68,12 +68,11 @@ func (a *analysis) expandStar(at Span, nodes []node) ([]entry, bool) {
 			names = append(names, text)
 			entries = append(entries, entry{single: &column{name: c.name, value: c.value}})
 		}
-		n.items(func(it *item) bool {
+		for _, it := range n.items() {
 			if it.table != nil && it.rel != nil {
 				a.implied = append(a.implied, it.rel)
 			}
-			return true
-		})
+		}
 	}
 	a.replace(at, textPart(strings.Join(names, ", ")))
 	return entries, a.err == nil

@@ -75,6 +75,7 @@ type item struct {
 	span   Span
 	// aliases rename the first columns.
 	aliases []string
+	self    [1]*item // see items
 	stored
 	derived
 }
@@ -105,7 +106,7 @@ type node interface {
 	position() Span
 	columns() (list []*column, known bool)
 	find(name string, into []*column) []*column
-	items(yield func(*item) bool) bool
+	items() []*item
 }
 
 // columns lists the item's columns as SELECT * shows them.
@@ -254,7 +255,10 @@ func (it *item) position() Span { return it.span }
 
 func (j *joined) position() Span { return j.left.position() }
 
-func (it *item) items(yield func(*item) bool) bool { return yield(it) }
+func (it *item) items() []*item {
+	it.self[0] = it
+	return it.self[:]
+}
 
 // text writes a reference to a column of the item.
 func (it *item) text(name string) string {
@@ -317,6 +321,7 @@ type joined struct {
 	left, right node
 	using       []string
 	merged      map[string]*column
+	list        []*item // see items
 }
 
 // columns lists merged columns first, then the rest of both sides.
@@ -403,8 +408,11 @@ func (j *joined) find(name string, into []*column) []*column {
 	return j.right.find(name, j.left.find(name, into))
 }
 
-func (j *joined) items(yield func(*item) bool) bool {
-	return j.left.items(yield) && j.right.items(yield)
+func (j *joined) items() []*item {
+	if j.list == nil {
+		j.list = append(j.left.items(), j.right.items()...)
+	}
+	return j.list
 }
 
 // joinOutput is a join with an alias, seen as a query.

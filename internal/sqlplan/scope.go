@@ -1,6 +1,9 @@
 package sqlplan
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // scope is where names are looked up: the FROM items of one query level, the
 // level around it, and the CTEs.
@@ -52,11 +55,15 @@ func (a *analysis) cte(s *scope, name string) *cteDef {
 	return nil
 }
 
-// each calls yield for the items of one level.
-func (s *scope) each(yield func(*item) bool) {
-	for _, n := range s.nodes {
-		if !n.items(yield) {
-			return
+// items are the items of one level.
+func (s *scope) items() iter.Seq[*item] {
+	return func(yield func(*item) bool) {
+		for _, n := range s.nodes {
+			for _, it := range n.items() {
+				if !yield(it) {
+					return
+				}
+			}
 		}
 	}
 }
@@ -65,13 +72,13 @@ func (s *scope) each(yield func(*item) bool) {
 // a construct that is not understood may read it.
 func (a *analysis) inReach(s *scope) bool {
 	for ; s != nil; s = s.parent {
-		found := s.writes
-		s.each(func(it *item) bool {
-			found = it.sensitive()
-			return !found
-		})
-		if found {
+		if s.writes {
 			return true
+		}
+		for it := range s.items() {
+			if it.sensitive() {
+				return true
+			}
 		}
 	}
 	return false
@@ -95,17 +102,12 @@ func (it *item) sensitive() bool {
 func (a *analysis) itemNamed(s *scope, qualifier []string) *item {
 	name := qualifier[len(qualifier)-1]
 	for ; s != nil; s = s.parent {
-		var found *item
-		s.each(func(it *item) bool {
+		for it := range s.items() {
 			if it.name != "" && a.d.SameTable(it.name, name) && a.schemaFits(it, qualifier) {
-				found = it
+				return it
 			}
-			return found == nil
-		})
-		if found == nil {
-			found = a.versionNamed(s, name, len(qualifier))
 		}
-		if found != nil {
+		if found := a.versionNamed(s, name, len(qualifier)); found != nil {
 			return found
 		}
 	}
@@ -149,23 +151,19 @@ func (a *analysis) lookup(c *ColumnRef, s *scope) value {
 			}
 			return v
 		}
-		level.each(func(it *item) bool {
+		for it := range level.items() {
 			if it.out == nil && !it.asked && it.ref != nil && it.table == nil {
 				passed = append(passed, it)
 			}
-			return true
-		})
+		}
 	}
 	for level := s; level != nil; level = level.parent {
-		var whole *item
-		level.each(func(it *item) bool {
+		whole := a.versionNamed(level, c.Name, 1)
+		for it := range level.items() {
 			if it.name != "" && a.d.SameTable(it.name, c.Name) {
 				whole = it
+				break
 			}
-			return whole == nil
-		})
-		if whole == nil {
-			whole = a.versionNamed(level, c.Name, 1)
 		}
 		if whole != nil {
 			return value{kind: valueWhole, item: whole}
@@ -178,12 +176,14 @@ func (a *analysis) lookup(c *ColumnRef, s *scope) value {
 // protected column in sight.
 func (a *analysis) doubtful(c *ColumnRef, s *scope) {
 	for level := s; level != nil; level = level.parent {
-		level.each(func(it *item) bool {
+		for it := range level.items() {
 			if it.table != nil && (len(c.Qualifier) == 0 || a.d.SameTable(it.name, c.Qualifier[len(c.Qualifier)-1])) && len(it.find(c.Name, nil)) == 0 {
 				a.protectedColumn(it.table, c.Name, c.Span)
 			}
-			return a.err == nil
-		})
+			if a.err != nil {
+				break
+			}
+		}
 	}
 }
 
@@ -248,12 +248,14 @@ func (a *analysis) nowhere(c *ColumnRef, s *scope) bool {
 			return false
 		}
 		open := slices.ContainsFunc(level.aliases, func(name string) bool { return a.d.SameColumn(name, c.Name) })
-		level.each(func(it *item) bool {
+		for it := range level.items() {
 			it.load()
 			_, known := it.columns()
 			open = open || !known && !it.function || it.name != "" && a.d.SameTable(it.name, c.Name)
-			return !open
-		})
+			if open {
+				break
+			}
+		}
 		open = open || a.versionNamed(level, c.Name, 1) != nil
 		if open || len(level.find(c.Name)) > 0 {
 			return false

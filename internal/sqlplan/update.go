@@ -38,12 +38,11 @@ func (a *analysis) update(s *Update, parent *scope, alone bool) output {
 // updates the first entry only.
 func (a *analysis) updated(s *Update, sc *scope) []*target {
 	var list []*target
-	sc.each(func(it *item) bool {
+	for it := range sc.items() {
 		if it.table != nil && !it.excluded {
 			list = append(list, a.newTarget(it, sc))
 		}
-		return true
-	})
+	}
 	return list
 }
 

@@ -159,19 +159,44 @@ func wordStart(c byte) bool {
 
 // lower folds ASCII letters, as the server does.
 func lower(s string) string {
-	for i := range len(s) {
-		if s[i] >= 'A' && s[i] <= 'Z' {
-			b := []byte(s)
-			for j := range b {
-				if b[j] >= 'A' && b[j] <= 'Z' {
-					b[j] += 'a' - 'A'
-				}
-			}
-			return string(b)
-		}
+	if !strings.ContainsFunc(s, func(r rune) bool { return r >= 'A' && r <= 'Z' }) {
+		return s
 	}
-	return s
+	var word [16]byte
+	if len(s) > len(word) {
+		var b strings.Builder
+		b.Grow(len(s))
+		for i := range len(s) {
+			b.WriteByte(lowerByte(s[i]))
+		}
+		return b.String()
+	}
+	for i := range len(s) {
+		word[i] = lowerByte(s[i])
+	}
+	if folded, ok := common[string(word[:len(s)])]; ok {
+		return folded
+	}
+	return string(word[:len(s)])
 }
+
+func lowerByte(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
+
+// common keeps the words that most texts hold, so that folding them takes no memory.
+var common = func() map[string]string {
+	words := map[string]string{}
+	for w := range strings.FieldsSeq("select from where and or not null is in as on join left inner order by group limit offset " +
+		"insert into values update set delete returning conflict do nothing distinct union all exists between like case when then else end " +
+		"begin commit rollback asc desc having with for count coalesce excluded true false default cast any") {
+		words[w] = w
+	}
+	return words
+}()
 
 // str reads a string from its quote on.
 func (l *lexer) str(start int, backslash bool) error {

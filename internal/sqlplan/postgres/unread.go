@@ -16,25 +16,30 @@ func (p *translator) unread(script *sqlplan.Script, n *pg.Node, s sqlplan.Statem
 		return // the rules look at the words of the text, or at every expression
 	}
 	treewalk.Walk(n, func(x any) bool {
-		if p.read[x] {
-			return true
-		}
 		switch x := x.(type) {
 		case *pg.TypeName:
 			p.modifiers(x)
 		case *pg.ColumnRef:
-			if x.Location >= 0 { // else made by the parser
+			if !p.read[x] && x.Location >= 0 { // else made by the parser
 				script.Unread = append(script.Unread, p.column(x))
 			}
 		case *pg.ParamRef, *pg.A_Const:
-			script.Unread = append(script.Unread, p.expr(node(x)))
+			if !p.read[x] {
+				script.Unread = append(script.Unread, p.expr(node(x)))
+			}
 		case *pg.RangeVar:
-			script.UnreadTables = append(script.UnreadTables, p.bareRef(x))
+			if !p.read[x] {
+				script.UnreadTables = append(script.UnreadTables, p.bareRef(x))
+			}
 		case *pg.SelectStmt:
-			q := p.query(x)
-			script.Unread = append(script.Unread, &sqlplan.Sub{Span: q.Span, Kind: sqlplan.SubArray, Query: q})
+			if !p.read[x] {
+				q := p.query(x)
+				script.Unread = append(script.Unread, &sqlplan.Sub{Span: q.Span, Kind: sqlplan.SubArray, Query: q})
+			}
 		case *pg.InsertStmt, *pg.UpdateStmt, *pg.DeleteStmt, *pg.MergeStmt:
-			p.fail()
+			if !p.read[x] {
+				p.fail()
+			}
 		}
 		return true
 	})
