@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	sqldriver "database/sql/driver"
+	"io"
 	"reflect"
 	"slices"
 
@@ -21,6 +22,7 @@ import (
 type rows struct {
 	base    sqldriver.Rows
 	engine  *exec.Engine // opens the values
+	text    string
 	reader  reading.Reader
 	sets    []sqlplan.ResultSet
 	current int // index into sets of the result set in hand
@@ -78,7 +80,7 @@ var (
 // wrapRows wraps the rows of an answer. If they were read already, the base rows are
 // closed and serve their columns' metadata.
 func wrapRows(ctx context.Context, a *exec.Answer, text string) sqldriver.Rows {
-	r := &rows{base: a.Rows, engine: a.Engine, sets: a.Sets}
+	r := &rows{base: a.Rows, engine: a.Engine, text: text, sets: a.Sets}
 	r.reader.Init(ctx, a.Source(text))
 	r.enter()
 	base := a.Offers()
@@ -138,16 +140,24 @@ func (r *rows) Close() error {
 
 func (r *rows) Next(dest []sqldriver.Value) error {
 	if r.visible == nil {
-		return r.reader.Fetch(dest)
+		return r.failed(r.reader.Fetch(dest))
 	}
 	row, err := r.reader.Row()
 	if err != nil {
-		return err
+		return r.failed(err)
 	}
 	for i, from := range r.visible {
 		dest[i] = row[from]
 	}
 	return nil
+}
+
+// failed names protected columns in an error that the rows end in.
+func (r *rows) failed(err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	return r.engine.Named(context.Background(), r.text, err)
 }
 
 // server returns the server's column for a visible one.

@@ -21,8 +21,7 @@ func (c *conn) exec(ctx context.Context, send exec.ExecFunc, query string, args 
 	}
 	if !plan.Protected {
 		res, err := send(ctx, a.Text, passOn(&a, args))
-		c.session.Sent(plan, err)
-		return res, err
+		return res, c.sent(ctx, e, plan, a.Text, err)
 	}
 	if c.skipped(plan, args) {
 		return nil, sqldriver.ErrSkip
@@ -43,13 +42,20 @@ func (c *conn) query(ctx context.Context, send exec.QueryFunc, query string, arg
 			}
 		}
 		rows, err := send(ctx, a.Text, passOn(&a, args))
-		c.session.Sent(plan, err)
-		return rows, err
+		return rows, c.sent(ctx, e, plan, a.Text, err)
 	}
 	if c.skipped(plan, args) {
 		return nil, sqldriver.ErrSkip
 	}
 	return c.queryPlan(ctx, e, plan, send, a)
+}
+
+// sent takes note of what an unprotected text ended in, and returns err with the
+// protected column's name where a constraint of its terms was violated: the text may
+// commit, or write nothing but the key's other columns.
+func (c *conn) sent(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, text string, err error) error {
+	c.session.Sent(plan, err)
+	return e.Named(ctx, text, err)
 }
 
 // skipped reports whether database/sql must prepare the text first, because the base
@@ -124,13 +130,14 @@ func (c *conn) execPlan(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan,
 }
 
 func (c *conn) queryPlan(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, send exec.QueryFunc, a server.Arguments) (sqldriver.Rows, error) {
-	answer, err := c.run(e, plan, a).Query(ctx, send)
+	run := c.run(e, plan, a)
+	answer, err := run.Query(ctx, send)
 	c.session.Sent(plan, err)
 	c.noteRefused(ctx, a.Text, err)
 	if err != nil {
 		return nil, c.noteSkip(err)
 	}
-	if answer.Plain() {
+	if answer.Plain() && !run.FailsLate() {
 		return answer.Rows, nil
 	}
 	return wrapRows(ctx, &answer, a.Text), nil

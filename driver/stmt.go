@@ -119,8 +119,7 @@ func (s *stmt) Exec(args []sqldriver.Value) (sqldriver.Result, error) {
 	}
 	if !s.plan.Protected {
 		res, err := s.base.Exec(args)
-		s.conn.session.Sent(s.plan, err)
-		return res, err
+		return res, s.conn.sent(ctx, s.engine, s.plan, s.text, err)
 	}
 	return s.conn.execPlan(ctx, s.engine, s.plan, s.execBase, server.Arguments{Text: s.text, Params: named(args), Prepared: true})
 }
@@ -135,8 +134,7 @@ func (s *stmt) Query(args []sqldriver.Value) (sqldriver.Rows, error) {
 			return nil, err
 		}
 		rows, err := s.base.Query(args)
-		s.conn.session.Sent(s.plan, err)
-		return rows, err
+		return rows, s.conn.sent(ctx, s.engine, s.plan, s.text, err)
 	}
 	return s.conn.queryPlan(ctx, s.engine, s.plan, s.queryBase, server.Arguments{Text: s.text, Params: named(args), Prepared: true})
 }
@@ -148,8 +146,7 @@ func (s *stmtExecer) ExecContext(ctx context.Context, args []sqldriver.NamedValu
 	}
 	if !s.plan.Protected {
 		res, err := s.base.(sqldriver.StmtExecContext).ExecContext(ctx, args)
-		s.conn.session.Sent(s.plan, err)
-		return res, err
+		return res, s.conn.sent(ctx, s.engine, s.plan, s.text, err)
 	}
 	return s.conn.execPlan(ctx, s.engine, s.plan, st.execBase, server.Arguments{Text: s.text, Params: args, Prepared: true})
 }
@@ -164,8 +161,7 @@ func (s *stmtQueryer) QueryContext(ctx context.Context, args []sqldriver.NamedVa
 			return nil, err
 		}
 		rows, err := s.base.(sqldriver.StmtQueryContext).QueryContext(ctx, args)
-		s.conn.session.Sent(s.plan, err)
-		return rows, err
+		return rows, s.conn.sent(ctx, s.engine, s.plan, s.text, err)
 	}
 	return s.conn.queryPlan(ctx, s.engine, s.plan, st.queryBase, server.Arguments{Text: s.text, Params: args, Prepared: true})
 }

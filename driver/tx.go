@@ -1,8 +1,12 @@
 package driver
 
-import sqldriver "database/sql/driver"
+import (
+	"context"
+	sqldriver "database/sql/driver"
+)
 
-// tx wraps a transaction, only to know when it ends.
+// tx wraps a transaction, to know when it ends, and to name protected columns in the
+// error that it ends in.
 type tx struct {
 	base sqldriver.Tx
 	conn *conn
@@ -25,9 +29,11 @@ func (c *conn) ended() { c.inTx, c.pinned = false, nil }
 // Unwrap returns the base driver's transaction.
 func (t *tx) Unwrap() any { return t.base }
 
+// Commit implements driver.Tx. Constraints that are deferred are checked now.
 func (t *tx) Commit() error {
+	e := t.conn.engine()
 	t.conn.ended()
-	return t.base.Commit()
+	return e.Named(context.Background(), "", t.base.Commit())
 }
 
 func (t *tx) Rollback() error {

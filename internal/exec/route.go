@@ -5,10 +5,12 @@ import (
 	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/exec/reading"
+	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
@@ -61,6 +63,11 @@ func (a *Answer) Offers() sqldriver.Rows {
 	return a.Rows
 }
 
+// FailsLate reports whether reading Rows may yet fail for what the statement writes.
+func (r Run) FailsLate() bool {
+	return !r.Plan.ReadOnly && r.Engine.config.Server.FailsInRows() && slices.ContainsFunc(r.Engine.funnel.Tables, (*seal.Table).Searches)
+}
+
 // Source is what a reader of the answer's rows reads from. text is the statement.
 func (a *Answer) Source(text string) reading.Source {
 	return reading.Source{Opener: a.Engine, Rows: a.Rows, Buffer: a.Buffer, Among: a.among, Text: text}
@@ -85,6 +92,11 @@ func (r Run) count() error {
 
 // Exec carries out a statement that returns no rows.
 func (r Run) Exec(ctx context.Context, send ExecFunc) (sqldriver.Result, error) {
+	res, err := r.exec(ctx, send)
+	return res, r.Engine.Named(ctx, r.Args.Text, err)
+}
+
+func (r Run) exec(ctx context.Context, send ExecFunc) (sqldriver.Result, error) {
 	if err := r.count(); err != nil {
 		return nil, err
 	}
@@ -100,6 +112,11 @@ func (r Run) Exec(ctx context.Context, send ExecFunc) (sqldriver.Result, error) 
 
 // Query carries out a statement that returns rows.
 func (r Run) Query(ctx context.Context, send QueryFunc) (Answer, error) {
+	answer, err := r.query(ctx, send)
+	return answer, r.Engine.Named(ctx, r.Args.Text, err)
+}
+
+func (r Run) query(ctx context.Context, send QueryFunc) (Answer, error) {
 	if err := r.count(); err != nil {
 		return Answer{}, err
 	}

@@ -103,7 +103,11 @@ func (c *Column) bindSources(indexes []int, row Row, shape *Shape, values server
 			row.Sources[i], err = s.text(values, &shape.Sources[i])
 		}
 		if err != nil {
-			return &SourceError{c.Table.Name, c.Table.Sources[i], err}
+			name := c.Table.Sources[i]
+			if key := c.Table.KeyOf(i); key != nil {
+				name = key.Name // the application does not know the column of terms
+			}
+			return &SourceError{c.Table.Name, name, err}
 		}
 		if row.Known != nil {
 			row.Known[i] = true

@@ -95,6 +95,22 @@ func (f *Funnel) addSearch(col *Column, c policy.Column) error {
 // Search returns what makes the column searchable, or nil.
 func (c *Column) Search() *Search { return c.search }
 
+// Searches reports whether a column of the table is searchable.
+func (t *Table) Searches() bool {
+	return slices.ContainsFunc(t.Columns, func(c *Column) bool { return c.search != nil })
+}
+
+// Holding returns the protected column whose terms, under whichever key, the column of
+// that name holds, or nil.
+func (t *Table) Holding(name string) *Column {
+	for _, c := range t.Columns {
+		if c.search != nil && slices.ContainsFunc(c.search.Terms, func(x *Term) bool { return strings.EqualFold(x.Column, name) }) {
+			return c
+		}
+	}
+	return nil
+}
+
 // BindTerm fills in a row for the column's terms, as [Column.Bind] does for its value.
 func (c *Column) BindTerm(row Row, shape *Shape, values server.Values, source func(i int) (Source, error)) error {
 	return c.bindSources(c.search.Sources, row, shape, values, source)

@@ -54,6 +54,13 @@ type Server interface {
 	// through other views.
 	Readers(ctx context.Context, db *sql.DB, rules *sqlplan.Rules) ([]*sqlplan.Relation, error)
 
+	// Violation returns what an error of the base driver's says of a constraint that a
+	// write violated; ok is false for every other error.
+	Violation(err error) (v Violation, ok bool)
+	// FailsInRows reports whether a statement that writes and returns rows may fail
+	// after its first rows were sent.
+	FailsInRows() bool
+
 	// Dependents lists the triggers, generated columns, checks and indexes of a table.
 	Dependents(ctx context.Context, db *sql.DB, schema, table string) ([]Dependent, error)
 

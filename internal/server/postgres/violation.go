@@ -1,0 +1,43 @@
+package postgres
+
+import (
+	"errors"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sealsql/sealsql/internal/server"
+)
+
+// The SQLSTATEs of constraints that name a column or a unique key.
+const (
+	notNullViolation   = "23502"
+	uniqueViolation    = "23505"
+	exclusionViolation = "23P01"
+)
+
+// Violation implements server.Server.
+func (Server) Violation(err error) (v server.Violation, ok bool) {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return v, false
+	}
+	v.Schema, v.Table = e.SchemaName, e.TableName
+	switch e.Code {
+	case notNullViolation:
+		v.Column = e.ColumnName
+	case uniqueViolation, exclusionViolation:
+		v.Key = e.ConstraintName
+	}
+	v.Naming = func(column, fact string) error {
+		named := *e
+		named.Message += fact
+		if v.Column != "" {
+			named.ColumnName = column
+		}
+		return server.Adding(err, e, &named, fact)
+	}
+	return v, v.Table != "" && (v.Column != "" || v.Key != "")
+}
+
+// FailsInRows implements server.Server: Postgres writes all rows before it sends one.
+func (Server) FailsInRows() bool { return false }
