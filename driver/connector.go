@@ -164,18 +164,9 @@ func (c *Connector) Connect(ctx context.Context) (sqldriver.Conn, error) {
 
 // admit wraps a new connection, through which the first one reads the catalog.
 func (c *Connector) admit(ctx context.Context, base sqldriver.Conn) (sqldriver.Conn, error) {
-	// A reload may put another engine in force meanwhile: see swap.
-	for e := c.engine.Load(); !e.Started(); e = c.engine.Load() {
-		db := exec.Lend(base, c.base().Driver())
-		err := e.StartOn(ctx, db)
-		_ = db.Close() // closes nothing but itself
-		if err != nil {
-			_ = base.Close() // err says what went wrong
-			if ctx.Err() != nil {
-				err = ctx.Err() // as the base connector says it
-			}
-			return nil, err
-		}
+	if err := c.start(ctx, base, c.base().Driver()); err != nil {
+		_ = base.Close() // err says what went wrong
+		return nil, err
 	}
 	return wrapConn(base, c), nil
 }

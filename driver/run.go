@@ -3,11 +3,7 @@ package driver
 import (
 	"context"
 	sqldriver "database/sql/driver"
-	"errors"
-	"strings"
 
-	"github.com/sealsql/sealsql/alert"
-	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/exec"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
@@ -88,25 +84,8 @@ func (c *conn) planCall(ctx context.Context, query string, args []sqldriver.Name
 // plan returns the plan for a text on this connection, and the engine that made it.
 func (c *conn) plan(ctx context.Context, text string) (*exec.Engine, *sqlplan.Plan, error) {
 	e, plan, err := c.session.Plan(ctx, c.engine(), c.base, c.ctor.driver, text)
-	c.noteRefused(ctx, text, err)
+	c.ctor.noteRefused(ctx, text, err)
 	return e, plan, err
-}
-
-// noteRefused counts a statement that is not sent and raises its event: applications
-// swallow errors.
-func (c *conn) noteRefused(ctx context.Context, text string, err error) {
-	r, ok := errors.AsType[*fault.RefusedError](err)
-	if !ok {
-		return
-	}
-	c.ctor.stats.Refused(r.What)
-	table, column := r.Object, ""
-	if i := strings.LastIndexByte(table, '.'); i >= 0 {
-		table, column = table[:i], table[i+1:]
-	}
-	c.ctor.alerts.Raise(ctx, alert.Event{Kind: alert.Refused, Table: table, Column: column}, func(e *alert.Event) {
-		e.Statement, e.Err = alert.Fingerprint(text), r.What
-	})
 }
 
 // passOn returns the arguments to pass on for an unprotected statement: the
@@ -125,7 +104,7 @@ func (c *conn) run(e *exec.Engine, plan *sqlplan.Plan, a server.Arguments) exec.
 func (c *conn) execPlan(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, send exec.ExecFunc, a server.Arguments) (sqldriver.Result, error) {
 	res, err := c.run(e, plan, a).Exec(ctx, send)
 	c.session.Sent(plan, err)
-	c.noteRefused(ctx, a.Text, err)
+	c.ctor.noteRefused(ctx, a.Text, err)
 	return res, c.noteSkip(err)
 }
 
@@ -133,7 +112,7 @@ func (c *conn) queryPlan(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan
 	run := c.run(e, plan, a)
 	answer, err := run.Query(ctx, send)
 	c.session.Sent(plan, err)
-	c.noteRefused(ctx, a.Text, err)
+	c.ctor.noteRefused(ctx, a.Text, err)
 	if err != nil {
 		return nil, c.noteSkip(err)
 	}

@@ -215,6 +215,16 @@ var allowed = map[string][]string{
 		"alert", "codec", "codec/awskms", "codec/compact", "driver", "inspect", "internal/exec", "internal/seal", "internal/server", "internal/sqlplan", "policy",
 	},
 
+	"sealpgx": {
+		"driver", "driver/postgres", "fault", "internal/exec", "internal/exec/reading", "internal/server", "internal/server/postgres", "internal/sqlplan", "policy",
+		"github.com/jackc/pgx/v5",
+		"github.com/jackc/pgx/v5/multitracer",
+		"github.com/jackc/pgx/v5/pgconn",
+		"github.com/jackc/pgx/v5/pgtype",
+		"github.com/jackc/pgx/v5/pgxpool",
+		"github.com/jackc/pgx/v5/stdlib",
+	},
+
 	"sealtest": {
 		"alert", "codec", "codec/rawaes", "driver", "internal/seal", "internal/server", "policy",
 		"github.com/aws/aws-sdk-go-v2/aws",

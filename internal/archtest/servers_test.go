@@ -17,6 +17,7 @@ import (
 // that register it, and the planners. Tests and what only tests use may, too.
 var knowServers = []string{
 	"internal/server/postgres", "internal/server/mysql", "driver/postgres", "driver/mysql", "internal/sqlplan/postgres", "internal/sqlplan/mysql",
+	"sealpgx",
 }
 
 // commandLine is the only other file that may: it reads the flag --dialect and

@@ -1,0 +1,165 @@
+package sealpgx
+
+import (
+	"context"
+	sqldriver "database/sql/driver"
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// fetched are pgx's rows as routes and readers take them: each column's value as
+// database/sql's drivers give it, and the row's raw values beside them. The first row is
+// read at once, so that an error of the server's shows before rows are handed out.
+type fetched struct {
+	rows   pgx.Rows
+	types  *pgtype.Map
+	fields []pgconn.FieldDescription
+	names  []string
+	// wanted says which columns are read as values; nil means all.
+	wanted []bool
+	// pending is true while the first row waits, and more says whether there is one.
+	pending, more bool
+	// keeps has kept hold the raw values of each row.
+	keeps bool
+	kept  []raw
+}
+
+// raw are the values of a row as the server sent them.
+type raw [][]byte
+
+var _ sqldriver.Rows = (*fetched)(nil)
+
+// send sends a text and reads the first row.
+func (c *conn) send(ctx context.Context, text string, args []any) (*fetched, error) {
+	rows, err := c.base.Query(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	return fetch(rows, c.base.TypeMap())
+}
+
+// fetch reads the first row.
+func fetch(rows pgx.Rows, types *pgtype.Map) (*fetched, error) {
+	f := &fetched{rows: rows, types: types, pending: true, more: rows.Next()}
+	if err := rows.Err(); err != nil {
+		rows.Close()
+		return nil, err
+	}
+	f.fields = rows.FieldDescriptions()
+	f.names = make([]string, len(f.fields))
+	for i := range f.fields {
+		f.names[i] = f.fields[i].Name
+	}
+	return f, nil
+}
+
+// Columns implements driver.Rows.
+func (f *fetched) Columns() []string { return f.names }
+
+// Close implements driver.Rows.
+func (f *fetched) Close() error {
+	f.rows.Close()
+	return f.rows.Err()
+}
+
+// step goes to the next row. first is true for the first one.
+func (f *fetched) step() (first bool, err error) {
+	more := f.more
+	if first = f.pending; first {
+		f.pending = false
+	} else {
+		more = f.rows.Next()
+	}
+	if more {
+		return first, nil
+	}
+	if err := f.rows.Err(); err != nil {
+		return first, err
+	}
+	return first, io.EOF
+}
+
+// Next implements driver.Rows. If dest has one more place than there are columns, that
+// takes the row's raw values. Those of the first row lie in pgx's buffers, which are valid
+// until the next call; others are copies.
+func (f *fetched) Next(dest []sqldriver.Value) error {
+	first, err := f.step()
+	if err != nil {
+		return err
+	}
+	values := f.rows.RawValues()
+	for i := range f.fields {
+		dest[i] = nil
+		if f.wanted == nil || f.wanted[i] {
+			if dest[i], err = f.value(i, values[i]); err != nil {
+				return err
+			}
+		}
+	}
+	switch {
+	case f.keeps:
+		f.kept = append(f.kept, copied(values))
+	case len(dest) > len(f.fields) && first:
+		dest[len(f.fields)] = raw(values)
+	case len(dest) > len(f.fields):
+		dest[len(f.fields)] = copied(values)
+	}
+	return nil
+}
+
+// copied copies the values of a row into one piece of memory.
+func copied(values [][]byte) raw {
+	size := 0
+	for _, v := range values {
+		size += len(v)
+	}
+	out, all := make(raw, len(values)), make([]byte, 0, size)
+	for i, v := range values {
+		if v == nil {
+			continue
+		}
+		all = append(all, v...)
+		out[i] = all[len(all)-len(v) : len(all) : len(all)]
+	}
+	return out
+}
+
+// opaque stands for a value that no driver.Value stands for, such as an array. Nothing
+// can be bound to it.
+type opaque struct{}
+
+// value reads a raw value as pgx's driver for database/sql does.
+func (f *fetched) value(i int, v []byte) (sqldriver.Value, error) {
+	if v == nil {
+		return nil, nil
+	}
+	field := &f.fields[i]
+	switch {
+	case field.DataTypeOID == pgtype.TextOID || field.DataTypeOID == pgtype.VarcharOID:
+		return string(v), nil
+	case field.DataTypeOID == pgtype.ByteaOID && field.Format == pgx.BinaryFormatCode:
+		return v, nil // readers and routes copy what they keep
+	case field.DataTypeOID == pgtype.Int8OID && field.Format == pgx.BinaryFormatCode && len(v) == 8:
+		return int64(binary.BigEndian.Uint64(v)), nil
+	}
+	t, known := f.types.TypeForOID(field.DataTypeOID)
+	if !known {
+		if field.Format == pgx.TextFormatCode {
+			return string(v), nil
+		}
+		return opaque{}, nil
+	}
+	out, err := t.Codec.DecodeDatabaseSQLValue(f.types, field.DataTypeOID, field.Format, v)
+	if err != nil && f.keeps {
+		return opaque{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sealpgx: result column %q of the type %s cannot be read", field.Name, t.Name) // err may quote the value
+	}
+	return out, nil
+}

@@ -1,0 +1,156 @@
+package sealpgx
+
+import (
+	"context"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/multitracer"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sealsql/sealsql/internal/exec"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+// prepared is a statement that the user prepared. pgx keeps one that is protected under
+// the text that the plan sends, and any other under the user's name.
+type prepared struct {
+	text string
+	// kept is what pgx keeps it under.
+	kept string
+}
+
+// names are the statements that are prepared on a connection, by the names under which
+// users send them.
+type names map[string]prepared
+
+// namesKey is where the names of a connection lie in its custom data.
+const namesKey = "sealsql_prepared"
+
+func namesOf(base *pgx.Conn) names {
+	list, ok := base.PgConn().CustomData()[namesKey].(names)
+	if !ok {
+		list = names{}
+		base.PgConn().CustomData()[namesKey] = list
+	}
+	return list
+}
+
+// listener hears of the statements that code past this package prepares, as hooks of a
+// pool do: their names are texts to this package, which says what they stand for.
+type listener struct{}
+
+var (
+	_ pgx.QueryTracer   = listener{}
+	_ pgx.PrepareTracer = listener{}
+)
+
+// listen has a connection's configuration tell of the statements that are prepared.
+func listen(config *pgx.ConnConfig) {
+	if config.Tracer == nil {
+		config.Tracer = listener{}
+		return
+	}
+	config.Tracer = multitracer.New(config.Tracer, listener{})
+}
+
+// TraceQueryStart implements pgx.QueryTracer.
+func (listener) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+
+// TraceQueryEnd implements pgx.QueryTracer.
+func (listener) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// TracePrepareStart implements pgx.PrepareTracer.
+func (listener) TracePrepareStart(ctx context.Context, c *pgx.Conn, d pgx.TracePrepareStartData) context.Context {
+	if d.Name != "" && d.Name != d.SQL && !strings.HasPrefix(d.Name, "stmtcache_") {
+		namesOf(c)[d.Name] = prepared{d.SQL, d.Name}
+	}
+	return ctx
+}
+
+// TracePrepareEnd implements pgx.PrepareTracer.
+func (listener) TracePrepareEnd(context.Context, *pgx.Conn, pgx.TracePrepareEndData) {}
+
+// prepare plans a text and prepares what the plan sends.
+func (c *conn) prepare(ctx context.Context, name, text string) (*pgconn.StatementDescription, error) {
+	e, plan, err := c.plan(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	kept, sent := name, text
+	if plan.Protected {
+		sent = preparedText(plan)
+		kept = sent
+	}
+	sd, err := c.base.Prepare(ctx, kept, sent)
+	if err != nil {
+		return nil, err
+	}
+	if name != "" { // the unnamed statement cannot be sent
+		c.prepared[name] = prepared{text, kept}
+	}
+	if !plan.Protected {
+		return sd, nil
+	}
+	return c.described(e, plan, sd, name, text), nil
+}
+
+// preparedTemplate is what is prepared for a plan. Of a statement that is carried out row
+// by row it is the text that writes nothing, so that the server says now what is wrong.
+func preparedTemplate(plan *sqlplan.Plan) *sqlplan.Template {
+	if r, ok := plan.Route.(*sqlplan.RowByRow); ok {
+		return &r.Empty
+	}
+	return &plan.Main
+}
+
+func preparedText(plan *sqlplan.Plan) string { return preparedTemplate(plan).Text }
+
+// described describes a protected statement as the user sees it.
+func (c *conn) described(e *exec.Engine, plan *sqlplan.Plan, sd *pgconn.StatementDescription, name, text string) *pgconn.StatementDescription {
+	out := &pgconn.StatementDescription{Name: name, SQL: text, ParamOIDs: make([]uint32, max(0, plan.UserParams))}
+	for at, a := range preparedTemplate(plan).Args {
+		if a.Kind == sqlplan.ArgUser && a.Index < len(out.ParamOIDs) && at < len(sd.ParamOIDs) {
+			out.ParamOIDs[a.Index] = sd.ParamOIDs[at]
+		}
+	}
+	for s := range plan.AllSeals() {
+		if s.Value.Kind == sqlplan.OperandParam && s.Value.Param < len(out.ParamOIDs) {
+			out.ParamOIDs[s.Value.Param] = looks[e.Column(s.Column).Type].oid
+		}
+	}
+	set := firstSet(plan.Results)
+	for i, f := range sd.Fields {
+		if set != nil && i < len(set.Columns) {
+			if set.Columns[i].Hidden {
+				continue
+			}
+			if p := set.Columns[i].Protected; p != nil {
+				f = looks[e.Column(p.Column).Type].field(f, f.Format)
+			}
+		}
+		out.Fields = append(out.Fields, f)
+	}
+	return out
+}
+
+// deallocate gives up a prepared statement.
+func (c *conn) deallocate(ctx context.Context, name string) error {
+	p, ok := c.prepared[name]
+	if !ok {
+		return c.base.Deallocate(ctx, name)
+	}
+	for other, q := range c.prepared {
+		if other != name && q.kept == p.kept {
+			delete(c.prepared, name)
+			return nil
+		}
+	}
+	err := c.base.Deallocate(ctx, p.kept)
+	if err == nil {
+		delete(c.prepared, name)
+	}
+	return err
+}

@@ -1,0 +1,114 @@
+package sealpgx_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/sealpgx"
+)
+
+// TestWhatAHookPreparesIsSealed prepares statements on bare connections, and sends them by
+// their names: pgx would send their arguments in clear.
+func TestWhatAHookPreparesIsSealed(t *testing.T) {
+	s := newSite(t, "")
+	s.watch(t, "900-12-3456")
+	ctx := context.Background()
+	config := s.config(t, s.proxy.Addr(), 0, "")
+	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Prepare(ctx, "put", "INSERT INTO accounts (number, ssn) VALUES ($1, $2)")
+		_, again := c.Prepare(ctx, "get account", "SELECT ssn FROM accounts WHERE number = $1")
+		_, third := c.Prepare(ctx, "one", "SELECT 1")
+		return errors.Join(err, again, third)
+	}
+	pool, err := sealpgx.NewPool(ctx, config, driver.WithPolicy(testPolicy(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	exec(t, pool, "put", "p1", "900-12-3456")
+	var ssn string
+	if err := pool.QueryRow(ctx, "get account", "p1").Scan(&ssn); err != nil || ssn != "900-12-3456" {
+		t.Errorf("%q, %v", ssn, err)
+	}
+	var one int
+	if err := pool.QueryRow(ctx, "one").Scan(&one); err != nil || one != 1 {
+		t.Errorf("%d, %v", one, err)
+	}
+	var stored []byte
+	if err := s.bare.QueryRow(ctx, "SELECT ssn FROM accounts").Scan(&stored); err != nil || len(stored) < 100 {
+		t.Errorf("%d bytes are stored, %v", len(stored), err)
+	}
+}
+
+// TestAWrappedConnectionKnowsNoOlderStatement sends a statement by its name that was
+// prepared before the connection was wrapped.
+func TestAWrappedConnectionKnowsNoOlderStatement(t *testing.T) {
+	s := newSite(t, "")
+	s.watch(t, "900-12-3456")
+	ctx := context.Background()
+	base, err := pgx.ConnectConfig(ctx, s.config(t, s.proxy.Addr(), 0, "").ConnConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"put", "insert account"} {
+		if _, err := base.Prepare(ctx, name, "INSERT INTO accounts (number, ssn) VALUES ($1, $2)"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := sealpgx.WrapConn(ctx, base, driver.WithPolicy(testPolicy(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"put", "insert account"} {
+		_, err := c.Exec(ctx, name, "p1", "900-12-3456")
+		if e, ok := errors.AsType[*pgconn.PgError](err); !ok || e.Code != "42601" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := c.Prepare(ctx, "put", "INSERT INTO accounts (number, ssn) VALUES ($1, $2)"); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, c, "put", "p1", "900-12-3456")
+	var ssn string
+	if err := c.QueryRow(ctx, "SELECT ssn FROM accounts").Scan(&ssn); err != nil || ssn != "900-12-3456" {
+		t.Errorf("%q, %v", ssn, err)
+	}
+	if err := c.Close(ctx); err != nil || !base.IsClosed() {
+		t.Error(err)
+	}
+}
+
+// TestADescriptionShowsThePolicysTypes prepares a statement whose parameters and columns
+// are protected.
+func TestADescriptionShowsThePolicysTypes(t *testing.T) {
+	s := newSite(t, "")
+	ctx := context.Background()
+	err := s.pool.AcquireFunc(ctx, func(c *sealpgx.PoolConn) error {
+		const text = "INSERT INTO items (id, n, s, at) VALUES ($1, $2, $3, $4) RETURNING at, n"
+		sd, err := c.Prepare(ctx, "put", text)
+		if err != nil {
+			return err
+		}
+		if want := []uint32{pgtype.Int8OID, pgtype.Int8OID, pgtype.TextOID, pgtype.TimestamptzOID}; !slices.Equal(sd.ParamOIDs, want) || sd.Name != "put" || sd.SQL != text {
+			t.Errorf("parameters %v of %q, %q", sd.ParamOIDs, sd.Name, sd.SQL)
+		}
+		var types []uint32
+		for _, f := range sd.Fields {
+			types = append(types, f.DataTypeOID)
+		}
+		if want := []uint32{pgtype.TimestamptzOID, pgtype.Int8OID}; !slices.Equal(types, want) {
+			t.Errorf("columns %v", types)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

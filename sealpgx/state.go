@@ -1,0 +1,242 @@
+package sealpgx
+
+import (
+	"context"
+	sqldriver "database/sql/driver"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/exec"
+	"github.com/sealsql/sealsql/internal/server"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+// conn is what sealsql keeps of one connection of pgx. Like a pgx.Conn it is used by one
+// goroutine at a time.
+type conn struct {
+	base    *pgx.Conn
+	host    exec.Host
+	session exec.Session
+	// pinned is the engine that was in force when the open transaction began.
+	pinned   *exec.Engine
+	prepared names
+	// unheard is true if statements may have been prepared that prepared lacks.
+	unheard bool
+	// mode is the connection's own mode.
+	mode pgx.QueryExecMode
+}
+
+// engine returns the engine that plans the next statement: a transaction keeps to one
+// policy.
+func (c *conn) engine() *exec.Engine {
+	if c.pinned != nil && c.base.PgConn().TxStatus() == 'I' {
+		c.pinned = nil
+	}
+	if c.pinned != nil {
+		return c.pinned
+	}
+	return c.host.Engine()
+}
+
+// request is a statement as it is planned: its options are sorted out, and a
+// QueryRewriter has rewritten it.
+type request struct {
+	text string // planned
+	args []any
+	// sent and sentArgs are passed on if the text is not protected.
+	sent     string
+	sentArgs []any
+
+	mode    pgx.QueryExecMode // 0 for the connection's own
+	formats pgx.QueryResultFormats
+	byOID   pgx.QueryResultFormatsByOID
+	// prepared is true for a statement that the user prepared.
+	prepared bool
+}
+
+// request sorts out the arguments of a call as pgx does. query is false for a call that
+// returns no rows, which takes fewer options.
+func (c *conn) request(ctx context.Context, sql string, args []any, query bool) (request, error) {
+	r := request{text: sql, args: args, sent: sql, sentArgs: args}
+	var rewriter pgx.QueryRewriter
+	n := r.options(args, query, &rewriter)
+	r.args = args[n:]
+	if rewriter != nil {
+		text, rewritten, err := rewriter.RewriteQuery(ctx, c.base, sql, r.args)
+		if !pure(rewriter) {
+			c.session.Doubt()
+		}
+		if err != nil {
+			return r, fmt.Errorf("rewrite query failed: %w", err)
+		}
+		r.text, r.args, r.sent = text, rewritten, text
+		r.sentArgs = append(r.passedOn(), rewritten...)
+	}
+	p, known := c.prepared[r.text]
+	switch {
+	case !known && c.unheard && r.text != "":
+		r.sent += " " // pgx finds no statement of this name
+	case known && p.kept == r.text:
+		r.text, r.prepared = p.text, true
+	case known:
+		r.text, r.sent, r.prepared = p.text, p.text, true
+	}
+	return r, nil
+}
+
+// options reads pgx's own options at the start of args, and returns their number.
+func (r *request) options(args []any, query bool, rewriter *pgx.QueryRewriter) int {
+	for n, arg := range args {
+		switch v := arg.(type) {
+		case pgx.QueryExecMode:
+			r.mode = v
+		case pgx.QueryResultFormats:
+			if !query {
+				return n
+			}
+			r.formats = v
+		case pgx.QueryResultFormatsByOID:
+			if !query {
+				return n
+			}
+			r.byOID = v
+		case pgx.QueryRewriter:
+			*rewriter = v
+		default:
+			return n
+		}
+	}
+	return len(args)
+}
+
+// passedOn are the options for pgx, without a rewriter.
+func (r *request) passedOn() (options []any) {
+	if r.mode != 0 {
+		options = append(options, r.mode)
+	}
+	if r.formats != nil {
+		options = append(options, r.formats)
+	}
+	if r.byOID != nil {
+		options = append(options, r.byOID)
+	}
+	return options
+}
+
+// pure reports whether a rewriter of pgx's own leaves the connection alone.
+func pure(r pgx.QueryRewriter) bool {
+	switch r.(type) {
+	case pgx.NamedArgs, pgx.StrictNamedArgs:
+		return true
+	}
+	return false
+}
+
+// plan finds the plan of a text on the connection, and the engine that made it.
+func (c *conn) plan(ctx context.Context, text string) (*exec.Engine, *sqlplan.Plan, error) {
+	e, plan, err := c.session.Plan(ctx, c.engine(), (*link)(c), base(), text)
+	if err != nil {
+		c.host.NoteRefused(ctx, text, err)
+		err = c.known(ctx, err)
+	}
+	return e, plan, err
+}
+
+// run is one execution of a plan.
+func (c *conn) run(e *exec.Engine, plan *sqlplan.Plan, r *request) exec.Run {
+	a := server.Arguments{Text: r.text, Params: numbered(r.args), Prepared: r.prepared}
+	if r.mode != 0 {
+		a.Options = []sqldriver.NamedValue{{Ordinal: 1, Value: r.mode}}
+	}
+	return exec.Run{Engine: e, Plan: plan, Args: a, Base: (*routed)(c), Conn: (*link)(c), Current: c.engine()}
+}
+
+// exec carries out a statement that returns no rows.
+func (c *conn) exec(ctx context.Context, sql string, args []any) (pgconn.CommandTag, error) {
+	r, err := c.request(ctx, sql, args, false)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	e, plan, err := c.plan(ctx, r.text)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	if !plan.Protected {
+		tag, err := c.base.Exec(ctx, r.sent, r.sentArgs...)
+		c.session.Sent(plan, err)
+		return tag, err
+	}
+	res, err := c.run(e, plan, &r).Exec(ctx, (*routed)(c).Exec)
+	c.session.Sent(plan, err)
+	return tagOf(res), c.failed(ctx, r.text, err)
+}
+
+// query carries out a statement that returns rows.
+func (c *conn) query(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
+	r, err := c.request(ctx, sql, args, true)
+	if err != nil {
+		return failedRows{err}, err
+	}
+	e, plan, err := c.plan(ctx, r.text)
+	if err == nil && !plan.Protected {
+		return c.queryBare(ctx, e, plan, &r)
+	}
+	if err == nil {
+		err = r.fits(plan)
+	}
+	if err != nil {
+		return failedRows{err}, err
+	}
+	answer, err := c.run(e, plan, &r).Query(ctx, func(ctx context.Context, text string, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
+		return c.send(ctx, text, r.withFormats(plan, plain(args)))
+	})
+	c.session.Sent(plan, err)
+	if err = c.failed(ctx, r.text, err); err != nil {
+		return failedRows{err}, err
+	}
+	return c.open(ctx, &answer, &r), nil
+}
+
+// queryBare sends a text that is not protected. pgx's own rows are handed out.
+func (c *conn) queryBare(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, r *request) (pgx.Rows, error) {
+	if plan.Named {
+		described := *r
+		described.prepared = false // pgx keeps it under the user's name
+		if err := c.failed(ctx, r.text, c.run(e, plan, &described).Describe(ctx, r.text)); err != nil {
+			return failedRows{err}, err
+		}
+	}
+	rows, err := c.base.Query(ctx, r.sent, r.sentArgs...)
+	c.session.Sent(plan, err)
+	return rows, err
+}
+
+// queryRow is query for at most one row.
+func (c *conn) queryRow(ctx context.Context, sql string, args []any) pgx.Row {
+	rows, err := c.query(ctx, sql, args)
+	return &row{rows, err}
+}
+
+// failed takes note of what a protected statement failed with.
+func (c *conn) failed(ctx context.Context, text string, err error) error {
+	if err == nil {
+		return nil
+	}
+	c.host.NoteRefused(ctx, text, err)
+	return c.known(ctx, err)
+}
+
+// known returns pgx's error of a connection that is closed in the place of
+// database/sql's, which would have the statement sent again.
+func (c *conn) known(ctx context.Context, err error) error {
+	if err != sqldriver.ErrBadConn {
+		return err
+	}
+	if err := c.base.Ping(ctx); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: the connection failed before the statement was sent; run it again", fault.ErrCatalog)
+}
