@@ -8,11 +8,14 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/driver/postgres"
 	"github.com/sealsql/sealsql/policy"
+	"github.com/sealsql/sealsql/sealtest"
 )
 
 // answering is a base driver that answers every query with what it returns, and
@@ -62,31 +65,102 @@ func (r *frugalRows) Next(dest []sqldriver.Value) error {
 	return nil
 }
 
-// TestRowsThatRepeat: rows that show the same value, near and far, each get
-// their own, whatever the base driver does with its buffer.
-func TestRowsThatRepeat(t *testing.T) {
-	var served [][]any
-	base := answering(func() sqldriver.Rows { return &frugalRows{rows: served} })
-	p, err := policy.Parse("test", []byte(`
+// readerPolicies have one column each, whose values the reader opens in the background
+// and in its own goroutine.
+var readerPolicies = map[string]string{
+	"message": `
 version: 1
 keyrings:
   local: {raw_aes: {namespace: test, name: key, key_env: NOT_USED}}
 tables:
-  accounts:
-    row_key: [account_number]
-    columns:
-      ssn: {keyring: local, type: bytes}
-`))
+  accounts: {row_key: [account_number], columns: {ssn: {keyring: local, type: bytes}}}
+`,
+	"compact": `
+version: 1
+keyrings:
+  local:
+    kms: {keys: ["%s"]}
+    format: compact
+    data_key: {per: branch, store: "file:%s", ttl: 15m, branch_key: shop}
+tables:
+  accounts: {row_key: [account_number], columns: {ssn: {keyring: local, type: bytes}}}
+`,
+	"compact, a branch key for each row": `
+version: 1
+keyrings:
+  local:
+    kms: {keys: ["%s"]}
+    format: compact
+    data_key: {per: branch, store: "file:%s", ttl: 15m, branch_key: {from: account_number}}
+tables:
+  accounts: {row_key: [account_number], columns: {ssn: {keyring: local, type: bytes}}}
+`,
+}
+
+// open opens a database over base through sealsql, with one of readerPolicies. Each
+// connector has caches of its own.
+func (w *readerWorld) open(t *testing.T, base sqldriver.Connector) *sql.DB {
+	t.Helper()
+	text, opts := readerPolicies[w.policy], []driver.Option{driver.WithKeyring("local", rawKey(t))}
+	if w.policy != "message" {
+		text, opts = fmt.Sprintf(text, w.arn, w.store), []driver.Option{driver.WithAWSConfig(w.kms.AWSConfig("us-east-1"))}
+	}
+	p, err := policy.Parse("test", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := driver.NewConnector(base, driver.WithPolicy(p), driver.WithDialect(postgres.Dialect), driver.WithKeyring("local", rawKey(t)),
-		driver.WithSchema(driver.Schema{"accounts": {{Name: "account_number", Type: "text", Unique: true}, {Name: "ssn", Type: "bytea"}}}))
+	c, err := driver.NewConnector(base, append(opts, driver.WithPolicy(p), driver.WithDialect(postgres.Dialect),
+		driver.WithSchema(driver.Schema{"accounts": {{Name: "account_number", Type: "text", Unique: true}, {Name: "ssn", Type: "bytea"}}}))...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	db := sql.OpenDB(c)
-	defer db.Close()
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// readerWorld is a KMS and the file that branch keys lie in.
+type readerWorld struct {
+	policy, arn, store string
+	kms                *sealtest.KMS
+}
+
+func newReaderWorld(t *testing.T, policy string) *readerWorld {
+	t.Helper()
+	w := &readerWorld{policy: policy, store: filepath.Join(t.TempDir(), "keys.json"), kms: sealtest.NewKMS()}
+	t.Cleanup(w.kms.Close)
+	w.arn = w.kms.CreateKey("us-east-1")
+	return w
+}
+
+// create makes branch keys.
+func (w *readerWorld) create(t *testing.T, db *sql.DB, ids ...string) {
+	t.Helper()
+	keys, err := driver.BranchKeys(db, "local")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		if _, err := keys.Create(t.Context(), id, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestRowsThatRepeat: rows that show the same value, near and far, each get
+// their own, whatever the base driver does with its buffer.
+func TestRowsThatRepeat(t *testing.T) {
+	for _, format := range []string{"message", "compact"} {
+		t.Run(format, func(t *testing.T) { rowsThatRepeat(t, newReaderWorld(t, format)) })
+	}
+}
+
+func rowsThatRepeat(t *testing.T, w *readerWorld) {
+	var served [][]any
+	db := w.open(t, answering(func() sqldriver.Rows { return &frugalRows{rows: served} }))
+	if w.policy == "compact" {
+		w.create(t, db, "shop")
+	}
 	sealer, err := driver.Sealer(db)
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +230,57 @@ tables:
 	for rows.Next() {
 		n++
 	}
-	if n != 200 || !errors.Is(rows.Err(), driver.ErrMismatch) {
+	want := driver.ErrMismatch
+	if w.policy == "compact" {
+		want = driver.ErrUnauthentic
+	}
+	if n != 200 || !errors.Is(rows.Err(), want) {
 		t.Errorf("%d rows, then %v", n, rows.Err())
+	}
+	stats, err := driver.Stats(db)
+	if ahead := stats.RowsReadAhead > 0; err != nil || ahead != (w.policy == "message") {
+		t.Errorf("%d rows were read ahead, %v", stats.RowsReadAhead, err)
+	}
+}
+
+// TestKeysThatAreNotAtHandAreReadAhead: compact values open in the reader's goroutine until
+// their keys have to be fetched; then those of several rows are fetched at the same time.
+func TestKeysThatAreNotAtHandAreReadAhead(t *testing.T) {
+	w := newReaderWorld(t, "compact, a branch key for each row")
+	var served [][]any
+	base := answering(func() sqldriver.Rows { return &frugalRows{rows: served} })
+	writer := w.open(t, base)
+	var ids []string
+	for i := range 64 {
+		ids = append(ids, fmt.Sprint(i))
+	}
+	w.create(t, writer, ids...)
+	sealer, err := driver.Sealer(writer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		value, err := sealer.Seal(t.Context(), "accounts", "ssn", driver.Row{"account_number": id}, []byte("secret of "+id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		served = append(served, []any{[]byte(id), value})
+	}
+	reader := w.open(t, base)
+	w.kms.SetFault("us-east-1", sealtest.Fault{Latency: 5 * time.Millisecond})
+	rows, err := reader.Query("SELECT account_number, ssn FROM accounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	n := 0
+	for ; rows.Next(); n++ {
+		var id, ssn string
+		if err := rows.Scan(&id, &ssn); err != nil || ssn != "secret of "+id {
+			t.Fatalf("row %s has %q, %v", id, ssn, err)
+		}
+	}
+	if peak := w.kms.PeakInFlight("us-east-1"); rows.Err() != nil || n != len(ids) || peak < 2 {
+		t.Errorf("%d rows, %v; at most %d calls of KMS at a time", n, rows.Err(), peak)
 	}
 }

@@ -67,16 +67,26 @@ func (compactForm) open(ctx context.Context, r Request, found Found) opened {
 		}
 	}
 	expected := col.bound.borrow(r.Row.Sources)
-	plaintext, err := col.compact.Open(ctx, nil, found.bytes, expected)
+	var buffer []byte
+	if r.Buffer != nil {
+		buffer = (*r.Buffer)[:0]
+	}
+	plaintext, err := col.compact.Open(ctx, buffer, found.bytes, expected)
 	if errors.Is(err, codec.ErrUnknownKey) {
 		err = col.movedFrom(ctx, found, expected, err)
 	}
 	if err != nil {
 		return opened{kind: kindOf(err), cause: err}
 	}
+	if r.Buffer != nil && cap(plaintext) <= maxBuffer {
+		*r.Buffer = plaintext[:0]
+	}
 	col.giveBack(expected)
 	return opened{plaintext: plaintext}
 }
+
+// maxBuffer bounds the buffer that a reader keeps for plaintexts, in bytes.
+const maxBuffer = 4096
 
 // movedFrom asks whether a value whose key id is unknown in its column has the id of
 // another column under the same branch key. Then the value was moved. Else it returns

@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -34,6 +35,9 @@ type Request struct {
 	// holds, and the value is handed out only if that is its own.
 	HoldsTerm bool
 	Term      any
+	// Buffer, if it is not nil, holds a buffer for the plaintext, which [Funnel.OpenValue]
+	// overwrites. A larger one takes its place when it is needed.
+	Buffer *[]byte
 	// Among, if there are any, hold normalised values: the value is handed out only if
 	// each of them has it. Else the error is [ErrNotAmong].
 	Among []Among
@@ -98,6 +102,11 @@ func (f *Funnel) OpenValue(ctx context.Context, r Request) (any, error) {
 	plaintext, null, err := f.Open(ctx, r)
 	if err != nil || null {
 		return nil, err
+	}
+	if r.Buffer != nil && r.Column.Type == policy.TypeBytes {
+		own := bytes.Clone(plaintext)
+		clear(plaintext)
+		plaintext = own
 	}
 	v, err := decodePlaintext(r.Column.Type, plaintext)
 	if err != nil {

@@ -186,11 +186,11 @@ func decodePlaintext(t policy.ValueType, b []byte) (any, error) {
 		}
 		return b, nil
 	}
+	defer clear(b)
 	if !utf8.Valid(b) {
 		return nil, errors.New("the plaintext is not UTF-8")
 	}
 	s := string(b)
-	clear(b)
 	switch t {
 	case policy.TypeString, policy.TypeDecimal, policy.TypeUUID, policy.TypeJSON:
 		return s, nil

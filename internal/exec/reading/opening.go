@@ -72,10 +72,12 @@ func (o *opening) wait(ctx context.Context) error {
 // maxSources is how many context sources most tables have at most.
 const maxSources = 4
 
-// sourceStorage holds the sources of one value, unless the table has more.
+// sourceStorage holds the sources of one value, unless the table has more, and the buffer
+// that its plaintext is made in.
 type sourceStorage struct {
-	sources [maxSources]string
-	known   [maxSources]bool
+	sources   [maxSources]string
+	known     [maxSources]bool
+	plaintext []byte
 }
 
 // take returns a row of n sources, none of them known.
@@ -83,7 +85,7 @@ func (r *sourceStorage) take(n int) seal.Row {
 	if n > maxSources {
 		return seal.MakeRow(n)
 	}
-	*r = sourceStorage{}
+	r.sources, r.known = [maxSources]string{}, [maxSources]bool{}
 	return seal.Row{Sources: r.sources[:n], Known: r.known[:n]}
 }
 
@@ -96,7 +98,7 @@ func openShown(ctx context.Context, by Opener, s *shown, row []sqldriver.Value, 
 		return nil, err
 	}
 	values := by.Values()
-	request := seal.Request{Column: s.col, Stored: row[s.index], Row: storage.take(len(s.from.Sources)), Statement: text, First: first, Rules: values}
+	request := seal.Request{Column: s.col, Stored: row[s.index], Row: storage.take(len(s.from.Sources)), Statement: text, First: first, Rules: values, Buffer: &storage.plaintext}
 	source := func(i int) (seal.Source, error) {
 		at := s.from.Sources[i]
 		if at < 0 {

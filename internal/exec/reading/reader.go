@@ -48,7 +48,9 @@ const Narrow = 4
 // ones after it, a result that is left half-way has cost little, and a long one is
 // opened at full speed while the application works on the rows it has.
 //
-// The parts have a file each: the rows that wait ([rowQueue]), the values that
+// Values that take less to open than to hand over are not read ahead (direct.go).
+//
+// The other parts have a file each: the rows that wait ([rowQueue]), the values that
 // several rows show ([sharing]), one value's opening ([opening]), and the goroutines
 // that open values ([openers]).
 //
@@ -68,12 +70,19 @@ type Reader struct {
 	index   []int // by server column, the index into shown, or -1
 	storage readerStorage
 
+	pace   pace
 	queue  rowQueue
 	handed int   // rows handed out
-	slow   bool  // the server takes its time
 	end    error // what ended the reading: io.EOF or an error
 
 	ahead *lookahead // nil until rows are read ahead
+}
+
+// pace is how the rows of a result come.
+type pace struct {
+	slow   bool // the server takes its time
+	direct bool // values open here and now, see [Reader.openHere]
+	late   int  // how many values in a row have taken long so
 }
 
 // lookahead is what opening values in the background takes.
@@ -191,7 +200,7 @@ func (r *Reader) Fetch(row []sqldriver.Value) error {
 func (r *Reader) Enter(number int, set *sqlplan.ResultSet, width int) {
 	r.Stop()
 	r.width, r.shown, r.index = width, nil, nil
-	r.queue, r.handed, r.slow, r.end, r.ahead = rowQueue{}, 0, false, nil, nil
+	r.pace, r.queue, r.handed, r.end, r.ahead = pace{}, rowQueue{}, 0, nil, nil
 	if set == nil {
 		return
 	}
@@ -217,6 +226,7 @@ func (r *Reader) Enter(number int, set *sqlplan.ResultSet, width int) {
 			r.shown = append(r.shown, s)
 		}
 	}
+	r.pace.direct = r.opensHere()
 }
 
 // Stop ends what is opened in the background.
@@ -241,6 +251,9 @@ func (r *Reader) Row() ([]sqldriver.Value, error) {
 // row is Row; its error is [seal.ErrNotAmong] for a row that is left out.
 func (r *Reader) row() ([]sqldriver.Value, error) {
 	r.queue.reclaim()
+	if r.pace.direct {
+		return r.openHere()
+	}
 	if r.queue.len() == 0 {
 		var began time.Time
 		if r.handed > 0 {
@@ -250,7 +263,7 @@ func (r *Reader) row() ([]sqldriver.Value, error) {
 			r.Stop()
 			return nil, r.end
 		}
-		r.slow = r.handed > 0 && time.Since(began) > slowRow
+		r.pace.slow = r.handed > 0 && time.Since(began) > slowRow
 	}
 	r.readAhead()
 	s := r.queue.pop()
@@ -306,7 +319,7 @@ func (r *Reader) copyBuffers(s *slot) {
 func (r *Reader) readAhead() {
 	limits := r.opener.ReadAhead()
 	want := min(limits.Rows, 2*r.handed)
-	if want < 2 || r.slow {
+	if want < 2 || r.pace.slow {
 		return
 	}
 	if r.ahead == nil {
@@ -319,7 +332,7 @@ func (r *Reader) readAhead() {
 	}
 	began := time.Now()
 	now := began
-	for n := r.queue.len(); n < want && r.queue.size < limits.Bytes && r.end == nil && now.Sub(began) < aheadPatience && !r.slow; n++ {
+	for n := r.queue.len(); n < want && r.queue.size < limits.Bytes && r.end == nil && now.Sub(began) < aheadPatience && !r.pace.slow; n++ {
 		if !r.read() {
 			return
 		}
@@ -327,7 +340,7 @@ func (r *Reader) readAhead() {
 		r.start(r.queue.last())
 		before := now
 		now = time.Now()
-		r.slow = now.Sub(before) > slowRow
+		r.pace.slow = now.Sub(before) > slowRow
 	}
 }
 
