@@ -12,7 +12,9 @@
 // A statement that names nothing protected goes to pgx as it is. A statement that cannot
 // be kept safe is refused before anything is sent, with a [driver.RefusedError].
 //
-// Batches and COPY are refused for now.
+// A batch is planned before it is sent. It takes statements that need one text each: rows
+// whose key the server makes, and rows that are read before they are written, are refused
+// in a batch. CopyFrom seals rows as they stream, and needs the row key among its columns.
 //
 // What goes past this package is bare: the *pgx.Conn that the methods Conn return, its
 // PgConn, and the hooks of pgxpool.Config. Nothing that is sent there is sealed or opened.

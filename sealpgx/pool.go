@@ -241,8 +241,16 @@ func (p *Pool) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
-	defer c.Release()
-	return c.SendBatch(ctx, b)
+	results := c.conn.sendBatch(ctx, b)
+	switch r, sent := results.(*batchResults); {
+	case !sent:
+		c.Release()
+	case r.tx != nil:
+		r.tx.release = c.Release
+	default:
+		r.release = c.Release
+	}
+	return results
 }
 
 // CopyFrom copies rows into a table.

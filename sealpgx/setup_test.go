@@ -53,7 +53,7 @@ tables:
   accounts:
     row_key: [number]
     columns:
-      ssn: {keyring: dev, type: string, context: {number: number, tenant: tenant}, search: {equality: {column: ssn_eq}}}
+      ssn: {keyring: dev, type: string, search: {equality: {column: ssn_eq}}}
 `
 
 // schema is the protected database's, twin that of a database whose columns are in clear.

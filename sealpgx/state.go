@@ -57,12 +57,20 @@ type request struct {
 	prepared bool
 }
 
-// request sorts out the arguments of a call as pgx does. query is false for a call that
-// returns no rows, which takes fewer options.
-func (c *conn) request(ctx context.Context, sql string, args []any, query bool) (request, error) {
+// call is the kind of a call of pgx: each takes the options of those before it, and more.
+type call uint8
+
+const (
+	queued  call = iota + 1 // takes a QueryRewriter
+	execed                  // takes a QueryExecMode, too
+	queried                 // takes result formats, too
+)
+
+// request sorts out the arguments of a call as pgx does.
+func (c *conn) request(ctx context.Context, sql string, args []any, by call) (request, error) {
 	r := request{text: sql, args: args, sent: sql, sentArgs: args}
 	var rewriter pgx.QueryRewriter
-	n := r.options(args, query, &rewriter)
+	n := r.options(args, by, &rewriter)
 	r.args = args[n:]
 	if rewriter != nil {
 		text, rewritten, err := rewriter.RewriteQuery(ctx, c.base, sql, r.args)
@@ -88,24 +96,28 @@ func (c *conn) request(ctx context.Context, sql string, args []any, query bool) 
 }
 
 // options reads pgx's own options at the start of args, and returns their number.
-func (r *request) options(args []any, query bool, rewriter *pgx.QueryRewriter) int {
+func (r *request) options(args []any, by call, rewriter *pgx.QueryRewriter) int {
 	for n, arg := range args {
+		least := queried
 		switch v := arg.(type) {
 		case pgx.QueryExecMode:
-			r.mode = v
+			if least = execed; by >= least {
+				r.mode = v
+			}
 		case pgx.QueryResultFormats:
-			if !query {
-				return n
+			if by >= least {
+				r.formats = v
 			}
-			r.formats = v
 		case pgx.QueryResultFormatsByOID:
-			if !query {
-				return n
+			if by >= least {
+				r.byOID = v
 			}
-			r.byOID = v
 		case pgx.QueryRewriter:
-			*rewriter = v
+			*rewriter, least = v, queued
 		default:
+			return n
+		}
+		if by < least {
 			return n
 		}
 	}
@@ -156,7 +168,7 @@ func (c *conn) run(e *exec.Engine, plan *sqlplan.Plan, r *request) exec.Run {
 
 // exec carries out a statement that returns no rows.
 func (c *conn) exec(ctx context.Context, sql string, args []any) (pgconn.CommandTag, error) {
-	r, err := c.request(ctx, sql, args, false)
+	r, err := c.request(ctx, sql, args, execed)
 	if err != nil {
 		return pgconn.CommandTag{}, err
 	}
@@ -176,7 +188,7 @@ func (c *conn) exec(ctx context.Context, sql string, args []any) (pgconn.Command
 
 // query carries out a statement that returns rows.
 func (c *conn) query(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
-	r, err := c.request(ctx, sql, args, true)
+	r, err := c.request(ctx, sql, args, queried)
 	if err != nil {
 		return failedRows{err}, err
 	}

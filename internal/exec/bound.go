@@ -1,0 +1,101 @@
+package exec
+
+import (
+	"context"
+	sqldriver "database/sql/driver"
+	"fmt"
+
+	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/exec/reading"
+	"github.com/sealsql/sealsql/internal/server"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+)
+
+// Bound is a run of one text whose values are sealed, for a base driver that sends it
+// together with others.
+type Bound struct {
+	Text string
+	Args []sqldriver.NamedValue
+
+	run   Run
+	among []reading.Wanted
+}
+
+// Bind seals what the plan says, and reads what opening its results takes: the connection
+// is not asked again until they are read. A plan of several texts is refused.
+func (r Run) Bind(ctx context.Context) (b Bound, err error) {
+	if err := r.count(); err != nil {
+		return b, err
+	}
+	if !direct(r.Plan) {
+		return b, &fault.RefusedError{What: "the statement takes several exchanges, as for a row key that the server makes or for rows that are read first",
+			Hint: "send it by itself, or give each row its key and name rows by their key"}
+	}
+	b.run = r
+	if b.Text, b.Args, b.among, err = r.bind(ctx); err != nil {
+		return b, err
+	}
+	return b, r.Engine.learn(ctx, r.Plan.Results)
+}
+
+// DescribeNow is Describe by the server's description of now, which takes an exchange
+// once for each plan.
+func (r Run) DescribeNow(ctx context.Context, text string) error {
+	if r.Engine.plans.Described(r.Plan) {
+		return nil
+	}
+	err := r.describe(ctx, text, server.Fresh)
+	if err == nil {
+		r.Engine.plans.NoteDescribed(r.Args.Text, r.Plan)
+	}
+	return err
+}
+
+// Answer is the answer that the base driver's rows are.
+func (b *Bound) Answer(base sqldriver.Rows) (Answer, error) {
+	results := b.run.Plan.Results
+	if len(results) > 0 && !Fits(base, &results[0]) {
+		b.run.Engine.TablesChanged()
+		return Answer{}, fmt.Errorf("%w: it was carried out, but its result is withheld because it does not have the expected columns", fault.ErrTableChanged)
+	}
+	return Answer{Rows: base, Sets: results, Engine: b.run.Engine, among: b.among}, nil
+}
+
+// Copied returns the columns that take the values of an INSERT's plan, in the order of
+// its arguments: those that the text names, and those of terms. It reads what sealing the
+// rows takes, since the connection is busy while they are sent.
+func (r Run) Copied(ctx context.Context, named []string) ([]string, error) {
+	for i := range r.Plan.Seals {
+		s := &r.Plan.Seals[i]
+		if _, err := r.Engine.Shape(ctx, r.Engine.tables[s.Table], s.Schema); err != nil {
+			return nil, err
+		}
+	}
+	columns := make([]string, len(r.Plan.Main.Args))
+	for i, a := range r.Plan.Main.Args {
+		switch {
+		case a.Kind == sqlplan.ArgUser && a.Index < len(named):
+			columns[i] = named[a.Index]
+		case a.Kind == sqlplan.ArgSeal:
+			columns[i] = sealedColumn(&r.Plan.Seals[a.Index])
+		}
+		if columns[i] == "" {
+			return nil, &fault.RefusedError{What: "rows are copied into a table whose inserts take more than their values", Hint: "insert the rows"}
+		}
+	}
+	return columns, nil
+}
+
+// sealedColumn is the column that takes what a seal of an INSERT makes; empty if that is
+// no value of a column.
+func sealedColumn(s *sqlplan.Seal) string {
+	switch s.Term {
+	case sqlplan.TermUnused:
+		return s.Column.Name
+	case sqlplan.TermValue:
+		return s.Column.Term.Column
+	case sqlplan.TermOther:
+		return s.Column.Other.Column
+	}
+	return ""
+}
