@@ -146,7 +146,7 @@ drill-swaps: servers
 drill-sinks: servers
 	$(DRILL) -run TestSinks
 
-.PHONY: drill-migration drill-speed drill-kill drill-scale
+.PHONY: drill-migration drill-speed drill-kill drill-scale drill-rotation
 
 # drill-migration moves a table of bare KMS ciphertexts to messages under a
 # multi-Region key while an application reads and writes it; then the old key goes.
@@ -160,6 +160,11 @@ drill-speed: servers
 # drill-kill kills the command with SIGKILL at 50 random moments and resumes it.
 drill-kill: servers
 	cd cmd/sealsql && SEALSQL_KILLS=$${KILLS:-50} SEALSQL_KILL_ROWS=3000 go test -count=1 -v -timeout 60m -run 'TestKilledAtAnyMoment|TestShards|TestInterrupt' .
+
+# drill-rotation moves the equality terms of a table to another key while 16 clients read
+# and write it by e-mail, and kills reindex with SIGKILL; it prints what it saw.
+drill-rotation: servers
+	cd cmd/sealsql && SEALSQL_ROTATION_ROWS=$${ROWS:-100000} SEALSQL_ROTATION_KILLS=$${KILLS:-20} go test -count=1 -v -timeout 60m -run 'TestRotation$$' .
 
 # drill-scale prints the cost of a row and the heap for 10,000 and 1,000,000 rows.
 drill-scale: servers

@@ -92,7 +92,11 @@ func (j *job) fingerprint() string {
 	ring, _ := j.c.Policy.Keyring(j.t.policy.Keyring)
 	described := j.t.policy
 	described.Line = 0
-	text := fmt.Sprintf("%s %+v %+v %+v %+v %v %v %d", j.c.Job(), described, ring.KMS, ring.RawAES, ring.DataKey, ring.Suite+string(ring.Format), j.c.Force, j.c.Shards)
+	search := ""
+	if e := described.Equality; e != nil {
+		search, described.Equality = fmt.Sprintf(" %v %v %d %s %s", e.Keys, e.Normalise, e.Bits, e.Per, e.Group), nil // no pointer, which is another in each process
+	}
+	text := fmt.Sprintf("%s %+v %+v %+v %+v %v %v %d", j.c.Job(), described, ring.KMS, ring.RawAES, ring.DataKey, ring.Suite+string(ring.Format), j.c.Force, j.c.Shards) + search
 	h := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(h[:8])
 }

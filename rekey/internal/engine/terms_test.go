@@ -7,6 +7,7 @@ import (
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/driver/mysql"
 	"github.com/sealsql/sealsql/driver/postgres"
+	"github.com/sealsql/sealsql/policy"
 )
 
 const termsPolicy = `
@@ -91,4 +92,31 @@ func TestReindex(t *testing.T) {
 			t.Errorf("%d rows have terms of both keys, want %d (%v)", found, n, err)
 		}
 	})
+}
+
+// TestAnotherProcessResumesAJobOfASearchableColumn: what a policy says has one
+// fingerprint, wherever it lies in memory.
+func TestAnotherProcessResumesAJobOfASearchableColumn(t *testing.T) {
+	t.Setenv("MRK", "arn:aws:kms:us-east-1:111122223333:key/mrk-aaaabbbbccccddddeeeeffff00001111")
+	print := func(lines, more string) string {
+		t.Helper()
+		p, err := policy.Parse("policy", []byte("version: 1\n"+lines+fmt.Sprintf(termsPolicy, more)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		j := &job{c: Config{Policy: p, Mode: Reindex, Table: "people", Column: "email"}, t: &target{table: "people", column: "email"}}
+		if _, err := j.t.describe(p); err != nil {
+			t.Fatal(err)
+		}
+		return j.fingerprint()
+	}
+	first := print("", "")
+	for range 3 {
+		if again := print("\n\n", ""); again != first {
+			t.Error("the same policy has another fingerprint")
+		}
+	}
+	if other := print("", ", bits: 128"); other == first {
+		t.Error("another policy has the same fingerprint")
+	}
 }
