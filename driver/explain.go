@@ -20,7 +20,7 @@ type Explanation struct {
 	// Steps are the texts that are sent, in their order, with placeholders; what
 	// is carried out row by row is shown for one row.
 	Steps []ExplainedStep
-	// Seals are the values that are sealed. A statement that is carried out row by
+	// Seals are the values that are sealed or whose terms are made. A statement that is carried out row by
 	// row seals them for each of its rows.
 	Seals []ExplainedSeal
 	// Results are the columns of the result sets that the server returns, hidden
@@ -41,7 +41,8 @@ type Explanation struct {
 // ExplainedStep is one text that is sent, and what for.
 type ExplainedStep struct{ Purpose, SQL string }
 
-// ExplainedSeal is one value of one protected column.
+// ExplainedSeal is one value of one protected column, which is sealed or whose equality
+// term is made.
 type ExplainedSeal struct {
 	// Table and Column name the column, as the policy does.
 	Table, Column string
@@ -50,6 +51,9 @@ type ExplainedSeal struct {
 	// Bound says, for each column that the value is bound to, where its value
 	// comes from.
 	Bound map[string]string
+	// Term is true if the value's equality term is sent, not its ciphertext. Bound then
+	// holds the columns that the term depends on.
+	Term bool
 }
 
 // ExplainedColumn is a column that the server returns.
@@ -157,8 +161,16 @@ func (x *explainer) lock(r *sqlplan.LockedTable) {
 }
 
 func (x *explainer) seal(s *sqlplan.Seal) {
-	out := ExplainedSeal{Table: tableName(s.Table.Schema, s.Table.Name), Column: s.Column.Name, Value: x.operand(s.Value), Bound: map[string]string{}}
-	for _, i := range s.Column.Context {
+	out := ExplainedSeal{Table: tableName(s.Table.Schema, s.Table.Name), Column: s.Column.Name, Value: x.operand(s.Value), Bound: map[string]string{}, Term: s.Term != sqlplan.TermUnused}
+	bound := s.Column.Context
+	switch s.Term {
+	case sqlplan.TermUnused:
+	case sqlplan.TermOther:
+		bound = s.Column.Other.Sources
+	default:
+		bound = s.Column.Term.Sources
+	}
+	for _, i := range bound {
 		if i < len(s.Sources) {
 			out.Bound[s.Table.Sources[i]] = x.operand(s.Sources[i])
 		}

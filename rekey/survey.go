@@ -22,6 +22,19 @@ type KeyTally struct {
 	InPolicy bool   `json:"in_policy"`
 }
 
+// TermTally counts the equality terms that one column of terms holds. They are not
+// compared with their values, which [Verify] does.
+type TermTally struct {
+	// Column holds the terms. BranchKey is their key; it is empty for the keyring's own.
+	Column    string `json:"column"`
+	BranchKey string `json:"branch_key,omitempty"`
+	// Filled counts rows with a term, Missing those with a value and no term, Stray
+	// those with a term and no value.
+	Filled  int64 `json:"filled"`
+	Missing int64 `json:"missing"`
+	Stray   int64 `json:"stray,omitempty"`
+}
+
 // Survey is what a column holds, without a single value opened.
 type Survey struct {
 	Table  string `json:"table"`
@@ -43,6 +56,9 @@ type Survey struct {
 	// OtherFormat counts messages where the policy writes compact values, or the
 	// reverse.
 	OtherFormat int64 `json:"other_format,omitempty"`
+	// Terms counts the equality terms of a searchable column under each of its keys, in
+	// the policy's order: statements ask for the first.
+	Terms []TermTally `json:"terms,omitempty"`
 
 	engine *engine.Survey
 }
@@ -64,6 +80,9 @@ func TakeSurvey(ctx context.Context, c Config) (*Survey, error) {
 		Right: e.Right, OtherContext: e.OtherContext, OtherSuite: e.OtherSuite, OtherFormat: e.OtherFormat, engine: e}
 	for name, k := range e.Keys {
 		s.Keys[name] = &KeyTally{Tally: Tally(k.Tally), Provider: k.Provider, Region: k.Region, Sole: k.Sole, InPolicy: k.InPolicy}
+	}
+	for _, n := range e.Terms {
+		s.Terms = append(s.Terms, TermTally(n))
 	}
 	return s, err
 }

@@ -129,6 +129,7 @@ type shownSeal struct {
 	Column string            `json:"column"`
 	Value  string            `json:"value"`
 	Bound  map[string]string `json:"bound"`
+	Term   bool              `json:"term,omitempty"` // the value's equality term is sent
 }
 
 // shownColumn is a column that shows a protected value, or was added.
@@ -203,9 +204,13 @@ func (a *app) explainText(x shownExplanation) {
 		a.printf("  %s\n", strings.ReplaceAll(s.SQL, "\n", "\n  "))
 	}
 	for _, s := range x.Seals {
-		a.printf("%s %s.%s: %s", a.paint(green, "seals"), s.Table, s.Column, s.Value)
+		what, bound := "seals", "bound to"
+		if s.Term {
+			what, bound = "makes the term of", "for"
+		}
+		a.printf("%s %s.%s: %s", a.paint(green, what), s.Table, s.Column, s.Value)
 		for _, k := range slices.Sorted(maps.Keys(s.Bound)) {
-			a.printf(", bound to %s = %s", k, s.Bound[k])
+			a.printf(", %s %s = %s", bound, k, s.Bound[k])
 		}
 		a.printf("\n")
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -126,6 +127,18 @@ func (a *app) showSurvey(s surveyAnswer) error {
 	return nil
 }
 
+// termsOf names the terms of a column's n-th key.
+func termsOf(n int, t rekey.TermTally) string {
+	name := "terms in " + printable(t.Column)
+	if t.BranchKey != "" {
+		name += " under " + printable(t.BranchKey)
+	}
+	if n > 0 {
+		name += ", which no statement asks for"
+	}
+	return name
+}
+
 func (a *app) showColumn(s *rekey.Survey) {
 	a.printf("%s\n", a.paint(bold, s.Table+"."+s.Column))
 	const width = -94 // an ARN with what stands before it
@@ -145,6 +158,9 @@ func (a *app) showColumn(s *rekey.Survey) {
 	for _, k := range slices.Sorted(maps.Keys(s.Keys)) {
 		t := s.Keys[k]
 		line("key", k, t.Tally, word(!t.InPolicy, "  not in the policy")+word(t.Sole > 0 && !t.InPolicy, ", and the only one"))
+	}
+	for i, n := range s.Terms {
+		a.printf("  %*s %12d%s\n", width, termsOf(i, n), n.Filled, word(n.Missing > 0, fmt.Sprintf("  %d missing: run reindex", n.Missing))+word(n.Stray > 0, fmt.Sprintf("  %d without a value", n.Stray)))
 	}
 	count := func(what string, n int64) {
 		if n > 0 {

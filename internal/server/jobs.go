@@ -83,6 +83,7 @@ type JobTable struct {
 	Sources         []JobColumn // other columns that the value is bound to
 	From            string      // a column in clear, quoted, or empty
 	FromExpr        string      // what yields From
+	Terms           []string    // columns that are written beside Value, quoted
 }
 
 // JobRow is a row as a job reads it.
@@ -98,6 +99,7 @@ type JobChange struct {
 	Row      *JobRow
 	Replaces []byte // the value read; nil for NULL
 	Value    any    // []byte or string
+	Terms    []any  // likewise, in the order of the table's
 }
 
 // Lost reports whether a connection is gone.

@@ -111,7 +111,7 @@ func (jobs) Write(ctx context.Context, tx *sql.Tx, t *server.JobTable, changes [
 		if c.Row.From != nil {
 			origin = c.Row.From
 		}
-		args := []any{c.Value, replaces}
+		args := append(append([]any{c.Value}, c.Terms...), replaces)
 		if t.From != "" {
 			args = append(args, origin)
 		}
@@ -186,7 +186,11 @@ func updateOne(t *server.JobTable) string {
 	for _, k := range t.Sources {
 		where = append(where, k.Quoted+" <=> "+fmt.Sprintf(k.Param, "?"))
 	}
-	return "UPDATE " + t.Relation + " SET " + t.Value + " = ? WHERE " + strings.Join(where, " AND ")
+	set := t.Value + " = ?"
+	for _, name := range t.Terms {
+		set += ", " + name + " = ?"
+	}
+	return "UPDATE " + t.Relation + " SET " + set + " WHERE " + strings.Join(where, " AND ")
 }
 
 // lag cannot be asked of the primary in MySQL.

@@ -123,7 +123,7 @@ func (d jobs) Write(ctx context.Context, tx *sql.Tx, t *server.JobTable, changes
 // stored fails unless the rows hold what was written to them.
 func stored(ctx context.Context, tx *sql.Tx, t *server.JobTable, written []*server.JobChange) error {
 	keys := *t
-	keys.From, keys.Sources = "", nil
+	keys.From, keys.Sources, keys.Terms = "", nil, nil
 	from, where, args := match(&keys, written)
 	var found int
 	if err := tx.QueryRowContext(ctx, fmt.Sprintf("SELECT count(*) FROM %s AS t, %s WHERE %s", t.Relation, from, where), args...).Scan(&found); err != nil {
@@ -134,7 +134,11 @@ func stored(ctx context.Context, tx *sql.Tx, t *server.JobTable, written []*serv
 
 func (d jobs) update(t *server.JobTable, changes []*server.JobChange) (string, []any) {
 	from, where, args := match(t, changes)
-	return fmt.Sprintf("UPDATE %s AS t SET %s = v.value FROM %s WHERE %s RETURNING v.n", t.Relation, t.Value, from, where), args
+	set := t.Value + " = v.value"
+	for i, name := range t.Terms {
+		set += fmt.Sprintf(", %s = v.term%d", name, i)
+	}
+	return fmt.Sprintf("UPDATE %s AS t SET %s FROM %s WHERE %s RETURNING v.n", t.Relation, set, from, where), args
 }
 
 // match is the changes as a relation v, and the condition that a row of t still is as
@@ -152,6 +156,10 @@ func match(t *server.JobTable, changes []*server.JobChange) (relation, condition
 	}
 	if t.From != "" {
 		where = append(where, originIs(t))
+	}
+	for i := range t.Terms {
+		args = append(args, column(t, changes, func(c *server.JobChange) any { return c.Terms[i] }))
+		from, alias = append(from, fmt.Sprintf("$%d::%s", len(args), value)), append(alias, fmt.Sprintf("term%d", i))
 	}
 	add := func(values []*string, condition string) {
 		name := fmt.Sprintf("k%d", len(args))

@@ -58,7 +58,7 @@ func (j *job) changes(rows []*server.JobRow, outcomes []outcome) (changes []*ser
 	}
 	for i, o := range outcomes {
 		if o.kind == changed {
-			changes = append(changes, &server.JobChange{Row: rows[i], Replaces: rows[i].Stored, Value: o.value})
+			changes = append(changes, &server.JobChange{Row: rows[i], Replaces: rows[i].Stored, Value: o.value, Terms: o.terms})
 			at = append(at, i)
 		}
 	}

@@ -33,18 +33,26 @@ func (t *target) page(after bool, limit int) string {
 	if after {
 		where = append(where, t.jobs.After(t.Key, 1))
 	}
-	if t.shards > 1 {
-		texts := make([]string, len(t.Key))
-		for i, k := range t.Key {
-			texts[i] = k.Stable
-		}
-		where = append(where, t.jobs.Shard(texts, t.shard, t.shards))
+	if shard := t.inShard(); shard != "" {
+		where = append(where, shard)
 	}
 	text := t.selectRows()
 	if len(where) > 0 {
 		text += " WHERE " + strings.Join(where, " AND ")
 	}
 	return fmt.Sprintf("%s ORDER BY %s LIMIT %d", text, t.jobs.Order(t.Key), limit)
+}
+
+// inShard is the condition that a row is of the job's shard; empty if there is one.
+func (t *target) inShard() string {
+	if t.shards <= 1 {
+		return ""
+	}
+	texts := make([]string, len(t.Key))
+	for i, k := range t.Key {
+		texts[i] = k.Stable
+	}
+	return t.jobs.Shard(texts, t.shard, t.shards)
 }
 
 // byKey is the text that reads one row by its key.

@@ -30,6 +30,19 @@ type KeyTally struct {
 	InPolicy bool   `json:"in_policy"`
 }
 
+// TermTally counts the terms that one column of terms holds. They are not compared with
+// their values.
+type TermTally struct {
+	// Column holds the terms. BranchKey is their key; it is empty for the keyring's own.
+	Column    string `json:"column"`
+	BranchKey string `json:"branch_key,omitempty"`
+	// Filled counts rows with a term, Missing those with a value and no term, Stray
+	// those with a term and no value.
+	Filled  int64 `json:"filled"`
+	Missing int64 `json:"missing"`
+	Stray   int64 `json:"stray,omitempty"`
+}
+
 // Survey is what a column holds, without a single value opened.
 type Survey struct {
 	Table  string `json:"table"`
@@ -51,6 +64,9 @@ type Survey struct {
 	// OtherFormat counts messages where the policy writes compact values, or the
 	// reverse.
 	OtherFormat int64 `json:"other_format,omitempty"`
+	// Terms counts the equality terms of a searchable column under each of its keys, in
+	// the policy's order: statements ask for the first.
+	Terms []TermTally `json:"terms,omitempty"`
 
 	policyKeys []string // the wrapping keys that the policy names
 }
@@ -85,10 +101,31 @@ func Take(ctx context.Context, c Config) (*Survey, error) {
 			}
 		}
 		if len(p.rows) < c.PageRows {
-			return s, nil
+			return s, s.countTerms(ctx, c.DB, t)
 		}
 		after = p.rows[len(p.rows)-1].Key
 	}
+}
+
+// countTerms asks the server for the numbers of terms.
+func (s *Survey) countTerms(ctx context.Context, db *sql.DB, t *target) error {
+	if t.policy.Equality == nil {
+		return nil
+	}
+	for _, k := range t.policy.Equality.Keys {
+		term := t.jobs.Quote(k.Column)
+		text := fmt.Sprintf("SELECT count(%[1]s), count(CASE WHEN %[2]s IS NOT NULL AND %[1]s IS NULL THEN 1 END), count(CASE WHEN %[2]s IS NULL AND %[1]s IS NOT NULL THEN 1 END) FROM %[3]s AS t",
+			term, t.Value, t.Relation)
+		if where := t.inShard(); where != "" {
+			text += " WHERE " + where
+		}
+		n := TermTally{Column: k.Column, BranchKey: k.BranchKey}
+		if err := db.QueryRowContext(ctx, text).Scan(&n.Filled, &n.Missing, &n.Stray); err != nil {
+			return fmt.Errorf("rekey: the terms of %s.%s cannot be counted: %w", t.table, t.column, err)
+		}
+		s.Terms = append(s.Terms, n)
+	}
+	return nil
 }
 
 func (s *Survey) add(ctx context.Context, v *driver.ValueSealer, t *target, r *server.JobRow) error {

@@ -67,9 +67,14 @@ func newTarget(ctx context.Context, c *Config, s *driver.ValueSealer) (*target, 
 		t.Relation = t.jobs.Quote(rel.Schema) + "." + t.Relation
 	}
 	t.Value, t.Base64 = t.jobs.Quote(c.Column), t.policy.Storage == policy.Base64
-	if c.Mode == Reindex || c.Mode == Verify {
+	if c.Mode == Reindex || c.Mode == Verify || c.Mode == Backfill {
 		if t.terms, err = termsOf(s, c, described); err != nil {
 			return nil, err
+		}
+	}
+	if t.terms != nil && c.Mode == Backfill {
+		for _, k := range t.policy.Equality.Keys {
+			t.Terms = append(t.Terms, t.jobs.Quote(k.Column))
 		}
 	}
 	names := withSources(described, slices.Clone(rowKey), t.policy.Context)
@@ -160,7 +165,7 @@ func (t *target) keyColumn(rel *sqlplan.Relation, types []server.KeyType, name s
 // other type as the server's text of it.
 func (t *target) setFrom(rel *sqlplan.Relation, types []server.KeyType, name string) error {
 	at := slices.IndexFunc(rel.Columns, func(c sqlplan.RelationColumn) bool { return c.Name == name })
-	if at < 0 || name == t.column && t.terms == nil {
+	if at < 0 || t.jobs.Quote(name) == t.Value {
 		return fmt.Errorf("%w: the database has no other column %s.%s", ErrConfig, t.table, name)
 	}
 	t.From = t.jobs.Quote(name)

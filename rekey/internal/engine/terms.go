@@ -31,7 +31,8 @@ type terms struct {
 
 // termsOf returns the terms of a job. Reindex fills the column of the policy's last
 // key: the new key while terms move to it. Verify compares those that statements ask
-// for; it returns nil for a column that has none.
+// for. Backfill fills those of all keys beside the value, but for terms that are the row
+// key, which rows in clear have already. It is nil for a column that has none.
 func termsOf(s *driver.ValueSealer, c *Config, t policy.Table) (*terms, error) {
 	out := &terms{engine: exec.EngineOf(s)}
 	var err error
@@ -40,7 +41,7 @@ func termsOf(s *driver.ValueSealer, c *Config, t policy.Table) (*terms, error) {
 	}
 	search := out.of.Search()
 	switch {
-	case search == nil && c.Mode == Verify:
+	case search == nil && c.Mode != Reindex, c.Mode == Backfill && slices.Contains(t.RowKey, c.Column):
 		return nil, nil
 	case search == nil:
 		return nil, fmt.Errorf("%w: %s.%s has no equality terms; give it search: {equality: {column: …}}", ErrConfig, c.Table, c.Column)
@@ -64,9 +65,9 @@ func (t *terms) withSources(names []string) []string {
 	return names
 }
 
-// make returns the term of a value of a row.
-func (t *terms) make(ctx context.Context, bound driver.Row, plaintext []byte) (any, error) {
-	return t.engine.TermOfPlaintext(ctx, t.of, t.key, bound, plaintext)
+// make returns the term of a value of a row under a key.
+func (t *terms) make(ctx context.Context, key int, bound driver.Row, plaintext []byte) (any, error) {
+	return t.engine.TermOfPlaintext(ctx, t.of, key, bound, plaintext)
 }
 
 // same reports whether a column of terms holds a term.
@@ -103,7 +104,7 @@ func (w *worker) reindex(ctx context.Context, r *server.JobRow, bound driver.Row
 	if err != nil {
 		return w.classify(err)
 	}
-	term, err := w.term(ctx, bound, plaintext)
+	term, err := w.term(ctx, w.t.terms.key, bound, plaintext)
 	switch {
 	case err != nil:
 		return w.classify(err)
@@ -114,17 +115,39 @@ func (w *worker) reindex(ctx context.Context, r *server.JobRow, bound driver.Row
 }
 
 // term makes a term, with patience for a key that cannot be used.
-func (w *worker) term(ctx context.Context, bound driver.Row, plaintext []byte) (term any, err error) {
+func (w *worker) term(ctx context.Context, key int, bound driver.Row, plaintext []byte) (term any, err error) {
 	err = retry(ctx, w.c.Patience, unavailable, func() error {
-		term, err = w.t.terms.make(ctx, bound, plaintext)
+		term, err = w.t.terms.make(ctx, key, bound, plaintext)
 		return err
 	})
 	return term, err
 }
 
+// allTerms makes the terms that a backfill writes beside a value, in the order of the
+// policy's keys.
+func (w *worker) allTerms(ctx context.Context, bound driver.Row, plaintext []byte) ([]any, error) {
+	out := make([]any, len(w.t.Terms))
+	for key := range out {
+		var err error
+		if out[key], err = w.term(ctx, key, bound, plaintext); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// sealedAlready is the outcome of a backfill's row whose value is right. Its term is the
+// work of reindex, which opens values.
+func (w *worker) sealedAlready(r *server.JobRow) outcome {
+	if w.t.terms != nil && r.From == nil {
+		return skip(reasonNoTermYet)
+	}
+	return outcome{kind: right}
+}
+
 // checkTerm compares the term of a row with that of its value.
 func (w *worker) checkTerm(ctx context.Context, r *server.JobRow, bound driver.Row, plaintext []byte) outcome {
-	term, err := w.term(ctx, bound, plaintext)
+	term, err := w.term(ctx, w.t.terms.key, bound, plaintext)
 	switch {
 	case err != nil:
 		return w.classify(err)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/sealsql/sealsql/driver"
@@ -30,22 +31,8 @@ func TestReindex(t *testing.T) {
 		const n = 30
 		p := s.policy(fmt.Sprintf(termsPolicy, ""))
 		two := s.policy(fmt.Sprintf(termsPolicy, ", key: [{}, {branch_key: search, column: email_eq2}]"))
-		spelling := mysql.BranchKeySQL()
-		if s.postgres() {
-			spelling = postgres.BranchKeySQL()
-		}
-		s.exec(spelling.DDL)
 		s.exec("CREATE TABLE people (id BIGINT PRIMARY KEY, tenant BIGINT, email bytea, email_eq bytea, email_eq2 bytea, code TEXT, code_eq TEXT)")
-		v := s.sealer(p)
-		keys, err := v.BranchKeys("pii")
-		for _, id := range []string{"shop", "search"} {
-			if err == nil {
-				_, err = keys.Create(t.Context(), id, nil)
-			}
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		v := s.withBranchKeys(p, "shop", "search")
 		for i := range n {
 			row := driver.Row{"id": int64(i), "tenant": int64(i % 3)}
 			s.exec("INSERT INTO people (id, tenant, email, code) VALUES (?, ?, ?, ?)", i, i%3, s.seal(v, "people", "email", row, fmt.Sprintf("User%d@example.org", i)), s.seal(v, "people", "code", row, "c"))
@@ -119,4 +106,93 @@ func TestAnotherProcessResumesAJobOfASearchableColumn(t *testing.T) {
 	if other := print("", ", bits: 128"); other == first {
 		t.Error("another policy has the same fingerprint")
 	}
+}
+
+// TestBackfillFillsTerms seals rows in clear, in place and from another column, and makes
+// their terms under both keys. A row that is sealed already and lacks its term is left to
+// reindex; a survey counts what is missing.
+func TestBackfillFillsTerms(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		const n = 20
+		p := s.policy(fmt.Sprintf(termsPolicy, ", key: [{}, {branch_key: search, column: email_eq2}]"))
+		s.exec("CREATE TABLE people (id BIGINT PRIMARY KEY, tenant BIGINT, clear VARCHAR(50), email bytea, email_eq bytea, email_eq2 bytea, code TEXT, code_eq TEXT)")
+		v := s.withBranchKeys(p, "shop", "search")
+		for i := range n {
+			s.exec("INSERT INTO people (id, tenant, clear, email, code) VALUES (?, ?, ?, ?, ?)", i, i%3, fmt.Sprintf("c%d", i), fmt.Appendf(nil, "User%d@example.org", i), fmt.Sprintf("c%d", i))
+		}
+		s.exec("INSERT INTO people (id, tenant, email) VALUES (1000, 1, ?)", s.seal(v, "people", "email", driver.Row{"id": int64(1000)}, "late@example.org"))
+		s.exec("INSERT INTO people (id, tenant) VALUES (1001, 1)")
+		job := func(mode Mode, column string) Config {
+			c := s.config(mode, p)
+			c.Table, c.Column = "people", column
+			return c
+		}
+		survey := func(column string) []TermTally {
+			t.Helper()
+			got, err := Take(t.Context(), job(Verify, column))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got.Terms
+		}
+		if got, want := survey("email"), []TermTally{{"email_eq", "", 0, n + 1, 0}, {"email_eq2", "search", 0, n + 1, 0}}; !slices.Equal(got, want) {
+			t.Errorf("before the backfill: %+v", got)
+		}
+		if r := s.run(job(Backfill, "email")); r.Changed != n || r.Skipped[reasonNoTermYet] != 1 || r.Skipped[reasonNull] != 1 || r.Failed != 0 {
+			t.Errorf("backfill in place: %+v", r.Counts)
+		}
+		if r := s.run(job(Backfill, "code")); r.Changed != n || r.Failed != 0 {
+			t.Errorf("backfill of base64 per tenant: %+v", r.Counts)
+		}
+		if r := s.run(job(Backfill, "email")); r.Changed != 0 || r.Right != n {
+			t.Errorf("backfill again: %+v", r.Counts)
+		}
+		if r := s.run(job(Verify, "email")); r.Right != n || r.Failed != 1 {
+			t.Errorf("verify: %+v", r.Counts)
+		}
+		if r := s.run(job(Verify, "code")); r.Right != n || r.Failed != 0 {
+			t.Errorf("verify of base64: %+v", r.Counts)
+		}
+		if got, want := survey("email"), []TermTally{{"email_eq", "", n, 1, 0}, {"email_eq2", "search", n, 1, 0}}; !slices.Equal(got, want) {
+			t.Errorf("after the backfill: %+v", got)
+		}
+		if r := s.run(job(Reindex, "email")); r.Changed != 1 || r.Right != n {
+			t.Errorf("reindex finds other terms under the second key than backfill made: %+v", r.Counts)
+		}
+		s.exec("UPDATE people SET email = NULL WHERE id = 3")
+		if got := survey("email")[1]; got != (TermTally{"email_eq2", "search", n + 1, 0, 1}) {
+			t.Errorf("after the reindex: %+v", got)
+		}
+
+		s.exec("UPDATE people SET code = NULL, code_eq = NULL")
+		c := job(Backfill, "code")
+		c.From = "clear"
+		if r := s.run(c); r.Changed != n || r.Failed != 0 {
+			t.Errorf("backfill from another column: %+v", r.Counts)
+		}
+		if r := s.run(job(Verify, "code")); r.Right != n || r.Failed != 0 {
+			t.Errorf("verify of it: %+v", r.Counts)
+		}
+	})
+}
+
+// withBranchKeys makes branch keys in the database, and a sealer of the policy.
+func (s *site) withBranchKeys(p *policy.Policy, ids ...string) *driver.ValueSealer {
+	s.t.Helper()
+	spelling := mysql.BranchKeySQL()
+	if s.postgres() {
+		spelling = postgres.BranchKeySQL()
+	}
+	s.exec(spelling.DDL)
+	v := s.sealer(p)
+	keys, err := v.BranchKeys("pii")
+	for _, id := range ids {
+		if err == nil {
+			_, err = keys.Create(s.t.Context(), id, nil)
+		}
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return v
 }

@@ -35,6 +35,7 @@ type outcome struct {
 	reason string // of skipped and failed
 	err    error  // of failed; it holds no value
 	value  any    // of changed: what to write
+	terms  []any  // and beside it
 	opened bool   // KMS was asked, and answered
 	calls  int    // of a dry run: the calls of KMS that the row will cost
 }
@@ -54,6 +55,7 @@ const (
 	reasonGone      = "deleted meanwhile"
 	reasonDamaged   = "damaged"
 	reasonChanging  = "changed meanwhile"
+	reasonNoTermYet = "sealed, without a term: run reindex"
 	reasonTaken     = "the target column holds something that is no message"
 )
 
@@ -246,7 +248,7 @@ func (w *worker) backfill(ctx context.Context, r *server.JobRow, bound driver.Ro
 	case in.Form == inspect.Compact && w.t.policy.Type == policy.TypeBytes:
 		return w.mayBePlaintext(ctx, r, bound, in)
 	case in.Form.Sealed() && in.Right():
-		return outcome{kind: right}
+		return w.sealedAlready(r)
 	case in.Form.Sealed():
 		return skip(reasonOther)
 	}
@@ -263,7 +265,7 @@ func (w *worker) mayBePlaintext(ctx context.Context, r *server.JobRow, bound dri
 	case err != nil:
 		return w.classify(err)
 	case in.Right():
-		return outcome{kind: right}
+		return w.sealedAlready(r)
 	}
 	return skip(reasonOther)
 }
@@ -395,7 +397,11 @@ func (w *worker) seal(ctx context.Context, bound driver.Row, reading int, read f
 	if err := w.check(ctx, bound, value, plaintext); err != nil {
 		return w.classify(err)
 	}
-	return outcome{kind: changed, value: value, opened: true}
+	terms, err := w.allTerms(ctx, bound, plaintext)
+	if err != nil {
+		return w.classify(err)
+	}
+	return outcome{kind: changed, value: value, terms: terms, opened: true}
 }
 
 // everyNth new value is opened through KMS, too, beginning with the first.
