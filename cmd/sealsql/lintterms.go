@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sealsql/sealsql/internal/server"
+	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/policy"
 )
 
@@ -38,6 +39,7 @@ func (c *tableCheck) terms(ctx context.Context, db *sql.DB, pc policy.Column) er
 	if !found {
 		return nil
 	}
+	c.moving(pc)
 	return c.leakage(ctx, db, pc)
 }
 
@@ -70,17 +72,41 @@ func (c *tableCheck) termColumn(ctx context.Context, db *sql.DB, pc policy.Colum
 	if rc.Default != "" || rc.Generated {
 		c.add(lintError, e.Line, "term-default", object, "the server makes a value of its own for the column", "take the default away")
 	}
-	indexed, err := c.indexed(ctx, db, name)
-	if err == nil && !indexed {
+	if !e.Exact() && c.unique(name) {
+		c.add(lintError, e.Line, "term-unique", object, sprintf("the column is in a unique key, and several values share a term of %d bits", e.Bits), "give the search 128 bits or more, or make the index without UNIQUE")
+	}
+	indexed, err := c.indexed(ctx, db, name, e.Per)
+	if err == nil && !indexed && name == e.Keys[0].Column {
 		c.add(lintWarning, e.Line, "term-not-indexed", object, "no index begins with the column, so that each search reads the whole table", "run what sealsql plan prints")
 	}
 	return true, err
 }
 
-// indexed reports whether an index begins with the column.
-func (c *tableCheck) indexed(ctx context.Context, db *sql.DB, name string) (bool, error) {
+// moving compares the columns of two keys, while terms move from one to the other:
+// statements ask for the first, and so does ON CONFLICT.
+func (c *tableCheck) moving(pc policy.Column) {
+	keys := pc.Equality.Keys
+	if len(keys) == 2 && c.unique(keys[1].Column) && !c.unique(keys[0].Column) {
+		c.add(lintError, pc.Equality.Line, "term-unique", c.name+"."+keys[0].Column, "the terms of the second key are in a unique key, and those of the first, which statements ask for, are not", "make the index of "+keys[0].Column+" unique")
+	}
+}
+
+// unique reports whether a unique key holds the column.
+func (c *tableCheck) unique(name string) bool {
+	return slices.ContainsFunc(c.rel.UniqueKeys, func(k sqlplan.UniqueKey) bool { return slices.Contains(k.Columns, name) })
+}
+
+// indexed reports whether an index begins with the column, or with the column that its
+// terms depend on.
+func (c *tableCheck) indexed(ctx context.Context, db *sql.DB, name, per string) (bool, error) {
+	begins := func(columns []string) bool {
+		if len(columns) > 1 && per != "" && columns[0] == per {
+			columns = columns[1:]
+		}
+		return len(columns) > 0 && columns[0] == name
+	}
 	for _, k := range c.rel.UniqueKeys {
-		if len(k.Columns) > 0 && k.Columns[0] == name {
+		if begins(k.Columns) {
 			return true, nil
 		}
 	}
@@ -88,7 +114,19 @@ func (c *tableCheck) indexed(ctx context.Context, db *sql.DB, name string) (bool
 	if err != nil {
 		return false, fmt.Errorf("the catalog cannot be read: %w", err)
 	}
-	return slices.ContainsFunc(list, func(d server.Dependent) bool { return d.Kind == server.Index && mentions(d.Text, name) }), nil
+	return slices.ContainsFunc(list, func(d server.Dependent) bool { return d.Kind == server.Index && begins(indexColumns(d.Text)) }), nil
+}
+
+// indexColumns are the columns of an index's definition, as far as they are plain.
+func indexColumns(text string) (list []string) {
+	if _, after, ok := strings.Cut(text, "("); ok {
+		text, _, _ = strings.Cut(after, ")")
+	}
+	for column := range strings.SplitSeq(text, ",") {
+		column, _, _ = strings.Cut(strings.TrimSpace(column), " ") // what follows is its order
+		list = append(list, strings.Trim(column, "\"`"))
+	}
+	return list
 }
 
 // leakage compares the number of rows R and of distinct terms D with the published

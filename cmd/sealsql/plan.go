@@ -18,7 +18,7 @@ func (a *app) planCommand() *cobra.Command {
 		Use: "plan", Short: "Prints the DDL that a policy asks for",
 		Long: `plan prints the SQL that prepares tables for the policy, for you to read and run. It runs nothing.
 
-Each protected column gets a guard: a CHECK constraint that takes the forms which the policy writes and
+Each searchable column gets the column of its equality terms, with an index. Each protected column gets a guard: a CHECK constraint that takes the forms which the policy writes and
 reads, and refuses clear text, whoever writes it. The constraint's name carries a digest of what it checks:
 lint and report look for that name. A column with plaintext_reads: allow gets none, since clear text may
 lie in it; run plan again after the backfill.
@@ -88,7 +88,8 @@ type planStep struct {
 	// Why says why there is none.
 	Why string `json:"why,omitempty"`
 
-	term string // the column of terms that the step adds
+	term   string // the column of terms that the step adds
+	second bool   // of the second key
 }
 
 func planSteps(ctx context.Context, p *policy.Policy, srv server.Server, db *sql.DB, list []place) ([]planStep, error) {
@@ -113,9 +114,9 @@ func termSteps(srv server.Server, t policy.Table, c policy.Column, schema string
 	if c.Equality == nil || slices.Contains(t.RowKey, c.Name) {
 		return nil
 	}
-	for _, k := range c.Equality.Keys {
+	for i, k := range c.Equality.Keys {
 		term := server.TermColumn{Schema: schema, Table: t.Name, Column: k.Column, Size: stored(c, c.Equality.TermSize()), Text: c.Storage == policy.Base64}
-		out = append(out, planStep{Table: t.FullName(), Column: c.Name, Up: srv.AddTerm(term), Down: []string{srv.DropTerm(term)}, term: k.Column})
+		out = append(out, planStep{Table: t.FullName(), Column: c.Name, Up: srv.AddTerm(term), Down: []string{srv.DropTerm(term)}, term: k.Column, second: i > 0})
 	}
 	return out
 }
@@ -144,6 +145,8 @@ func (s *planStep) says(down bool) string {
 		return s.Why
 	case down:
 		return "the way back"
+	case s.second:
+		return "equality terms of the second key in " + s.term + "; where values are unique, drop this index and write CREATE UNIQUE INDEX once report says that no term is missing"
 	case s.term != "":
 		return "equality terms in " + s.term + "; where values are unique, write CREATE UNIQUE INDEX"
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/sealsql/sealsql/internal/exec"
 	"github.com/sealsql/sealsql/internal/server"
 )
 
@@ -27,6 +28,12 @@ func (j *job) record(ctx context.Context, next *state, rows []*server.JobRow, ou
 			return err
 		}
 	}
+	err := j.send(ctx, next, rows, outcomes, changes, at)
+	return exec.EngineOf(j.w.sealer).Named(ctx, j.t.Relation, err)
+}
+
+// send writes the changes until a commit has arrived.
+func (j *job) send(ctx context.Context, next *state, rows []*server.JobRow, outcomes []outcome, changes []*server.JobChange, at []int) error {
 	var written *state
 	again := func(err error) bool {
 		return !errors.Is(err, ErrCheckpoint) && j.transient(err)
