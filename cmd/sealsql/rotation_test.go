@@ -161,6 +161,12 @@ type process struct {
 	db *sql.DB
 }
 
+// drain waits for the statements that are in flight.
+func (p *process) drain() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+}
+
 // start opens the database under a version of the policy.
 func (r *rotation) start(version int) *process {
 	r.t.Helper()
@@ -193,8 +199,7 @@ func (r *rotation) deploy(version int) {
 			if err != nil {
 				r.t.Fatalf("reload of version %d: %v", version, err)
 			}
-			p.mu.Lock()
-			p.mu.Unlock() //nolint:staticcheck // it waits for what is in flight
+			p.drain()
 			continue
 		}
 		fresh := r.start(version)

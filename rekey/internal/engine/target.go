@@ -67,15 +67,8 @@ func newTarget(ctx context.Context, c *Config, s *driver.ValueSealer) (*target, 
 		t.Relation = t.jobs.Quote(rel.Schema) + "." + t.Relation
 	}
 	t.Value, t.Base64 = t.jobs.Quote(c.Column), t.policy.Storage == policy.Base64
-	if c.Mode == Reindex || c.Mode == Verify || c.Mode == Backfill {
-		if t.terms, err = termsOf(s, c, described); err != nil {
-			return nil, err
-		}
-	}
-	if t.terms != nil && c.Mode == Backfill {
-		for _, k := range t.policy.Equality.Keys {
-			t.Terms = append(t.Terms, t.jobs.Quote(k.Column))
-		}
+	if err := t.setTerms(s, c, described); err != nil {
+		return nil, err
 	}
 	names := withSources(described, slices.Clone(rowKey), t.policy.Context)
 	names = withSources(described, names, t.policy.LegacyContext)
@@ -106,6 +99,20 @@ func newTarget(ctx context.Context, c *Config, s *driver.ValueSealer) (*target, 
 		return t, t.setFrom(rel, types, t.terms.column)
 	}
 	return t, nil
+}
+
+// setTerms chooses the terms that the job makes or compares.
+func (t *target) setTerms(s *driver.ValueSealer, c *Config, described policy.Table) (err error) {
+	if c.Mode != Reindex && c.Mode != Verify && c.Mode != Backfill {
+		return nil
+	}
+	if t.terms, err = termsOf(s, c, described); err != nil || t.terms == nil || c.Mode != Backfill {
+		return err
+	}
+	for _, k := range t.policy.Equality.Keys {
+		t.Terms = append(t.Terms, t.jobs.Quote(k.Column))
+	}
+	return nil
 }
 
 // describe finds the column in the policy.
