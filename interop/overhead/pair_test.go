@@ -51,7 +51,7 @@ func newPair(b *testing.B, server on, format string, rows int) *pair {
 	w := newWorld(b, format)
 	p.sealed, p.first = w.sealed(b, base, 2*points), w.open(b, base, 0)
 	p.otelsql = otelsql.OpenDB(base)
-	sqlmwName := "sqlmw-" + name + format
+	sqlmwName := "sqlmw-" + driverName + name + format
 	sql.Register(sqlmwName, sqlmw.Driver(p.bare.Driver(), new(sqlmw.NullInterceptor)))
 	if p.sqlmw, err = sql.Open(sqlmwName, dsn); err != nil {
 		b.Fatal(err)
