@@ -7,8 +7,8 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// answered and notSent are the SDK's errors that refer to an answer, and that
-// tell of one that never came.
+// answered is an SDK's error about an answer, notSent an SDK's error about an answer that
+// never came.
 type (
 	answered interface {
 		error

@@ -180,8 +180,7 @@ func (s *steps) sealRows(ctx context.Context, r *sqlplan.LockedTable, rows [][]a
 	return out, nil
 }
 
-// unsealRow is unseal for a row that was read: the value may be the one that
-// the row holds, opened.
+// unsealRow is unseal for a row that was read: the value may be the row's own, opened.
 func (s *steps) unsealRow(ctx context.Context, r *sqlplan.LockedTable, v *sqlplan.Seal, stored, old []any) (unsealed, error) {
 	if v.Value.Kind != sqlplan.OperandStored {
 		return s.unseal(ctx, v, stored)

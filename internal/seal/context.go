@@ -242,8 +242,7 @@ func (b *binding) forgetUnknown(ec codec.Context, known []bool) bool {
 	return complete
 }
 
-// writes reports whether a stored context is the one that the column would store for
-// the row. Without a row the fixed pairs and the keys are compared.
+// writes reports whether the column would store this context for the row. Without a row the fixed pairs and the keys are compared.
 func (b *binding) writes(stored codec.Context, sources []string, n int) bool {
 	known := sources != nil
 	if !known {

@@ -183,8 +183,8 @@ func (t *Term) hasher(beacon []byte) (codec.Derived, error) {
 }
 
 // holdsTerm compares the term that a row was found by with that of its value. null is
-// true if the policy has NULL in the place of the value. A row without a term is one that
-// a backfill has not come to, if the policy says that it runs.
+// true if the policy has NULL in the place of the value. While a backfill runs, as the
+// policy says, a row may have no term yet.
 func (f *Funnel) holdsTerm(ctx context.Context, found finding, plaintext []byte) (null bool, err error) {
 	col := found.Column
 	stored, none, ok := col.storedTerm(found.Term)

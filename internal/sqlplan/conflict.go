@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// conflict plans ON CONFLICT … DO UPDATE and ON DUPLICATE KEY UPDATE. The row
-// that is updated is another than the one that was proposed; what is sealed
-// for the proposal fits it only if both have the same context sources.
+// conflict plans ON CONFLICT … DO UPDATE and ON DUPLICATE KEY UPDATE. The updated
+// row is another row than the proposed row: a value that is sealed for the proposed row
+// fits it only if both have the same context sources.
 func (in *insertion) conflict() {
 	a, c := in.a, in.s.Conflict
 	sc := a.conflictScope(in.s, in.t.item, in.t.scope, in.names)
@@ -159,8 +159,8 @@ func (in *insertion) conflictColumns() []string {
 	return nil
 }
 
-// proven reports whether only the row that has the proposed row key can be the
-// one that is updated.
+// proven reports whether the statement can update no row but that with the proposed row
+// key.
 func (in *insertion) proven() bool {
 	if in.s.Conflict.Kind == ConflictDoUpdate {
 		for i := range in.t.table.RowKey {
@@ -303,8 +303,8 @@ func (in *insertion) gives(key []string) bool {
 	return len(key) > 0
 }
 
-// giving returns the place, among the columns written, of the one that gives a column of
-// the table: a searchable column gives its term. It returns -1 for none.
+// giving returns where, among the columns written, a column of the table gets its value:
+// a searchable column gives its term. It returns -1 if none gives it.
 func (in *insertion) giving(name string) int {
 	if of := in.a.searched(in.t.table, name); of != nil {
 		name = of.Name

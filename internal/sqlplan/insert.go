@@ -327,8 +327,8 @@ func (in *insertion) given(n int, r ValuesRow) pins {
 	return p
 }
 
-// sourceColumn returns the place, among the columns written, of the one that gives a
-// source: the source itself, or the protected column whose term it is; or -1.
+// sourceColumn returns where, among the columns written, a source gets its value: the
+// index of the source itself, or of the protected column whose term it is; or -1.
 func (in *insertion) sourceColumn(i int) int {
 	name := in.t.table.Sources[i]
 	if of := in.t.table.termOf(name); of != nil {

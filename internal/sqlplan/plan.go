@@ -44,7 +44,7 @@ type Plan struct {
 	Doubt bool
 
 	// Locks is true for a text after which the session may hold table locks (LOCK
-	// TABLES), Unlocks for one that gives up all of them.
+	// TABLES), Unlocks for a text that gives up all of them.
 	Locks, Unlocks bool
 
 	// Once is true for a text that sets what the next transaction alone has (SET
@@ -208,9 +208,8 @@ type Operand struct {
 	// Of is set for a source that is the term of a protected column: the operand gives
 	// that column's value.
 	Of *Column
-	// Written is set for a value that the statement puts into the source column:
-	// one that the server would store as another (rounded, cut, padded) must be
-	// refused.
+	// Written is set for a value that the statement puts into the source column. A
+	// value that the server would change (round, cut, pad) must be refused.
 	Written bool
 }
 

@@ -127,8 +127,8 @@ func (a *analysis) exactText(t *Table, name, text string) string {
 	return before + text + after
 }
 
-// readsInexactly reports whether the base driver may read the column as another value than
-// the one that it holds.
+// readsInexactly reports whether the base driver may read another value than the column
+// holds.
 func (a *analysis) readsInexactly(t *Table, name string) bool {
 	before, _ := a.d.ExactText(a.columnType(t, name))
 	return before != ""

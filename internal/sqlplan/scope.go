@@ -204,8 +204,8 @@ func (s *scope) find(name string) []*column {
 	return found
 }
 
-// gravest picks, of columns that share a name, the one that matters most. The
-// server refuses such a reference as ambiguous.
+// gravest picks the column that matters most among columns of one name. The server
+// refuses such a reference as ambiguous.
 func gravest(found []*column) value {
 	best := found[0].value
 	for _, c := range found[1:] {

@@ -46,8 +46,8 @@ func newOpeners(ctx context.Context, by Opener, text string, local bool) *opener
 	return p
 }
 
-// add has a value opened: what o.from shows in o.row. In the fast mode one that
-// makes no batch full may wait until the reader opens it.
+// add has a value opened: what o.from shows in o.row. In the fast mode a value that does
+// not fill a batch may wait until the reader opens it.
 func (p *openers) add(o *opening) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

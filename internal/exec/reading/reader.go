@@ -34,8 +34,8 @@ const (
 	// asked for yet.
 	aheadPatience = 2 * time.Millisecond
 	// slowRow is how long the server takes for a row before nothing is read
-	// ahead until the queue is empty: a row that is there is not held up for long
-	// by one that the server still has to find.
+	// ahead until the queue is empty: the rows in hand do not wait for a row that the
+	// server still looks for.
 	slowRow = 10 * time.Millisecond
 )
 

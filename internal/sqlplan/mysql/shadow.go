@@ -69,7 +69,7 @@ func (s *shadow) put(i int, word string) bool {
 	return true
 }
 
-// maskString makes a string one that every reader ends at the same place. The
+// maskString makes a string end at the same place for every reader. The
 // parser looks into few strings; it needs to know whether they hold at most one
 // character.
 func (s *shadow) maskString(start, end int) {
@@ -97,7 +97,7 @@ func plainString(body string) bool {
 	return true
 }
 
-// maskName makes a quoted name one that the parser reads as such.
+// maskName writes a quoted name so that the parser reads it as a name.
 func (s *shadow) maskName(tok *token) bool {
 	if s.t.src[tok.start] == '`' {
 		return true
