@@ -130,6 +130,8 @@ func (b *binding) sent(ctx context.Context, u *unsealed) (any, error) {
 	switch {
 	case u.null:
 		return nil, nil
+	case u.use == sqlplan.TermNull:
+		return notNull(u.column), nil
 	case u.use != sqlplan.TermUnused:
 		return b.term(ctx, u)
 	}
@@ -140,8 +142,14 @@ func (b *binding) sent(ctx context.Context, u *unsealed) (any, error) {
 func (b *binding) unseal(ctx context.Context, s *sqlplan.Seal, stored []any) (unsealed, error) {
 	u := unsealed{column: b.engine.columns[s.Column], schema: s.Schema, use: s.Term}
 	value, err := b.value(s.Value)
-	if err == nil && u.use == sqlplan.TermEach {
+	switch {
+	case err != nil:
+	case u.use == sqlplan.TermEach:
 		return u, b.unsealEach(ctx, s, &u, value)
+	case u.use == sqlplan.TermNull:
+		value, err = server.Plain(value)
+		u.null = value == nil
+		return u, err
 	}
 	if err == nil {
 		err = b.encode(&u, value)

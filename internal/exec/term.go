@@ -72,6 +72,14 @@ func (b *binding) term(ctx context.Context, u *unsealed) (any, error) {
 	return term, u.column.TermFits(key, term, shape)
 }
 
+// notNull stands for every value that is not NULL, in the type of the column's terms.
+func notNull(c *seal.Column) any {
+	if c.Base64() {
+		return ""
+	}
+	return []byte{0}
+}
+
 // termEach returns an array of the terms of an array's elements.
 func (b *binding) termEach(ctx context.Context, u *unsealed) (any, error) {
 	bytes, texts := make([][]byte, len(u.each)), make([]*string, len(u.each))

@@ -232,7 +232,7 @@ func (w *world) keep(i int) {
 		fmt.Fprintf(&reset, "INSERT INTO %s (%s)%s SELECT %[2]s FROM %[4]s; ", table, w.stored[i][table], overriding, seed)
 	}
 	switch {
-	case w.dir == searchedDir: // no row key of it is made by the server
+	case w.dir == searchedDir || w.dir == fuzzSearchDir: // no row key of theirs is made by the server
 	case w.dir == writtenDir && w.server.Name == "postgres":
 		reset.WriteString("SELECT setval('serials_id_seq', 10)")
 	case w.dir == writtenDir:

@@ -24,7 +24,7 @@ func (a *analysis) finds(q *Query, s *Select, out *selectOutput) {
 		return
 	}
 	plain := !s.Distinct && len(s.DistinctOn) == 0 && len(s.GroupBy) == 0 && s.Having == nil && !s.Into && !s.mayAggregate()
-	if !plain {
+	if out.merged = !plain; out.merged {
 		return
 	}
 	filtered := s == a.top && a.nested == 0 && out.end >= 0 && len(q.Limits) == 0 && !s.windowed()
@@ -132,6 +132,9 @@ func foundRows(out output) (list []found) {
 	case *renamed:
 		return foundRows(o.out)
 	case *selectOutput:
+		if o.merged {
+			return nil
+		}
 		list = slices.Clone(o.found)
 		for _, n := range o.nodes {
 			for _, it := range n.items() {

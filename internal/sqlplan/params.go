@@ -11,6 +11,7 @@ type givenTest struct {
 	// params are the parameters tested, and leaves all that is replaced.
 	params []int
 	leaves []Expr
+	null   bool // a test for NULL
 }
 
 // likes are the operators, beside those for equality, by which a value that is searched
@@ -66,7 +67,7 @@ func (a *analysis) hasPlain(e *Op, s *scope) bool {
 func (a *analysis) testOf(e Expr) (t givenTest, ok bool) {
 	switch e := e.(type) {
 	case *IsNull:
-		ok = t.add(a, e.Expr)
+		ok, t.null = t.add(a, e.Expr), true
 	case *Op:
 		c, compares := operatorOf(e)
 		if !compares || c.array || len(c.left) != 1 {
@@ -147,9 +148,13 @@ func (a *analysis) answer(t givenTest, like int) bool {
 			a.replace(e.At(), textPart("NULL"))
 			continue
 		}
-		if s.Value = o; s.Term == TermFolded {
+		if s.Term == TermFolded {
 			s.Term = TermValue
 		}
+		if same := o.Kind == s.Value.Kind && o.Param == s.Value.Param; t.null && !same && s.Term == TermValue {
+			s.Term, s.Sources = TermNull, nil // the parameter may be another column's: see answerBeside
+		}
+		s.Value = o
 		if i := a.addSeal(s); a.claimSpan(e.At(), i, s.Column) {
 			a.replace(e.At(), a.searchHole(i))
 		}

@@ -47,6 +47,7 @@ type selectOutput struct {
 	row     *row // of the constants in the select list
 	nodes   []node
 	found   []found
+	merged  bool // rows are not rows of the nodes: nothing can be shown beside them
 }
 
 // entry is a column, or a star over nodes.

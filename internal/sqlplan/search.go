@@ -354,7 +354,8 @@ func (a *analysis) termText(e Expr, v value, s *scope) string {
 		return ""
 	}
 	if ref, ok := e.(*ValuesRef); ok {
-		return strings.TrimSuffix(a.text[ref.Start:ref.Start+strings.IndexByte(a.text[ref.Start:], '(')], " ") + "(" + a.d.Quote(c.Term.Column) + ")"
+		keyword, _, _ := strings.Cut(a.text[ref.Start:ref.End], "(") // VALUES, or VALUE on MariaDB
+		return strings.TrimSpace(keyword) + "(" + a.d.Quote(c.Term.Column) + ")"
 	}
 	text := ""
 	if v.kind == valueStored {

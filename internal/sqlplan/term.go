@@ -36,6 +36,8 @@ const (
 	// TermFolded is TermValue for a value that is compared with lower(column): a value
 	// that is not in lower case itself has a term that no row has.
 	TermFolded
+	// TermNull tells whether the value is NULL, and no more.
+	TermNull
 	// TermOther is the value's other term, for Column.Other.
 	TermOther
 )

@@ -327,6 +327,9 @@ func sameAs(c *sqlplan.Call, first sqlplan.Span) sqlplan.Expr {
 
 func (p *translator) valuesRef(at sqlplan.Span, n *ast.ColumnNameExpr) *sqlplan.ValuesRef {
 	p.read[n], p.read[n.Name] = true, true
+	if i := p.tokenAt(at.Start); i >= 0 && p.op(i+1, "(") {
+		at.End = p.tokens[p.tokens[i+1].mate].end
+	}
 	return &sqlplan.ValuesRef{Span: at, Column: n.Name.Name.O}
 }
 
