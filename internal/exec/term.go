@@ -60,8 +60,7 @@ func (b *binding) term(ctx context.Context, u *unsealed) (any, error) {
 		return b.termEach(ctx, u)
 	}
 	key := termKey(u.use)
-	term, err := b.engine.funnel.Term(ctx, seal.TermRequest{Column: u.column, Key: key, Plaintext: u.plaintext, Row: u.row,
-		Folded: u.use == sqlplan.TermFolded, Statement: b.text})
+	term, err := b.engine.funnel.Term(ctx, seal.TermRequest{Column: u.column, Key: key, Plaintext: u.plaintext, Row: u.row, Statement: b.text})
 	if err != nil {
 		return nil, err
 	}

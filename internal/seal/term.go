@@ -3,13 +3,11 @@ package seal
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
@@ -124,10 +122,7 @@ type TermRequest struct {
 	// Plaintext is the value's plain text form. It is the caller's.
 	Plaintext []byte
 	// Row holds the sources of Search.Sources.
-	Row Row
-	// Folded is set for a value that is compared with the column's in lower case: one
-	// that is not in lower case itself equals none.
-	Folded    bool
+	Row       Row
 	Statement string
 }
 
@@ -139,16 +134,7 @@ func (f *Funnel) Term(ctx context.Context, r TermRequest) (any, error) {
 		return nil, col.Error(fault.ErrPolicy, "", "give the column search: {equality: …}", nil)
 	}
 	t := col.search.Terms[r.Key]
-	var (
-		term []byte
-		err  error
-	)
-	if r.Folded && strings.ToLower(string(r.Plaintext)) != string(r.Plaintext) {
-		term = make([]byte, col.search.TermSize())
-		_, _ = rand.Read(term) // never fails
-	} else {
-		term, err = t.of(ctx, r.Row, r.Plaintext)
-	}
+	term, err := t.of(ctx, r.Row, r.Plaintext)
 	if err != nil {
 		return nil, f.sealFailed(ctx, Value{Column: col, Row: r.Row, Statement: r.Statement}, err)
 	}

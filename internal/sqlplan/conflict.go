@@ -261,7 +261,7 @@ func (in *insertion) findable(s Assignment, c *Column) {
 func (in *insertion) conflictKeys() [][]string {
 	if in.s.Conflict.Kind == ConflictDoUpdate {
 		key := in.conflictColumns()
-		if in.s.Conflict.Partial || !in.gives(key) {
+		if in.s.Conflict.Partial || !in.gives(key) || slices.ContainsFunc(key, in.moves) {
 			return nil
 		}
 		return [][]string{key}
@@ -276,13 +276,58 @@ func (in *insertion) conflictKeys() [][]string {
 	for _, k := range in.t.rel.UniqueKeys {
 		switch {
 		case in.cannotFire(k) || in.covers(k) && len(k.Columns) == len(in.t.table.RowKey):
-		case !in.gives(k.Columns):
+		case !in.gives(k.Columns) || slices.ContainsFunc(k.Columns, in.moves):
 			return nil
 		default:
 			keys = append(keys, k.Columns)
 		}
 	}
 	return keys
+}
+
+// moves reports whether SET may give a column of a unique key another value than the one
+// by which the row is found: afterwards it would not be found by it.
+func (in *insertion) moves(name string) bool {
+	if of := in.a.searched(in.t.table, name); of != nil {
+		name = of.Name
+	}
+	return slices.ContainsFunc(in.s.Conflict.Set, func(s Assignment) bool {
+		return slices.ContainsFunc(s.Columns, func(c AssignTarget) bool { return in.a.d.SameColumn(c.Name, name) }) && !in.keeps(s.Value, name)
+	})
+}
+
+// keeps reports whether an expression is the value of the column that the row holds, or
+// that was proposed for it.
+func (in *insertion) keeps(e Expr, name string) bool {
+	a := in.a
+	switch e := e.(type) {
+	case *ValuesRef:
+		return a.d.SameColumn(e.Column, name)
+	case *ColumnRef:
+		if e.Star {
+			return false
+		}
+		v := a.lookup(e, in.t.scope)
+		if v.protected() {
+			return a.d.SameColumn(v.column.Name, name)
+		}
+		return v.kind == valueStored && a.d.SameColumn(v.name, name)
+	case *Param:
+		if !a.d.NumberedPlaceholders() {
+			return true // it may be what was proposed, passed again: the row is looked for
+		}
+		return !slices.ContainsFunc(in.s.Rows, func(r ValuesRow) bool {
+			j := in.columnIndex(name)
+			proposed, ok := r.Values[j].(*Param)
+			return !ok || proposed.Index != e.Index
+		})
+	case *Call:
+		args := coalesced(e)
+		return len(args) > 0 && !slices.ContainsFunc(args, func(x Expr) bool { return !in.keeps(x, name) })
+	case *Case:
+		return e.Else != nil && in.keeps(e.Else, name) && !slices.ContainsFunc(e.Whens, func(w When) bool { return !in.keeps(w.Result, name) })
+	}
+	return false
 }
 
 // gives reports whether every row gives each column of the key as a parameter or a

@@ -74,10 +74,6 @@ type Dialect interface {
 	// when it is stored in or compared with a column of columnType.
 	SameType(castType, columnType string) bool
 
-	// ComparesFolded is true if text is compared without case, unless a collation says
-	// otherwise (MySQL).
-	ComparesFolded() bool
-
 	// LiteralFits reports whether a column of columnType that compares equal to a
 	// literal of that kind holds just that value (MySQL compares a text
 	// column with a number as numbers).

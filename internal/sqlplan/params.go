@@ -148,9 +148,6 @@ func (a *analysis) answer(t givenTest, like int) bool {
 			a.replace(e.At(), textPart("NULL"))
 			continue
 		}
-		if s.Term == TermFolded {
-			s.Term = TermValue
-		}
 		if same := o.Kind == s.Value.Kind && o.Param == s.Value.Param; t.null && !same && s.Term == TermValue {
 			s.Term, s.Sources = TermNull, nil // the parameter may be another column's: see answerBeside
 		}

@@ -83,8 +83,8 @@ func (c *comparison) operands(position int, yield func(e Expr) bool) {
 type peeled struct {
 	expr Expr
 	at   Span // of the operand as a whole
-	// lower, upper and trim tell what was taken off.
-	lower, upper, trim bool
+	// folded and trim tell what was taken off.
+	folded, trim bool
 }
 
 // peel takes off LOWER, UPPER, TRIM and casts between types of text.
@@ -97,10 +97,8 @@ func (a *analysis) peel(e Expr) peeled {
 				return p
 			}
 			switch strings.ToLower(x.Name) {
-			case "lower", "lcase":
-				p.lower = true
-			case "upper", "ucase":
-				p.upper = true
+			case "lower", "lcase", "upper", "ucase":
+				p.folded = true
 			case "trim", "btrim":
 				p.trim = true
 			default:

@@ -37,10 +37,9 @@ type searching struct {
 	s      *scope
 	column *Column
 	row    *row
-	// lower and upper are set if a column of the comparison is folded.
-	lower, upper bool
-	beside       [][2]Expr // what is compared together with the operand at hand
-	match        *match
+	folded bool      // a column of the comparison is
+	beside [][2]Expr // what is compared together with the operand at hand
+	match  *match
 }
 
 // compare plans a comparison for equality that a searchable column takes part in. It
@@ -104,7 +103,7 @@ func (a *analysis) lead(c *comparison, position int, s *scope) *searching {
 		if x == nil {
 			x = &searching{a: a, s: s, column: v.column, row: v.row}
 		}
-		x.lower, x.upper = x.lower || p.lower, x.upper || p.upper
+		x.folded = x.folded || p.folded
 		return true
 	}
 	c.operands(position, look)
@@ -229,12 +228,10 @@ func conditions(c *Case) []When {
 func (x *searching) folds(p peeled) bool {
 	term := x.column.Term
 	switch {
-	case (p.lower || p.upper || x.lower || x.upper) && !term.Folds:
+	case (p.folded || x.folded) && !term.Folds:
 		x.refuse(p.at, "a comparison without case, of a protected column whose terms tell case", hintFold)
 	case p.trim && !term.Trims:
 		x.refuse(p.at, "a comparison without white space at the ends, of a protected column whose terms tell it", hintTrim)
-	case x.upper && !p.upper && !isNull(p.expr), x.lower && p.upper:
-		x.refuse(p.at, "a comparison of a column in one case with a value that may be in the other", "write the same function on both sides")
 	default:
 		return true
 	}
@@ -255,12 +252,8 @@ func (x *searching) given(p peeled) {
 		x.refuse(p.expr.At(), "a protected column is compared with a value under a cast that may change it", "leave the cast out")
 		return
 	}
-	use := TermValue
-	if x.lower && !p.lower && !a.d.ComparesFolded() {
-		use = TermFolded
-	}
 	if sources, ok := x.sources(nil, 0); ok {
-		x.hole(p.at, Seal{Table: x.column.Table, Column: x.column, Value: v, Sources: sources, Term: use})
+		x.hole(p.at, Seal{Table: x.column.Table, Column: x.column, Value: v, Sources: sources, Term: TermValue})
 	}
 }
 
@@ -526,7 +519,7 @@ func (a *analysis) termTarget(e Expr, s *scope, lead *searching) (value, bool) {
 	}
 	p := a.peel(e)
 	v := a.searchable(p.expr, s)
-	if v.column == nil || !v.column.Term.Exact || (p.lower || p.upper) && !v.column.Term.Folds || p.trim && !v.column.Term.Trims {
+	if v.column == nil || !v.column.Term.Exact || p.folded && !v.column.Term.Folds || p.trim && !v.column.Term.Trims {
 		return value{}, false
 	}
 	a.replaceByTerm(p, v, s)
@@ -619,7 +612,7 @@ func (a *analysis) groupTerm(e Expr, s *Select, out *selectOutput, sc *scope) (v
 	}
 	p := a.peel(e)
 	v := a.searchable(p.expr, sc)
-	if v.column == nil || p.lower || p.upper || p.trim || v.kind != valueStored {
+	if v.column == nil || p.folded || p.trim || v.kind != valueStored {
 		return value{}, false
 	}
 	list, _ := out.columns()

@@ -33,9 +33,6 @@ const (
 	TermUnused TermUse = iota
 	TermValue          // the value's term
 	TermEach           // an array of terms, for an array of values
-	// TermFolded is TermValue for a value that is compared with lower(column): a value
-	// that is not in lower case itself has a term that no row has.
-	TermFolded
 	// TermNull tells whether the value is NULL, and no more.
 	TermNull
 	// TermOther is the value's other term, for Column.Other.

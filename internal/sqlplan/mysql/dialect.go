@@ -186,9 +186,6 @@ func (d *dialect) SameType(castType, columnType string) bool {
 	return textType(castType) && textType(columnType)
 }
 
-// ComparesFolded implements [sqlplan.Dialect].
-func (d *dialect) ComparesFolded() bool { return true }
-
 // LiteralFits implements [sqlplan.Dialect]. The servers compare a text column
 // with a number, and a number column with text, as floating-point numbers: '7abc'
 // equals 7.

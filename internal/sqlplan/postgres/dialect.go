@@ -191,9 +191,6 @@ func textual(t string) bool { return t == "text" || t == "character varying" }
 
 func whole(t string) bool { return t == "smallint" || t == "integer" || t == "bigint" }
 
-// ComparesFolded implements [sqlplan.Dialect].
-func (d *dialect) ComparesFolded() bool { return false }
-
 // LiteralFits implements [sqlplan.Dialect]: the server gives a literal the
 // column's type, or refuses.
 func (d *dialect) LiteralFits(kind sqlplan.LiteralKind, columnType string) bool {
