@@ -170,13 +170,13 @@ drill-rotation: servers
 drill-scale: servers
 	SEALSQL_SCALE_ROWS=$${ROWS:-1000000} go test -count=1 -v -timeout 60m -run TestScale ./rekey/internal/engine
 
-# fuzz-sql compares random statements with the bare driver on an unprotected
-# twin; FUZZSQLSEED names the first statement.
+# fuzz-sql compares random statements, and random searches of protected columns, with
+# the bare driver on an unprotected twin; FUZZSQLSEED names the first statement.
 FUZZSQLTIME ?= 5m
 FUZZSQLSEED ?= 1
 .PHONY: fuzz-sql
 fuzz-sql: servers
-	go test ./internal/integration -run TestDifferential -v -timeout 0 -fuzzsql.time $(FUZZSQLTIME) -fuzzsql.seed $(FUZZSQLSEED)
+	go test ./internal/integration -run 'TestDifferential|TestFuzzSearch' -count 1 -v -timeout 0 -fuzzsql.time $(FUZZSQLTIME) -fuzzsql.seed $(FUZZSQLSEED)
 
 # webapp-test drives the example's two Regions in a browser, on Postgres and on
 # MariaDB, checks the templates and the dashboards, and runs a short load with

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"

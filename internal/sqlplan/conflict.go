@@ -203,11 +203,24 @@ func (in *insertion) cannotFire(k UniqueKey) bool {
 		if rc == nil || name == "" {
 			continue
 		}
-		if in.giving(name) < 0 && (rc.AutoIncrement || rc.Default == "" && !rc.NotNull && !rc.Generated) {
+		switch j := in.giving(name); {
+		case j < 0 && rc.AutoIncrement, j < 0 && rc.Default == "" && !rc.NotNull && !rc.Generated, j >= 0 && in.givesNull(j, rc):
 			return true
 		}
 	}
 	return false
+}
+
+// givesNull reports whether every row gives NULL for the j-th column written, or a DEFAULT
+// that is NULL.
+func (in *insertion) givesNull(j int, rc *RelationColumn) bool {
+	return len(in.s.Rows) > 0 && !rc.AutoIncrement && !rc.NotNull && !slices.ContainsFunc(in.s.Rows, func(r ValuesRow) bool {
+		if j >= len(r.Values) {
+			return true
+		}
+		_, def := r.Values[j].(*Default)
+		return !isNull(r.Values[j]) && !(def && rc.Default == "" && !rc.Generated)
+	})
 }
 
 // conflictValues plans the protected columns that SET writes.

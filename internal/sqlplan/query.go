@@ -253,7 +253,25 @@ func (a *analysis) keepName(t Target) {
 	if _, named := t.Expr.(*ColumnRef); named || leaf(t.Expr) {
 		return
 	}
-	a.insertText(t.Span.End, " AS "+a.d.Quote(a.text[t.Span.Start:t.Span.End]))
+	a.edits = append(a.edits, edit{span: Span{t.Span.End, t.Span.End}, names: t.Span})
+}
+
+// aliasOf is the alias of a column whose expression the span is. Values that are sent sealed
+// are left out of it: it is sent in clear.
+func (a *analysis) aliasOf(span Span) string {
+	var claims []Span
+	for _, c := range a.claims {
+		if c.span.Start >= span.Start && c.span.End <= span.End {
+			claims = append(claims, c.span)
+		}
+	}
+	slices.SortFunc(claims, func(x, y Span) int { return x.Start - y.Start })
+	name, at := "", span.Start
+	for _, c := range claims {
+		name += a.text[at:c.Start] + "?"
+		at = c.End
+	}
+	return " AS " + a.d.Quote(name+a.text[at:span.End])
 }
 
 // starTarget returns what a star of a select list stands for.

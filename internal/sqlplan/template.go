@@ -11,6 +11,7 @@ import (
 type edit struct {
 	span  Span
 	parts []part
+	names Span // of the expression that gives a column its name, which is all that is added
 }
 
 // part is a run of text, a hole for an argument, or a place that differs with
@@ -68,6 +69,9 @@ func (a *analysis) render(span Span) []part {
 				continue
 			}
 			parts = append(parts, p)
+		}
+		if e.names.End > 0 {
+			parts = append(parts, textPart(a.aliasOf(e.names)))
 		}
 		at = e.span.End
 	}

@@ -5,7 +5,7 @@ package corpus
 var Size = map[string]int{"postgres": 705, "mysql": 662}
 
 // Searched is how many statements search protected columns.
-var Searched = map[string]int{"postgres": 261, "mysql": 240}
+var Searched = map[string]int{"postgres": 267, "mysql": 248}
 
 // Written is how many statements write searchable columns.
-var Written = map[string]int{"postgres": 223, "mysql": 188}
+var Written = map[string]int{"postgres": 227, "mysql": 192}

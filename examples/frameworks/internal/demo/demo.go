@@ -5,6 +5,7 @@ package demo
 import (
 	"context"
 	"database/sql"
+	"encoding/base64"
 	"errors"
 	"flag"
 	"fmt"
@@ -51,6 +52,19 @@ var Schema = map[string][]string{
 	},
 }
 
+// Database is what an example works on.
+type Database struct {
+	Policy string
+	Schema map[string][]string
+	// Protected reads the protected columns bare.
+	Protected string
+	// Values are what may not pass in clear, and is not printed.
+	Values []string
+}
+
+// Customers is the database of [Policy] and [Schema].
+var Customers = Database{Policy, Schema, "SELECT ssn, income FROM customers", SSNs}
+
 // SSNs are invented: numbers from 900 up are never assigned.
 var SSNs = []string{"900-12-3456", "900-65-4321", "900-11-2233"}
 
@@ -92,18 +106,21 @@ type Example func(ctx context.Context, env *Env) error
 
 // Main runs an example on the database of -dsn, or on private Postgres and
 // MariaDB servers. It always uses the fake KMS.
-func Main(servers string, example Example) {
+func Main(servers string, example Example) { Customers.Main(servers, example) }
+
+// Main is [Main] on another database.
+func (d Database) Main(servers string, example Example) {
 	dsn := flag.String("dsn", "", "an empty database to use, as a postgres:// URL or a DSN of go-sql-driver/mysql; by default servers are started from the installed binaries")
 	flag.Parse()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	if err := main(ctx, servers, *dsn, example); err != nil {
+	if err := d.main(ctx, servers, *dsn, example); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func main(ctx context.Context, servers, dsn string, example Example) error {
+func (d Database) main(ctx context.Context, servers, dsn string, example Example) error {
 	dir, err := os.MkdirTemp("", "sealsql-example")
 	if err != nil {
 		return err
@@ -114,10 +131,10 @@ func main(ctx context.Context, servers, dsn string, example Example) error {
 		if strings.HasPrefix(dsn, "postgres") {
 			name = "postgres"
 		}
-		return Run(ctx, os.Stdout, dir, name, dsn, example)
+		return d.Run(ctx, os.Stdout, dir, name, dsn, example)
 	}
 	for name := range strings.FieldsSeq(servers) {
-		if err := own(ctx, dir, name, example); err != nil {
+		if err := d.own(ctx, dir, name, example); err != nil {
 			return err
 		}
 	}
@@ -125,7 +142,7 @@ func main(ctx context.Context, servers, dsn string, example Example) error {
 }
 
 // own runs the example on a server of its own.
-func own(ctx context.Context, dir, name string, example Example) error {
+func (d Database) own(ctx context.Context, dir, name string, example Example) error {
 	s, err := testdb.Start(name)
 	if err != nil {
 		return err
@@ -143,12 +160,12 @@ func own(ctx context.Context, dir, name string, example Example) error {
 		}
 		_, dsn = s.DSN(s.Addr(), "shop")
 	}
-	return Run(ctx, os.Stdout, dir, name, dsn, example)
+	return d.Run(ctx, os.Stdout, dir, name, dsn, example)
 }
 
 // Run makes the tables, starts the fake KMS, sets the environment that the AWS
 // SDK reads, and runs the example.
-func Run(ctx context.Context, out io.Writer, dir, server, dsn string, example Example) (err error) {
+func (d Database) Run(ctx context.Context, out io.Writer, dir, server, dsn string, example Example) (err error) {
 	bareName, sealed := "pgx", "sealsql-pgx"
 	if server == "mysql" {
 		bareName, sealed = "mysql", "sealsql-mysql"
@@ -158,7 +175,7 @@ func Run(ctx context.Context, out io.Writer, dir, server, dsn string, example Ex
 		return err
 	}
 	defer func() { err = errors.Join(err, bare.Close()) }()
-	for _, ddl := range Schema[server] {
+	for _, ddl := range d.Schema[server] {
 		if _, err := bare.ExecContext(ctx, ddl); err != nil {
 			return err
 		}
@@ -166,8 +183,8 @@ func Run(ctx context.Context, out io.Writer, dir, server, dsn string, example Ex
 	kms := sealtest.NewKMS()
 	defer kms.Close()
 	path := filepath.Join(dir, "policy.yaml")
-	if err := errors.Join(os.WriteFile(path, []byte(Policy), 0o600), setenv(map[string]string{
-		"SEALSQL_DEMO_KEY": kms.CreateKey("us-east-1"), "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL_KMS": kms.URL(),
+	if err := errors.Join(os.WriteFile(path, []byte(d.Policy), 0o600), setenv(map[string]string{
+		"SEALSQL_DEMO_KEY": kms.CreateKey("us-east-1"), "SEALSQL_DEMO_RAW_KEY": base64.StdEncoding.EncodeToString(make([]byte, 32)), "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL_KMS": kms.URL(),
 		"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "example",
 	})); err != nil {
 		return err
@@ -181,7 +198,7 @@ func Run(ctx context.Context, out io.Writer, dir, server, dsn string, example Ex
 	if err := example(ctx, env); err != nil {
 		return fmt.Errorf("%s: %w", server, err)
 	}
-	return env.nothingInClear(ctx)
+	return env.nothingInClear(ctx, d.Protected)
 }
 
 func setenv(vars map[string]string) (err error) {
@@ -192,26 +209,34 @@ func setenv(vars map[string]string) (err error) {
 }
 
 // nothingInClear looks at what the example left in the table.
-func (e *Env) nothingInClear(ctx context.Context) error {
-	rows, err := e.Bare.QueryContext(ctx, "SELECT ssn, income FROM customers")
+func (e *Env) nothingInClear(ctx context.Context, protected string) error {
+	rows, err := e.Bare.QueryContext(ctx, protected)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = rows.Close() }() // Err reports what matters
+	columns, err := rows.Columns()
+	if err != nil {
+		return err
+	}
 	n := 0
-	for rows.Next() {
-		var ssn, income []byte
-		if err := rows.Scan(&ssn, &income); err != nil {
+	for ; rows.Next(); n++ {
+		cells := make([]any, len(columns))
+		for i := range cells {
+			cells[i] = new([]byte)
+		}
+		if err := rows.Scan(cells...); err != nil {
 			return err
 		}
-		if ssn != nil && len(ssn) < 100 || income != nil && len(income) < 100 {
-			return errors.New("the table holds a protected value in clear")
+		for _, c := range cells {
+			if stored := *c.(*[]byte); stored != nil && len(stored) < 100 {
+				return errors.New("the table holds a protected value in clear")
+			}
 		}
-		n++
 	}
 	if n == 0 {
 		return errors.New("the example left nothing in the table")
 	}
-	e.Say("%d rows, and no SSN in clear.", n)
+	e.Say("%d rows, and no protected value in clear.", n)
 	return rows.Err()
 }
