@@ -52,10 +52,18 @@ func (a *analysis) render(span Span) []part {
 	slices.SortStableFunc(edits, func(x, y edit) int { // what is inserted comes before what is replaced
 		return cmp.Or(x.span.Start-y.span.Start, min(1, x.span.End-x.span.Start)-min(1, y.span.End-y.span.Start))
 	})
-	var parts []part
+	return a.renderEdits(make([]part, 0, 2*(len(edits)+len(a.script.Params))+1), edits, span)
+}
+
+// renderEdits appends a part of the text with the edits in it, which are in the order
+// of the text.
+func (a *analysis) renderEdits(parts []part, edits []edit, span Span) []part {
 	at := span.Start
-	for _, e := range edits {
-		if e.span.Start < span.Start || e.span.End > span.End {
+	for _, e := range edits[sort.Search(len(edits), func(i int) bool { return edits[i].span.Start >= span.Start }):] {
+		if e.span.Start > span.End {
+			break
+		}
+		if e.span.End > span.End {
 			continue
 		}
 		if e.span.Start < at {
@@ -65,7 +73,7 @@ func (a *analysis) render(span Span) []part {
 		parts = a.plainParts(parts, Span{at, e.span.Start})
 		for _, p := range e.parts {
 			if p.copied != nil {
-				parts = append(parts, a.render(*p.copied)...)
+				parts = a.renderEdits(parts, edits, *p.copied)
 				continue
 			}
 			parts = append(parts, p)
@@ -110,11 +118,18 @@ func finish(d Dialect, script *Script, parts []part) Template {
 		numbers, t.Args = number(script, parts)
 	}
 	var b strings.Builder
-	size := 0
+	size, args := 0, 0
 	for _, p := range parts {
 		size += len(p.text) + len(p.open) + len(p.cast) + 8
+		if p.arg != nil {
+			args++
+		}
 	}
 	b.Grow(size)
+	t.Pieces = make([]Piece, 0, 2*args+1)
+	if numbers == nil && args > 0 {
+		t.Args = make([]Arg, 0, args)
+	}
 	text := 0 // where the run of text begins that is not in a piece yet
 	for i, p := range parts {
 		if p.arg == nil {
@@ -131,9 +146,12 @@ func finish(d Dialect, script *Script, parts []part) Template {
 			b.WriteByte(' ')
 		}
 		t.addText(b.String()[text:])
-		placeholder := p.open + d.Placeholder(n) + p.cast
-		b.WriteString(placeholder)
+		begins := b.Len()
+		b.WriteString(p.open)
+		b.WriteString(d.Placeholder(n))
+		b.WriteString(p.cast)
 		text = b.Len()
+		placeholder := b.String()[begins:]
 		t.Pieces = append(t.Pieces, Piece{Arg: p.arg, Placeholder: placeholder, Literal: p.literal})
 		if p.added && i+1 < len(parts) && startsWithWord(parts[i+1]) {
 			b.WriteByte(' ')
