@@ -70,6 +70,9 @@ type ExplainedColumn struct {
 	// Sources gives, for each column of the table that the value is bound to,
 	// the index of the result column that shows it, or -1.
 	Sources map[string]int
+	// Term is the index of the result column that shows the stored equality term which
+	// the value is held to, or -1.
+	Term int
 }
 
 // Explain plans a text as executing it would, and fails as executing it would:
@@ -202,13 +205,13 @@ func (x *explainer) operand(o sqlplan.Operand) string {
 func explainColumns(set sqlplan.ResultSet) []ExplainedColumn {
 	out := make([]ExplainedColumn, len(set.Columns))
 	for i, c := range set.Columns {
-		out[i] = ExplainedColumn{Name: c.Name, Hidden: c.Hidden}
+		out[i] = ExplainedColumn{Name: c.Name, Hidden: c.Hidden, Term: -1}
 		p := c.Protected
 		if p == nil {
 			continue
 		}
 		out[i].Table, out[i].Column, out[i].Unverifiable = tableName(p.Table.Schema, p.Table.Name), p.Column.Name, p.Unverifiable
-		out[i].Sources = map[string]int{}
+		out[i].Term, out[i].Sources = p.Term, map[string]int{}
 		for _, s := range p.Column.Context {
 			out[i].Sources[p.Table.Sources[s]] = p.Sources[s]
 		}

@@ -2,7 +2,7 @@
 //
 // For tests over a mocked database there is a [Kit]: the real driver with keys
 // in memory, over sqlmock or any other mock, with matchers for sealed arguments
-// ([Kit.Sealed]), sealed rows ([Kit.Rows]), expectations in the application's own
+// ([Kit.Sealed]) and equality terms ([Kit.Term]), sealed rows ([Kit.Rows]), expectations in the application's own
 // words ([Kit.QueryMatcher]) and a [Recorder] of alerts. The folder
 // examples/mocked has a test to copy. For tests over a real server there is [KMS], a
 // fake AWS KMS over its real HTTP protocol, and [LeakProxy], which watches what

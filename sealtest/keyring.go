@@ -1,6 +1,7 @@
 package sealtest
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 
@@ -25,6 +26,21 @@ func RandomKeyring() codec.Keyring {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails
 	return rawKeyring(rand.Text(), key)
+}
+
+// kitKeyring is the keyring of a kit. Each branch key that a policy names for equality
+// terms has a beacon key of its own.
+type kitKeyring struct{ codec.Keyring }
+
+var _ codec.Beacons = (*kitKeyring)(nil)
+
+// Beacon implements codec.Beacons.
+func (k *kitKeyring) Beacon(ctx context.Context, id string, use func(*codec.BeaconKey) error) error {
+	of := k.Keyring
+	if id != "" {
+		of = KeyringFrom("beacon " + id)
+	}
+	return of.(codec.Beacons).Beacon(ctx, "", use)
 }
 
 func rawKeyring(name string, key []byte) codec.Keyring {

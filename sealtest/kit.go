@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	sqldriver "database/sql/driver"
 	"log/slog"
+	"slices"
 	"testing"
 
 	"github.com/sealsql/sealsql/codec"
@@ -85,7 +86,7 @@ func New(t testing.TB, c Config) *Kit {
 		known[name] = true
 		ring := c.Keyrings[name]
 		if ring == nil {
-			ring = Keyring()
+			ring = &kitKeyring{Keyring()}
 		}
 		k.options = append(k.options, driver.WithKeyring(name, ring))
 	}
@@ -155,13 +156,17 @@ func tablesOf(p *policy.Policy, binary string) driver.Schema {
 			}
 			columns = append(columns, driver.SchemaColumn{Name: name, Type: typ, Unique: unique})
 		}
-		for _, name := range t.RowKey {
-			add(name, text, len(t.RowKey) == 1)
+		for _, name := range t.KeyColumns() {
+			typ := text
+			if !slices.Contains(t.RowKey, name) { // the terms of a protected column
+				typ = binary
+			}
+			add(name, typ, len(t.RowKey) == 1)
 		}
 		for _, c := range t.Columns {
 			for _, pair := range c.Context {
 				if pair.Source != "" {
-					add(pair.Source, text, false)
+					add(t.InClear(pair.Source), text, false)
 				}
 			}
 		}
@@ -171,6 +176,15 @@ func tablesOf(p *policy.Policy, binary string) driver.Schema {
 				typ = text
 			}
 			add(c.Name, typ, false)
+			if c.Equality == nil {
+				continue
+			}
+			for _, k := range c.Equality.Keys {
+				add(k.Column, typ, false)
+			}
+			if c.Equality.Per != "" {
+				add(c.Equality.Per, text, false)
+			}
 		}
 		out[t.FullName()] = append(columns, driver.SchemaColumn{Name: "*"})
 	}

@@ -134,8 +134,15 @@ func boundColumns(columns []driver.ExplainedColumn) map[int]source {
 func (k *Kit) answer(columns []driver.ExplainedColumn, bound map[int]source, row Row) ([]sqldriver.Value, error) {
 	used := map[string]bool{}
 	plain := make([]any, len(columns))
+	terms := termColumns(columns)
 	for i, c := range columns {
+		if _, ok := terms[i]; ok {
+			continue // it is made of the value
+		}
 		names := []string{c.Name}
+		if c.Hidden && c.Column != "" {
+			names = []string{c.Table + "." + c.Column, c.Column}
+		}
 		if from, ok := bound[i]; ok {
 			names = []string{from.table + "." + from.column, from.column}
 			if !c.Hidden {
@@ -158,6 +165,12 @@ func (k *Kit) answer(columns []driver.ExplainedColumn, bound map[int]source, row
 			return nil, fmt.Errorf("the result has no column %q", name)
 		}
 	}
+	for i, of := range terms {
+		var err error
+		if plain[i], err = k.term(columns[of].Table, columns[of].Column, row, plain[of]); err != nil {
+			return nil, err
+		}
+	}
 	out := make([]sqldriver.Value, len(columns))
 	for i, c := range columns {
 		v, err := k.stored(c, plain, plain[i])
@@ -167,6 +180,17 @@ func (k *Kit) answer(columns []driver.ExplainedColumn, bound map[int]source, row
 		out[i] = v
 	}
 	return out, nil
+}
+
+// termColumns says of which column's value each column of terms holds the term.
+func termColumns(columns []driver.ExplainedColumn) map[int]int {
+	out := map[int]int{}
+	for i, c := range columns {
+		if c.Column != "" && c.Term >= 0 {
+			out[c.Term] = i
+		}
+	}
+	return out
 }
 
 // stored is what the server returns for a value of a result column.

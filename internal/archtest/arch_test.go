@@ -226,7 +226,7 @@ var allowed = map[string][]string{
 	},
 
 	"sealtest": {
-		"alert", "codec", "codec/rawaes", "driver", "internal/seal", "internal/server", "policy",
+		"alert", "codec", "codec/rawaes", "driver", "internal/exec", "internal/seal", "internal/server", "policy",
 		"github.com/aws/aws-sdk-go-v2/aws",
 		"github.com/aws/aws-sdk-go-v2/credentials",
 		"github.com/aws/aws-sdk-go-v2/service/kms",
