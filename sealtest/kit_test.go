@@ -48,9 +48,14 @@ var dialects = map[string]driver.Dialect{"postgres": postgres.Dialect, "mysql": 
 
 // onEach runs a test with a kit and a mock of each dialect.
 func onEach(t *testing.T, f func(t *testing.T, kit *sealtest.Kit, db *sql.DB, mock sqlmock.Sqlmock)) {
+	onEachUnder(t, kitPolicy, f)
+}
+
+// onEachUnder is onEach under another policy.
+func onEachUnder(t *testing.T, policy string, f func(t *testing.T, kit *sealtest.Kit, db *sql.DB, mock sqlmock.Sqlmock)) {
 	for name, d := range dialects {
 		t.Run(name, func(t *testing.T) {
-			kit := sealtest.New(t, sealtest.Config{Dialect: d, Policy: kitPolicy})
+			kit := sealtest.New(t, sealtest.Config{Dialect: d, Policy: policy})
 			mockDB, mock, err := sqlmock.New(sqlmock.QueryMatcherOption(kit.QueryMatcher()))
 			if err != nil {
 				t.Fatal(err)

@@ -33,25 +33,8 @@ tables:
       note: {keyring: pii, type: string}
 `
 
-// onEachSearch is onEach under searchPolicy.
-func onEachSearch(t *testing.T, f func(t *testing.T, kit *sealtest.Kit, db *sql.DB, mock sqlmock.Sqlmock)) {
-	for name, d := range dialects {
-		t.Run(name, func(t *testing.T) {
-			kit := sealtest.New(t, sealtest.Config{Dialect: d, Policy: searchPolicy})
-			mockDB, mock, err := sqlmock.New(sqlmock.QueryMatcherOption(kit.QueryMatcher()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			f(t, kit, kit.OpenDB(t, mockDB), mock)
-			if err := mock.ExpectationsWereMet(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-}
-
 func TestAMockSeesTerms(t *testing.T) {
-	onEachSearch(t, func(t *testing.T, kit *sealtest.Kit, db *sql.DB, mock sqlmock.Sqlmock) {
+	onEachUnder(t, searchPolicy, func(t *testing.T, kit *sealtest.Kit, db *sql.DB, mock sqlmock.Sqlmock) {
 		find := q(kit, "SELECT id, email FROM users WHERE email = ?")
 		columns, rows := kit.Rows(find, sealtest.Row{"id": "7", "email": "Ada@example.org"})
 		mock.ExpectQuery(find).WithArgs(kit.Term("ADA@example.org").In("users", "email")).WillReturnRows(sqlmock.NewRows(columns).AddRows(rows...))
@@ -83,7 +66,7 @@ func TestAMockSeesTerms(t *testing.T) {
 }
 
 func TestARowWithAnotherTermIsAMismatchInAMock(t *testing.T) {
-	onEachSearch(t, func(t *testing.T, kit *sealtest.Kit, db *sql.DB, mock sqlmock.Sqlmock) {
+	onEachUnder(t, searchPolicy, func(t *testing.T, kit *sealtest.Kit, db *sql.DB, mock sqlmock.Sqlmock) {
 		find := q(kit, "SELECT id, token FROM users WHERE token = ?")
 		columns, rows := kit.Rows(find, sealtest.Row{"id": "7", "token": "t-1"})
 		_, other := kit.Rows(find, sealtest.Row{"id": "8", "token": "t-2"})

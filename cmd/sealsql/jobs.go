@@ -52,7 +52,8 @@ func (a *app) jobCommands() []*cobra.Command {
 	verify := &jobFlags{mode: rekey.Verify}
 	b := a.job(backfill, "Plaintext rows become ciphertext", `backfill seals what lies in a protected column in clear: in place, or with --from and --to
 from one column to another of the same table. Set plaintext_reads: allow for the column while it runs, and take
-it back afterwards. The old plaintext stays in dead rows, logs and backups until those are gone.`,
+it back afterwards. The equality terms of a searchable column are written beside its values; those of values that were sealed
+before are reindex's work. The old plaintext stays in dead rows, logs and backups until those are gone.`,
 		`  sealsql backfill --table accounts --column ssn --dry-run
   sealsql backfill --table accounts --from ssn --to ssn_sealed --kms-rps 500
   sealsql backfill --table accounts --column ssn --resume`)

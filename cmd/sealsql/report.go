@@ -21,8 +21,8 @@ func (a *app) reportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "report", Short: "Surveys whole tables without opening a value",
 		Long: `report counts what protected columns hold: values and bytes by form, suite, Region and
-wrapping key; values that lack a wrapping of the policy, or carry one that it does not name. It calls
-no KMS and writes nothing.
+wrapping key; values that lack a wrapping of the policy, or carry one that it does not name; the equality terms of
+searchable columns under each key, and those that are missing. It calls no KMS and writes nothing.
 
 With --may-disable KEY it answers whether a KMS key may be disabled: exit code 0 if no value needs it and
 the policy does not name it, 4 if not. The answer covers the columns of the policy (or of --table and
