@@ -232,7 +232,7 @@ func TestLogSinkLevels(t *testing.T) {
 			warn++
 		}
 	}
-	if warn != 4 || len(Kinds()) != 14 {
+	if warn != 5 || len(Kinds()) != 15 {
 		t.Errorf("%d of %d kinds are warnings", warn, len(Kinds()))
 	}
 }

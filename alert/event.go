@@ -48,14 +48,17 @@ const (
 	Refused
 	// IndexMismatch: a row was found by an equality term that its value does not have.
 	IndexMismatch
+	// LeftOut: a part of DDL was not sent, since it means nothing over ciphertexts. Err
+	// says which.
+	LeftOut
 
-	kinds = int(IndexMismatch) + 1
+	kinds = int(LeftOut) + 1
 )
 
 var kindNames = [kinds]string{
 	"invalid", "mismatch", "tampered", "not_ciphertext", "unknown_key", "key_denied",
 	"kms_unavailable", "wrapping_missing", "plaintext_read", "unverifiable",
-	"policy_rejected", "shredded", "unauthentic", "refused", "index_mismatch",
+	"policy_rejected", "shredded", "unauthentic", "refused", "index_mismatch", "left_out",
 }
 
 // Kinds lists every kind.
@@ -78,7 +81,7 @@ func (k Kind) Urgent() bool {
 // that the policy allows, missing wrappings and refused statements, Error for the rest.
 func (k Kind) Level() slog.Level {
 	switch k {
-	case PlaintextRead, Unverifiable, WrappingMissing, Refused:
+	case PlaintextRead, Unverifiable, WrappingMissing, Refused, LeftOut:
 		return slog.LevelWarn
 	}
 	return slog.LevelError

@@ -57,11 +57,16 @@ func (c *Connector) noteRefused(ctx context.Context, text string, err error) {
 		return
 	}
 	c.stats.Refused(r.What)
-	table, column := r.Object, ""
-	if i := strings.LastIndexByte(table, '.'); i >= 0 {
-		table, column = table[:i], table[i+1:]
-	}
+	table, column := splitObject(r.Object)
 	c.alerts.Raise(ctx, alert.Event{Kind: alert.Refused, Table: table, Column: column}, func(e *alert.Event) {
 		e.Statement, e.Err = alert.Fingerprint(text), r.What
 	})
+}
+
+// splitObject returns the table and the column that a message names.
+func splitObject(object string) (table, column string) {
+	if i := strings.LastIndexByte(object, '.'); i >= 0 {
+		return object[:i], object[i+1:]
+	}
+	return object, ""
 }

@@ -51,6 +51,7 @@ func (c *conn) query(ctx context.Context, send exec.QueryFunc, query string, arg
 // commit, or write nothing but the key's other columns.
 func (c *conn) sent(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, text string, err error) error {
 	c.session.Sent(plan, err)
+	c.noteDDL(ctx, e, plan, text, err)
 	return e.Named(ctx, text, err)
 }
 
@@ -104,6 +105,7 @@ func (c *conn) run(e *exec.Engine, plan *sqlplan.Plan, a server.Arguments) exec.
 func (c *conn) execPlan(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, send exec.ExecFunc, a server.Arguments) (sqldriver.Result, error) {
 	res, err := c.run(e, plan, a).Exec(ctx, send)
 	c.session.Sent(plan, err)
+	c.noteDDL(ctx, e, plan, a.Text, err)
 	c.ctor.noteRefused(ctx, a.Text, err)
 	return res, c.noteSkip(err)
 }
@@ -112,6 +114,7 @@ func (c *conn) queryPlan(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan
 	run := c.run(e, plan, a)
 	answer, err := run.Query(ctx, send)
 	c.session.Sent(plan, err)
+	c.noteDDL(ctx, e, plan, a.Text, err)
 	c.ctor.noteRefused(ctx, a.Text, err)
 	if err != nil {
 		return nil, c.noteSkip(err)

@@ -50,11 +50,11 @@ func Parse(name string, data []byte) (*Policy, error) {
 	return p, nil
 }
 
-var topFields = []string{"version", "region", "keyrings", "tables", "views", "alerts", "kms", "read_ahead", "limits"}
+var topFields = []string{"version", "region", "keyrings", "tables", "views", "alerts", "kms", "read_ahead", "limits", "ddl"}
 
 func (d *decoder) document(data []byte) *Policy {
 	p := &Policy{keyrings: map[string]Keyring{}, alerts: []Alert{{Kind: "log"}},
-		readAhead: ReadAhead{DefaultReadAheadRows, DefaultReadAheadBytes}, limits: Limits{DefaultMaxStatementBytes, DefaultMaxNesting}}
+		readAhead: ReadAhead{DefaultReadAheadRows, DefaultReadAheadBytes}, limits: Limits{DefaultMaxStatementBytes, DefaultMaxNesting}, ddl: DDLRewrite}
 	if len(data) > maxFile {
 		d.fail(nil, "", "the file is larger than 1 MiB", "a policy is a list of tables, columns and keys only")
 		return p
@@ -116,6 +116,8 @@ func (d *decoder) sections(p *Policy, top *yaml.Node) {
 			d.readAhead(f.value, &p.readAhead)
 		case "limits":
 			d.limits(f.value, &p.limits)
+		case "ddl":
+			p.ddl = DDL(d.oneOf(f.value, "ddl", "rewrite", "refuse", "send"))
 		}
 	}
 	for _, need := range []string{"version", "keyrings", "tables"} {

@@ -70,6 +70,17 @@ const (
 	UnverifiableAllow Unverifiable = "allow"
 )
 
+// DDL says what becomes of CREATE TABLE, ALTER TABLE and CREATE INDEX on protected
+// columns.
+type DDL string
+
+// The reactions.
+const (
+	DDLRewrite DDL = "rewrite" // they are carried over to ciphertexts and terms
+	DDLRefuse  DDL = "refuse"  // what makes the server work with a protected column is refused
+	DDLSend    DDL = "send"    // they are sent as they are, but for values of protected columns
+)
+
 // Policy is a validated policy. What its methods return is the caller's own.
 type Policy struct {
 	region    string
@@ -80,6 +91,7 @@ type Policy struct {
 	kms       KMSLimits
 	readAhead ReadAhead
 	limits    Limits
+	ddl       DDL
 	warnings  []Finding
 }
 
@@ -110,6 +122,9 @@ type Column struct {
 	OnMismatch     OnMismatch
 	PlaintextReads Permission
 	Unverifiable   Unverifiable
+	// Default is the constant that the column's DEFAULT may have in clear; nil if the
+	// policy names none.
+	Default *string
 	// Unbound columns are not bound to the whole row key.
 	Unbound bool
 	// BindLocation adds table and column to the encryption context.
@@ -200,6 +215,10 @@ func (p *Policy) Tables() []Table {
 			out[i].Columns[j].Context = slices.Clone(out[i].Columns[j].Context)
 			out[i].Columns[j].LegacyContext = slices.Clone(out[i].Columns[j].LegacyContext)
 			out[i].Columns[j].Equality = out[i].Columns[j].Equality.clone()
+			if d := out[i].Columns[j].Default; d != nil {
+				text := *d
+				out[i].Columns[j].Default = &text
+			}
 		}
 	}
 	return out
@@ -219,6 +238,9 @@ func (p *Policy) ReadAhead() ReadAhead { return p.readAhead }
 
 // Limits returns the bounds of the analysis.
 func (p *Policy) Limits() Limits { return p.limits }
+
+// DDL says what becomes of DDL on protected columns.
+func (p *Policy) DDL() DDL { return p.ddl }
 
 // Warnings lists what lint reports.
 func (p *Policy) Warnings() []Finding { return slices.Clone(p.warnings) }

@@ -56,6 +56,14 @@ func (e *Equality) Exact() bool { return e.Bits >= ExactBits }
 // TermSize is the length of a term in bytes.
 func (e *Equality) TermSize() int { return (e.Bits + 7) / 8 }
 
+// Stored is the length of n bytes as the storage keeps them.
+func (s Storage) Stored(n int) int {
+	if s == Base64 {
+		return (n + 2) / 3 * 4
+	}
+	return n
+}
+
 // Normalises reports whether a normaliser is applied.
 func (e *Equality) Normalises(name string) bool { return slices.Contains(e.Normalise, name) }
 

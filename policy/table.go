@@ -56,7 +56,7 @@ func (d *decoder) column(p *Policy, t *Table, e entry, path string, unverifiable
 		}
 	}
 	seen := map[string]bool{}
-	for _, f := range d.fields(e.value, path, "keyring", "type", "storage", "context", "on_mismatch", "plaintext_reads", "unverifiable", "unbound", "bind_location", "legacy", "search") {
+	for _, f := range d.fields(e.value, path, "keyring", "type", "storage", "context", "on_mismatch", "plaintext_reads", "unverifiable", "unbound", "bind_location", "legacy", "search", "default") {
 		seen[f.key] = true
 		d.columnField(&c, f, join(path, f.key))
 	}
@@ -105,7 +105,18 @@ func (d *decoder) columnField(c *Column, f entry, path string) {
 		d.legacy(c, f.value, path)
 	case "search":
 		d.search(c, f.value, path)
+	case "default":
+		c.Default = d.constant(f.value, path)
 	}
+}
+
+// constant reads a text that may be empty.
+func (d *decoder) constant(n *yaml.Node, path string) *string {
+	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
+		d.fail(n, path, "must be a string", "write the constant that the column's DEFAULT has, such as '' or '{}'")
+		return nil
+	}
+	return &n.Value
 }
 
 // legacy reads what a column may hold beside messages: a kind, or a kind with

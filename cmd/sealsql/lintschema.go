@@ -276,7 +276,7 @@ func (c *tableCheck) size(pc policy.Column) (n int, exact bool) {
 	}
 	ring, _ := c.policy.Keyring(pc.Keyring)
 	if n, known := seal.Size(ring.Format, plaintext); known {
-		return stored(pc, n), exact
+		return pc.Storage.Stored(n), exact
 	}
 	ec := codec.Context{}
 	var required []string
@@ -308,15 +308,7 @@ func (c *tableCheck) size(pc policy.Column) (n int, exact bool) {
 	if err != nil {
 		return 0, false
 	}
-	return stored(pc, n), exact
-}
-
-// stored is the length of n bytes as the column stores them.
-func stored(pc policy.Column, n int) int {
-	if pc.Storage == policy.Base64 {
-		return (n + 2) / 3 * 4
-	}
-	return n
+	return pc.Storage.Stored(n), exact
 }
 
 // keyBytes is the greatest length of a column's canonical text.

@@ -52,7 +52,7 @@ func (c *tableCheck) termColumn(ctx context.Context, db *sql.DB, pc policy.Colum
 		return false, nil
 	}
 	kind, width := storageOf(rc.Type)
-	want, size := "binary", stored(pc, e.TermSize())
+	want, size := "binary", pc.Storage.Stored(e.TermSize())
 	if pc.Storage == policy.Base64 {
 		want = "text"
 	}

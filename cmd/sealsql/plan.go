@@ -115,7 +115,7 @@ func termSteps(srv server.Server, t policy.Table, c policy.Column, schema string
 		return nil
 	}
 	for i, k := range c.Equality.Keys {
-		term := server.TermColumn{Schema: schema, Table: t.Name, Column: k.Column, Size: stored(c, c.Equality.TermSize()), Text: c.Storage == policy.Base64}
+		term := server.TermColumn{Schema: schema, Table: t.Name, Column: k.Column, Size: c.Storage.Stored(c.Equality.TermSize()), Text: c.Storage == policy.Base64}
 		out = append(out, planStep{Table: t.FullName(), Column: c.Name, Up: srv.AddTerm(term), Down: []string{srv.DropTerm(term)}, term: k.Column, second: i > 0})
 	}
 	return out

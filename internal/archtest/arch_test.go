@@ -152,7 +152,7 @@ var allowed = map[string][]string{
 	"internal/sqlplan": {},
 
 	"internal/sqlplan/mysql": {
-		"internal/sqlplan", "internal/sqlplan/treewalk",
+		"internal/sqlplan", "internal/sqlplan/ddl", "internal/sqlplan/treewalk",
 		"github.com/sqlc-dev/marino/ast",
 		"github.com/sqlc-dev/marino/charset",
 		"github.com/sqlc-dev/marino/format",
@@ -163,12 +163,16 @@ var allowed = map[string][]string{
 		"github.com/sqlc-dev/marino/types",
 	},
 
+	"internal/sqlplan/ddl": {
+		"internal/sqlplan",
+	},
+
 	"internal/sqlplan/plantest": {
 		"internal/sqlplan",
 	},
 
 	"internal/sqlplan/postgres": {
-		"internal/sqlplan", "internal/sqlplan/treewalk",
+		"internal/sqlplan", "internal/sqlplan/ddl", "internal/sqlplan/treewalk",
 		"github.com/sqlc-dev/oliphant",
 		"github.com/sqlc-dev/oliphant/ast",
 		"google.golang.org/protobuf/reflect/protoreflect",

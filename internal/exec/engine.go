@@ -72,6 +72,8 @@ type Engine struct {
 	shapes sync.Map // *seal.Table or placed to *knownShape
 }
 
+var ddlModes = map[policy.DDL]sqlplan.DDLMode{policy.DDLRewrite: sqlplan.DDLRewrite, policy.DDLRefuse: sqlplan.DDLRefuse, policy.DDLSend: sqlplan.DDLSend}
+
 const (
 	cachedTexts     = 2048
 	cachedTextBytes = 16 << 20
@@ -84,7 +86,7 @@ func New(c Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{config: c, funnel: funnel,
-		rules:   &sqlplan.Rules{MaxText: c.Policy.Limits().MaxStatementBytes, MaxDepth: c.Policy.Limits().MaxNesting},
+		rules:   &sqlplan.Rules{MaxText: c.Policy.Limits().MaxStatementBytes, MaxDepth: c.Policy.Limits().MaxNesting, DDL: ddlModes[c.Policy.DDL()]},
 		columns: make(map[*sqlplan.Column]*seal.Column), tables: make(map[*sqlplan.Table]*seal.Table),
 		plans: plancache.New(cachedTexts, cachedTextBytes), starting: make(chan struct{}, 1)}
 	ahead := c.Policy.ReadAhead()
@@ -106,7 +108,7 @@ func New(c Config) (*Engine, error) {
 func (e *Engine) addTable(t *seal.Table) {
 	table := &sqlplan.Table{Schema: t.Schema, Name: t.Name, RowKey: t.RowKey, Sources: t.Sources, MaxRows: t.MaxRows}
 	for _, c := range t.Columns {
-		col := &sqlplan.Column{Table: table, Name: c.Name, Context: c.Context, Legacy: c.Legacy, Base64: c.Base64()}
+		col := &sqlplan.Column{Table: table, Name: c.Name, Context: c.Context, Legacy: c.Legacy, Base64: c.Base64(), Type: string(c.Type), Default: c.Default()}
 		col.Term, col.Other = termOf(c, 0), termOf(c, 1)
 		for _, term := range []*sqlplan.Term{col.Term, col.Other} {
 			e.outside = e.outside || term != nil && !ascii(term.Column)

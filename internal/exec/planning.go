@@ -52,7 +52,7 @@ func (e *Engine) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) {
 		}
 		plan = nil
 	}
-	if version == e.config.Catalog.Version() {
+	if version == e.config.Catalog.Version() && (plan == nil || !plan.Defines) {
 		e.plans.Put(text, &plancache.Entry{Plan: plan, Err: err, Refused: refused})
 	}
 	return plan, err

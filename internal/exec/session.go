@@ -28,6 +28,7 @@ type Session struct {
 	fresh, moved bool
 	// mine plans by known; nil if the engine that it was made from, of, does.
 	mine, of *Engine
+	version  uint64  // of the catalog of of, when mine was made
 	db       *sql.DB // lends the connection, to ask its session
 	// failed is true from an error until a transaction was looked for.
 	failed bool
@@ -76,8 +77,8 @@ func (s *Session) engine(ctx context.Context, e *Engine, base sqldriver.Conn, d 
 	if s.known.Unfit != "" {
 		return nil, &fault.RefusedError{What: s.known.Unfit, Hint: s.known.Hint}
 	}
-	if s.of != e {
-		s.of, s.mine = e, nil
+	if version := e.config.Catalog.Version(); s.of != e || s.version != version {
+		s.of, s.mine, s.version = e, nil, version
 		if s.known != e.session {
 			s.mine = e.forSession(s.db, s.known)
 		}
@@ -111,7 +112,7 @@ func (s *Session) PlanCurrent(plan *sqlplan.Plan, made, e *Engine, base sqldrive
 	switch {
 	case !plan.Named || e.config.Catalog.db == nil:
 		return made == e
-	case s.of != e || !s.Certain(e, base):
+	case s.of != e || s.version != e.config.Catalog.Version() || !s.Certain(e, base):
 		return false
 	case s.mine != nil:
 		return made == s.mine

@@ -50,8 +50,13 @@ func (e *Engine) Shape(ctx context.Context, t *seal.Table, schema string) (*seal
 	if rel == nil {
 		return nil, lacks("table " + t.Label + " of the policy")
 	}
-	k := &knownShape{version, seal.Shape{Sources: make([]server.Column, len(t.Sources)), Capacity: make(map[string]int)}}
+	k := &knownShape{version, seal.Shape{Sources: make([]server.Column, len(t.Sources)), Capacity: make(map[string]int), Defaults: make(map[string]string)}}
 	for _, c := range rel.Columns {
+		if col := t.Find(c.Name); col != nil && c.Default != "" {
+			if text, ok := e.config.Server.ClearText(c.Default); ok && col.MayDefault(text) {
+				k.shape.Defaults[c.Name] = text
+			}
+		}
 		if n, limited := e.config.Server.Capacity(c); limited {
 			k.shape.Capacity[c.Name] = n
 		}

@@ -66,6 +66,9 @@ type Shape struct {
 	Sources []server.Column
 	// Capacity is how many bytes columns hold, by name: see [server.Server].
 	Capacity map[string]int
+	// Defaults are the constants that columns have as their DEFAULT, by name. Rows may
+	// hold such a constant in clear.
+	Defaults map[string]string
 }
 
 // Column is a protected column at work.
@@ -104,6 +107,7 @@ type handling struct {
 	onMismatch     policy.OnMismatch
 	plaintextReads policy.Permission
 	unverifiable   policy.Unverifiable
+	constant       *string
 }
 
 // New compiles a policy. It reads nothing from the database or from a key service.
@@ -140,7 +144,7 @@ func label(schema, name string) string {
 func (f *Funnel) column(t *Table, c policy.Column) (*Column, error) {
 	col := &Column{Table: t, Name: c.Name, Type: c.Type, under: under{keyring: c.Keyring, suite: keyrings.Suite(f.policy, c.Keyring)},
 		layout: Layout{Base64: c.Storage == policy.Base64, Type: c.Type},
-		policy: handling{c.OnMismatch, c.PlaintextReads, c.Unverifiable}}
+		policy: handling{c.OnMismatch, c.PlaintextReads, c.Unverifiable, c.Default}}
 	col.bind(c)
 	var err error
 	if col.codec, err = f.keys.Codec(f.policy, c, col.bound.required); err != nil {
@@ -194,6 +198,18 @@ func (c *Column) Reusable() bool { return c.local && c.policy.plaintextReads == 
 // event, so that several rows may share one opening.
 func (c *Column) Silent() bool {
 	return c.policy.onMismatch == policy.MismatchError && c.policy.plaintextReads == policy.Deny
+}
+
+// Default is the constant that the policy names as the column's DEFAULT, or nil.
+func (c *Column) Default() *string { return c.policy.constant }
+
+// MayDefault reports whether rows may hold the text in clear as the column's DEFAULT: it
+// is the empty string, or what the policy names.
+func (c *Column) MayDefault(text string) bool {
+	if d := c.policy.constant; d != nil && *d == text {
+		return true
+	}
+	return text == "" && (c.Type == policy.TypeString || c.Type == policy.TypeBytes)
 }
 
 // HidesRejected reports whether the policy rejects statements that hide the row of

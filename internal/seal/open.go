@@ -27,6 +27,9 @@ type Request struct {
 	First bool
 	// Rules say how the value is shown; nil shows points in time in UTC.
 	Rules server.Values
+	// Defaults are the constants that columns of the row's table have as their DEFAULT,
+	// by name.
+	Defaults map[string]string
 	// Strict is true for sealsql's own use: nothing that does not verify is
 	// returned, whatever the policy hands out to applications. All sources that
 	// messages need must be known.
@@ -45,9 +48,27 @@ type Request struct {
 	anywhere bool // under the context that the value carries
 }
 
-// readsPlaintexts reports whether a value that was never sealed may be handed out.
+// readsPlaintexts reports whether a value that was never sealed may be handed out: the
+// policy says so, or it is the column's DEFAULT, which rows hold that ADD COLUMN filled.
 func (r *Request) readsPlaintexts() bool {
-	return !r.Strict && r.Column.policy.plaintextReads == policy.Allow
+	return !r.Strict && (r.Column.policy.plaintextReads == policy.Allow || r.holdsDefault())
+}
+
+// holdsDefault reports whether the column holds its DEFAULT in clear.
+func (r *Request) holdsDefault() bool {
+	text, ok := r.Defaults[r.Column.Name]
+	named := r.Column.policy.constant
+	if !ok && named == nil {
+		return false
+	}
+	var held string
+	switch v := r.Stored.(type) {
+	case []byte:
+		held = string(v)
+	case string:
+		held = v
+	}
+	return ok && held == text || named != nil && held == *named
 }
 
 // opened is what a form made of a value: a plaintext, or what is wrong.

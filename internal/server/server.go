@@ -104,6 +104,8 @@ type Server interface {
 	// StorageAdvice is what should be known of a column that holds ciphertexts,
 	// and a hint; both are empty if there is nothing.
 	StorageAdvice(c sqlplan.RelationColumn) (fact, hint string)
+	// ClearText is the text that a default of the catalog makes, if it is a constant.
+	ClearText(def string) (text string, ok bool)
 	// TypeName is the DatabaseTypeName that a column of plaintexts of the given
 	// policy type reports.
 	TypeName(policyType string) string

@@ -124,4 +124,42 @@ type Dialect interface {
 
 	// BuiltinSchema reports whether the server's own functions lie in the schema.
 	BuiltinSchema(schema string) bool
+
+	DefiningDialect
+}
+
+// DefiningDialect is what the rules need to know of a server's DDL.
+type DefiningDialect interface {
+	// StorageType is the type of a column that holds the ciphertexts of c.
+	StorageType(c *Column) string
+
+	// Stores reports whether a column of the type, named in lower case without its
+	// modifiers, of which size is the first number, holds the ciphertexts of c.
+	Stores(c *Column, typeName string, size int) bool
+
+	// Converts reports whether the server changes a column of the type to the
+	// StorageType of c, and keeps the values that it holds.
+	Converts(c *Column, typeName string) bool
+
+	// TermType is the type of a column that holds terms.
+	TermType(t *Term) string
+
+	// ClearDefault is DEFAULT's value for a column of the StorageType of c that holds text.
+	ClearDefault(c *Column, text string) string
+
+	// ClearText is the text that a default of the catalog makes, if it is a constant.
+	ClearText(def string) (text string, ok bool)
+
+	// KeyName is how the server names an index over columns of the table that has no
+	// name of its own; empty where it is uncertain.
+	KeyName(table string, columns []string, constraint bool) string
+
+	// NameKey is what is written at NameAt of a key to name it.
+	NameKey(key *DefinedKey, name string) string
+
+	// KeyClause is a unique or primary key over a column, as an element of CREATE TABLE.
+	KeyClause(name string, primary bool, column string) string
+
+	// Nothing is a statement without an effect.
+	Nothing() string
 }

@@ -24,6 +24,8 @@ type insertion struct {
 	checks *KeyChecks
 	// proposed are, for a statement of one row, the row's sources.
 	proposed pins
+	// constants are the defaults that the rows get of columns which they do not write.
+	constants map[*Column]string
 }
 
 // insert analyses INSERT and REPLACE. alone is true if it is the text's only
@@ -43,7 +45,7 @@ func (a *analysis) insert(s *Insert, parent *scope, alone bool) output {
 		a.insertPlain(s, it, sc, within)
 		return a.returningOutput(s.Returning, it, within)
 	}
-	in := &insertion{a: a, s: s, t: a.newTarget(it, within), alone: alone, rowSeals: map[int][]int{}, rowTerms: map[int][]int{}}
+	in := &insertion{a: a, s: s, t: a.newTarget(it, within), alone: alone, rowSeals: map[int][]int{}, rowTerms: map[int][]int{}, constants: map[*Column]string{}}
 	in.run(sc)
 	out := a.returningOutput(s.Returning, it, within)
 	if in.server != nil && out != nil {
@@ -236,11 +238,51 @@ func (in *insertion) omitted(skip map[*Column]bool) {
 		if skip[c] || in.t.item.rel != nil && in.t.item.rel.View && in.a.relationColumn(in.t.item.rel, c.Name) == nil {
 			continue
 		}
+		if text, ok := in.a.constantDefault(in.t, c); ok && len(in.s.Rows) > 0 && len(in.names) > 0 {
+			in.constants[c] = text
+			continue
+		}
 		in.a.defaultIsNull(in.t, c, in.s.Target.Span, c.Name)
 		for term := range c.kept {
 			in.a.defaultIsNull(in.t, c, in.s.Target.Span, term.Column)
 		}
 	}
+}
+
+// writeDefaults has each row write the constants that the server would fill in clear.
+// given are the rows' sources.
+func (in *insertion) writeDefaults(given []pins) {
+	for _, c := range in.t.table.Columns {
+		text, ok := in.constants[c]
+		if !ok || in.a.err != nil {
+			continue
+		}
+		write := func(use TermUse) func(n int, alone bool) []part {
+			return func(n int, _ bool) []part { return in.constant(c, use, text, given[n], n) }
+		}
+		insertSite{in}.add(c.Name, write(TermUnused))
+		for term, use := range c.kept {
+			insertSite{in}.add(term.Column, write(use))
+		}
+	}
+}
+
+// constant writes a constant for row n: sealed, or its term.
+func (in *insertion) constant(c *Column, use TermUse, text string, given pins, n int) []part {
+	cell := cellOf{expr: &Constant{Value: Literal{LiteralString, text}}, only: true}
+	s, ok := in.seal(c, use, cell, given, n)
+	if !ok {
+		return []part{textPart("NULL")} // refused
+	}
+	index := in.a.addSeal(s)
+	if use == TermUnused {
+		in.rowSeals[n] = append(in.rowSeals[n], index)
+	} else if len(c.Term.Sources) > 0 {
+		in.rowTerms[n] = append(in.rowTerms[n], index)
+	}
+	p := argPart(Arg{Kind: ArgSeal, Index: index})
+	p.literal = true
+	return []part{p}
 }
 
 // written tells which protected columns the statement writes.
@@ -260,6 +302,7 @@ func (in *insertion) rows(sc *scope) {
 	written := in.written()
 	in.omitted(written)
 	terms := map[*Term][]*mirror{}
+	sources := make([]pins, len(in.s.Rows))
 	in.t.given = a.d.ValuesSeeRow()
 	for n, r := range in.s.Rows {
 		if len(r.Values) != len(in.names) {
@@ -267,6 +310,7 @@ func (in *insertion) rows(sc *scope) {
 			return
 		}
 		given := in.given(n, r)
+		sources[n] = given
 		if len(in.s.Rows) == 1 {
 			in.proposed = given
 		}
@@ -290,6 +334,7 @@ func (in *insertion) rows(sc *scope) {
 			}
 		}
 	}
+	in.writeDefaults(sources)
 	in.t.given = false
 }
 

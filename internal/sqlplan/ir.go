@@ -84,7 +84,11 @@ type Constant struct {
 type Null struct{ Span }
 
 // Default is the keyword DEFAULT as a value.
-type Default struct{ Span }
+type Default struct {
+	Span
+	// Constant is the column's default, where the rules take it as given.
+	Constant *Literal
+}
 
 // Cast is a conversion. Type is the type's name in the spelling of
 // [RelationColumn.Type] where the dialect knows it, in lower case. Plain is
@@ -648,6 +652,7 @@ type Utility struct {
 	Columns []string
 	// Moves are the columns of Relations[0] that the statement renames or drops.
 	Moves []string
+	Defining
 	// Exprs are the expressions in the statement: defaults, checks, conditions.
 	// They see the columns of Relations, and the Defines of the statement's own.
 	Exprs   []Expr

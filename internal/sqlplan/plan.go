@@ -70,6 +70,15 @@ type Plan struct {
 	// Route says how the plan is carried out. It is never nil.
 	Route Route
 
+	RelationUse
+
+	// ReadOnly is true if the text consists of plain SELECTs, so that it may
+	// be sent again after the catalog was found stale.
+	ReadOnly bool
+}
+
+// RelationUse is what a plan takes for granted of relations, and changes of them.
+type RelationUse struct {
 	// Implied are the relations whose columns the text names by their order
 	// alone: it means what the plan says only if that order still holds.
 	Implied []*Relation
@@ -78,9 +87,13 @@ type Plan struct {
 	// carried out: partitions and inheritance children that it makes.
 	Attaches []*Relation
 
-	// ReadOnly is true if the text consists of plain SELECTs, so that it may
-	// be sent again after the catalog was found stale.
-	ReadOnly bool
+	// Defines is true for a text that changes what relations are: nothing that was known
+	// of tables holds once it was sent.
+	Defines bool
+
+	// LeftOut are the parts of DDL that are not sent, since they mean nothing over
+	// ciphertexts.
+	LeftOut []LeftOut
 }
 
 // Route is how a plan is carried out: [Direct], [*RowByRow], [*ServerKey] or

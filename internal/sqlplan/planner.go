@@ -275,6 +275,8 @@ type draft struct {
 	route     Route // nil until a statement needs another than Direct
 	writes    bool
 	opaque    bool // a statement returns rows of which nothing is known
+	defines   bool // a statement changes what relations are
+	leftOut   []LeftOut
 }
 
 // tick is called for each part of a large statement, so that planning ends soon
@@ -309,7 +311,9 @@ func (a *analysis) run() (*Plan, error) {
 		return nil, a.err
 	}
 	if !a.touched {
-		return unprotected(a.script.NumParams, true), nil
+		plan := unprotected(a.script.NumParams, true)
+		plan.Defines = a.defines
+		return plan, nil
 	}
 	for _, o := range a.renames {
 		o.complete()
@@ -318,14 +322,13 @@ func (a *analysis) run() (*Plan, error) {
 		return nil, a.err
 	}
 	plan := &Plan{
-		Protected:  true,
-		Named:      true,
-		UserParams: a.script.NumParams,
-		Seals:      a.seals,
-		Route:      Direct{},
-		Implied:    a.implied,
-		Attaches:   a.attached,
-		ReadOnly:   readOnly && !a.writes,
+		Protected:   true,
+		Named:       true,
+		UserParams:  a.script.NumParams,
+		Seals:       a.seals,
+		Route:       Direct{},
+		RelationUse: RelationUse{Implied: a.implied, Attaches: a.attached, Defines: a.defines, LeftOut: a.leftOut},
+		ReadOnly:    readOnly && !a.writes,
 	}
 	if a.returning {
 		plan.Results = a.results

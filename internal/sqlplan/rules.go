@@ -21,9 +21,20 @@ type Rules struct {
 	// nesting. A longer or deeper text that names a protected table is refused.
 	MaxText  int
 	MaxDepth int
+	DDL      DDLMode
 
 	attached attachments
 }
+
+// DDLMode says what becomes of DDL on protected columns.
+type DDLMode uint8
+
+// The modes.
+const (
+	DDLRewrite DDLMode = iota // it is carried over to ciphertexts and terms
+	DDLRefuse                 // what makes the server work with a protected column is refused
+	DDLSend                   // it is sent as it is, but for values of protected columns
+)
 
 // CheckNames returns an error that lists the names of the rules which fits
 // rejects: the server would read them as other names, and what they are meant to
@@ -111,6 +122,11 @@ type Column struct {
 	Legacy []int
 	// Base64 is true if the value is stored as base64 text.
 	Base64 bool
+	// Type is the policy's type of the plaintexts.
+	Type string
+	// Default is a constant that DDL may give as the column's default beside the empty
+	// string; nil if there is none.
+	Default *string
 	// Term is the column's equality term; nil for a column that cannot be searched.
 	Term *Term
 	// Other is a second term that every write of the column fills as well, while terms
@@ -153,6 +169,9 @@ type Relation struct {
 	// KeysKnown is true if UniqueKeys are all that the table has, as the live catalog
 	// shows them.
 	KeysKnown bool `json:"-"`
+	// Indexes are the names of the indexes that are not unique, where names of indexes
+	// belong to their table; a name stands there once for each of its columns.
+	Indexes []string `json:"-"`
 	// Children names a table that inherits from the table and is not a partition of it.
 	Children string `json:",omitempty"`
 	// Incomplete relations have columns that Columns does not list.

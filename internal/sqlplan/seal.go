@@ -33,6 +33,10 @@ func (a *analysis) operand(e Expr, columnType string) (Operand, bool) {
 		return Operand{Kind: OperandLiteral, Literal: e.Value, Span: e.Span}, true
 	case *Null:
 		return Operand{Kind: OperandNull, Span: e.Span}, true
+	case *Default:
+		if e.Constant != nil {
+			return Operand{Kind: OperandLiteral, Literal: *e.Constant, Span: e.Span}, true
+		}
 	case *Cast:
 		if !e.Plain && !(e.Typed && columnType == "") || columnType != "" && !a.d.SameType(e.Type, columnType) {
 			return Operand{}, false

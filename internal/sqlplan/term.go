@@ -7,8 +7,10 @@ package sqlplan
 type Term struct {
 	// Column is the column of the table that holds the term.
 	Column string
-	// Base64 is true if the term is stored as base64 text.
+	// Base64 is true if the term is stored as base64 text. Size is its length in bytes as
+	// it is stored.
 	Base64 bool
+	Size   int
 	// Exact is true if equal terms mean equal normalised values.
 	Exact bool
 	// Folds and Trims say what the normalisers do to letters and to white space at the

@@ -16,6 +16,8 @@ func (a *analysis) utility(u *Utility) {
 		a.opaque = true
 	}
 	if u.Kind == UtilityHarmless {
+		a.defines = a.defines || u.What == "DROP"
+		a.droppedIndexes(u)
 		return
 	}
 	var tables []*Table
@@ -176,30 +178,22 @@ func (a *analysis) definedColumn(u *Utility, t *Table, ref *ColumnRef) {
 	a.refuseAbsent(ref.Span, t.Name)
 }
 
-// defined refuses DDL that makes the server compute with a protected column.
+// defined carries DDL over to ciphertexts, and refuses what makes the server compute
+// with a protected column.
 func (a *analysis) defined(u *Utility, tables []*Table) {
-	for _, t := range tables {
-		for _, name := range u.Columns {
-			if c := a.protectedColumn(t, name, u.Span); c != nil {
-				a.refuse(u.Span, c.object(), u.What+" makes the server work with a protected column", "leave the column out; ciphertexts neither sort nor compare")
-			}
-		}
-		for _, name := range u.Moves {
-			if i := a.sourceIndex(t, name); i >= 0 {
-				a.refuse(u.Span, t.Name+"."+t.Sources[i], u.What+" renames or drops a column that protected values are bound to",
-					"change the policy with it, as the run-book for moving values says (docs/OPERATIONS.md), and send the statement with the bare driver")
+	a.defines = true
+	for i, t := range tables {
+		a.named(u, t, u.Columns)
+		a.moved(u, t)
+		if i == 0 && t == a.definedTable(u) {
+			a.carry(u, t)
+		} else {
+			for _, d := range u.Definitions {
+				a.named(u, t, d.Names)
 			}
 		}
 		for _, e := range u.Exprs {
-			walk(e, func(x Expr) bool {
-				if ref, ok := x.(*ColumnRef); ok && !ref.Star {
-					if c := a.protectedColumn(t, ref.Name, u.Span); c != nil {
-						a.refuse(u.Span, c.object(), u.What+" makes the server work with a protected column", "leave the column out; ciphertexts neither sort nor compare")
-					}
-					a.definedColumn(u, t, ref)
-				}
-				return true
-			})
+			a.computed(u, t, e)
 		}
 	}
 	a.checkAll(u.Exprs, nil, u.What)
@@ -215,4 +209,47 @@ func (a *analysis) defined(u *Utility, tables []*Table) {
 		}
 		a.unknown(u)
 	}
+}
+
+// named refuses a statement that has the server work with one of the columns.
+func (a *analysis) named(u *Utility, t *Table, names []string) {
+	for _, name := range names {
+		if c := a.protectedColumn(t, name, u.Span); c != nil {
+			a.refuseWork(u, c, u.Span)
+		}
+	}
+}
+
+func (a *analysis) refuseWork(u *Utility, c *Column, at Span) {
+	a.refuse(at, c.object(), u.What+" makes the server work with a protected column", "leave the column out; ciphertexts neither sort nor compare")
+}
+
+// moved refuses to rename or drop a column that values are bound to.
+func (a *analysis) moved(u *Utility, t *Table) {
+	for _, name := range u.Moves {
+		if i := a.sourceIndex(t, name); i >= 0 {
+			a.refuse(u.Span, t.Name+"."+t.Sources[i], u.What+" renames or drops a column that protected values are bound to",
+				"change the policy with it, as the run-book for moving values says (docs/OPERATIONS.md), and send the statement with the bare driver")
+		}
+	}
+}
+
+// computed refuses an expression of DDL that reads a protected column. A test for NULL
+// is the same on ciphertexts.
+func (a *analysis) computed(u *Utility, t *Table, e Expr) {
+	carried := a.editedSpans()
+	walk(e, func(x Expr) bool {
+		if n, ok := x.(*IsNull); ok {
+			if ref, ok := n.Expr.(*ColumnRef); ok && !ref.Star && a.protectedColumn(t, ref.Name, u.Span) != nil {
+				return false
+			}
+		}
+		if ref, ok := x.(*ColumnRef); ok && !ref.Star && !carried(ref.Span) {
+			if c := a.protectedColumn(t, ref.Name, u.Span); c != nil {
+				a.refuseWork(u, c, u.Span)
+			}
+			a.definedColumn(u, t, ref)
+		}
+		return true
+	})
 }

@@ -74,6 +74,11 @@ func (a *analysis) leavesOf(t *target, c *Column, e Expr, guards pins, direct bo
 	}
 	switch e := e.(type) {
 	case *Default:
+		if text, ok := a.constantDefault(t, c); ok && direct {
+			e.Constant = &Literal{LiteralString, text}
+			yield(written{kind: leafGiven, expr: e, direct: direct})
+			return
+		}
 		if direct && a.defaultIsNull(t, c, e.Span, c.Name) {
 			yield(written{kind: leafNull, expr: e, direct: direct})
 		}
@@ -146,16 +151,29 @@ func (a *analysis) columnLeaf(t *target, c *Column, e *ColumnRef) (written, bool
 func (a *analysis) defaultIsNull(t *target, c *Column, at Span, name string) bool {
 	rc := a.relationColumn(t.rel, name)
 	switch {
+	case rc == nil && t.rel != nil && !t.rel.View && !t.rel.Incomplete:
+		return true // the column is not there yet: a migration adds it
 	case rc == nil:
 		a.refuse(at, c.object(), "a protected column's default is not known", "give the column a value, or NULL")
 	case rc.Generated:
 		a.refuse(at, c.object(), "a protected column is computed by the server", "make it an ordinary column")
 	case rc.Default != "" || rc.Identity != "" || rc.AutoIncrement:
-		a.refuse(at, c.object(), "a protected column has a default that is not NULL", "give the column a value, or drop the default")
+		a.refuse(at, c.object(), "a protected column has a default that is not NULL", "give the column a value, drop the default, or name it in the policy as the column's default")
 	default:
 		return true
 	}
 	return false
+}
+
+// constantDefault is the column's live default, if it is a constant that may stand in
+// clear in the catalog. A row that is to have it gets it sealed.
+func (a *analysis) constantDefault(t *target, c *Column) (text string, ok bool) {
+	rc := a.relationColumn(t.rel, c.Name)
+	if rc == nil || rc.Generated || rc.Default == "" {
+		return "", false
+	}
+	text, ok = a.d.ClearText(rc.Default)
+	return text, ok && c.clearDefault(text)
 }
 
 // pins are the context sources of a row that a condition fixes: by index in

@@ -98,7 +98,7 @@ func openShown(ctx context.Context, by Opener, s *shown, row []sqldriver.Value, 
 		return nil, err
 	}
 	values := by.Values()
-	request := seal.Request{Column: s.col, Stored: row[s.index], Row: storage.take(len(s.from.Sources)), Statement: text, First: first, Rules: values, Buffer: &storage.plaintext}
+	request := seal.Request{Column: s.col, Stored: row[s.index], Row: storage.take(len(s.from.Sources)), Statement: text, First: first, Rules: values, Buffer: &storage.plaintext, Defaults: shape.Defaults}
 	source := func(i int) (seal.Source, error) {
 		at := s.from.Sources[i]
 		if at < 0 {

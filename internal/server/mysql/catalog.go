@@ -39,8 +39,8 @@ FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?
 ORDER BY ORDINAL_POSITION`
 
 const keysSQL = `
-SELECT INDEX_NAME, COALESCE(COLUMN_NAME, ''), SUB_PART IS NOT NULL
-FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND NON_UNIQUE = 0
+SELECT INDEX_NAME, COALESCE(COLUMN_NAME, ''), SUB_PART IS NOT NULL, NON_UNIQUE = 0
+FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?
 ORDER BY INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX`
 
 func (Server) Relation(ctx context.Context, db *sql.DB, schema, name string) (*sqlplan.Relation, error) {
@@ -82,9 +82,13 @@ func (Server) Relation(ctx context.Context, db *sql.DB, schema, name string) (*s
 	}
 	return r, scan(ctx, db, keysSQL, r, func(rows *sql.Rows) error {
 		var index, column string
-		var prefix bool
-		if err := rows.Scan(&index, &column, &prefix); err != nil {
+		var prefix, unique bool
+		if err := rows.Scan(&index, &column, &prefix, &unique); err != nil {
 			return err
+		}
+		if !unique {
+			r.Indexes = append(r.Indexes, index)
+			return nil
 		}
 		n := len(r.UniqueKeys)
 		if n == 0 || r.UniqueKeys[n-1].Name != index {

@@ -4,24 +4,25 @@ import (
 	"fmt"
 
 	"github.com/sealsql/sealsql/internal/server"
+	"github.com/sealsql/sealsql/internal/sqlplan/mysql"
 )
 
 // AddTerm implements server.Server. Both servers build the index while the table is
 // used.
 func (Server) AddTerm(t server.TermColumn) []string {
-	kind, unique := fmt.Sprintf("varbinary(%d)", t.Size), ""
-	if t.Text {
-		kind = fmt.Sprintf("varchar(%d) CHARACTER SET ascii COLLATE ascii_bin", t.Size)
-	}
+	unique := ""
 	if t.Unique {
 		unique = "UNIQUE "
 	}
 	table, column := relationName(t.Schema, t.Table), identifier(t.Column)
 	return []string{
-		fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", table, column, kind),
+		fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", table, column, mysql.TermType(t.Size, t.Text)),
 		fmt.Sprintf("CREATE %sINDEX %s ON %s (%s)", unique, identifier(t.IndexName()), table, column),
 	}
 }
+
+// ClearText implements server.Server.
+func (Server) ClearText(def string) (string, bool) { return mysql.ClearText(def) }
 
 // DropTerm implements server.Server. The index goes with the column.
 func (Server) DropTerm(t server.TermColumn) string {

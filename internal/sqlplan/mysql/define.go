@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/sealsql/sealsql/internal/sqlplan"
+	"github.com/sealsql/sealsql/internal/sqlplan/ddl"
 )
 
 const (
@@ -128,20 +129,23 @@ func (p *translator) defineTable(u *unit, at, name int) {
 	}
 	from := p.nameEnd(name)
 	q := u.end
-	if p.word(u.start, "CREATE") {
+	d.Altered = p.word(u.start, "ALTER")
+	switch {
+	case !d.Altered:
 		q = p.queryStart(from, u.end)
 		if p.op(from, "(") && q > from {
-			d.Columns = append(d.Columns, p.definitions(from+1, p.tokens[from].mate)...)
+			d.Definitions = p.reader().Elements(from+1, p.tokens[from].mate)
 			from = p.tokens[from].mate + 1
 		}
-	} else if p.renames(from, u.end) {
+	case p.renames(from, u.end):
 		d.Refuse = refuseRename
 	}
-	if p.word(u.start, "ALTER") {
+	if d.Altered {
 		d.Moves = p.movedColumns(from, q)
+		d.Definitions = p.reader().Actions(from, q)
+	} else {
+		d.Columns = append(d.Columns, p.workedWith(from, q)...)
 	}
-	d.Columns = append(d.Columns, p.specColumns(from, q)...)
-	d.Columns = append(d.Columns, p.defaults(p.nameEnd(name), q)...)
 	if q == u.end {
 		u.done = []sqlplan.Statement{d}
 		return
@@ -150,6 +154,32 @@ func (p *translator) defineTable(u *unit, at, name int) {
 	u.store = p.storeUtility(u.start, u.end, name, "CREATE TABLE … SELECT")
 	u.store.Temporary = d.Temporary
 	p.hideDefinition(u, from)
+}
+
+// workedWith returns the columns that the tokens [i, end) of DDL have the server work
+// with.
+func (p *translator) workedWith(i, end int) []string {
+	return append(append([]string{}, p.specColumns(i, end)...), p.defaults(i, end)...)
+}
+
+// reader reads the text's tokens as DDL.
+func (p *translator) reader() *ddl.Reader {
+	kinds := map[kind]ddl.Kind{kindWord: ddl.Word, kindQuoted: ddl.Quoted, kindString: ddl.String, kindNumber: ddl.Number, kindOp: ddl.Op}
+	r := &ddl.Reader{Indexes: true, Tokens: make([]ddl.Token, len(p.tokens)), Names: p.workedWith, Value: func(t ddl.Token) (string, bool) {
+		text := p.src[t.Start:t.End]
+		if text[0] != '\'' && text[0] != '"' {
+			return "", false
+		}
+		return unquote(text, p.modes.noBackslashEscapes), true
+	}}
+	for i, t := range p.tokens {
+		kind := kinds[t.kind]
+		if kind == 0 {
+			kind = ddl.Other
+		}
+		r.Tokens[i] = ddl.Token{Kind: kind, Text: t.text, Start: t.start, End: t.end, Mate: t.mate}
+	}
+	return r
 }
 
 // renames reports whether an ALTER TABLE moves the table or its rows to
@@ -168,11 +198,8 @@ func (p *translator) specColumns(i, end int) []string {
 	var out []string
 	for ; i < end; i++ {
 		switch {
-		case p.op(i, "(") && p.addsColumns(i):
-			out = append(out, p.definitions(i+1, p.tokens[i].mate)...)
-			i = p.tokens[i].mate
 		case p.op(i, "("):
-			out = append(out, p.namesIn(i+1, p.tokens[i].mate)...)
+			out = append(out, p.computedIn(i+1, p.tokens[i].mate)...)
 			i = p.tokens[i].mate
 		case p.word(i, "RENAME") && p.word(i+1, "COLUMN"):
 			out = append(out, p.namesIn(i+2, min(i+7, end))...)
@@ -207,19 +234,18 @@ func (p *translator) movedColumns(i, end int) []string {
 	return out
 }
 
-// addsColumns reports whether the parenthesis holds definitions: ADD (a INT).
-func (p *translator) addsColumns(i int) bool {
-	return p.word(i-1, "ADD") || p.word(i-1, "COLUMN") && p.word(i-2, "ADD")
-}
-
-// definitions returns the columns that a list of definitions reads, as opposed
-// to those it defines.
-func (p *translator) definitions(i, end int) []string {
-	var out []string
-	for i < end {
-		stop := p.seek(i, end, func(k int) bool { return p.op(k, ",") })
-		out = append(out, p.specColumns(i, stop)...)
-		i = stop + 1
+// computedIn is namesIn without the names that are only tested for NULL.
+func (p *translator) computedIn(i, end int) (out []string) {
+	for ; i < end; i++ {
+		null := i + 2
+		if p.word(null, "NOT") {
+			null++
+		}
+		if p.word(i+1, "IS") && p.word(null, "NULL") && null < end && (p.op(i-1, "(") || p.anyWord(i-1, "AND", "OR", "NOT") != "") {
+			i = null
+			continue
+		}
+		out = append(out, p.namesIn(i, i+1)...)
 	}
 	return out
 }
@@ -232,7 +258,21 @@ func (p *translator) createIndex(i, at, end int) []sqlplan.Statement {
 	}
 	return []sqlplan.Statement{&sqlplan.Utility{
 		Span: p.span(i, end), Kind: sqlplan.UtilityDefine, What: "CREATE INDEX",
-		Relations: []*sqlplan.TableRef{p.refAt(on + 1)}, Columns: append([]string{}, p.specColumns(p.nameEnd(on+1), end)...),
+		Relations: []*sqlplan.TableRef{p.refAt(on + 1)}, Columns: []string{},
+		Defining: sqlplan.Defining{Altered: true, Definitions: []*sqlplan.Definition{p.reader().Index(i, on, p.nameEnd(on+1), end)}},
+	}}
+}
+
+// dropIndex translates DROP INDEX name ON table.
+func (p *translator) dropIndex(i, end int) []sqlplan.Statement {
+	on := p.seekWord(i, end, "ON")
+	if !p.word(i+1, "INDEX") || on != i+3 || on+1 >= end {
+		return p.utility(i, end, sqlplan.UtilityHarmless, "DROP") // IF EXISTS, ONLINE
+	}
+	def := &sqlplan.Definition{Span: p.span(i, end), Kind: sqlplan.DefineDropKey, Key: p.tokens[i+2].text}
+	return []sqlplan.Statement{&sqlplan.Utility{
+		Span: p.span(i, end), Kind: sqlplan.UtilityDefine, What: "DROP INDEX", Relations: []*sqlplan.TableRef{p.refAt(on + 1)},
+		Columns: []string{}, Defining: sqlplan.Defining{Altered: true, Definitions: []*sqlplan.Definition{def}},
 	}}
 }
 

@@ -39,6 +39,8 @@ func (p *translator) newUnit(i, end int) unit {
 	u := unit{start: i, end: end}
 	switch verb := p.anyWord(i, harmlessVerbs...); {
 	case p.op(i, "(") || p.anyWord(i, parsedVerbs...) != "":
+	case verb == "DROP" && p.word(i+1, "INDEX"):
+		u.done = p.dropIndex(i, end)
 	case verb == "SET" && p.word(i+1, "STATEMENT"):
 		u = p.setStatement(i, end)
 	case verb != "":

@@ -27,6 +27,8 @@ type translator struct {
 	end    int // just after its last token
 	// read holds the nodes of the tree that were translated: see unread.
 	read map[any]bool
+	// inGroup is true for the statements within another.
+	inGroup bool
 }
 
 // parse reads a text into the planner's statements.

@@ -33,6 +33,9 @@ func (p *translator) utility(n *pg.Node) sqlplan.Statement {
 	}
 	if harmless(n) {
 		u.Kind = sqlplan.UtilityHarmless
+		if x := n.GetDropStmt(); x != nil && x.RemoveType == pg.ObjectType_OBJECT_INDEX && !x.MissingOk {
+			p.droppedIndexes(u, x)
+		}
 		return u
 	}
 	switch x := n.GetNode().(type) {
@@ -57,9 +60,11 @@ func (p *translator) utility(n *pg.Node) sqlplan.Statement {
 		p.copyStmt(u, x.CopyStmt)
 	case *pg.Node_CreateSchemaStmt:
 		u.Kind = sqlplan.UtilityHarmless
+		p.inGroup = true
 		for _, e := range x.CreateSchemaStmt.SchemaElts {
 			u.Kind, u.Inner = sqlplan.UtilityGroup, append(u.Inner, p.statement(e))
 		}
+		p.inGroup = false
 	case *pg.Node_DoStmt, *pg.Node_CreateFunctionStmt:
 		u.Kind = sqlplan.UtilityBody
 		stringsIn(n.ProtoReflect(), &u.Strings)
@@ -110,21 +115,12 @@ func (p *translator) alterTable(u *sqlplan.Utility, x *pg.AlterTableStmt) {
 	u.Relations = []*sqlplan.TableRef{p.bareRef(x.Relation)}
 	for _, n := range x.Cmds {
 		c := n.GetAlterTableCmd()
-		switch c.GetSubtype() {
-		case pg.AlterTableType_AT_ColumnDefault:
-			if c.Def != nil && !c.Def.GetAConst().GetIsnull() {
-				u.Columns = append(u.Columns, c.Name)
-			}
-		case pg.AlterTableType_AT_AlterColumnType:
-			if c.Def.GetColumnDef().GetRawDefault() != nil {
-				u.Columns = append(u.Columns, c.Name) // USING
-			}
-		case pg.AlterTableType_AT_DropColumn:
+		if c.GetSubtype() == pg.AlterTableType_AT_DropColumn {
 			u.Moves = append(u.Moves, c.Name)
 		}
-		u.Columns = append(u.Columns, defaults(list(c.GetDef()))...)
 		p.attach(u, c)
 	}
+	p.alteredColumns(u, x)
 }
 
 // define translates DDL.
@@ -134,7 +130,7 @@ func (p *translator) define(u *sqlplan.Utility, n *pg.Node) {
 	switch x := n.GetNode().(type) {
 	case *pg.Node_CreateStmt:
 		p.createTable(u, x.CreateStmt)
-		u.Columns = append(u.Columns, defaults(x.CreateStmt.TableElts)...)
+		p.createdColumns(u, x.CreateStmt)
 	case *pg.Node_AlterTableStmt:
 		p.alterTable(u, x.AlterTableStmt)
 	case *pg.Node_RenameStmt:
@@ -153,12 +149,9 @@ func (p *translator) define(u *sqlplan.Utility, n *pg.Node) {
 	case *pg.Node_CreateTrigStmt:
 		u.Relations = []*sqlplan.TableRef{p.bareRef(x.CreateTrigStmt.Relation)}
 	case *pg.Node_IndexStmt:
+		u.What = "CREATE INDEX"
 		u.Relations = []*sqlplan.TableRef{p.bareRef(x.IndexStmt.Relation)}
-		for _, e := range append(append([]*pg.Node(nil), x.IndexStmt.IndexParams...), x.IndexStmt.IndexIncludingParams...) {
-			if name := e.GetIndexElem().GetName(); name != "" {
-				u.Columns = append(u.Columns, name)
-			}
-		}
+		p.createdIndex(u, x.IndexStmt)
 	case *pg.Node_CreatePolicyStmt:
 		u.Relations = []*sqlplan.TableRef{p.bareRef(x.CreatePolicyStmt.Table)}
 	case *pg.Node_AlterPolicyStmt:

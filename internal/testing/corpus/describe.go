@@ -74,6 +74,9 @@ func Describe(p *policy.Policy, plan *sqlplan.Plan, err error) string {
 		d.line("args: %s", strings.Join(args, ", "))
 	}
 	d.results(plan.Results)
+	for _, l := range plan.LeftOut {
+		d.line("left out: %s of %s", l.What, l.Object)
+	}
 	return d.done()
 }
 
