@@ -51,20 +51,22 @@ func (r *Reader) indexParts(key *sqlplan.DefinedKey, k, end int) bool {
 	return true
 }
 
+// direction returns the token of ASC, DESC or NULLS FIRST, or the end.
+func (r *Reader) direction(k, end int) int {
+	for ; k < end; k++ {
+		if r.op(k, end, "(") {
+			k = r.Tokens[k].Mate
+		} else if r.word(k, end, "ASC", "DESC", "NULLS") {
+			return k
+		}
+	}
+	return end
+}
+
 // keyPart reads a column, with a length, a collation or an operator class, or an
 // expression.
 func (r *Reader) keyPart(i, end int) sqlplan.KeyPart {
-	stop := end
-	for k := i + 1; k < end; k++ {
-		if r.op(k, end, "(") {
-			k = r.Tokens[k].Mate
-			continue
-		}
-		if r.word(k, end, "ASC", "DESC", "NULLS") {
-			stop = k
-			break
-		}
-	}
+	stop := r.direction(i+1, end)
 	part := sqlplan.KeyPart{Span: r.span(i, stop)}
 	for k := i; k < stop; k++ {
 		if r.name(k, stop) {

@@ -172,16 +172,22 @@ func (r *Reader) action(i, end int) *sqlplan.Definition {
 		return d
 	case r.word(i, end, "ALTER"):
 		return r.alter(i, at, end)
-	case r.word(i, end, "DROP") && r.Indexes && column+cond == "" && r.word(at, end, "INDEX", "KEY") && at+2 == end:
-		d := r.other(i, end)
-		d.Kind, d.Key = sqlplan.DefineDropKey, r.Tokens[at+1].Text
-		return d
-	case r.word(i, end, "DROP") && (column != "" || !r.word(at, end, "CONSTRAINT", "INDEX", "KEY", "PRIMARY", "FOREIGN", "CHECK", "PARTITION", "SYSTEM", "PERIOD")):
-		d := r.other(i, end)
-		d.Kind, d.Column, d.Verb = sqlplan.DefineDrop, r.Tokens[at].Text, "DROP "+column+cond
-		return d
+	case r.word(i, end, "DROP"):
+		return r.drop(i, at, end, column+cond)
 	}
 	return r.other(i, end)
+}
+
+// drop reads DROP; words stand between it and the token at.
+func (r *Reader) drop(i, at, end int, words string) *sqlplan.Definition {
+	d := r.other(i, end)
+	switch {
+	case r.Indexes && words == "" && r.word(at, end, "INDEX", "KEY") && at+2 == end:
+		d.Kind, d.Key = sqlplan.DefineDropKey, r.Tokens[at+1].Text
+	case strings.HasPrefix(words, "COLUMN") || !r.word(at, end, "CONSTRAINT", "INDEX", "KEY", "PRIMARY", "FOREIGN", "CHECK", "PARTITION", "SYSTEM", "PERIOD"):
+		d.Kind, d.Column, d.Verb = sqlplan.DefineDrop, r.Tokens[at].Text, "DROP "+words
+	}
+	return d
 }
 
 // alter reads ALTER COLUMN of the column at.
