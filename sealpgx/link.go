@@ -4,6 +4,7 @@ import (
 	"context"
 	sqldriver "database/sql/driver"
 	"errors"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -66,7 +67,7 @@ func (r *routed) Query(ctx context.Context, text string, args []sqldriver.NamedV
 	if err != nil {
 		return err
 	}
-	rows.keeps = true
+	rows.keeps, rows.fields = true, slices.Clone(rows.fields) // pgx writes the next result's over them
 	err = read(rows)
 	if closed := rows.Close(); err == nil {
 		err = closed

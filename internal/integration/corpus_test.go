@@ -550,9 +550,14 @@ func (w *world) compare(c *corpus.Case, m mode) {
 		w.restore()
 		return
 	}
+	w.sameAnswers(c, got, want)
+}
+
+// sameAnswers compares the answers, and the tables if the case may have changed them.
+func (w *world) sameAnswers(c *corpus.Case, got, want answer) {
 	same := func(what, got, want string) {
 		if got != want && !c.Skips(what) {
-			t.Errorf("%s: %s\n got: %s\nwant: %s", c.Text, what, got, want)
+			w.t.Errorf("%s: %s\n got: %s\nwant: %s", c.Text, what, got, want)
 		}
 	}
 	if !strings.Contains(strings.ToUpper(c.Text), "ORDER BY") {
