@@ -169,7 +169,8 @@ func (r *batchResults) take() *queuedItem {
 // Exec implements pgx.BatchResults.
 func (r *batchResults) Exec() (pgconn.CommandTag, error) {
 	r.take()
-	return r.base.Exec()
+	tag, err := r.base.Exec()
+	return tag, r.named(err)
 }
 
 // Query implements pgx.BatchResults.
@@ -180,7 +181,7 @@ func (r *batchResults) Query() (pgx.Rows, error) {
 		return rows, err
 	}
 	base, err := fetch(rows, r.conn.base.TypeMap())
-	if err != nil {
+	if err = r.named(err); err != nil {
 		return failedRows{err}, err
 	}
 	answer, err := item.bound.Answer(base)
@@ -210,12 +211,15 @@ func (r *batchResults) Close() error {
 			break // the base's results keep it
 		}
 	}
-	r.err = cmp.Or(r.err, r.base.Close())
+	r.err = cmp.Or(r.err, r.named(r.base.Close()))
 	if r.release != nil {
 		r.release()
 	}
 	return r.err
 }
+
+// named names protected columns in an error of the server's.
+func (r *batchResults) named(err error) error { return r.conn.engine().Named(r.ctx, "", err) }
 
 // Tx implements pgx.BatchResults.
 func (r *batchResults) Tx() pgx.Tx {

@@ -37,7 +37,7 @@ func (c *conn) copyFrom(ctx context.Context, table pgx.Identifier, columns []str
 	if s.err != nil {
 		err = s.err
 	}
-	return n, c.failed(ctx, text, err)
+	return n, c.failed(ctx, text, e.Named(ctx, text, err))
 }
 
 // insertOf is the INSERT of one row of the columns.

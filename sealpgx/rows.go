@@ -20,6 +20,8 @@ import (
 // as values of the policy's types, and strip the columns that the plan added.
 type rows struct {
 	conn   *conn
+	engine *exec.Engine
+	text   string
 	base   *fetched // nil if the statement returned no result
 	reader reading.Reader
 	// cells is a row as a reader that opens nothing reads it.
@@ -55,7 +57,7 @@ func (c *conn) open(ctx context.Context, a *exec.Answer, r *request) pgx.Rows {
 	if base == nil {
 		return &rows{conn: c}
 	}
-	out := &rows{conn: c, base: base}
+	out := &rows{conn: c, engine: c.engine(), text: r.text, base: base}
 	width := len(base.fields) + 1
 	source := a.Source(r.text)
 	source.Rows, source.Buffer = base, buffer
@@ -125,6 +127,7 @@ func (r *rows) Close() {
 	if err := r.base.Close(); r.err == nil {
 		r.err = err
 	}
+	r.err = r.engine.Named(context.Background(), r.text, r.err) // the server may say only now what a write violates
 }
 
 // Err implements pgx.Rows.

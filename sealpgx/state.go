@@ -179,7 +179,7 @@ func (c *conn) exec(ctx context.Context, sql string, args []any) (pgconn.Command
 	if !plan.Protected {
 		tag, err := c.base.Exec(ctx, r.sent, r.sentArgs...)
 		c.session.Sent(plan, err)
-		return tag, err
+		return tag, e.Named(ctx, r.text, err)
 	}
 	res, err := c.run(e, plan, &r).Exec(ctx, (*routed)(c).Exec)
 	c.session.Sent(plan, err)
@@ -223,7 +223,7 @@ func (c *conn) queryBare(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan
 	}
 	rows, err := c.base.Query(ctx, r.sent, r.sentArgs...)
 	c.session.Sent(plan, err)
-	return rows, err
+	return rows, e.Named(ctx, r.text, err)
 }
 
 // queryRow is query for at most one row.

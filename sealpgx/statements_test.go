@@ -431,3 +431,40 @@ func TestAScanErrorDoesNotQuoteTheValue(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestAUniqueTermNamesItsColumn violates a unique key of terms in each way to write.
+func TestAUniqueTermNamesItsColumn(t *testing.T) {
+	s := seeded(t)
+	ctx := context.Background()
+	exec(t, s.bare, "ALTER TABLE accounts ADD CONSTRAINT one_ssn UNIQUE (ssn_eq) DEFERRABLE INITIALLY IMMEDIATE")
+	const insert = "INSERT INTO accounts (number, ssn) VALUES ($1, $2)"
+	for name, write := range map[string]func() error{
+		"Exec": func() error { _, err := s.pool.Exec(ctx, insert, "b1", "900-12-3456"); return err },
+		"Query": func() error {
+			rows, _ := s.pool.Query(ctx, insert+" RETURNING ssn", "b1", "900-12-3456")
+			_, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			return err
+		},
+		"a batch": func() error {
+			b := &pgx.Batch{}
+			b.Queue(insert, "b1", "900-12-3456")
+			return s.pool.SendBatch(ctx, b).Close()
+		},
+		"COPY": func() error {
+			_, err := s.pool.CopyFrom(ctx, pgx.Identifier{"accounts"}, []string{"number", "ssn"}, pgx.CopyFromRows([][]any{{"b1", "900-12-3456"}}))
+			return err
+		},
+		"a commit": func() error {
+			return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+				exec(t, tx, "SET CONSTRAINTS ALL DEFERRED")
+				exec(t, tx, insert, "b1", "900-12-3456")
+				return nil
+			})
+		},
+	} {
+		err := write()
+		if e, ok := errors.AsType[*pgconn.PgError](err); !ok || e.Code != "23505" || !strings.Contains(err.Error(), "accounts.ssn") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

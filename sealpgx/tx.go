@@ -74,7 +74,10 @@ func (t *Tx) Begin(ctx context.Context) (pgx.Tx, error) {
 }
 
 // Commit implements pgx.Tx.
-func (t *Tx) Commit(ctx context.Context) error { return t.end(t.base.Commit(ctx)) }
+func (t *Tx) Commit(ctx context.Context) error {
+	e := t.conn.engine()
+	return t.end(e.Named(ctx, "", t.base.Commit(ctx))) // constraints that are deferred are checked now
+}
 
 // Rollback implements pgx.Tx.
 func (t *Tx) Rollback(ctx context.Context) error { return t.end(t.base.Rollback(ctx)) }
