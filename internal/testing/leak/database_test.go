@@ -23,7 +23,15 @@ import (
 	"github.com/sealsql/sealsql/policy"
 )
 
-const corpusDir = planners + "/testdata/corpus"
+const (
+	corpusDir = planners + "/testdata/corpus"
+	// searchedDir has the tables whose protected columns can be searched.
+	searchedDir = planners + "/testdata/searched"
+	ownDir      = "testdata"
+)
+
+// schemaDirs hold a schema, a seed and a part of the policy each.
+var schemaDirs = []string{corpusDir, searchedDir, ownDir}
 
 // database is the seeds' database, or its twin without protection.
 type database struct {
@@ -36,8 +44,9 @@ type database struct {
 	tables []*table
 	ofSeed []*table // tables as the seed has them
 	reset  string
-	clean  string // the state of the seed, as text
-	shape  string // of the schema
+	clean  string   // the state of the seed, as text
+	terms  []string // spellings of the seed's equality terms
+	shape  string   // of the schema
 	admin  *sql.DB
 	pools  map[string]*sql.DB // by a parameter of the DSN
 }
@@ -47,6 +56,7 @@ type table struct {
 	name      string // quoted, with its schema
 	columns   []string
 	protected []bool
+	terms     []bool // of the columns that hold equality terms
 }
 
 func (d *database) mysql() bool { return d.server.Name == "mysql" }
@@ -55,39 +65,53 @@ func (d *database) mysql() bool { return d.server.Name == "mysql" }
 func newDatabases(t *testing.T, server *testdb.Server) (both [2]*database) {
 	t.Helper()
 	t.Setenv("SEALSQL_CORPUS_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
-	text, err := os.ReadFile(filepath.Join(corpusDir, "policy.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	more, err := os.ReadFile("testdata/policy.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := policy.Parse("policy.yaml", []byte(strings.Replace(string(text), "views: {v_accounts: accounts}\n", string(more), 1)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := readPolicy(t)
 	notePolicy(p)
-	sealed, twin, err := corpus.Schema(corpusDir, server.Name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	moreSealed, moreTwin, err := corpus.Schema("testdata", server.Name)
-	if err != nil {
-		t.Fatal(err)
+	var sealed, twin []string
+	for _, dir := range schemaDirs {
+		moreSealed, moreTwin, err := corpus.Schema(dir, server.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sealed, twin = append(sealed, moreSealed...), append(twin, moreTwin...)
 	}
 	binary := "bytea"
 	if server.Name == "mysql" {
 		binary = "blob"
 	}
-	both[0] = &database{t: t, server: server, name: server.NewDatabase(t), policy: p, ddl: append(sealed, moreSealed...), types: strings.NewReplacer("{string}", binary, "{base64}", "text")}
-	both[1] = &database{t: t, server: server, name: server.NewDatabase(t), ddl: append(twin, moreTwin...), types: strings.NewReplacer("{string}", "text", "{base64}", "text")}
+	both[0] = &database{t: t, server: server, name: server.NewDatabase(t), policy: p, ddl: sealed, types: strings.NewReplacer("{string}", binary, "{base64}", "text")}
+	both[1] = &database{t: t, server: server, name: server.NewDatabase(t), ddl: twin, types: strings.NewReplacer("{string}", "text", "{base64}", "text")}
 	for _, d := range both {
 		t.Cleanup(d.close)
 		d.build()
 		d.fill()
 	}
 	return both
+}
+
+// readPolicy joins the policies of the schemas: their tables, and the views of the last.
+func readPolicy(t *testing.T) *policy.Policy {
+	t.Helper()
+	var text strings.Builder
+	for i, dir := range schemaDirs {
+		data, err := os.ReadFile(filepath.Join(dir, "policy.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		part := string(data)
+		if dir != ownDir {
+			part, _, _ = strings.Cut(part, "views:")
+		}
+		if i > 0 && dir != ownDir {
+			_, part, _ = strings.Cut(part, "tables:\n")
+		}
+		text.WriteString(part)
+	}
+	p, err := policy.Parse("policy.yaml", []byte(text.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 func (d *database) keep() string {
@@ -135,9 +159,17 @@ func (d *database) build() {
 	d.shape = d.schema()
 }
 
+// ownCollations has the copies' columns do without the schema's collation, which goes with
+// the schema and would take them along.
+const ownCollations = `DO $$ DECLARE c record; BEGIN
+	FOR c IN SELECT a.attrelid::regclass AS copied, a.attname FROM pg_attribute a JOIN pg_class r ON r.oid = a.attrelid JOIN pg_collation l ON l.oid = a.attcollation
+		WHERE r.relnamespace = 'keep'::regnamespace AND l.collname = 'no_case' LOOP
+		EXECUTE format('ALTER TABLE %s ALTER COLUMN %I TYPE text COLLATE "default"', c.copied, c.attname);
+	END LOOP; END $$`
+
 // fill writes the seed's rows and keeps copies of them.
 func (d *database) fill() {
-	for _, dir := range []string{corpusDir, "testdata"} {
+	for _, dir := range schemaDirs {
 		data, err := os.ReadFile(filepath.Join(dir, "seed.sql"))
 		if err != nil {
 			d.t.Fatal(err)
@@ -161,13 +193,22 @@ func (d *database) fill() {
 		}
 		fmt.Fprintf(&reset, "DELETE FROM %s; INSERT INTO %s%s SELECT * FROM %s; ", t.name, t.name, overriding, copied)
 	}
+	if !d.mysql() {
+		if _, err := d.admin.Exec(ownCollations); err != nil {
+			d.t.Fatal(err)
+		}
+	}
 	if d.mysql() {
 		reset.WriteString("ALTER TABLE people AUTO_INCREMENT = 11; ALTER TABLE idents AUTO_INCREMENT = 1")
 	} else {
 		reset.WriteString("SELECT setval('public.people_id_seq', 10); SELECT setval('public.idents_id_seq', 1, false)")
 	}
 	d.reset = reset.String()
-	d.clean = d.text(d.state(d.admin))
+	state, err := d.state(d.admin)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.clean, d.terms = d.text(state, nil), spellings(state)
 }
 
 // dial opens the database, through sealsql or bare.
@@ -303,10 +344,7 @@ func (d *database) catalog() (list []*table) {
 		text = "SELECT JSON_ARRAY(CONCAT('`', table_schema, '`.`', table_name, '`'), column_name, CONCAT(table_schema, '.', table_name)) FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name) " +
 			"WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' ORDER BY table_name, ordinal_position"
 	}
-	protected := map[string]bool{}
-	for _, p := range protectedTablesOf(d.t) {
-		protected[p] = true
-	}
+	named := policyNames(d.t)
 	for _, line := range d.must(text) {
 		var x [3]string
 		if err := json.Unmarshal([]byte(line), &x); err != nil {
@@ -317,10 +355,13 @@ func (d *database) catalog() (list []*table) {
 		}
 		t := list[len(list)-1]
 		t.columns = append(t.columns, x[1])
-		t.protected = append(t.protected, slices.ContainsFunc(strings.Fields(x[2]), func(root string) bool {
-			name := strings.ToLower(root + "." + x[1])
-			return protected[name] || protected[name[strings.IndexByte(name, '.'):]]
-		}))
+		is := func(kind string) bool {
+			return slices.ContainsFunc(strings.Fields(x[2]), func(root string) bool {
+				name := strings.ToLower(root + "." + x[1])
+				return named[name] == kind || named[name[strings.IndexByte(name, '.'):]] == kind
+			})
+		}
+		t.protected, t.terms = append(t.protected, is(isProtected)), append(t.terms, is(isTerm))
 	}
 	return list
 }
@@ -329,6 +370,7 @@ func (d *database) catalog() (list []*table) {
 type cell struct {
 	column    string // table.column
 	protected bool
+	term      bool
 	null      bool
 	text      string
 }
@@ -384,7 +426,7 @@ func (d *database) cells(line string) (list []cell) {
 	}
 	t := d.tables[n]
 	for i, v := range values[1:] {
-		c := cell{column: t.name + "." + t.columns[i], protected: t.protected[i], null: v == nil}
+		c := cell{column: t.name + "." + t.columns[i], protected: t.protected[i], term: t.terms[i], null: v == nil}
 		if v != nil {
 			c.text = *v
 		}

@@ -28,11 +28,11 @@ type seed struct {
 	sure bool
 }
 
-// readSeeds reads the corpus, the hostile statements, the shapes of the planner's
-// tests, and the seeds of this package. Sources whose path holds without are left out.
+// readSeeds reads the corpus, the statements that search, the hostile ones, the shapes of
+// the planner's tests, and the seeds of this package. Sources whose path holds without are left out.
 func readSeeds(t testing.TB, dialect, without string) (list []seed) {
 	t.Helper()
-	for _, dir := range []string{filepath.Join("testdata/seeds", dialect), filepath.Join(planners, "testdata/corpus", dialect)} {
+	for _, dir := range []string{filepath.Join("testdata/seeds", dialect), filepath.Join(corpusDir, dialect), filepath.Join(searchedDir, dialect)} {
 		files, err := corpus.Read(dir)
 		if err != nil {
 			t.Fatal(err)
@@ -109,7 +109,7 @@ func (s *script) next(seed uint64) string {
 }
 
 // plaintext is what the seeds spell protected values like.
-var plaintext = regexp.MustCompile(`9\d\d-\d\d-\d{4}|secret [a-z ]+|77000\d+(?:\.\d+)?|7{8}-0000-0000-0000-\d{12}|1977-07-\d\d`)
+var plaintext = regexp.MustCompile(`9\d\d-\d\d-\d{4}|secret [a-z ]+|77000\d+(?:\.\d+)?|7{8}-0000-0000-0000-\d{12}|1977-07-\d\d|(?i:[a-z]+@leak\.example)`)
 
 // script makes the script of a seed number. The first numbers are those of the seeds
 // as they are, with markers in the places of values.
@@ -167,6 +167,10 @@ var plants = []string{
 	"(EXISTS (SELECT 1 FROM other WHERE id IN (SELECT 1 FROM accounts a WHERE '%s' = a.ssn)))",
 	"(SELECT CASE q.secret WHEN '%s' THEN 1 END FROM order_lines q)",
 	"(SELECT count(*) FROM (SELECT ssn AS z FROM accounts) q WHERE q.z LIKE '%s')",
+	"(SELECT count(*) FROM members WHERE members.email = '%s')",
+	"(EXISTS (SELECT 1 FROM tokens q WHERE q.token IN ('%s', 'x')))",
+	"(SELECT max(q.id) FROM members q WHERE q.tenant_id = 1 AND q.code = '%s')",
+	"(SELECT 1 FROM members q WHERE q.pin <> '%s')",
 	"(SELECT 1 FROM accounts q WHERE lower(q.ssm) = '%s')",
 	"(SELECT 1 FROM accounts q WHERE coalesce(q.ssm, '') = '%s')",
 	"(SELECT 1 FROM people q WHERE CASE q.ssm WHEN '%s' THEN 1 = 1 END)",
@@ -178,7 +182,7 @@ func containsPlant(text, marker string) bool {
 }
 
 // hides finds what may make a plant mean another table, or nothing at all.
-var hides = regexp.MustCompile(`(?is)\b(accounts|people|order_lines|other)["` + "`" + `]?\s*(\([^)]*\))?\s+AS\s+(NOT\s+)?(MATERIALIZED\s*)?\(|/\*M?!|TEMP`)
+var hides = regexp.MustCompile(`(?is)\b(accounts|people|order_lines|other|members|tokens)["` + "`" + `]?\s*(\([^)]*\))?\s+AS\s+(NOT\s+)?(MATERIALIZED\s*)?\(|/\*M?!|TEMP`)
 
 // plant puts a plant into the place of a token.
 func (g *generator) plant(s *script) {

@@ -161,6 +161,10 @@ func (f *fuzz) try(s *script) (v verdict) {
 		v.find = "a ciphertext was handed out"
 		return v
 	}
+	if slices.ContainsFunc(rows, func(r string) bool { return holdsOne(r, f.sealed.terms) }) {
+		v.find = "an equality term was handed out"
+		return v
+	}
 	f.after(&ran, &v, slices.ContainsFunc(s.first, isOther))
 	return v
 }

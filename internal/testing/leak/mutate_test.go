@@ -9,9 +9,9 @@ import (
 
 // Names of the seeds' schema.
 var (
-	protectedTables  = []string{"accounts", "people", "order_lines", "docs", "users", "few", "tags", "v_accounts", "events", "items", "Чеки", "idents", "crm.accounts"}
-	protectedColumns = []string{"ssn", "note", "secret", "body", "balance", "цена", "payload", "accounts.ssn", "a.ssn", "people.ssn", "tax_id"}
-	otherNames       = []string{"account_number", "name", "id", "tenant_id", "other", "plain", "text_column", "v", "label", "title", "grp", "data", "x", "a", "o", "p", "t", "n", "old", "new", "excluded"}
+	protectedTables  = []string{"accounts", "people", "order_lines", "docs", "users", "few", "tags", "v_accounts", "events", "items", "Чеки", "idents", "crm.accounts", "members", "v_members", "invites", "tokens", "cards"}
+	protectedColumns = []string{"ssn", "note", "secret", "body", "balance", "цена", "payload", "accounts.ssn", "a.ssn", "people.ssn", "tax_id", "email", "phone", "code", "pin", "token", "mail", "m.email", "number"}
+	otherNames       = []string{"account_number", "name", "id", "tenant_id", "other", "plain", "text_column", "v", "label", "title", "grp", "data", "x", "a", "o", "p", "t", "n", "old", "new", "excluded", "email_eq", "phone_eq", "m", "i", "mail"}
 	misspelt         = []string{"ssm", "sssn", "notte", "secrett", "balanc"}
 )
 

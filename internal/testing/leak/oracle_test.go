@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -194,20 +195,25 @@ func (d *database) holding(value string) []string {
 			if d.mysql() {
 				quoted = "`" + c + "`"
 			}
-			switch {
-			case strings.HasSuffix(t.name, "typed`") || strings.HasSuffix(t.name, ".typed"):
-				if slices.Contains([]string{"s", "i", "f", "n"}, c) {
-					set = append(set, quoted+" = '"+value+"'")
-				}
-			default:
+			if !t.called("typed") || slices.Contains([]string{"s", "i", "f", "n"}, c) {
 				set = append(set, quoted+" = '"+value+"'")
 			}
 		}
-		if len(set) > 0 {
-			texts = append(texts, "UPDATE "+t.name+" SET "+strings.Join(set, ", "))
+		if len(set) == 0 {
+			continue
 		}
+		text := "UPDATE " + t.name + " SET " + strings.Join(set, ", ")
+		if t.called("tokens") {
+			text += " WHERE used = 1" // its key is protected; the seed has one such row
+		}
+		texts = append(texts, text)
 	}
 	return texts
+}
+
+// called reports whether the table has a name, in whatever schema.
+func (t *table) called(name string) bool {
+	return strings.HasSuffix(t.name, "."+name) || strings.HasSuffix(t.name, ".`"+name+"`")
 }
 
 // with is the script with another text in the place of a marker.
@@ -284,14 +290,47 @@ var ciphertext = regexp.MustCompile("^\x02\x04\x78|\\\\x020478|AgR4[A-Za-z0-9+/]
 
 func isSealed(c cell) bool { return ciphertext.MatchString(c.text) }
 
+// leastTerm is the length of the terms that are looked for; shorter ones come by chance.
+const leastTerm = 16
+
+// spellings lists the equality terms of a state in the ways that a result or a column may
+// show them.
+func spellings(state []cell) (list []string) {
+	for _, c := range state {
+		if !c.term || c.null {
+			continue
+		}
+		raw := c.text
+		if digits, is := strings.CutPrefix(raw, `\x`); is {
+			raw = unhex(digits)
+		} else if decoded, err := base64.StdEncoding.DecodeString(raw); err == nil && len(decoded) >= leastTerm {
+			raw = string(decoded)
+		}
+		if len(raw) < leastTerm {
+			continue
+		}
+		digits, shown := hex.EncodeToString([]byte(raw)), strconv.Quote(raw)
+		list = append(list, digits, strings.ToUpper(digits), raw, shown[1:len(shown)-1], base64.StdEncoding.EncodeToString([]byte(raw)))
+	}
+	return list
+}
+
+// holdsOne reports whether a text holds one of a list.
+func holdsOne(text string, list []string) bool {
+	return slices.ContainsFunc(list, func(s string) bool { return strings.Contains(text, s) })
+}
+
 // misplaced says what is wrong with the tables after a statement that was carried out.
 func misplaced(sealed, twin []cell, markers []string, compare bool) string {
+	terms := spellings(sealed)
 	for _, c := range sealed {
 		switch {
 		case c.protected && !c.null && !isSealed(c):
 			return "protected column " + c.column + " holds clear text: " + c.text
 		case !c.protected && isSealed(c):
 			return "column " + c.column + " holds a ciphertext"
+		case !c.protected && !c.term && holdsOne(c.text, terms):
+			return "column " + c.column + " holds an equality term"
 		}
 	}
 	if !compare {
@@ -324,25 +363,38 @@ func isRefused(err error) bool {
 
 func unhex(text string) string { b, _ := hex.DecodeString(text); return string(b) }
 
+// Kinds of columns that a policy names.
+const (
+	isProtected = "protected"
+	isTerm      = "term"
+)
+
 var policyColumns sync.Map
 
-// protectedTablesOf lists what the policy protects, as schema.table.column in lower
-// case, with an empty schema where it names none.
-func protectedTablesOf(t testing.TB) []string {
+// policyNames are the columns that the policy names and their kinds, by
+// schema.table.column in lower case, with an empty schema where it names none.
+func policyNames(t testing.TB) map[string]string {
 	t.Helper()
-	list, ok := policyColumns.Load("all")
+	names, ok := policyColumns.Load("all")
 	if !ok {
 		t.Fatal("the policy is not read yet")
 	}
-	return list.([]string)
+	return names.(map[string]string)
 }
 
 func notePolicy(p *policy.Policy) {
-	var list []string
+	names := map[string]string{}
 	for _, t := range p.Tables() {
+		table := strings.ToLower(t.Schema + "." + t.Name + ".")
 		for _, c := range t.Columns {
-			list = append(list, strings.ToLower(t.Schema+"."+t.Name+"."+c.Name))
+			names[table+strings.ToLower(c.Name)] = isProtected
+			if c.Equality == nil {
+				continue
+			}
+			for _, k := range c.Equality.Keys {
+				names[table+strings.ToLower(k.Column)] = isTerm
+			}
 		}
 	}
-	policyColumns.Store("all", list)
+	policyColumns.Store("all", names)
 }
