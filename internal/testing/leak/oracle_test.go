@@ -234,6 +234,18 @@ func (s *script) with(marker, other string) *script {
 	return &made
 }
 
+// shared reports whether a marker is the argument of a parameter that is compared with
+// members.nick, which is not protected: its user sends it, whatever else it is compared
+// with.
+func (s *script) shared(marker string) bool {
+	for i, a := range s.args {
+		if fmt.Sprint(a) == marker && regexp.MustCompile(fmt.Sprintf(`(?i)\bnick\b[^;]{0,24}\$%d\b`, i+1)).MatchString(s.text) {
+			return true
+		}
+	}
+	return false
+}
+
 // relation decides, by running the script on the twin, whether its result depends on
 // whether the protected columns hold the marker: it differs if another value takes the
 // marker's place while they hold the marker, and does not while they hold something
