@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"cmp"
 	"context"
 	sqldriver "database/sql/driver"
 	"io"
@@ -122,7 +123,7 @@ func (r *rows) enter() {
 	}
 	for i, c := range set.Columns {
 		if !c.Hidden {
-			r.names = append(r.names, names[i])
+			r.names = append(r.names, cmp.Or(c.Shown, names[i]))
 			r.visible = append(r.visible, i)
 		}
 	}

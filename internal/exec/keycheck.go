@@ -75,10 +75,7 @@ func (s *steps) checkRow(ctx context.Context, k *sqlplan.KeyCheck, todo []unseal
 	if null {
 		return false, nil
 	}
-	text, args := s.bind(&k.Text, s.run.Args.Options, sealed)
-	for i := range args {
-		args[i].Value = s.values.Again(args[i].Value)
-	}
+	text, args := s.bindAgain(&k.Text, s.run.Args.Options, sealed)
 	rows, _, err := query(ctx, s.run.Base, text, args, 1)
 	switch {
 	case err == reading.ErrTooManyRows:

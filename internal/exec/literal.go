@@ -18,12 +18,26 @@ const maxWritten = 1 << 20
 // the text, if each has a literal that means the same.
 func (s *steps) bind(t *sqlplan.Template, options []sqldriver.NamedValue, sealed []any) (string, []sqldriver.NamedValue) {
 	text, args := s.binding.bind(t, options, sealed)
+	return s.written(t, text, args, len(options))
+}
+
+// bindAgain is bind for a text that compares arguments with what they were stored as.
+func (s *steps) bindAgain(t *sqlplan.Template, options []sqldriver.NamedValue, sealed []any) (string, []sqldriver.NamedValue) {
+	text, args := s.binding.bind(t, options, sealed)
+	for i := len(options); i < len(args); i++ {
+		args[i].Value = s.values.Again(args[i].Value)
+	}
+	return s.written(t, text, args, len(options))
+}
+
+// written writes arguments into the text, as bind says.
+func (s *steps) written(t *sqlplan.Template, text string, args []sqldriver.NamedValue, options int) (string, []sqldriver.NamedValue) {
 	if s.engine.config.Catalog.db == nil {
 		return text, args // the session's character set was not asked for
 	}
-	if literal := s.engine.config.Server.Literals(s.run.Conn); literal != nil {
-		if written, ok := write(t, args[len(options):], literal); ok {
-			return written, args[:len(options)]
+	if literal := s.engine.config.Server.Literals(s.run.Conn, s.engine.session); literal != nil {
+		if written, ok := write(t, args[options:], literal); ok {
+			return written, args[:options]
 		}
 	}
 	if slices.ContainsFunc(args, func(a sqldriver.NamedValue) bool { _, ok := spelled(a.Value); return ok }) {

@@ -121,7 +121,7 @@ type Server interface {
 	// base driver takes an exchange of its own to prepare a text that has arguments; nil
 	// where it does not. ok is false for a value that is to stay an argument. A sealed
 	// value is bytes or base64; other bytes are text to the base driver.
-	Literals(base sqldriver.Conn) func(v any, sealed bool) (literal string, ok bool)
+	Literals(base sqldriver.Conn, s Session) func(v any, sealed bool) (literal string, ok bool)
 
 	// AddGuard returns the statements that add a guard to its table, DropGuard
 	// the one that takes it away.

@@ -92,8 +92,9 @@ func (a *analysis) plainValue(e Expr, sc *scope) {
 		v := a.lookup(c, sc)
 		if v.protected() {
 			a.refuse(c.Span, v.column.object(), "a protected value is stored outside its column", "read it and seal it where it belongs")
+			return
 		}
-		a.usePlainly(v, c.Span)
+		a.useValue(v, c.Span, use{})
 		return
 	}
 	a.check(e, sc, "a value that is written")

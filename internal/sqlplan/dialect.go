@@ -54,6 +54,10 @@ type Dialect interface {
 	// there; both are empty where the comparison converts as storing does.
 	StoredAs(columnType string) (before, after string)
 
+	// LockedKeyIs is the operator that compares a row key with that of a locked row,
+	// beside the statement's own condition, whose meaning it must not change.
+	LockedKeyIs() string
+
 	// LockClause is appended to a SELECT that locks the rows of the alias;
 	// rekey is true if the statement will change the row key.
 	LockClause(alias string, rekey bool) string
@@ -111,9 +115,10 @@ type Dialect interface {
 	// TypedNull writes a NULL of a type as the catalog names it.
 	TypedNull(columnType string) string
 
-	// NamesByText is true if a column of a select list without an alias is named by the
-	// text of its expression (MySQL).
-	NamesByText() bool
+	// NameByText is the name of a column of a select list that has no alias, where the
+	// server names it by the text of its expression (MySQL), with a mark in place of
+	// each value; ok is false where the server does not, and where the text cannot be read.
+	NameByText(text string) (name string, ok bool)
 
 	// RunsSQL reports whether the function runs SQL text given as an argument.
 	RunsSQL(function string) bool

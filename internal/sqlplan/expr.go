@@ -193,6 +193,10 @@ func (a *analysis) checkColumn(c *ColumnRef, s *scope, u use) {
 		}
 		if a.inReach(&scope{nodes: nodes}) {
 			a.refuse(c.Span, "", "a whole row of a protected table", "name the columns")
+			return
+		}
+		for it := range (&scope{nodes: nodes}).items() {
+			a.usePlainly(value{kind: valueWhole, item: it}, c.Span)
 		}
 		return
 	}
@@ -428,6 +432,11 @@ func (a *analysis) checkNames(e Expr, out output, what string) {
 
 // usePlainly notes that given values are used where they are not sealed.
 func (a *analysis) usePlainly(v value, at Span) {
+	if v.kind == valueWhole {
+		for _, c := range v.item.known() {
+			a.usePlainly(c.value, at)
+		}
+	}
 	if v.kind != valueGiven {
 		return
 	}

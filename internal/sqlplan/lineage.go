@@ -51,6 +51,8 @@ type column struct {
 	name   string
 	value  value
 	hidden bool
+	// shown is the name that the driver shows, if the server is given another.
+	shown string
 }
 
 // output is what a query or a RETURNING clause returns.
@@ -143,7 +145,7 @@ func (it *item) mapped(c *column) *column {
 	if m, ok := it.outer[c]; ok {
 		return m
 	}
-	m := &column{name: c.name, value: c.value, hidden: c.hidden}
+	m := &column{name: c.name, value: c.value, hidden: c.hidden, shown: c.shown}
 	m.value.row = it.rowFor(c.value.row)
 	if it.outer == nil {
 		it.outer = map[*column]*column{}

@@ -269,6 +269,9 @@ type ResultColumn struct {
 	// compared with what arrives, so that a table that changed shape since
 	// the plan was made is noticed.
 	Name string
+	// Shown is the name that the driver shows in place of the server's, or "". The user's
+	// name of the column holds values, which the server is not told.
+	Shown string
 	// Hidden columns were added by the plan and are stripped.
 	Hidden bool
 	// Protected is set for a column that shows a protected value.

@@ -236,7 +236,7 @@ func (a *analysis) targets(out *selectOutput, targets []Target, sc *scope, shown
 			c.name = targetName(t)
 		}
 		if len(a.edits) > edits {
-			a.keepName(t)
+			c.shown = a.keepName(t)
 		}
 		out.entries = append(out.entries, entry{single: c})
 	}
@@ -245,33 +245,25 @@ func (a *analysis) targets(out *selectOutput, targets []Target, sc *scope, shown
 // maxAlias is the longest alias that every server takes, in bytes.
 const maxAlias = 200
 
-// keepName gives a column whose expression was changed the name that it had.
-func (a *analysis) keepName(t Target) {
-	if !a.d.NamesByText() || t.Alias != "" || t.Span.End-t.Span.Start > maxAlias {
-		return
+// keepName gives a column whose expression was changed the name that it had. It returns
+// the name if the server is given another: values are no part of what the server is told.
+func (a *analysis) keepName(t Target) (shown string) {
+	if t.Alias != "" || t.Span.End-t.Span.Start > maxAlias {
+		return ""
 	}
 	if _, named := t.Expr.(*ColumnRef); named || leaf(t.Expr) {
-		return
+		return ""
 	}
-	a.edits = append(a.edits, edit{span: Span{t.Span.End, t.Span.End}, names: t.Span})
-}
-
-// aliasOf is the alias of a column whose expression the span is. Values that are sent sealed
-// are left out of it: it is sent in clear.
-func (a *analysis) aliasOf(span Span) string {
-	var claims []Span
-	for _, c := range a.claims {
-		if c.span.Start >= span.Start && c.span.End <= span.End {
-			claims = append(claims, c.span)
-		}
+	text := a.text[t.Span.Start:t.Span.End]
+	name, ok := a.d.NameByText(text)
+	if !ok {
+		return ""
 	}
-	slices.SortFunc(claims, func(x, y Span) int { return x.Start - y.Start })
-	name, at := "", span.Start
-	for _, c := range claims {
-		name += a.text[at:c.Start] + "?"
-		at = c.End
+	a.insertText(t.Span.End, " AS "+a.d.Quote(name))
+	if name == text {
+		return ""
 	}
-	return " AS " + a.d.Quote(name+a.text[at:span.End])
+	return text
 }
 
 // starTarget returns what a star of a select list stands for.

@@ -30,8 +30,8 @@ func (a *analysis) result(out output) {
 		if _, seen := index[c]; !seen {
 			index[c] = i
 		}
-		set.Columns[i] = ResultColumn{Name: c.name, Hidden: c.hidden}
-		set.Protected = set.Protected || c.hidden
+		set.Columns[i] = ResultColumn{Name: c.name, Hidden: c.hidden, Shown: c.shown}
+		set.Protected = set.Protected || c.hidden || c.shown != ""
 	}
 	for _, v := range values {
 		set.Protected = true

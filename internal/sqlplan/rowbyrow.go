@@ -367,7 +367,7 @@ func (u *updating) choose(seal int, open, cast string) part {
 		parts := []part{textPart("CASE")}
 		for n := range rows {
 			parts = append(parts, textPart(" WHEN "))
-			parts = append(parts, u.keyIs(n, keys)...)
+			parts = append(parts, u.keyIs(n, keys, " = ")...)
 			parts = append(parts, textPart(" THEN "), part{arg: &Arg{Kind: ArgRowSeal, Index: seal, Row: n, Group: u.group}, open: open, cast: cast})
 		}
 		return append(parts, textPart(" END"))
@@ -394,15 +394,15 @@ func (u *updating) stableKeys() []int {
 	return slices.DeleteFunc(keys, func(i int) bool { return u.changed[i] })
 }
 
-// keyIs writes "k1 = ? AND k2 = ?" for a locked row.
-func (u *updating) keyIs(n int, keys []int) []part {
+// keyIs writes "k1 = ? AND k2 = ?" for a locked row, with the operator given.
+func (u *updating) keyIs(n int, keys []int, operator string) []part {
 	var parts []part
 	for _, i := range keys {
 		sep := ""
 		if len(parts) > 0 {
 			sep = " AND "
 		}
-		parts = append(parts, textPart(sep+u.t.item.text(u.t.table.RowKey[i])+" = "), part{arg: &Arg{Kind: ArgKey, Index: i, Row: n, Group: u.group}})
+		parts = append(parts, textPart(sep+u.t.item.text(u.t.table.RowKey[i])+operator), part{arg: &Arg{Kind: ArgKey, Index: i, Row: n, Group: u.group}})
 	}
 	return parts
 }
@@ -467,7 +467,7 @@ func (u *updating) locked(rows int) []part {
 			sep = " OR ("
 		}
 		parts = append(parts, textPart(sep))
-		parts = append(parts, u.keyIs(n, u.allKeys())...)
+		parts = append(parts, u.keyIs(n, u.allKeys(), u.a.d.LockedKeyIs())...)
 		parts = append(parts, textPart(")"))
 	}
 	if slices.ContainsFunc(u.s.Targets, outerJoin) {

@@ -86,16 +86,21 @@ func (a *analysis) inReach(s *scope) bool {
 
 // sensitive reports whether the item shows a protected column.
 func (it *item) sensitive() bool {
-	list := it.cols
-	if it.out != nil {
-		list, _ = it.columns()
-	}
-	for _, c := range list {
+	for _, c := range it.known() {
 		if c.value.protected() {
 			return true
 		}
 	}
 	return false
+}
+
+// known are the columns of the item that are known.
+func (it *item) known() []*column {
+	if it.out == nil {
+		return it.cols
+	}
+	list, _ := it.columns()
+	return list
 }
 
 // itemNamed finds an item by alias or table name, innermost level first.

@@ -73,7 +73,7 @@ func (o *setOutput) zip(l, r *column) *column {
 	if l.hidden != r.hidden {
 		o.a.refuse(o.op.Span, "", "a set operation whose branches need hidden columns in different places", "list the columns instead of *")
 	}
-	c := &column{name: l.name, hidden: l.hidden, value: o.merge(l.value, r.value)}
+	c := &column{name: l.name, hidden: l.hidden, shown: l.shown, value: o.merge(l.value, r.value)}
 	o.zipped[[2]*column{l, r}] = c
 	return c
 }

@@ -11,7 +11,6 @@ import (
 type edit struct {
 	span  Span
 	parts []part
-	names Span // of the expression that gives a column its name, which is all that is added
 }
 
 // part is a run of text, a hole for an argument, or a place that differs with
@@ -77,9 +76,6 @@ func (a *analysis) renderEdits(parts []part, edits []edit, span Span) []part {
 				continue
 			}
 			parts = append(parts, p)
-		}
-		if e.names.End > 0 {
-			parts = append(parts, textPart(a.aliasOf(e.names)))
 		}
 		at = e.span.End
 	}

@@ -7,14 +7,17 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-sql-driver/mysql"
+
+	"github.com/sealsql/sealsql/internal/server"
 )
 
 // Literals implements [server.Server]. Without interpolateParams go-sql-driver
 // prepares whatever has an argument. A literal has the character set and the collation
 // that an argument has. Strings are quoted by the mode that the server reported with its
 // last answer; sealsql works only in character sets in which no byte of another character
-// looks like a quote or a backslash.
-func (Server) Literals(base sqldriver.Conn) func(any, bool) (string, bool) {
+// looks like a quote or a backslash. MySQL rejects a text that the session's character
+// set cannot carry by another error as a literal than as an argument.
+func (Server) Literals(base sqldriver.Conn, s server.Session) func(any, bool) (string, bool) {
 	bits, known := status(base)
 	if cfg := configOf(base); !known || cfg == nil || cfg.InterpolateParams {
 		return nil
@@ -23,7 +26,9 @@ func (Server) Literals(base sqldriver.Conn) func(any, bool) (string, bool) {
 	if bits&statusNoBackslashEscapes != 0 {
 		escape = doubledQuotes
 	}
-	quoted := func(s string) (string, bool) { return "'" + escape.Replace(s) + "'", utf8.ValidString(s) }
+	quoted := func(text string) (string, bool) {
+		return "'" + escape.Replace(text) + "'", utf8.ValidString(text) && sameBytes(s.Charset, []byte(text))
+	}
 	return func(v any, sealed bool) (string, bool) {
 		switch v := v.(type) {
 		case nil:

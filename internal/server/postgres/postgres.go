@@ -102,7 +102,7 @@ func rewrite(ctx context.Context, base sqldriver.Conn, r pgx.QueryRewriter, text
 }
 
 // Literals implements [server.Server]: pgx keeps what it prepared.
-func (Server) Literals(sqldriver.Conn) func(any, bool) (string, bool) { return nil }
+func (Server) Literals(sqldriver.Conn, server.Session) func(any, bool) (string, bool) { return nil }
 
 // Bytes spells a literal that reads the same whatever standard_conforming_strings,
 // which a function of the server may have changed.

@@ -252,6 +252,10 @@ func (d *dialect) StrictGroups() bool { return false }
 // SetsInOrder implements [sqlplan.Dialect].
 func (d *dialect) SetsInOrder() bool { return true }
 
+// LockedKeyIs implements [sqlplan.Dialect]. MySQL 9.7 puts the values of k = 'a' AND
+// k = _binary'A' against each other, byte by byte; alone, either finds the row.
+func (d *dialect) LockedKeyIs() string { return " <=> " }
+
 // PreservedSideFirst implements [sqlplan.Dialect].
 func (d *dialect) PreservedSideFirst() bool { return true }
 
@@ -261,8 +265,24 @@ func (d *dialect) TypedNull(string) string { return "NULL" }
 // ValuesColumn implements [sqlplan.Dialect].
 func (d *dialect) ValuesColumn(j int) string { return "column_" + strconv.Itoa(j) }
 
-// NamesByText implements [sqlplan.Dialect].
-func (d *dialect) NamesByText() bool { return true }
+// NameByText implements [sqlplan.Dialect].
+func (d *dialect) NameByText(text string) (name string, ok bool) {
+	l, err := lex(text, d.modes, nil)
+	if err != nil {
+		return "", false
+	}
+	var b strings.Builder
+	at, marks := 0, 0
+	for _, t := range l.tokens {
+		switch t.kind {
+		case kindString, kindNumber, kindHex, kindBit:
+			marks++
+			b.WriteString(text[at:t.start] + "?" + strconv.Itoa(marks))
+			at = t.end
+		}
+	}
+	return b.String() + text[at:], true
+}
 
 // RunsSQL implements [sqlplan.Dialect]: no function of an expression does.
 func (d *dialect) RunsSQL(string) bool { return false }

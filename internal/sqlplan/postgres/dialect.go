@@ -233,6 +233,9 @@ func (d *dialect) ValuesColumn(j int) string { return "column" + strconv.Itoa(j+
 // SetsInOrder implements [sqlplan.Dialect].
 func (d *dialect) SetsInOrder() bool { return false }
 
+// LockedKeyIs implements [sqlplan.Dialect].
+func (d *dialect) LockedKeyIs() string { return " = " }
+
 // PreservedSideFirst implements [sqlplan.Dialect].
 func (d *dialect) PreservedSideFirst() bool { return false }
 
@@ -244,8 +247,8 @@ func (d *dialect) TypedNull(columnType string) string {
 	return "NULL::" + columnType
 }
 
-// NamesByText implements [sqlplan.Dialect].
-func (d *dialect) NamesByText() bool { return false }
+// NameByText implements [sqlplan.Dialect].
+func (d *dialect) NameByText(string) (name string, ok bool) { return "", false }
 
 // RunsSQL implements [sqlplan.Dialect].
 func (d *dialect) RunsSQL(function string) bool {

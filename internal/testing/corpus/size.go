@@ -2,10 +2,10 @@ package corpus
 
 // Size is how many statements the corpus holds, so that a file that is not read
 // does not pass unnoticed.
-var Size = map[string]int{"postgres": 705, "mysql": 662}
+var Size = map[string]int{"postgres": 709, "mysql": 662}
 
 // Searched is how many statements search protected columns.
-var Searched = map[string]int{"postgres": 267, "mysql": 248}
+var Searched = map[string]int{"postgres": 267, "mysql": 255}
 
 // Written is how many statements write searchable columns.
 var Written = map[string]int{"postgres": 227, "mysql": 192}
