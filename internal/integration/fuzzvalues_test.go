@@ -43,7 +43,7 @@ func TestFuzzValues(t *testing.T) {
 					break
 				}
 			}
-			t.Logf("seeds %d to %d: %d statements compared, %d refused, %d failed on both, %d rounds of statements at the same time", *fuzzValuesSeed, seed-1, f.compared, f.refused, f.failedBoth, f.contendedRounds)
+			t.Logf("seeds %d to %d: %d statements compared, %d refused, %d failed on both, %d searched, %d rounds of statements at the same time", *fuzzValuesSeed, seed-1, f.compared, f.refused, f.failedBoth, f.searched, f.contendedRounds)
 			if f.compared < 10 || f.refused > f.compared {
 				t.Errorf("%d statements were compared and %d refused: too little was compared", f.compared, f.refused)
 			}
@@ -62,6 +62,7 @@ type valuesFuzz struct {
 	compared   int
 	failedBoth int
 	failed     int
+	searched   int
 	// contendedRounds counts the rounds that ended with statements from all connections.
 	contendedRounds int
 	refusedTexts    map[string]bool
@@ -80,6 +81,7 @@ func newValuesFuzz(t *testing.T, server *testdb.Server) *valuesFuzz {
 	}
 	_, f.arn = kms()
 	t.Setenv("SEALSQL_TEST_KEY", f.arn)
+	t.Setenv("SEALSQL_FUZZ_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
 	return f
 }
 
@@ -92,6 +94,7 @@ type valuesRound struct {
 	value    fuzzType
 	base64   bool
 	tenant   bool
+	search   fuzzSearch
 	settings []string
 	session  []string // what each connection sends first, empty for nothing
 	// converts is true if a session is in another character set than UTF-8: what the bare
@@ -143,6 +146,7 @@ func (r *valuesRound) create() {
 		return v
 	}
 	r.base64, r.tenant = r.IntN(4) == 0, r.IntN(3) == 0
+	r.search = newFuzzSearch(r)
 	stored := "bytea"
 	if r.server.Name == "mysql" {
 		stored = "longblob"
@@ -151,7 +155,7 @@ func (r *valuesRound) create() {
 	if r.base64 {
 		stored, storage = "text", "base64"
 	}
-	for i, column := range []string{stored, r.value.ddl} {
+	for i, column := range []string{stored + r.search.ddl(r), r.value.ddl} {
 		for _, text := range []string{"DROP TABLE IF EXISTS fv", "CREATE TABLE fv (k " + r.key.ddl + " PRIMARY KEY, tenant int NOT NULL DEFAULT 1, n int NOT NULL DEFAULT 0, name varchar(40), ssn " + column + ")"} {
 			if _, err := r.admin[i].Exec(text); err != nil {
 				r.Fatalf("%s: %v", text, err)
@@ -164,10 +168,12 @@ func (r *valuesRound) create() {
 	}
 	p, err := policy.Parse("fuzz", fmt.Appendf(nil, `
 version: 1
-keyrings: {pii: {kms: {keys: ["%s"]}}}
+keyrings:
+  pii: {kms: {keys: ["%s"]}}
+  dev: {raw_aes: {namespace: fuzz, name: key, key_env: SEALSQL_FUZZ_KEY}}
 tables:
-  fv: {row_key: [k], columns: {ssn: {keyring: pii, type: %s, storage: %s, context: %s}}}
-`, r.arn, r.value.policy, storage, context))
+  fv: {row_key: [k], columns: {ssn: {keyring: %s, type: %s, storage: %s, context: %s%s}}}
+`, r.arn, r.search.keyring(), r.value.policy, storage, context, r.search.policy()))
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -247,6 +253,10 @@ func (r *valuesRound) anyKey() fuzzValue {
 }
 
 func (r *valuesRound) step() {
+	if r.search.on && r.IntN(3) == 0 {
+		r.searches()
+		return
+	}
 	s := &fuzzStatement{}
 	switch r.IntN(9) {
 	case 0, 1:
@@ -340,13 +350,24 @@ func describeArgs(args []any) string {
 
 // compare reads the whole table through sealsql and bare.
 func (r *valuesRound) compare(at int) {
-	text := "SELECT k, ssn, n, name FROM fv"
-	got, gotTypes, gotErr := readTyped(r.Context(), r.sealed[at], text)
-	want, wantTypes, wantErr := readTyped(r.Context(), r.bare[at], text)
+	r.answer(at, &fuzzStatement{text: "SELECT k, ssn, n, name FROM fv"})
+}
+
+// answer sends a query through sealsql and bare.
+func (r *valuesRound) answer(at int, s *fuzzStatement) {
+	got, gotTypes, gotErr := readTyped(r.Context(), r.sealed[at], s.text, s.args...)
+	want, wantTypes, wantErr := readTyped(r.Context(), r.bare[at], s.text, s.args...)
 	settings := r.settings[at] + " " + r.session[at]
+	if len(s.args) > 0 || strings.Contains(s.text, "WHERE") {
+		settings += ": " + s.text + " " + describeArgs(s.args)
+		r.log = append(r.log, "["+settings)
+	}
 	if gotErr != nil || wantErr != nil {
 		switch {
 		case wantErr != nil && strings.Contains(wantErr.Error(), "invalid hex format"): // pgx's own limit
+		case unencodable(gotErr) && unencodable(wantErr):
+		case r.search.refuses(gotErr):
+			r.refused++
 		case r.foreign(at, gotErr):
 			r.refused++
 		case gotErr == nil || wantErr == nil:
@@ -375,8 +396,8 @@ func (r *valuesRound) unaccused() {
 
 // readTyped reads rows as texts that tell types apart, sorted, and the columns'
 // scan types.
-func readTyped(ctx context.Context, db *sql.DB, text string) (lines, types []string, err error) {
-	rows, err := db.QueryContext(ctx, text)
+func readTyped(ctx context.Context, db *sql.DB, text string, args ...any) (lines, types []string, err error) {
+	rows, err := db.QueryContext(ctx, text, args...)
 	if err != nil {
 		return nil, nil, err
 	}
