@@ -28,6 +28,8 @@ type Catalog struct {
 
 	version atomic.Uint64
 	due     atomic.Bool // the readers should be read again
+	// unlisted counts the views that were read and are not among the readers.
+	unlisted atomic.Uint64
 
 	mu        sync.Mutex
 	relations map[string]*sqlplan.Relation // nil entries: known not to be there
@@ -103,6 +105,9 @@ func (c *Catalog) Relation(ctx context.Context, schema, name string) (*sqlplan.R
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	// A relation that is not there is not remembered: it may be made at any time.
+	if r != nil && r.View && c.readers[relationKey(r.Schema, r.Name)] == nil {
+		c.unlisted.Add(1)
+	}
 	if r != nil && version == c.version.Load() {
 		if v := c.readers[relationKey(r.Schema, r.Name)]; v != nil {
 			r.ReadsProtected = v.ReadsProtected

@@ -24,13 +24,14 @@ func (e *Engine) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) {
 	if p := e.plans.Get(text); p != nil && !e.outdated(ctx, p.Refused) {
 		return p.Plan, p.Err
 	}
+	unlisted := e.config.Catalog.unlisted.Load()
 	version, plan, err := e.planAnew(ctx, text)
 	refused, _ := errors.AsType[*sqlplan.Refusal](err)
 	if e.outdated(ctx, refused) {
 		version, plan, err = e.planAnew(ctx, text)
 		refused, _ = errors.AsType[*sqlplan.Refusal](err)
 	}
-	if err == nil && !plan.Protected && e.namesColumn(text) && e.newViews(ctx) {
+	if err == nil && (!plan.Protected && e.namesColumn(text) || e.config.Catalog.unlisted.Load() != unlisted) && e.newViews(ctx) {
 		version, plan, err = e.planAnew(ctx, text)
 	}
 	if err == nil && len(plan.Implied) > 0 {
@@ -151,8 +152,8 @@ func (e *Engine) reordered(ctx context.Context, list []*sqlplan.Relation) (bool,
 }
 
 // newViews reads the list of views that read protected columns again, for a text
-// that names such a column and no protected relation: its relation may be a view that
-// somebody has just made. It reports whether the list changed.
+// that names such a column and no protected relation, or a view that is not in the list:
+// somebody may have just made it. It reports whether the list changed.
 func (e *Engine) newViews(ctx context.Context) bool {
 	if e.config.Catalog.db == nil {
 		return false

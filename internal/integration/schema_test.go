@@ -42,7 +42,12 @@ func TestAViewMadeMeanwhileIsNoticed(t *testing.T) {
 		if _, err := s.bare.Exec("CREATE VIEW fresh AS SELECT account_number, ssn FROM accounts"); err != nil {
 			t.Fatal(err)
 		}
+		if _, err := s.bare.Exec("CREATE VIEW renamed AS SELECT account_number AS k, ssn AS v FROM accounts"); err != nil {
+			t.Fatal(err)
+		}
 		for _, text := range []string{
+			"SELECT 1 FROM renamed JOIN accounts ON accounts.account_number = renamed.k WHERE v = '" + ssn1 + "'",
+			"WITH c AS (SELECT k FROM renamed, people WHERE v = '" + ssn1 + "') SELECT * FROM c",
 			"SELECT account_number FROM fresh WHERE ssn = '" + ssn1 + "'",
 			"INSERT INTO fresh (account_number, ssn) VALUES ('v2', '" + ssn1 + "')",
 			"SELECT * FROM fresh",

@@ -302,6 +302,9 @@ var ciphertext = regexp.MustCompile("^\x02\x04\x78|\\\\x020478|AgR4[A-Za-z0-9+/]
 
 func isSealed(c cell) bool { return ciphertext.MatchString(c.text) }
 
+// explains finds texts whose result shows the text that the server was sent.
+var explains = regexp.MustCompile(`(?i)\b(EXPLAIN|ANALYZE|DESC|DESCRIBE|PROCESSLIST)\b`)
+
 // leastTerm is the length of the terms that are looked for; shorter ones come by chance.
 const leastTerm = 16
 
