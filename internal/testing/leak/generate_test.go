@@ -182,7 +182,7 @@ func containsPlant(text, marker string) bool {
 }
 
 // hides finds what may make a plant mean another table, or nothing at all.
-var hides = regexp.MustCompile(`(?is)\b(accounts|people|order_lines|other|members|tokens)["` + "`" + `]?\s*(\([^)]*\))?\s+AS\s+(NOT\s+)?(MATERIALIZED\s*)?\(|/\*M?!|TEMP`)
+var hides = regexp.MustCompile(`(?is)\b(accounts|people|order_lines|other|members|tokens)["` + "`" + `]?\s*(\([^)]*\))?\s+AS\s+(NOT\s+)?(MATERIALIZED\s*)?\(|/\*M?!|/\*([^*]|\*[^/])*/\*|TEMP`)
 
 // plant puts a plant into the place of a token.
 func (g *generator) plant(s *script) {
