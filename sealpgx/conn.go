@@ -158,9 +158,12 @@ func (c *Conn) Close(ctx context.Context) error {
 	return err
 }
 
+// wrapped leaves the name Conn to the method of a [PoolConn].
+type wrapped = Conn
+
 // PoolConn is a connection that was taken from a [Pool].
 type PoolConn struct {
-	Conn
+	wrapped
 	base *pgxpool.Conn
 }
 
@@ -170,5 +173,5 @@ func (c *PoolConn) Release() { c.base.Release() }
 // Hijack takes the connection out of the pool: the caller closes it.
 func (c *PoolConn) Hijack() *Conn {
 	c.base.Hijack()
-	return &c.Conn
+	return &c.wrapped
 }

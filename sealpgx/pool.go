@@ -20,6 +20,7 @@ import (
 type Pool struct {
 	base   *pgxpool.Pool
 	shared *shared
+	config *pgxpool.Config // the user's
 }
 
 // NewPool returns a pool. config is made by [pgxpool.ParseConfig], and the options are
@@ -31,7 +32,8 @@ type Pool struct {
 // Hooks of config get bare connections. What they prepare may be sent by its name through
 // the pool.
 func NewPool(ctx context.Context, config *pgxpool.Config, opts ...driver.Option) (*Pool, error) {
-	config = config.Copy()
+	original := copyOf(config)
+	config = original.Copy()
 	found, err := ownParameters(config.ConnConfig)
 	if err != nil {
 		return nil, err
@@ -44,6 +46,7 @@ func NewPool(ctx context.Context, config *pgxpool.Config, opts ...driver.Option)
 	if err != nil {
 		return nil, errors.Join(err, connector.Close())
 	}
+	pool.config = original
 	return pool, nil
 }
 
@@ -51,7 +54,22 @@ func NewPool(ctx context.Context, config *pgxpool.Config, opts ...driver.Option)
 // [driver.Of] returns, or of another pool of the same database. They share policy,
 // reloads, plans, keys, alerts and counters. The connector stays its owner's.
 func NewPoolWith(ctx context.Context, config *pgxpool.Config, connector *driver.Connector) (*Pool, error) {
-	return newPool(ctx, config.Copy(), connector, false)
+	original := copyOf(config)
+	pool, err := newPool(ctx, original.Copy(), connector, false)
+	if err != nil {
+		return nil, err
+	}
+	pool.config = original
+	return pool, nil
+}
+
+// copyOf copies a configuration. Like pgxpool it panics if [pgxpool.ParseConfig] did not
+// make it.
+func copyOf(config *pgxpool.Config) *pgxpool.Config {
+	if config.ConnConfig == nil {
+		panic("config must be created by ParseConfig")
+	}
+	return config.Copy()
 }
 
 func newPool(ctx context.Context, config *pgxpool.Config, connector *driver.Connector, owned bool) (*Pool, error) {
@@ -130,7 +148,7 @@ func (p *Pool) Acquire(ctx context.Context) (*PoolConn, error) {
 		base.Release()
 		return nil, err
 	}
-	return &PoolConn{Conn: Conn{conn: state}, base: base}, nil
+	return &PoolConn{wrapped: Conn{conn: state}, base: base}, nil
 }
 
 // AcquireFunc calls f with a connection, and releases it.
@@ -152,7 +170,7 @@ func (p *Pool) AcquireAllIdle(ctx context.Context) []*PoolConn {
 			base.Release()
 			continue
 		}
-		all = append(all, &PoolConn{Conn: Conn{conn: state}, base: base})
+		all = append(all, &PoolConn{wrapped: Conn{conn: state}, base: base})
 	}
 	return all
 }
@@ -272,5 +290,5 @@ func (p *Pool) Stat() *pgxpool.Stat { return p.base.Stat() }
 // Reset closes all connections. Those in use are closed when they are released.
 func (p *Pool) Reset() { p.base.Reset() }
 
-// Config returns a copy of the configuration of the pool beneath.
-func (p *Pool) Config() *pgxpool.Config { return p.base.Config() }
+// Config returns a copy of the configuration that the pool was made with.
+func (p *Pool) Config() *pgxpool.Config { return p.config.Copy() }

@@ -112,3 +112,22 @@ func TestADescriptionShowsThePolicysTypes(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestAPoolsConnectionReachesPgx takes the connection beneath, which is bare.
+func TestAPoolsConnectionReachesPgx(t *testing.T) {
+	s := seeded(t)
+	err := s.pool.AcquireFunc(context.Background(), func(c *sealpgx.PoolConn) error {
+		var stored []byte
+		err := c.Conn().QueryRow(context.Background(), "SELECT ssn FROM accounts WHERE number = 'a1'").Scan(&stored)
+		if len(stored) < 100 {
+			t.Errorf("%d bytes", len(stored))
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if config := s.pool.Config(); config.ConnConfig.Tracer != nil || config.BeforeClose != nil {
+		t.Error("the configuration is not the user's")
+	}
+}

@@ -53,6 +53,41 @@ func call(pkg, name, to string) edit {
 	}
 }
 
+// selector replaces pkg.name by to, in files that do not name except.
+func selector(pkg, name, to, except string) edit {
+	return func(f *ast.File, at func(token.Pos) int) (out []replacement) {
+		left := false
+		ast.Inspect(f, func(n ast.Node) bool {
+			s, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			left = left || s.Sel.Name == except
+			if x, ok := s.X.(*ast.Ident); ok && x.Name == pkg && s.Sel.Name == name {
+				out = append(out, replacement{at(s.Pos()), at(s.End()), to})
+			}
+			return true
+		})
+		if left {
+			return nil
+		}
+		return out
+	}
+}
+
+// uses keeps an import of a file from being one that nothing uses.
+func uses(path, expression string) edit {
+	return func(f *ast.File, at func(token.Pos) int) (out []replacement) {
+		for _, i := range f.Imports {
+			if p, _ := strconv.Unquote(i.Path.Value); p == path {
+				end := at(f.End())
+				out = append(out, replacement{end, end, "\nvar _ = " + expression + "\n"})
+			}
+		}
+		return out
+	}
+}
+
 // named has the first argument of pkg.name's calls pass through conformanceDriver.
 func named(pkg, name string) edit {
 	return func(f *ast.File, at func(token.Pos) int) (out []replacement) {

@@ -53,6 +53,20 @@ var suites = map[string]suite{
 		env:   pgxEnv,
 		tests: 46, subtests: 152,
 	},
+	"pgxpool": {
+		module: "github.com/jackc/pgx/v5",
+		pkgs:   []string{"./pgxpool"},
+		edits: []edit{
+			call("pgxpool", "New", "sealedNew"),
+			call("pgxpool", "NewWithConfig", "sealedNewWithConfig"),
+			selector("pgxpool", "Pool", "sealedPool", "TraceAcquireStartData"),
+			selector("pgxpool", "Conn", "sealedConn", "TraceAcquireStartData"),
+			uses("github.com/jackc/pgx/v5/pgxpool", "pgxpool.ParseConfig"),
+		},
+		files: map[string]string{"pgxpool.go.txt": "pgxpool/sealsql_test.go"},
+		env:   pgxEnv,
+		tests: 70, subtests: 8,
+	},
 	"mysql": {
 		module: "github.com/go-sql-driver/mysql",
 		pkgs:   []string{"."},
@@ -82,6 +96,7 @@ var suites = map[string]suite{
 	},
 }
 
-func TestPgx(t *testing.T)   { conform(t, "pgx") }
-func TestMySQL(t *testing.T) { conform(t, "mysql") }
-func TestSqlx(t *testing.T)  { conform(t, "sqlx") }
+func TestPgx(t *testing.T)     { conform(t, "pgx") }
+func TestPgxPool(t *testing.T) { conform(t, "pgxpool") }
+func TestMySQL(t *testing.T)   { conform(t, "mysql") }
+func TestSqlx(t *testing.T)    { conform(t, "sqlx") }
