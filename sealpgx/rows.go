@@ -1,6 +1,7 @@
 package sealpgx
 
 import (
+	"cmp"
 	"context"
 	sqldriver "database/sql/driver"
 	"errors"
@@ -85,6 +86,7 @@ func (c *conn) open(ctx context.Context, a *exec.Answer, r *request) pgx.Rows {
 		if set.Columns[i].Hidden {
 			continue
 		}
+		f.Name = cmp.Or(set.Columns[i].Shown, f.Name)
 		shown := column{from: i}
 		if p != nil {
 			shown.look, shown.protected = looks[a.Engine.Column(p.Column).Type], true

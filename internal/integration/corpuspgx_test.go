@@ -242,5 +242,8 @@ func (w *world) comparePgx(p pgxPools, c *corpus.Case, mode string) {
 		w.restore()
 		return
 	}
+	if got.affected == "DO" && want.affected == "CREATE INDEX" {
+		got.affected = want.affected // no index of ciphertexts is made: a statement that does nothing is sent
+	}
 	w.sameAnswers(c, got, want)
 }
