@@ -244,10 +244,27 @@ func (d *defining) key(k *DefinedKey) (out bool) {
 			return d.unkept(k, c)
 		}
 	}
+	if len(moved) > 0 && d.present(k) {
+		return true
+	}
 	if len(moved) > 0 {
 		d.moveKey(k, moved)
 	}
 	return false
+}
+
+// present reports whether the table has the constraint already, over the terms. A migrator
+// that looks for it at the columns that its model names does not see it there, and adds it
+// at each start.
+func (d *defining) present(k *DefinedKey) bool {
+	if d.rel == nil || k.Name == "" || !k.Unique || k.Alone {
+		return false
+	}
+	return slices.ContainsFunc(d.rel.UniqueKeys, func(u UniqueKey) bool {
+		return d.a.d.SameColumn(u.Name, k.Name) && slices.EqualFunc(u.Columns, k.Parts, func(name string, p KeyPart) bool {
+			return d.a.d.SameColumn(name, d.a.comparedAs(d.t, p.Column))
+		})
+	})
 }
 
 // sentKey refuses a key of the mode DDLSend whose expressions read a protected column.
