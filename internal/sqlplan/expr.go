@@ -335,7 +335,7 @@ func (a *analysis) sub(x *Sub, s *scope) value {
 func (a *analysis) trace(e Expr, s *scope, owner *selectOutput) value {
 	if leaf(e) {
 		if isNull(e) {
-			return value{kind: valueNull}
+			return value{kind: valueNull, nulls: []Expr{e}}
 		}
 		if owner.row == nil {
 			owner.row = &row{}

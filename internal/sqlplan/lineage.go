@@ -28,6 +28,8 @@ type value struct {
 	// For valueGiven: the expression for each row of the source.
 	cells []Expr
 	grown *int // the length of the array that cells begins, if they may be appended to
+	// For valueNull: the expressions in the text, as far as it has them.
+	nulls []Expr
 	// For valueWhole.
 	item *item
 }

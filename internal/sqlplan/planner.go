@@ -256,8 +256,9 @@ type rewriting struct {
 	edits    []edit
 	claims   map[int]claim // by the start of the value's span
 	mirrors  []*mirror
-	hidden   int  // hidden columns so far
-	prefixed bool // the prefix of their names occurs in the text
+	hidden   int           // hidden columns so far
+	prefixed bool          // the prefix of their names occurs in the text
+	typed    map[Span]bool // NULLs of the text that were given a type
 }
 
 // draft is the plan so far.

@@ -1,6 +1,9 @@
 package sqlplan
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
 // setOutput is what UNION, INTERSECT or EXCEPT returns.
 type setOutput struct {
@@ -8,6 +11,10 @@ type setOutput struct {
 	op          *SetOp
 	left, right output
 	pairs       map[[2]*row]*row
+	// partners are rows of the branches that a column pairs, by either.
+	partners map[*row]*row
+	// beside are the rows of a branch whose protected values stand beside NULL.
+	beside map[*row]bool
 	zipped      map[[2]*column]*column
 	// list are the columns as of the last refresh, and known says whether they are all.
 	list  []*column
@@ -17,7 +24,7 @@ type setOutput struct {
 // setOperation analyses both branches. def is the recursive CTE that the
 // operation is the body of, if any.
 func (a *analysis) setOperation(op *SetOp, sc *scope, def *cteDef) output {
-	o := &setOutput{a: a, op: op, pairs: map[[2]*row]*row{}, zipped: map[[2]*column]*column{}}
+	o := &setOutput{a: a, op: op, pairs: map[[2]*row]*row{}, partners: map[*row]*row{}, beside: map[*row]bool{}, zipped: map[[2]*column]*column{}}
 	o.left = a.query(op.Left, sc)
 	recursive := def != nil && def.recursive && def.out == nil
 	if recursive {
@@ -61,9 +68,27 @@ func (o *setOutput) refresh() {
 	}
 	list := make([]*column, min(len(left), len(right)))
 	for i := range list {
+		o.notePartners(left[i].value, right[i].value)
+	}
+	for i := range list {
 		list[i] = o.zip(left[i], right[i])
 	}
 	o.list = list
+}
+
+// notePartners notes which rows a column pairs, before any is merged: the row of a value
+// beside NULL is the one that the other columns say.
+func (o *setOutput) notePartners(l, r value) {
+	switch {
+	case l.kind == valueStored && o.sameSource(l, r):
+		if o.partners[l.row] == nil && o.partners[r.row] == nil {
+			o.partners[l.row], o.partners[r.row] = r.row, l.row
+		}
+	case l.kind == valueStored && l.protected() && r.kind == valueNull:
+		o.beside[l.row] = true
+	case r.kind == valueStored && r.protected() && l.kind == valueNull:
+		o.beside[r.row] = true
+	}
 }
 
 func (o *setOutput) zip(l, r *column) *column {
@@ -94,6 +119,7 @@ func (v *value) join(r value) {
 func (o *setOutput) merge(l, r value) value {
 	switch {
 	case l.kind == valueNull && r.kind == valueNull:
+		l.nulls = slices.Concat(l.nulls, r.nulls)
 		return l
 	case l.protected() || r.protected():
 		return o.mergeProtected(l, r)
@@ -108,6 +134,16 @@ func (o *setOutput) merge(l, r value) value {
 	}
 	o.a.usePlainly(l, o.op.Span)
 	o.a.usePlainly(r, o.op.Span)
+	// Where one branch has NULL in the place of the other's protected values, that other
+	// branch alone says which row a value is of.
+	switch {
+	case l.kind == valueStored && o.beside[l.row]:
+		l.row = o.pair(l.row, nil)
+		return l
+	case r.kind == valueStored && o.beside[r.row]:
+		r.row = o.pair(nil, r.row)
+		return r
+	}
 	return value{}
 }
 
@@ -133,6 +169,8 @@ func (o *setOutput) mergeProtected(l, r value) value {
 		o.a.refuse(o.op.Span, c.object(), "a set operation that mixes a protected column with other values", "select the same column in every branch")
 		return value{}
 	}
+	o.typeNulls(c, l.nulls, true)
+	o.typeNulls(c, r.nulls, false)
 	v := o.stored(l, r)
 	if l.kind == valueLoose || r.kind == valueLoose {
 		v.kind, v.row = valueLoose, nil
@@ -140,8 +178,38 @@ func (o *setOutput) mergeProtected(l, r value) value {
 	return v
 }
 
-// pair returns the row that stands for a row of each branch.
+// typeNulls gives NULLs the type of the ciphertexts that they stand beside, where the
+// server does not find it in the other branch: several NULLs that were merged are text,
+// and a cast says another type. The first names the column, and is left alone if a cast
+// would name it otherwise.
+func (o *setOutput) typeNulls(c *Column, nulls []Expr, naming bool) {
+	typed := o.a.d.TypedNull(o.a.d.StorageType(c))
+	for i, e := range nulls {
+		span, text := e.At(), typed
+		_, bare := e.(*Null)
+		switch {
+		case typed == "NULL", o.a.typed[span], span.Start == span.End, bare && len(nulls) == 1, !bare && naming && i == 0:
+			continue
+		case naming && i == 0:
+			text = "NULL || " + typed // has no name, as NULL has none
+		}
+		if o.a.typed == nil {
+			o.a.typed = map[Span]bool{}
+		}
+		o.a.typed[span] = true
+		o.a.replace(span, textPart(text))
+	}
+}
+
+// pair returns the row that stands for a row of each branch. A branch that gives NULL
+// has the row that other columns pair.
 func (o *setOutput) pair(l, r *row) *row {
+	switch {
+	case r == nil && l != nil:
+		r = o.partners[l]
+	case l == nil && r != nil:
+		l = o.partners[r]
+	}
 	key := [2]*row{l, r}
 	if p, ok := o.pairs[key]; ok {
 		return p
