@@ -1,6 +1,9 @@
 package sqlplan
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // walk calls visit for the expression and what it is made of, sub-selects
 // aside, as long as visit returns true.
@@ -38,6 +41,24 @@ const (
 	hintCompute = "select the column itself and compute in the application"
 	hintCompare = "add search: to the column in the policy, which makes =, <> and IN work, or compare in the application"
 )
+
+const (
+	hintLength = "select the column itself and measure the value in the application: a ciphertext has another length"
+	hintNull   = "select the column itself and replace NULL in the application"
+	hintEmpty  = "add search: to the column in the policy, which makes = '' and <> '' work, or test IS NULL and compare in the application"
+)
+
+// functionHints are hints for functions that are often called on a column.
+var functionHints = map[string]string{"length": hintLength, "char_length": hintLength, "character_length": hintLength, "octet_length": hintLength,
+	"bit_length": hintLength, "coalesce": hintNull, "ifnull": hintNull, "nvl": hintNull}
+
+// comparesEmpty reports whether a comparison is with the empty string.
+func comparesEmpty(op *Op) bool {
+	return slices.ContainsFunc(op.Operands, func(e Expr) bool {
+		c, ok := e.(*Constant)
+		return ok && c.Value.Kind == LiteralString && c.Value.Text == ""
+	})
+}
 
 // orderBy is a use that no equality term serves.
 const orderBy = "ORDER BY on a protected column"
@@ -138,6 +159,9 @@ func useOf(e Expr, u use) use {
 			return u
 		case "||":
 			return use{"concatenation with a protected column", hintCompute}
+		}
+		if comparesEmpty(e) {
+			return use{"a comparison of a protected column, or an operator on it", hintEmpty}
 		}
 		return use{"a comparison of a protected column, or an operator on it", hintCompare}
 	}
@@ -256,8 +280,12 @@ func (a *analysis) checkCall(c *Call, s *scope) {
 	if aggregateNames[strings.ToLower(c.Name)] {
 		what = "an aggregate over a protected column"
 	}
+	hint := hintCompute
+	if h, ok := functionHints[strings.ToLower(c.Name)]; ok {
+		hint = h
+	}
 	for _, e := range c.Args {
-		a.checkUse(e, s, use{what, hintCompute})
+		a.checkUse(e, s, use{what, hint})
 	}
 }
 

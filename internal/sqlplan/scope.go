@@ -326,8 +326,9 @@ func (a *analysis) member(it *item, name string, at Span) value {
 	if len(found) > 0 {
 		return a.hideTerm(gravest(found), at)
 	}
-	if a.d.FieldCalls() && it.sensitive() && !a.d.SystemColumn(name) {
-		// Postgres reads t.f as f(t) where t has no column f.
+	if a.d.FieldCalls() && it.sensitive() && !a.d.SystemColumn(name) && (it.table == nil || it.rel != nil) {
+		// Postgres reads t.f as f(t) where t has no column f. A table that is not there is
+		// the server's to complain of.
 		a.refuse(at, it.name, "a name that is no known column of a protected table", "name a column that the table has")
 	}
 	return value{}

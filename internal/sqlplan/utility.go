@@ -221,7 +221,7 @@ func (a *analysis) named(u *Utility, t *Table, names []string) {
 }
 
 func (a *analysis) refuseWork(u *Utility, c *Column, at Span) {
-	a.refuse(at, c.object(), u.What+" makes the server work with a protected column", "leave the column out; ciphertexts neither sort nor compare")
+	a.refuse(at, c.object(), u.What+" makes the server work with a protected column", "the server has ciphertexts only: check, compare and compute in the application; tests for NULL work")
 }
 
 // moved refuses to rename or drop a column that values are bound to.
