@@ -15,7 +15,7 @@ type setOutput struct {
 	partners map[*row]*row
 	// beside are the rows of a branch whose protected values stand beside NULL.
 	beside map[*row]bool
-	zipped      map[[2]*column]*column
+	zipped map[[2]*column]*column
 	// list are the columns as of the last refresh, and known says whether they are all.
 	list  []*column
 	known bool
