@@ -53,10 +53,16 @@ func (e *Engine) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) {
 		}
 		plan = nil
 	}
-	if version == e.config.Catalog.Version() && (plan == nil || !plan.Defines) {
+	if e.keeps(version, plan) {
 		e.plans.Put(text, &plancache.Entry{Plan: plan, Err: err, Refused: refused})
 	}
 	return plan, err
+}
+
+// keeps reports whether a plan that was made by the catalog of the version serves again.
+// DDL is planned each time by what the catalog says then.
+func (e *Engine) keeps(version uint64, plan *sqlplan.Plan) bool {
+	return version == e.config.Catalog.Version() && (plan == nil || !plan.Defines)
 }
 
 // planAnew plans the text. version is that of the catalog before it was asked.
