@@ -397,3 +397,49 @@ func (r *rotation) verify(rows int) {
 		r.t.Errorf("verify says %+v of %d rows", c, rows)
 	}
 }
+
+// TestAProcessThatDoesNotFillAColumnLeavesAnOldTerm shows why the unique key of the new
+// column is made after the first deployment and that of the old column is dropped before
+// the last: such a process leaves the term of the value before, which takes that value.
+func TestAProcessThatDoesNotFillAColumnLeavesAnOldTerm(t *testing.T) {
+	for _, server := range testdb.Each(t) {
+		for _, test := range []struct {
+			name              string
+			renames, inserts  int // the versions of the two processes
+			drop, stale, right string
+		}{
+			{"the new column, beside a process of the old key", 0, 1, "users_email_new", "email_eq_new", "email_eq"},
+			{"the old column, beside a process of the new key", 3, 2, "users_email", "email_eq", "email_eq_new"},
+		} {
+			t.Run(server.String()+"/"+test.name, func(t *testing.T) {
+				r := newRotation(t, server, rotationSize{rows: 4, width: 1})
+				r.fill()
+				column := map[bool]string{true: "bytea", false: "varbinary(32)"}[r.postgres()]
+				r.ddl("ALTER TABLE users ADD COLUMN email_eq_new " + column)
+				r.command(1, "reindex", "--table", "users", "--column", "email")
+				r.ddl("CREATE UNIQUE INDEX users_email_new ON users (email_eq_new)")
+				renames, inserts := r.start(test.renames).db, r.start(test.inserts).db
+				t.Cleanup(func() { _, _ = renames.Close(), inserts.Close() })
+				if _, err := renames.Exec(r.q("UPDATE users SET email = ? WHERE email = ?"), "other@example.org", r.email(0)); err != nil {
+					t.Fatal(err)
+				}
+				insert := func() error {
+					_, err := inserts.Exec(r.q("INSERT INTO users (id, email, secret, n) VALUES (?, ?, ?, 0)"), 9, r.email(0), secretOf(9, 0))
+					return err
+				}
+				if err := insert(); !duplicate(err) {
+					t.Fatalf("a value that no row has: %v", err)
+				}
+				r.ddl("DROP INDEX " + test.drop + map[bool]string{true: "", false: " ON users"}[r.postgres()])
+				if err := insert(); err != nil {
+					t.Fatal(err)
+				}
+				var terms, distinct int
+				query := fmt.Sprintf("SELECT (SELECT count(*) - count(DISTINCT %s) FROM users), (SELECT count(*) - count(DISTINCT %s) FROM users)", test.stale, test.right)
+				if err := r.bare.QueryRow(query).Scan(&terms, &distinct); err != nil || terms != 1 || distinct != 0 {
+					t.Errorf("%d terms repeat in %s, %d in %s (%v)", terms, test.stale, distinct, test.right, err)
+				}
+			})
+		}
+	}
+}
