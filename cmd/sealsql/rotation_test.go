@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,7 +71,6 @@ type rotation struct {
 	files     []string
 	processes []*process
 	figures   figures
-	twoKeys   atomic.Bool // both columns have a unique key
 	stop      chan struct{}
 	clients   []*rotationClient
 }
@@ -250,13 +248,11 @@ func (r *rotation) run() {
 	r.reindex()
 	moved := time.Since(moving)
 	concurrently := map[bool]string{true: "CONCURRENTLY "}[r.postgres()]
-	r.twoKeys.Store(true)
 	r.ddl("CREATE UNIQUE INDEX " + concurrently + "users_email_new ON users (email_eq_new)")
 	r.pause()
 	r.deploy(2)
 	r.ddl(map[bool]string{true: "DROP INDEX CONCURRENTLY users_email", false: "DROP INDEX users_email ON users"}[r.postgres()])
 	r.pause()
-	r.twoKeys.Store(false)
 	r.deploy(3)
 	r.ddl("ALTER TABLE users DROP COLUMN email_eq")
 	r.pause()
@@ -404,8 +400,8 @@ func (r *rotation) verify(rows int) {
 func TestAProcessThatDoesNotFillAColumnLeavesAnOldTerm(t *testing.T) {
 	for _, server := range testdb.Each(t) {
 		for _, test := range []struct {
-			name              string
-			renames, inserts  int // the versions of the two processes
+			name               string
+			renames, inserts   int // the versions of the two processes
 			drop, stale, right string
 		}{
 			{"the new column, beside a process of the old key", 0, 1, "users_email_new", "email_eq_new", "email_eq"},

@@ -14,6 +14,12 @@ import (
 // than its values were sealed for.
 var errOtherRow = errors.New("the row holds another key")
 
+// errOtherKey is returned by writeChecked for the first violation of a unique key of terms
+// that are moving to another key. ON CONFLICT names the unique key of one column of terms,
+// and where a session inserts the same value at the same moment Postgres answers with that
+// of the other. The row is there now: the statement is sent once more.
+var errOtherKey = errors.New("the row was inserted at the same moment")
+
 // keyAttempts bounds how often a statement with a key check is sent.
 const keyAttempts = 8
 
@@ -27,7 +33,7 @@ func (s *steps) keyChecked(ctx context.Context, checks *sqlplan.KeyChecks, end f
 	stored := make([][]any, len(seals))
 	for range keyAttempts {
 		err := s.undoable(ctx, func(ctx context.Context) error { return s.writeChecked(ctx, checks, seals, stored, end) })
-		if err != errOtherRow {
+		if err != errOtherRow && err != errOtherKey {
 			return err
 		}
 	}
@@ -48,6 +54,10 @@ func (s *steps) writeChecked(ctx context.Context, checks *sqlplan.KeyChecks, sea
 	}
 	text, args := s.bind(&s.run.Plan.Main, s.run.Args.Options, sealed)
 	written, err := end(ctx, text, args, s.run.Plan.Results)
+	if err != nil && !s.again && s.engine.violatesMoving(ctx, s.run.Args.Text, err) {
+		s.again = true
+		return errOtherKey
+	}
 	if err != nil || written == 0 {
 		return err
 	}

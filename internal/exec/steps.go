@@ -21,6 +21,8 @@ type steps struct {
 	reserved sqldriver.Result
 	// sealed is what was sealed before the first text, by its place in the plan's seals.
 	sealed []any
+	// again is true once a statement was sent again for errOtherKey.
+	again bool
 }
 
 func (r Run) steps() *steps { return &steps{binding: r.binding(), run: r} }

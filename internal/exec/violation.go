@@ -43,6 +43,23 @@ func (e *Engine) Named(ctx context.Context, text string, err error) error {
 	return v.Naming(column, "; "+strings.Join(facts, ", or "))
 }
 
+// violatesMoving reports whether an error is of a unique key of terms that are moving to
+// another key.
+func (e *Engine) violatesMoving(ctx context.Context, text string, err error) bool {
+	v, ok := e.config.Server.Violation(err)
+	if !ok || v.Key == "" {
+		return false
+	}
+	for _, t := range e.violated(text, &v) {
+		for _, name := range e.key(ctx, t, &v) {
+			if c := t.Holding(name); c != nil && len(c.Search().Terms) > 1 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // violated lists the tables with terms whose constraint it may be. Where the server does
 // not name the table they are those that the text names, or all: it may name a view.
 func (e *Engine) violated(text string, v *server.Violation) []*seal.Table {
