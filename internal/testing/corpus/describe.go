@@ -26,25 +26,47 @@ func Describe(p *policy.Policy, plan *sqlplan.Plan, err error) string {
 		return "untouched"
 	}
 	if r, ok := plan.Route.(*sqlplan.RowByRow); ok {
-		for _, part := range r.Tables {
-			d.line("row by row of %s", part.Table.Name)
-			d.line("lock: %s", part.Lock.Text)
-			for _, s := range part.Seals {
-				d.seal(s)
-			}
-		}
-		for _, s := range plan.Seals {
-			d.seal(s)
-		}
-		d.line("write: %s", r.Build(2, 1).Text)
-		d.line("none: %s", r.Empty.Text)
+		d.rowByRow(r, plan.Seals)
 		d.results(plan.Results)
 		return d.done()
 	}
-	for _, s := range plan.Seals {
+	d.seals(plan.Seals)
+	d.route(plan.Route)
+	d.line("text: %s", plan.Main.Text)
+	if len(plan.Main.Args) > 0 {
+		args := make([]string, len(plan.Main.Args))
+		for i, a := range plan.Main.Args {
+			args[i] = argument(a)
+		}
+		d.line("args: %s", strings.Join(args, ", "))
+	}
+	d.results(plan.Results)
+	for _, l := range plan.LeftOut {
+		d.line("left out: %s of %s", l.What, l.Object)
+	}
+	return d.done()
+}
+
+func (d *describer) rowByRow(r *sqlplan.RowByRow, seals []*sqlplan.Seal) {
+	for _, part := range r.Tables {
+		d.line("row by row of %s", part.Table.Name)
+		d.line("lock: %s", part.Lock.Text)
+		d.seals(part.Seals)
+	}
+	d.seals(seals)
+	d.line("write: %s", r.Build(2, 1).Text)
+	d.line("none: %s", r.Empty.Text)
+}
+
+func (d *describer) seals(list []*sqlplan.Seal) {
+	for _, s := range list {
 		d.seal(s)
 	}
-	switch k := plan.Route.(type) {
+}
+
+// route writes what is sent before and after the statement.
+func (d *describer) route(r sqlplan.Route) {
+	switch k := r.(type) {
 	case *sqlplan.KeyChecks:
 		for _, row := range k.Rows {
 			d.line("first read: %s", row.Text.Text)
@@ -65,19 +87,6 @@ func Describe(p *policy.Policy, plan *sqlplan.Plan, err error) string {
 			d.line("then: %s", u.Text)
 		}
 	}
-	d.line("text: %s", plan.Main.Text)
-	if len(plan.Main.Args) > 0 {
-		args := make([]string, len(plan.Main.Args))
-		for i, a := range plan.Main.Args {
-			args[i] = argument(a)
-		}
-		d.line("args: %s", strings.Join(args, ", "))
-	}
-	d.results(plan.Results)
-	for _, l := range plan.LeftOut {
-		d.line("left out: %s of %s", l.What, l.Object)
-	}
-	return d.done()
 }
 
 // verifiable is the driver's check of the same name.
