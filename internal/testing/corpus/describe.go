@@ -47,7 +47,7 @@ func Describe(p *policy.Policy, plan *sqlplan.Plan, err error) string {
 	return d.done()
 }
 
-func (d *describer) rowByRow(r *sqlplan.RowByRow, seals []*sqlplan.Seal) {
+func (d *describer) rowByRow(r *sqlplan.RowByRow, seals []sqlplan.Seal) {
 	for _, part := range r.Tables {
 		d.line("row by row of %s", part.Table.Name)
 		d.line("lock: %s", part.Lock.Text)
@@ -58,7 +58,7 @@ func (d *describer) rowByRow(r *sqlplan.RowByRow, seals []*sqlplan.Seal) {
 	d.line("none: %s", r.Empty.Text)
 }
 
-func (d *describer) seals(list []*sqlplan.Seal) {
+func (d *describer) seals(list []sqlplan.Seal) {
 	for _, s := range list {
 		d.seal(s)
 	}
