@@ -58,6 +58,13 @@ func fetch(rows pgx.Rows, types *pgtype.Map) (*fetched, error) {
 	return f, nil
 }
 
+// want has a column read as a value; a negative number is none.
+func (f *fetched) want(column int) {
+	if column >= 0 {
+		f.wanted[column] = true
+	}
+}
+
 // Columns implements driver.Rows.
 func (f *fetched) Columns() []string { return f.names }
 

@@ -69,6 +69,7 @@ func (c *conn) open(ctx context.Context, a *exec.Answer, r *request) pgx.Rows {
 		out.cells = make([]sqldriver.Value, width)
 	}
 	base.wanted = make([]bool, len(base.fields))
+	out.columns, out.fields = make([]column, 0, len(base.fields)), make([]pgconn.FieldDescription, 0, len(base.fields))
 	for i, f := range base.fields {
 		if set == nil {
 			out.columns, out.fields = append(out.columns, column{from: i}), append(out.fields, f)
@@ -76,11 +77,10 @@ func (c *conn) open(ctx context.Context, a *exec.Answer, r *request) pgx.Rows {
 		}
 		p := set.Columns[i].Protected
 		if p != nil {
-			base.wanted[i] = true
-			for _, at := range append([]int{p.Term}, p.Sources...) {
-				if at >= 0 {
-					base.wanted[at] = true
-				}
+			base.want(i)
+			base.want(p.Term)
+			for _, at := range p.Sources {
+				base.want(at)
 			}
 		}
 		if set.Columns[i].Hidden {
