@@ -161,17 +161,34 @@ func (d *dialect) Evaluate(_ *sqlplan.Relation, columns []sqlplan.RelationColumn
 			return ""
 		}
 		list[i] = c.Default
-		if before, after := d.ExactText(c.Type); before != "" {
-			list[i] = before + "CAST(" + c.Default + " AS " + strings.ToUpper(castName(c)) + ")" + after
+		before, after := d.ExactText(c.Type)
+		if t := castName(c); t != "" {
+			list[i] = "CAST(" + c.Default + " AS " + strings.ToUpper(t) + ")"
 		}
+		list[i] = before + list[i] + after
 	}
 	row := "SELECT " + strings.Join(list, ", ")
 	return row + strings.Repeat(" UNION ALL "+row, rows-1)
 }
 
-// castName is the type of a date or time column in CAST, which knows no TIMESTAMP.
+// castName is the type in CAST, which knows no TIMESTAMP, of a column of dates, times or
+// numbers, to which storing a value converts it; else empty.
 func castName(c sqlplan.RelationColumn) string {
-	return strings.Replace(strings.ToLower(c.Full), "timestamp", "datetime", 1)
+	full := strings.ToLower(c.Full)
+	name, _, _ := strings.Cut(baseType(full), " ")
+	switch name {
+	case "date", "datetime", "timestamp", "time":
+		return strings.Replace(full, "timestamp", "datetime", 1)
+	case "tinyint", "smallint", "mediumint", "int", "bigint":
+		if strings.Contains(full, "unsigned") {
+			return "unsigned"
+		}
+		return "signed"
+	case "decimal":
+		number, _, _ := strings.Cut(full, " ")
+		return number
+	}
+	return ""
 }
 
 // GivesDefault implements [sqlplan.Dialect].

@@ -160,8 +160,8 @@ func (d *dialect) Evaluate(r *sqlplan.Relation, columns []sqlplan.RelationColumn
 	list := make([]string, len(columns))
 	for i, c := range columns {
 		list[i] = c.Default
-		if strings.Contains(c.Full, "(") && (strings.HasPrefix(c.Full, "timestamp") || strings.HasPrefix(c.Full, "numeric")) {
-			list[i] = "(" + c.Default + ")::" + c.Full // rounded as the column will
+		if t := assignedAs(c); t != "" {
+			list[i] = "(" + c.Default + ")::" + t
 		}
 		if c.Identity != "" {
 			table := d.Quote(r.Name)
@@ -172,6 +172,19 @@ func (d *dialect) Evaluate(r *sqlplan.Relation, columns []sqlplan.RelationColumn
 		}
 	}
 	return "SELECT " + strings.Join(list, ", ") + " FROM generate_series(1, " + strconv.Itoa(rows) + ")"
+}
+
+// assignedAs is the type to which a cast converts a value as storing it in the column
+// does, in the session's zone and rounded, or empty. A text that is too long is not cut.
+func assignedAs(c sqlplan.RelationColumn) string {
+	base, _, _ := strings.Cut(c.Full, "(")
+	switch base, _, _ = strings.Cut(base, " "); base {
+	case "smallint", "integer", "bigint", "numeric", "date", "timestamp", "uuid":
+		return c.Full
+	case "text", "character":
+		return "text"
+	}
+	return ""
 }
 
 func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
