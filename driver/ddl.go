@@ -23,6 +23,10 @@ func (c *conn) noteDDL(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, 
 			}
 		}
 		forget(c.defined)
+		open := c.inTransaction(ctx)
+		if c.session.Own(open); !open {
+			c.defined = nil
+		}
 		if err == nil {
 			c.noteLeftOut(ctx, plan, text)
 		}
@@ -45,6 +49,16 @@ func endsTransaction(text string) bool {
 func (c *conn) settled() {
 	forget(c.defined)
 	c.defined = nil
+	c.session.Own(false)
+}
+
+// inTransaction reports whether a transaction is open, as far as that can be told.
+func (c *conn) inTransaction(ctx context.Context) bool {
+	if c.inTx {
+		return true
+	}
+	open, err := c.session.InTx(ctx, c.ctor.server, c.base)
+	return err == nil && open
 }
 
 func forget(engines []*exec.Engine) {

@@ -35,6 +35,8 @@ type Session struct {
 	// locked is true while the session may hold table locks, once while what SET
 	// TRANSACTION set waits for its transaction.
 	locked, once bool
+	// own is true while the connection alone may see what its transaction made of tables.
+	own bool
 }
 
 // Plan returns the plan for a text on the connection, and the engine that made it: e
@@ -79,7 +81,10 @@ func (s *Session) engine(ctx context.Context, e *Engine, base sqldriver.Conn, d 
 	}
 	if version := e.config.Catalog.Version(); s.of != e || s.version != version {
 		s.of, s.mine, s.version = e, nil, version
-		if s.known != e.session {
+		if s.own && s.db == nil {
+			s.db = Lend(base, d)
+		}
+		if s.known != e.session || s.own {
 			s.mine = e.forSession(s.db, s.known)
 		}
 	}
@@ -144,6 +149,14 @@ func (s *Session) Sent(plan *sqlplan.Plan, err error) {
 		s.once = true
 	case !plan.Doubt: // SET keeps it for the next transaction
 		s.once = false
+	}
+}
+
+// Own has the connection itself asked what tables are, while its transaction has DDL that
+// no other connection sees.
+func (s *Session) Own(own bool) {
+	if s.own != own {
+		s.own, s.of = own, nil
 	}
 }
 

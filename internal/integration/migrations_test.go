@@ -209,3 +209,37 @@ func (m *migrated) columns() string {
 	}
 	return b.String()
 }
+
+// TestAMigrationInATransaction: on Postgres a migration makes a table and fills it before
+// any other connection can see the table.
+func TestAMigrationInATransaction(t *testing.T) {
+	for _, server := range testdb.Each(t) {
+		t.Run(server.String(), func(t *testing.T) {
+			m := newMigrated(t, server)
+			tx, err := m.sealed.Begin()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, text := range []string{
+				"CREATE TABLE users (id int PRIMARY KEY, name varchar(50), email varchar(300) NOT NULL, phone varchar(20), note text, age int, token varchar(50))",
+				"CREATE UNIQUE INDEX users_email ON users (email)",
+				"INSERT INTO users (id, name, email, phone, note, age, token) VALUES (1, 'a', 'ada@x', '555', 'n', 3, 't')",
+				"UPDATE users SET phone = '556' WHERE email = 'ada@x'",
+			} {
+				if _, err := tx.Exec(text); err != nil {
+					t.Fatalf("%s: %v", text, err)
+				}
+			}
+			if err := tx.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			var phone string
+			m.row("SELECT phone FROM users WHERE email = 'ADA@x'", &phone)
+			if phone != "556" {
+				t.Errorf("read %q", phone)
+			}
+			m.exec("ALTER TABLE users ADD COLUMN extra varchar(10)")
+			m.exec("INSERT INTO users (id, email, extra) VALUES (2, 'b@x', 'at once')")
+		})
+	}
+}
