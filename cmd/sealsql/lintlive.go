@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/sealsql/sealsql/internal/server"
@@ -30,6 +31,8 @@ func (c *tableCheck) live(ctx context.Context, db *sql.DB, pc policy.Column) err
 			c.add(lintError, pc.Line, "generated-column", object, "the column "+d.Name+" is computed from it, and would be computed from the ciphertext", "drop it; compute it in the application")
 		case d.Kind == server.Check && strings.HasPrefix(d.Name, server.GuardPrefix):
 			// It is there for ciphertexts; guards looks for the right one.
+		case d.Kind == server.Check && onlyTestsNull(d.Text, pc.Name):
+			// A ciphertext is NULL where its value is.
 		case d.Kind == server.Check:
 			c.add(lintError, pc.Line, "check-constraint", object, "the constraint "+d.Name+" looks into the column, and would see the ciphertext", "drop it; check in the application")
 		case d.Kind == server.Index:
@@ -37,6 +40,13 @@ func (c *tableCheck) live(ctx context.Context, db *sql.DB, pc policy.Column) err
 		}
 	}
 	return nil
+}
+
+// onlyTestsNull reports whether a condition does nothing with the column but test it for
+// NULL.
+func onlyTestsNull(text, column string) bool {
+	test := regexp.MustCompile(`(?i)(^|[(\s])["`+"`]?"+regexp.QuoteMeta(column)+`["`+"`]?"+` is (not )?null\b`)
+	return !mentions(test.ReplaceAllString(text, "$1"), column)
 }
 
 // mentions reports whether a definition names the column.
