@@ -45,7 +45,7 @@ func (c *tableCheck) live(ctx context.Context, db *sql.DB, pc policy.Column) err
 // onlyTestsNull reports whether a condition does nothing with the column but test it for
 // NULL.
 func onlyTestsNull(text, column string) bool {
-	test := regexp.MustCompile(`(?i)(^|[(\s])["`+"`]?"+regexp.QuoteMeta(column)+`["`+"`]?"+` is (not )?null\b`)
+	test := regexp.MustCompile(`(?i)(^|[(\s])["` + "`]?" + regexp.QuoteMeta(column) + `["` + "`]?" + ` is (not )?null\b`)
 	return !mentions(test.ReplaceAllString(text, "$1"), column)
 }
 
