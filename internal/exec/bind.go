@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sealsql/sealsql/fault"
@@ -28,6 +29,9 @@ type binding struct {
 	// server holds the values that the server made, a row for each row of the
 	// statement.
 	server [][]any
+	// alikeKey is what given values that tests compare are hashed under, once it is made.
+	alikeKey  [32]byte
+	alikeMade sync.Once
 	// groups holds the rows of each table that is written row by row.
 	groups []group
 }
@@ -132,6 +136,8 @@ func (b *binding) sent(ctx context.Context, u *unsealed) (any, error) {
 		return nil, nil
 	case u.use == sqlplan.TermNull:
 		return notNull(u.column), nil
+	case u.use.Tests():
+		return b.alike(u), nil
 	case u.use != sqlplan.TermUnused:
 		return b.term(ctx, u)
 	}
@@ -154,10 +160,13 @@ func (b *binding) unseal(ctx context.Context, s *sqlplan.Seal, stored []any) (un
 	if err == nil {
 		err = b.encode(&u, value)
 	}
+	if err != nil && u.use.Tests() {
+		err = b.spell(&u, value)
+	}
 	if err != nil {
 		return u, u.unfit(err)
 	}
-	if !u.null {
+	if !u.null && !u.use.Tests() {
 		u.row, err = b.row(ctx, s, stored)
 	}
 	return u, err

@@ -1,13 +1,19 @@
 package exec
 
 import (
+	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 
 	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/exec/reading"
 	"github.com/sealsql/sealsql/internal/seal"
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/policy"
 )
@@ -85,6 +91,39 @@ func notNull(c *seal.Column) any {
 		return ""
 	}
 	return []byte{0}
+}
+
+// spell sets the plaintext of a value that a test compares and that does not fit the
+// column: the test may be of another column's value.
+func (b *binding) spell(u *unsealed, v any) error {
+	plain, err := server.Plain(v)
+	switch v := plain.(type) {
+	case nil:
+		u.null = err == nil
+	case []byte:
+		u.plaintext = bytes.Clone(v)
+	default:
+		u.plaintext = fmt.Append(nil, v)
+	}
+	return err
+}
+
+// alike returns what is sent in the place of a given value that a test compares with
+// another: a hash under a key of this run alone, in the type of the column's terms. It is
+// spelled so that every collation tells two of them apart.
+func (b *binding) alike(u *unsealed) any {
+	b.alikeMade.Do(func() { rand.Read(b.alikeKey[:]) })
+	value := u.plaintext
+	if u.use == sqlplan.TermTestLoose {
+		value = bytes.ToLower(bytes.TrimRight(value, " "))
+	}
+	mac := hmac.New(sha256.New, b.alikeKey[:])
+	mac.Write(value)
+	hash := hex.AppendEncode(nil, mac.Sum(nil))
+	if u.column.Base64() {
+		return string(hash)
+	}
+	return hash
 }
 
 // termEach returns an array of the terms of an array's elements.

@@ -194,6 +194,7 @@ func (a *analysis) caseParts(e *Case, s *scope, u use, result func(Expr)) {
 	compared := a.compare(e, s)
 	if !compared {
 		a.checkUse(e.Arg, s, u)
+		a.tested(e)
 	}
 	for _, w := range e.Whens {
 		if !compared {

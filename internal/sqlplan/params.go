@@ -68,6 +68,11 @@ func (a *analysis) testOf(e Expr) (t givenTest, ok bool) {
 	switch e := e.(type) {
 	case *IsNull:
 		ok, t.null = t.add(a, e.Expr), true
+	case *Case:
+		ok = e.Arg != nil && t.add(a, e.Arg)
+		for _, w := range e.Whens {
+			ok = ok && t.add(a, w.Cond)
+		}
 	case *Op:
 		c, compares := operatorOf(e)
 		if !compares || c.array || len(c.left) != 1 {
@@ -102,8 +107,8 @@ func (t *givenTest) add(a *analysis, e Expr) bool {
 
 // tested notes an expression that may be a test of parameters.
 func (a *analysis) tested(e Expr) {
-	if !a.p.searches || !a.d.NumberedPlaceholders() {
-		return // no parameter stands twice: see answerBeside
+	if !a.p.searches {
+		return
 	}
 	if t, ok := a.testOf(e); ok {
 		a.tests = append(a.tests, t)
@@ -125,12 +130,38 @@ func (a *analysis) settle() {
 	}
 	left := a.tests[:0]
 	for _, t := range a.tests {
-		k := slices.IndexFunc(t.params, func(p int) bool { _, ok := terms[p]; return ok })
-		if k < 0 || !a.answer(t, terms[t.params[k]]) {
+		like, ok := a.likeOf(t, terms)
+		if !ok || !a.answer(t, like) {
 			left = append(left, t)
 		}
 	}
 	a.tests = left
+}
+
+// likeOf finds the seal of a value that is searched for and that a test belongs to. Where
+// each placeholder is a parameter of its own (MySQL), a test of text may be of any of them.
+func (a *analysis) likeOf(t givenTest, terms map[int]int) (like int, ok bool) {
+	if k := slices.IndexFunc(t.params, func(p int) bool { _, ok := terms[p]; return ok }); k >= 0 {
+		return terms[t.params[k]], true
+	}
+	if a.d.NumberedPlaceholders() || !a.textual(t) || !t.null && !a.hasText(t) {
+		return 0, false
+	}
+	first := -1
+	for p := range terms {
+		if first < 0 || p < first {
+			first = p
+		}
+	}
+	return terms[first], first >= 0
+}
+
+// hasText reports whether a test compares with a literal of text.
+func (a *analysis) hasText(t givenTest) bool {
+	return slices.ContainsFunc(t.leaves, func(e Expr) bool {
+		o, _ := a.operand(e, "")
+		return o.Kind == OperandLiteral && o.Literal.Kind == LiteralString
+	})
 }
 
 // answer has a test compare terms like the one of a seal.
@@ -148,7 +179,11 @@ func (a *analysis) answer(t givenTest, like int) bool {
 			a.replace(e.At(), textPart("NULL"))
 			continue
 		}
-		if same := o.Kind == s.Value.Kind && o.Param == s.Value.Param; t.null && !same && s.Term == TermValue {
+		same := o.Kind == s.Value.Kind && o.Param == s.Value.Param
+		switch {
+		case !t.null:
+			s.Term, s.Sources = a.testUse(), nil // a term is of the normalised value: 'ALL' is not 'all'
+		case !same && s.Term != TermEach:
 			s.Term, s.Sources = TermNull, nil // the parameter may be another column's: see answerBeside
 		}
 		s.Value = o
@@ -157,6 +192,15 @@ func (a *analysis) answer(t givenTest, like int) bool {
 		}
 	}
 	return true
+}
+
+// testUse is how given values are compared with each other: as the server would compare
+// them, in the collation that texts without a column have.
+func (a *analysis) testUse() TermUse {
+	if a.d.NumberedPlaceholders() {
+		return TermTest
+	}
+	return TermTestLoose
 }
 
 // alternatives checks what OR joins.

@@ -30,6 +30,9 @@ type Term struct {
 // TermUse says what is sent in place of a protected value.
 type TermUse uint8
 
+// Tests reports whether what is sent compares given values with each other.
+func (u TermUse) Tests() bool { return u == TermTest || u == TermTestLoose }
+
 // The uses. The zero value sends the ciphertext.
 const (
 	TermUnused TermUse = iota
@@ -39,4 +42,9 @@ const (
 	TermNull
 	// TermOther is the value's other term, for Column.Other.
 	TermOther
+	// TermTest tells which given values are equal as they are, before any normaliser, and
+	// no more. TermTestLoose counts texts that differ in case or in spaces at the end as
+	// equal.
+	TermTest
+	TermTestLoose
 )

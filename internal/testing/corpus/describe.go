@@ -119,7 +119,7 @@ func (d *describer) line(format string, args ...any) {
 func (d *describer) done() string { return strings.TrimSuffix(d.b.String(), "\n") }
 
 // terms say what is sent in place of a value.
-var terms = map[sqlplan.TermUse]string{sqlplan.TermValue: "term", sqlplan.TermEach: "terms of each", sqlplan.TermNull: "whether NULL:", sqlplan.TermOther: "other term"}
+var terms = map[sqlplan.TermUse]string{sqlplan.TermValue: "term", sqlplan.TermEach: "terms of each", sqlplan.TermNull: "whether NULL:", sqlplan.TermOther: "other term", sqlplan.TermTest: "as given", sqlplan.TermTestLoose: "as given, loosely,"}
 
 func (d *describer) seal(s sqlplan.Seal) {
 	var of []string

@@ -5,7 +5,7 @@ package corpus
 var Size = map[string]int{"postgres": 722, "mysql": 675}
 
 // Searched is how many statements search protected columns.
-var Searched = map[string]int{"postgres": 267, "mysql": 255}
+var Searched = map[string]int{"postgres": 272, "mysql": 264}
 
 // Written is how many statements write searchable columns.
 var Written = map[string]int{"postgres": 227, "mysql": 192}
