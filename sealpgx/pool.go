@@ -78,7 +78,7 @@ func newPool(ctx context.Context, config *pgxpool.Config, connector *driver.Conn
 		return nil, err
 	}
 	s.hears = true
-	listen(config.ConnConfig)
+	listen(config.ConnConfig, &s.heard)
 	closing := config.BeforeClose
 	config.BeforeClose = func(c *pgx.Conn) {
 		if closing != nil {
@@ -177,7 +177,7 @@ func (p *Pool) AcquireAllIdle(ctx context.Context) []*PoolConn {
 
 // passes reports whether a call goes to the pool beneath as it is.
 func (p *Pool) passes(ctx context.Context, sql string, args []any) bool {
-	if !p.shared.host.Engine().Passes(ctx, sql) {
+	if p.shared.heard.has(sql) || !p.shared.host.Engine().Passes(ctx, sql) {
 		return false
 	}
 	for _, arg := range args {

@@ -3,6 +3,7 @@ package sealpgx
 import (
 	"context"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/multitracer"
@@ -38,20 +39,43 @@ func namesOf(base *pgx.Conn) names {
 
 // listener hears of the statements that code past this package prepares, as hooks of a
 // pool do: their names are texts to this package, which says what they stand for.
-type listener struct{}
+type listener struct{ heard *heard }
 
 var (
 	_ pgx.QueryTracer   = listener{}
 	_ pgx.PrepareTracer = listener{}
 )
 
+// heard are the names of statements that were prepared on some connection of a pool. Such
+// a text never goes to the pool beneath, whose connections may hold a statement of that
+// name. It is safe for concurrent use.
+type heard struct {
+	mu    sync.RWMutex
+	names map[string]bool
+}
+
+func (h *heard) add(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.names == nil {
+		h.names = map[string]bool{}
+	}
+	h.names[name] = true
+}
+
+func (h *heard) has(name string) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.names[name]
+}
+
 // listen has a connection's configuration tell of the statements that are prepared.
-func listen(config *pgx.ConnConfig) {
+func listen(config *pgx.ConnConfig, h *heard) {
 	if config.Tracer == nil {
-		config.Tracer = listener{}
+		config.Tracer = listener{h}
 		return
 	}
-	config.Tracer = multitracer.New(config.Tracer, listener{})
+	config.Tracer = multitracer.New(config.Tracer, listener{h})
 }
 
 // TraceQueryStart implements pgx.QueryTracer.
@@ -63,9 +87,10 @@ func (listener) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQue
 func (listener) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
 // TracePrepareStart implements pgx.PrepareTracer.
-func (listener) TracePrepareStart(ctx context.Context, c *pgx.Conn, d pgx.TracePrepareStartData) context.Context {
+func (l listener) TracePrepareStart(ctx context.Context, c *pgx.Conn, d pgx.TracePrepareStartData) context.Context {
 	if d.Name != "" && d.Name != d.SQL && !strings.HasPrefix(d.Name, "stmtcache_") {
 		namesOf(c)[d.Name] = prepared{d.SQL, d.Name}
+		l.heard.add(d.Name)
 	}
 	return ctx
 }
@@ -90,6 +115,7 @@ func (c *conn) prepare(ctx context.Context, name, text string) (*pgconn.Statemen
 	}
 	if name != "" { // the unnamed statement cannot be sent
 		c.prepared[name] = prepared{text, kept}
+		c.heard.add(name)
 	}
 	if !plan.Protected {
 		return sd, nil

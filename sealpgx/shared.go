@@ -22,6 +22,7 @@ type shared struct {
 	owned bool
 	// hears is true if every statement that is prepared on a connection is heard of.
 	hears bool
+	heard heard
 }
 
 // under returns what connections under a connector share.
@@ -56,7 +57,7 @@ func (s *shared) of(base *pgx.Conn) *conn {
 		return c
 	}
 	forget(base)
-	c := &conn{base: base, host: s.host, mode: base.Config().DefaultQueryExecMode, prepared: namesOf(base), unheard: !s.hears}
+	c := &conn{base: base, host: s.host, mode: base.Config().DefaultQueryExecMode, prepared: namesOf(base), heard: &s.heard, unheard: !s.hears}
 	data[stateKey] = c
 	return c
 }

@@ -23,6 +23,7 @@ type conn struct {
 	// pinned is the engine that was in force when the open transaction began.
 	pinned   *exec.Engine
 	prepared names
+	heard    *heard // by the pool
 	// unheard is true if statements may have been prepared that prepared lacks.
 	unheard bool
 	// mode is the connection's own mode.
