@@ -157,6 +157,9 @@ func (b *binding) unseal(ctx context.Context, s *sqlplan.Seal, stored []any) (un
 		u.null = value == nil
 		return u, err
 	}
+	if err == nil && s.Compared {
+		err = sameKind(u.column, s.Value, value)
+	}
 	if err == nil {
 		err = b.encode(&u, value)
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -61,6 +62,9 @@ func (b *binding) unsealEach(ctx context.Context, s *sqlplan.Seal, u *unsealed, 
 	for i, v := range elements {
 		e := &u.each[i]
 		e.column, e.schema, e.use, e.row = u.column, u.schema, sqlplan.TermValue, row
+		if err := sameKind(u.column, sqlplan.Operand{}, v); err != nil {
+			return e.unfit(err)
+		}
 		if e.plaintext, e.null, err = e.column.Encode(b.values, v); err != nil {
 			return e.unfit(err)
 		}
@@ -83,6 +87,23 @@ func (b *binding) term(ctx context.Context, u *unsealed) (any, error) {
 		return nil, err
 	}
 	return term, u.column.TermFits(key, term, shape)
+}
+
+// sameKind fails for a number that a column of text is compared with: MySQL compares
+// both as numbers, so that '007' equals 7, and Postgres fails.
+func sameKind(c *seal.Column, o sqlplan.Operand, v any) error {
+	if c.Type != policy.TypeString {
+		return nil
+	}
+	number := o.Kind == sqlplan.OperandLiteral && o.Literal.Kind != sqlplan.LiteralString && o.Literal.Kind != sqlplan.LiteralBytes
+	switch v, _ := server.Plain(v); v.(type) {
+	case int64, uint64:
+		number = true
+	}
+	if number {
+		return errors.New("the column holds text, and is compared with a number")
+	}
+	return nil
 }
 
 // notNull stands for every value that is not NULL, in the type of the column's terms.

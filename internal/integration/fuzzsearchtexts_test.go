@@ -256,7 +256,10 @@ func (g *searches) comparison(f field, list []item) string {
 		return g.one(fmt.Sprintf("(%s, %s) = (%s, %s)", c, p.name, g.value(f.kind), g.value(p.kind)),
 			fmt.Sprintf("(%s, %s) IN ((%s, %s), (%[3]s, %[5]s))", p.name, c, g.literal(p.kind), g.value(f.kind), g.value(f.kind)))
 	case 16, 17:
-		if o := other(list, f); o != "" {
+		switch o := other(list, f); {
+		case o != "" && g.mysql: // MariaDB 10.11 finds rows with NULLs by a = b AND b <=> a where a has an index
+			return g.one(c+" = "+o, c+" = "+o, c+" <> "+o)
+		case o != "":
 			return g.one(c+" = "+o, c+" = "+o, c+" <> "+o, g.nullSafe(c, o))
 		}
 		return c + " = " + g.value(f.kind)

@@ -2,11 +2,13 @@ package integration
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/internal/testing/testdb"
 )
 
@@ -76,6 +78,38 @@ func ids(db *sql.DB, text string, args ...any) (list []string, err error) {
 	}
 	slices.Sort(list)
 	return list, rows.Err()
+}
+
+// TestSearchedNumbers compares a searchable column of text with numbers: MySQL would
+// compare both as numbers, and Postgres fails.
+func TestSearchedNumbers(t *testing.T) {
+	seven := int64(7)
+	cases := []struct {
+		condition string
+		args      []any
+	}{
+		{"phone = 901", nil}, {"phone IN ('901-11-0001', 901)", nil}, {"901 = phone", nil}, {"coalesce(phone, 7) = '7'", nil},
+		{"phone = $1", []any{int64(901)}}, {"phone = $1", []any{uint32(901)}}, {"phone = $1", []any{&seven}}, {"email <> $1", []any{7}}, {"phone = 9.5", nil},
+	}
+	ran := 0
+	for _, server := range testdb.Each(t) {
+		t.Run(server.String(), func(t *testing.T) {
+			w := newWorld(t, server, searchedDir)
+			for _, c := range cases {
+				text := "SELECT id FROM members WHERE " + c.condition
+				if server.Name == "mysql" {
+					text = strings.ReplaceAll(text, "$1", "?")
+				}
+				if list, err := ids(w.pair("")[0], text, c.args...); !errors.Is(err, driver.ErrValue) {
+					t.Errorf("%s with %v: %v, %v", text, c.args, list, err)
+				}
+				ran++
+			}
+		})
+	}
+	if ran == 0 || ran%len(cases) != 0 {
+		t.Errorf("%d comparisons ran", ran)
+	}
 }
 
 // TestSearchedIndex reads the plans of searches in a table of 100,000 rows: each finds its

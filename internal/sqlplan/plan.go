@@ -191,6 +191,9 @@ type Seal struct {
 	Sources []Operand
 	// Term is set if the value's equality term is sent, not its ciphertext.
 	Term TermUse
+	// Compared is true for a term of a value that the column is compared with: a
+	// server may compare text and a number as numbers.
+	Compared bool
 }
 
 // OperandKind says what stands for a value in the text.

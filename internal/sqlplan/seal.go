@@ -69,7 +69,10 @@ func (s *Seal) key() string {
 	b = append(b, s.Table.Schema...)
 	b = append(append(b, 0), s.Table.Name...)
 	b = append(append(b, 0), s.Column.Name...)
-	b = append(b, 0, byte(s.Term))
+	b = append(b, 0, byte(s.Term), 0)
+	if s.Compared {
+		b[len(b)-1] = 1
+	}
 	b = s.Value.appendKey(b)
 	for _, o := range s.Sources {
 		b = o.appendKey(b)

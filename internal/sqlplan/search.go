@@ -260,6 +260,7 @@ func (x *searching) given(p peeled) {
 // hole puts a term in the place of a part of the text.
 func (x *searching) hole(at Span, s Seal) {
 	a := x.a
+	s.Compared = true
 	index := a.addSeal(s)
 	x.match.seals = append(x.match.seals, index)
 	if !a.claimSpan(at, index, s.Column) {
