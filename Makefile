@@ -93,6 +93,13 @@ sizes:
 mutants:
 	go run ./internal/testing/mutants
 
+# bench-search prints what searches and writes of searchable columns take beside the bare
+# driver, as ratios, in a table of ROWS rows, and what their planning takes.
+.PHONY: bench-search
+bench-search: servers
+	go test ./internal/integration -run 'TestSearchSpeed$$' -count 1 -v -timeout 0 -args -searchspeed.rows=$(or $(ROWS),1000000) -searchspeed.rounds=$(or $(ROUNDS),200) | grep -v '^time='
+	go test ./internal/sqlplan ./internal/exec -run '^$$' -bench 'PlanSearch|PlanCached' -benchmem
+
 # bench-overhead measures sealsql beside the bare drivers, otelsql and sqlmw.
 bench-overhead: servers
 	cd interop && go test -v -run Allocations -bench . -benchtime 1x ./overhead

@@ -116,10 +116,20 @@ func wipe(todo []unsealed) {
 
 func (b *binding) sealEach(ctx context.Context, todo []unsealed) ([]any, error) {
 	out := make([]any, len(todo))
-	if len(todo) == 1 {
-		var err error
-		out[0], err = b.sent(ctx, &todo[0])
-		return out, err
+	ciphertexts := 0
+	for i := range todo {
+		if todo[i].use == sqlplan.TermUnused {
+			ciphertexts++
+		}
+	}
+	if ciphertexts <= 1 { // terms wait for nobody once their key is there
+		for i := range todo {
+			var err error
+			if out[i], err = b.sent(ctx, &todo[i]); err != nil {
+				return out, err
+			}
+		}
+		return out, nil
 	}
 	err := each(ctx, len(todo), sealLimit, func(ctx context.Context, i int) (err error) {
 		out[i], err = b.sent(ctx, &todo[i])

@@ -15,7 +15,8 @@ const maxWritten = 1 << 20
 
 // bind fills the holes of a template of a route. Where the base driver would take an
 // exchange of its own to prepare a text that has arguments, the values are written into
-// the text, if each has a literal that means the same.
+// the text, if each has a literal that means the same. A term stands in no text: servers
+// keep texts in logs and in tables of statistics.
 func (s *steps) bind(t *sqlplan.Template, options []sqldriver.NamedValue, sealed []any) (string, []sqldriver.NamedValue) {
 	text, args := s.binding.bind(t, options, sealed)
 	return s.written(t, text, args, len(options))
@@ -35,7 +36,7 @@ func (s *steps) written(t *sqlplan.Template, text string, args []sqldriver.Named
 	if s.engine.config.Catalog.db == nil {
 		return text, args // the session's character set was not asked for
 	}
-	if literal := s.engine.config.Server.Literals(s.run.Conn, s.engine.session); literal != nil {
+	if literal := s.engine.config.Server.Literals(s.run.Conn, s.engine.session); literal != nil && !s.sendsTerms(t) {
 		if written, ok := write(t, args[options:], literal); ok {
 			return written, args[:options]
 		}
@@ -44,6 +45,26 @@ func (s *steps) written(t *sqlplan.Template, text string, args []sqldriver.Named
 		return spell(t, args)
 	}
 	return text, args
+}
+
+// sendsTerms reports whether a template has a hole for a term, in the place of a value
+// that the user did not write into the text.
+func (s *steps) sendsTerms(t *sqlplan.Template) bool {
+	return len(s.params) > 0 && slices.ContainsFunc(t.Args, func(a sqlplan.Arg) bool {
+		seals := s.run.Plan.Seals
+		if r, ok := s.run.Plan.Route.(*sqlplan.RowByRow); ok && a.Kind != sqlplan.ArgSeal {
+			part := r.Tables[a.Group]
+			if seals = part.Seals; a.Kind == sqlplan.ArgKey {
+				return holdsTerms(part.Table, part.Table.RowKey[a.Index])
+			}
+		}
+		return (a.Kind == sqlplan.ArgSeal || a.Kind == sqlplan.ArgRowSeal) && a.Index < len(seals) && seals[a.Index].Term != sqlplan.TermUnused
+	})
+}
+
+// holdsTerms reports whether a column of the table holds terms.
+func holdsTerms(t *sqlplan.Table, name string) bool {
+	return slices.ContainsFunc(t.Columns, func(c *sqlplan.Column) bool { return c.Term != nil && c.Term.Column == name })
 }
 
 // spell writes the arguments that are spelled into the text.
