@@ -71,7 +71,7 @@ func TestThePolicyAloneSendsEventsToCloudWatch(t *testing.T) {
 		t.Setenv("SEALSQL_TEST_KEY", arn)
 		db := s.withPolicy(policyText+"alerts:\n  - log\n  - otel\n  - cloudwatch: {namespace: shop, region: eu-west-1}\n", driver.WithAWSConfig(awsConfig(t, k, w)))
 		s.exec2(db, "INSERT INTO accounts (account_number, ssn) VALUES (?, ?), (?, ?)", "cw-one", ssn1, "cw-two", ssn2)
-		s.exec2(s.bare, "UPDATE accounts SET ssn = ? WHERE account_number = 'cw-one'", []byte("in clear"))
+		s.exec2(s.bare, "UPDATE accounts SET ssn = ? WHERE account_number = 'cw-one'", []byte("clear-text-of-cw"))
 		ctx, span := emitted.tracer.Tracer("test").Start(t.Context(), "SELECT")
 		if err := db.QueryRowContext(ctx, "SELECT account_number, ssn FROM accounts WHERE account_number = 'cw-one'").Scan(new(string), new(string)); !errors.Is(err, driver.ErrNotCiphertext) {
 			t.Fatal(err)
@@ -114,7 +114,7 @@ func TestThePolicyAloneSendsEventsToCloudWatch(t *testing.T) {
 func TestAnEventKnowsItsTrace(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *site) {
 		s.exec("INSERT INTO accounts (account_number, ssn) VALUES ('trace', ?)", ssn1)
-		s.exec2(s.bare, "UPDATE accounts SET ssn = ? WHERE account_number = 'trace'", []byte("in clear"))
+		s.exec2(s.bare, "UPDATE accounts SET ssn = ? WHERE account_number = 'trace'", []byte("clear-text-of-trace"))
 		ctx, span := emitted.tracer.Tracer("test").Start(t.Context(), "SELECT")
 		defer span.End()
 		if err := s.sealed.QueryRowContext(ctx, "SELECT ssn FROM accounts").Scan(new(string)); err == nil {

@@ -109,11 +109,11 @@ func newProduct(t *testing.T, server *testdb.Server, mode string) *product {
 	}
 	for i, typ := range p.types() {
 		kept := productTypes(server)[typ]
-		tables += fmt.Sprintf("  t%d: {row_key: [id], columns: {v: {keyring: pii, type: %s}}}\n  k%d: {row_key: [k], columns: {v: {keyring: pii, type: string}}}\n", i, kept, i)
+		tables += fmt.Sprintf("  t%d: {row_key: [id], columns: {v: {keyring: pii, type: %s}}}\n  keyed%d: {row_key: [k], columns: {v: {keyring: pii, type: string}}}\n", i, kept, i)
 		for _, x := range []struct{ suffix, v, s string }{{"", blob, blob}, {"_bare", typ, "text"}} {
 			texts := []string{fmt.Sprintf("CREATE TABLE t%d%s (id int PRIMARY KEY, u %s, v %s)", i, x.suffix, typ, x.v)}
 			if typ != "json" {
-				texts = append(texts, fmt.Sprintf("CREATE TABLE k%d%s (k %s PRIMARY KEY, v %s)", i, x.suffix, typ, x.s))
+				texts = append(texts, fmt.Sprintf("CREATE TABLE keyed%d%s (k %s PRIMARY KEY, v %s)", i, x.suffix, typ, x.s))
 			}
 			for _, text := range texts {
 				if _, err := p.raw.Exec(text); err != nil {
@@ -148,9 +148,9 @@ func (p *product) run() {
 			if typ == "json" {
 				continue
 			}
-			p.write(name+" as a key of "+typ, fmt.Sprintf("INSERT INTO k%d# (k, v) VALUES (?, 'x')", i), fmt.Sprintf("SELECT k, v FROM k%d#", i), args[name], roleKey)
+			p.write(name+" as a key of "+typ, fmt.Sprintf("INSERT INTO keyed%d# (k, v) VALUES (?, 'x')", i), fmt.Sprintf("SELECT k, v FROM keyed%d#", i), args[name], roleKey)
 			for _, suffix := range []string{"", "_bare"} {
-				if _, err := p.raw.Exec(fmt.Sprintf("DELETE FROM k%d%s", i, suffix)); err != nil {
+				if _, err := p.raw.Exec(fmt.Sprintf("DELETE FROM keyed%d%s", i, suffix)); err != nil {
 					p.Fatal(err)
 				}
 			}

@@ -45,7 +45,7 @@ var refused = []string{
 	"DELETE FROM accounts WHERE ssn = '900-12-3456'",
 	"CREATE TABLE copy1 AS SELECT * FROM accounts",
 	"CREATE VIEW v1 AS SELECT ssn FROM accounts",
-	"CREATE INDEX i1 ON accounts (ssn)",
+	"CREATE UNIQUE INDEX i1 ON accounts (ssn)",
 }
 
 var refusedBy = map[string][]string{

@@ -226,6 +226,7 @@ type knownTables struct {
 	schemas   map[*Table]string
 	implied   []*Relation
 	attached  []*Relation
+	attaching []Attachment // by the statement at hand
 	renames   []*renamed
 }
 

@@ -1,5 +1,7 @@
 package sqlplan
 
+import "slices"
+
 // relationKind says what a name in FROM stands for.
 type relationKind uint8
 
@@ -39,6 +41,9 @@ func (a *analysis) relation(t *TableRef) (relationKind, *Table) {
 			continue
 		}
 		a.touched = true
+		if !r.View && slices.ContainsFunc(a.attaching, func(x Attachment) bool { return x.Child == t }) {
+			continue // the statement was planned before: it makes the partition
+		}
 		if !r.View {
 			a.refuse(t.Span, r.ReadsProtected, "a partition of a protected table, named directly", "name the table itself")
 			return relationPlain, nil

@@ -20,6 +20,8 @@ func (a *analysis) utility(u *Utility) {
 		a.droppedIndexes(u)
 		return
 	}
+	a.attaching = u.Attaches
+	defer func() { a.attaching = nil }()
 	var tables []*Table
 	for _, r := range u.Relations {
 		if u.Temporary {
