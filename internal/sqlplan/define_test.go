@@ -2,6 +2,7 @@ package sqlplan_test
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,6 +76,36 @@ func TestDDL(t *testing.T) {
 				plan, err := p.Plan(t.Context(), c.Text)
 				return strings.TrimSpace(corpus.Describe(none, plan, err)), true
 			})
+		})
+	}
+}
+
+// TestDDLOfAnyTokensEnds plans each text of the golden files with each of its words left
+// out, and with what does not belong there behind it.
+func TestDDLOfAnyTokensEnds(t *testing.T) {
+	for dialect, least := range map[string]int{"postgres": 4000, "mysql": 3000} {
+		t.Run(dialect, func(t *testing.T) {
+			var p planner = postgres.New(ddlRules(), searchCatalog(dialect))
+			if dialect == "mysql" {
+				p = mysql.New(ddlRules(), searchCatalog(dialect), mysql.Options{})
+			}
+			planned := 0
+			golden(t, filepath.Join("testdata/ddl", dialect), map[string]int{"postgres": 76, "mysql": 58}[dialect], func(c *corpus.Case) (string, bool) {
+				words := strings.Fields(c.Text)
+				for i := range words {
+					for _, more := range []string{"", words[i] + " ''", words[i] + " (", words[i] + " )", words[i] + ",", words[i] + " 1"} {
+						text := strings.Join(append(append(slices.Clone(words[:i]), more), words[i+1:]...), " ")
+						if plan, err := p.Plan(t.Context(), text); (plan == nil) == (err == nil) {
+							t.Errorf("%s: neither a plan nor an error, or both", text)
+						}
+						planned++
+					}
+				}
+				return "", false
+			})
+			if planned < least {
+				t.Errorf("%d texts were planned", planned)
+			}
 		})
 	}
 }

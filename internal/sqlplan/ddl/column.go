@@ -1,8 +1,6 @@
 package ddl
 
 import (
-	"strings"
-
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -13,8 +11,8 @@ func (r *Reader) column(i, at, end int, verb string) *sqlplan.Definition {
 	k := r.columnType(d, at+1, end)
 	for k < end && d.Unknown == "" {
 		next := r.clause(d, k, end)
-		if next == k {
-			d.Unknown = strings.ToUpper(r.Tokens[k].Text)
+		if next <= k {
+			d.Unknown = r.unknown(k)
 		}
 		k = next
 	}
@@ -38,10 +36,10 @@ func (r *Reader) clause(d *sqlplan.Definition, k, end int) int {
 	case r.word(k, end, "UNIQUE", "PRIMARY", "KEY"):
 		return r.inlineKey(d, name, from, k, end)
 	case r.word(k, end, "CHECK") && r.op(k+1, end, "("):
-		if !r.testsNull(k+2, r.Tokens[k+1].Mate) {
+		if !r.testsNull(k+2, r.mate(k+1, end)) {
 			return from
 		}
-		if k = r.Tokens[k+1].Mate + 1; r.word(k, end, "NO") && r.word(k+1, end, "INHERIT") {
+		if k = r.mate(k+1, end) + 1; r.word(k, end, "NO") && r.word(k+1, end, "INHERIT") {
 			k += 2
 		}
 		return k

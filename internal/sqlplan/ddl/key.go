@@ -55,7 +55,7 @@ func (r *Reader) indexParts(key *sqlplan.DefinedKey, k, end int) bool {
 func (r *Reader) direction(k, end int) int {
 	for ; k < end; k++ {
 		if r.op(k, end, "(") {
-			k = r.Tokens[k].Mate
+			k = r.mate(k, end)
 		} else if r.word(k, end, "ASC", "DESC", "NULLS") {
 			return k
 		}

@@ -69,13 +69,30 @@ func (r *Reader) span(i, end int) sqlplan.Span {
 	return sqlplan.Span{Start: r.Tokens[i].Start, End: r.Tokens[end-1].End}
 }
 
+// mate returns the token that closes the parenthesis at i, or the last before the end if
+// none does: what follows a parenthesis lies behind it.
+func (r *Reader) mate(i, end int) int {
+	if m := r.Tokens[i].Mate; m > i && m < end {
+		return m
+	}
+	return end - 1
+}
+
+// unknown names the token at k, which begins a clause that is not known.
+func (r *Reader) unknown(k int) string {
+	if t := r.Tokens[k]; t.Text != "" && t.Kind != String {
+		return strings.ToUpper(t.Text)
+	}
+	return "a constant"
+}
+
 // parts splits the tokens [i, end) at the commas outside parentheses.
 func (r *Reader) parts(i, end int) (list [][2]int) {
 	from := i
 	for ; i < end; i++ {
 		switch {
 		case r.op(i, end, "("):
-			i = r.Tokens[i].Mate
+			i = r.mate(i, end)
 		case r.op(i, end, ","):
 			list = append(list, [2]int{from, i})
 			from = i + 1
@@ -198,7 +215,7 @@ func (r *Reader) alter(i, at, end int) *sqlplan.Definition {
 	case r.word(k, end, "SET") && r.word(k+1, end, "DEFAULT"):
 		d.Kind, d.Column = sqlplan.DefineDefault, r.Tokens[at].Text
 		if k = r.value(d, k+2, end); k < end {
-			d.Unknown = strings.ToUpper(r.Tokens[k].Text)
+			d.Unknown = r.unknown(k)
 		}
 		return d
 	case r.word(k, end, "SET") && r.word(k+1, end, "DATA") && r.word(k+2, end, "TYPE"):
@@ -217,7 +234,7 @@ func (r *Reader) alter(i, at, end int) *sqlplan.Definition {
 		d.OfType, k = append(d.OfType, r.span(k, end)), end
 	}
 	if k < end {
-		d.Unknown = strings.ToUpper(r.Tokens[k].Text)
+		d.Unknown = r.unknown(k)
 	}
 	return d
 }
@@ -226,7 +243,7 @@ func (r *Reader) alter(i, at, end int) *sqlplan.Definition {
 func (r *Reader) castOf(column string, i, end int) bool {
 	for k := i; k < end; k++ {
 		if named := r.name(k, end); !named && r.op(k, end, "(") && k > i && r.Tokens[k+1].Kind == Number {
-			k = r.Tokens[k].Mate
+			k = r.mate(k, end)
 		} else if k == i != (named && strings.EqualFold(r.Tokens[k].Text, column)) || !named && !r.op(k, end, "::") {
 			return false
 		}
@@ -252,7 +269,7 @@ func (r *Reader) columnType(d *sqlplan.Definition, i, end int) int {
 			if n, err := strconv.Atoi(r.Tokens[i+1].Text); err == nil && d.Size == 0 {
 				d.Size = n
 			}
-			i = t.Mate
+			i = r.mate(i, end)
 		case r.op(i, end, "["), r.op(i, end, "]"), r.op(i, end, "."), t.Kind == Number && r.op(i-1, end, "["):
 			words = append(words, t.Text)
 		case i > from && r.startsClause(i, end):
@@ -295,7 +312,7 @@ func (r *Reader) value(d *sqlplan.Definition, i, end int) int {
 	stop := i
 	for stop < end && (stop == i || !r.startsClause(stop, end)) {
 		if r.op(stop, end, "(") {
-			stop = r.Tokens[stop].Mate
+			stop = r.mate(stop, end)
 		}
 		stop++
 	}
@@ -312,7 +329,7 @@ func (r *Reader) value(d *sqlplan.Definition, i, end int) int {
 	for r.op(i, last, "::") && !r.Indexes { // a cast of a constant to a type
 		for i++; i < last && !r.op(i, last, "::"); i++ {
 			if r.op(i, last, "(") {
-				i = r.Tokens[i].Mate
+				i = r.mate(i, last)
 			} else if !r.name(i, last) && !r.op(i, last, ".") {
 				v.Constant, v.Null = false, false
 				return stop
