@@ -62,7 +62,7 @@ conformance-pgx: servers
 	cd interop && go test -count=1 -v -run '^TestPgx$$' ./conformance
 
 conformance-pgxpool: servers
-	cd interop && go test -count=1 -v -run '^TestPgx(Pool|Conn)$$' ./conformance
+	cd interop && go test -count=1 -v -run '^TestPgxPool$$' ./conformance
 
 conformance-mysql: servers
 	cd interop && go test -count=1 -v -run '^TestMySQL$$' ./conformance
