@@ -237,8 +237,8 @@ func rowsThatRepeat(t *testing.T, w *readerWorld) {
 	if n != 200 || !errors.Is(rows.Err(), want) {
 		t.Errorf("%d rows, then %v", n, rows.Err())
 	}
-	stats, err := driver.Stats(db)
-	if ahead := stats.RowsReadAhead > 0; err != nil || ahead != (w.policy == "message") {
+	// Compact values are read ahead only where a machine takes long to open them.
+	if stats, err := driver.Stats(db); err != nil || w.policy == "message" && stats.RowsReadAhead == 0 {
 		t.Errorf("%d rows were read ahead, %v", stats.RowsReadAhead, err)
 	}
 }
