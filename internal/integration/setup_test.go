@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/driver"
@@ -21,7 +22,11 @@ import (
 	"github.com/sealsql/sealsql/sealtest"
 )
 
-func TestMain(m *testing.M) { testdb.Main(m, emitted.check) }
+// TestMain runs the tests in a zone that no session of theirs has.
+func TestMain(m *testing.M) {
+	time.Local = time.FixedZone("process", 5*3600+1800)
+	testdb.Main(m, emitted.check)
+}
 
 // kms is the fake KMS of the whole run.
 var kms = sync.OnceValues(func() (*sealtest.KMS, string) {
