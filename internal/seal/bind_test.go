@@ -35,6 +35,13 @@ func TestSourcesBecomeCanonicalText(t *testing.T) {
 		{"an int64 shown is decimal digits", server.KeyInteger, seal.Source{Value: int64(7), From: seal.Shown}, "7"},
 		{"an integer given as a text is decimal digits", server.KeyInteger, seal.Source{Value: "007", From: seal.Given}, "7"},
 		{"an integer shown as bytes is decimal digits", server.KeyInteger, seal.Source{Value: []byte("7"), From: seal.Shown}, "7"},
+		{"0 shown as bytes", server.KeyInteger, seal.Source{Value: []byte("0"), From: seal.Shown}, "0"},
+		{"a negative integer", server.KeyInteger, seal.Source{Value: []byte("-7"), From: seal.Shown}, "-7"},
+		{"-0 is 0", server.KeyInteger, seal.Source{Value: "-0", From: seal.Given}, "0"},
+		{"an integer loses its spaces", server.KeyInteger, seal.Source{Value: " 12 ", From: seal.Given}, "12"},
+		{"an integer of 18 digits", server.KeyInteger, seal.Source{Value: "999999999999999999", From: seal.Shown}, "999999999999999999"},
+		{"an integer of 20 digits", server.KeyInteger, seal.Source{Value: "18446744073709551615", From: seal.Shown}, "18446744073709551615"},
+		{"digits that are not ASCII are rejected", server.KeyInteger, seal.Source{Value: "1٢", From: seal.Given}, ""},
 		{"a numeric loses the zeros behind its point", server.KeyNumeric, seal.Source{Value: "7.50", From: seal.Given}, "7.5"},
 		{"a UUID is in lower case", server.KeyUUID, seal.Source{Value: "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", From: seal.Given}, "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"},
 		{"bytes are hexadecimal", server.KeyBytes, seal.Source{Value: []byte{0xAB, 1}, From: seal.Shown}, "ab01"},
@@ -78,7 +85,7 @@ func TestSourcesBecomeCanonicalText(t *testing.T) {
 			}
 		}
 	}
-	if ran != 35 {
+	if ran != 49 {
 		t.Errorf("%d cases", ran)
 	}
 }

@@ -26,10 +26,12 @@ type Row struct {
 	// Known tells which sources are known; nil means all that the column's
 	// context draws on.
 	Known []bool
+	// Digits, if it is not nil, holds the texts of integers that the row shows.
+	Digits *Digits
 }
 
 // MakeRow returns a row of n sources, none of them known.
-func MakeRow(n int) Row { return Row{make([]string, n), make([]bool, n)} }
+func MakeRow(n int) Row { return Row{Sources: make([]string, n), Known: make([]bool, n)} }
 
 // Origin says where a source's value comes from. The zero value is [Absent].
 type Origin uint8
@@ -56,8 +58,12 @@ type Source struct {
 	NotZero bool
 }
 
-// text returns the source's canonical text.
-func (s Source) text(values server.Values, c *server.Column) (text string, err error) {
+// text returns the source's canonical text. Texts of integers lie in digits, unless that
+// is nil.
+func (s Source) text(values server.Values, c *server.Column, digits *Digits) (text string, err error) {
+	if n, ok := s.Value.(int64); ok && s.From == Shown && c.Key == server.KeyInteger && digits != nil {
+		return digits.text(n), nil
+	}
 	if s.From == Shown {
 		text, err = values.Shown(c, s.Value)
 	} else {
@@ -85,7 +91,7 @@ func (c *Column) Bind(row Row, shape *Shape, values server.Values, legacy bool, 
 	}
 	for _, i := range c.Legacy {
 		if s, err := source(i); err == nil && s.From != Absent {
-			row.Sources[i], err = s.text(values, &shape.Sources[i])
+			row.Sources[i], err = s.text(values, &shape.Sources[i], row.Digits)
 			row.Known[i] = err == nil
 		}
 	}
@@ -100,7 +106,7 @@ func (c *Column) bindSources(indexes []int, row Row, shape *Shape, values server
 			if s.From == Absent {
 				continue
 			}
-			row.Sources[i], err = s.text(values, &shape.Sources[i])
+			row.Sources[i], err = s.text(values, &shape.Sources[i], row.Digits)
 		}
 		if err != nil {
 			name := c.Table.Sources[i]

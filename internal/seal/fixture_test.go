@@ -38,6 +38,7 @@ tables:
       ssn: {keyring: pii, type: string}
       note: {keyring: pii, type: string, storage: base64}
       small: {keyring: shop, type: string}
+      photo: {keyring: shop, type: bytes}
       script: {keyring: pii, type: string, legacy: kms_blob}
       clear: {keyring: pii, type: string, plaintext_reads: allow}
       nulled: {keyring: pii, type: string, on_mismatch: null}

@@ -187,6 +187,9 @@ func Integer(v any) (string, error) {
 		return "", errors.New("a float that is no whole number does not fit an integer column")
 	case string, []byte:
 		s := strings.TrimSpace(TextOf(v))
+		if isInteger(s) {
+			return s, nil
+		}
 		n, ok := new(big.Int).SetString(strings.TrimPrefix(s, "+"), 10)
 		if !ok || len(s) > 40 || strings.HasPrefix(s, "+-") || strings.Contains(s, "_") {
 			return "", errors.New("it is not a decimal integer")
@@ -194,6 +197,20 @@ func Integer(v any) (string, error) {
 		return n.String(), nil
 	}
 	return "", Unfit(v, "an integer column")
+}
+
+// isInteger reports whether a text is that of a positive integer of at most 18 digits in
+// its canonical form, as servers show most keys.
+func isInteger(s string) bool {
+	if s == "" || len(s) > 18 || s[0] == '0' {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
 }
 
 // TextOf returns a string or []byte as a string.

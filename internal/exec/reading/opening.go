@@ -72,12 +72,13 @@ func (o *opening) wait(ctx context.Context) error {
 // maxSources is how many context sources most tables have at most.
 const maxSources = 4
 
-// sourceStorage holds the sources of one value, unless the table has more, and the buffer
-// that its plaintext is made in.
+// sourceStorage holds the sources of one value, unless the table has more, and the buffers
+// that its plaintext and its sources' texts are made in.
 type sourceStorage struct {
 	sources   [maxSources]string
 	known     [maxSources]bool
 	plaintext []byte
+	digits    seal.Digits
 }
 
 // take returns a row of n sources, none of them known.
@@ -86,7 +87,7 @@ func (r *sourceStorage) take(n int) seal.Row {
 		return seal.MakeRow(n)
 	}
 	r.sources, r.known = [maxSources]string{}, [maxSources]bool{}
-	return seal.Row{Sources: r.sources[:n], Known: r.known[:n]}
+	return seal.Row{Sources: r.sources[:n], Known: r.known[:n], Digits: &r.digits}
 }
 
 // openShown opens the value that a row shows in a protected column. first says
