@@ -24,28 +24,53 @@ import (
 // It never matches a plaintext, nor a NULL unless the value is nil, nor a
 // message that does not open under its keys.
 type Argument struct {
+	argument
+	ring    codec.Keyring
+	keys    []any
+	hasKeys bool
+	pairs   codec.Context
+}
+
+// argument is what every argument has: the expected value, which no format shows, and the
+// column that it belongs to.
+type argument struct {
 	kit           *Kit
-	ring          codec.Keyring
+	what          string
 	value         any
 	table, column string
-	keys          []any
-	hasKeys       bool
 	sources       Row
-	pairs         codec.Context
 }
+
+// String says what is matched, without the value.
+func (a argument) String() string {
+	if a.column == "" {
+		return a.what
+	}
+	return a.what + " of " + a.table + "." + a.column
+}
+
+// GoString keeps the value out of %#v.
+func (a argument) GoString() string { return a.String() }
+
+// Format keeps the value out of every verb.
+func (a argument) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(a.String())) }
 
 // Sealed matches a message that opens to value under [Keyring]. value is a
 // string, []byte, bool, integer, float64, time.Time or what has a Value method; the
 // texts are those that docs/FORMAT.md describes. [Kit.Sealed] knows the
 // column's type and the whole context from the policy.
-func Sealed(value any) Argument { return Argument{ring: Keyring(), value: value} }
+func Sealed(value any) Argument {
+	return Argument{argument: argument{what: "a sealed value", value: value}, ring: Keyring()}
+}
 
 // Sealed matches a message that sealsql would write under the kit's policy for
 // value: opened for the row and column that In and Row name, and carrying exactly
 // the context that the policy gives it. Without Row, the row that the message
 // itself names; without In, the column that it names. Why a parameter did not
 // match goes to the test's log, without any value.
-func (k *Kit) Sealed(value any) Argument { return Argument{kit: k, value: value} }
+func (k *Kit) Sealed(value any) Argument {
+	return Argument{argument: argument{kit: k, what: "a sealed value", value: value}}
+}
 
 // With replaces the keyring. A kit's keyrings are set in its [Config].
 func (a Argument) With(k codec.Keyring) Argument {
@@ -100,21 +125,6 @@ func (k *Kit) matches(err error) bool {
 	}
 	return err == nil
 }
-
-// String says what is matched, without the value.
-func (a Argument) String() string {
-	s := "a sealed value"
-	if a.column != "" {
-		s += " of " + a.table + "." + a.column
-	}
-	return s
-}
-
-// GoString keeps the value out of %#v.
-func (a Argument) GoString() string { return a.String() }
-
-// Format keeps the value out of every verb.
-func (a Argument) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(a.String())) }
 
 // Check is Match that says what is wrong. Its error holds no value.
 func (a Argument) Check(v sqldriver.Value) error {

@@ -18,11 +18,8 @@ import (
 // It never matches the value itself, nor its ciphertext, nor a NULL unless the value is
 // nil.
 type TermArgument struct {
-	kit           *Kit
-	value         any
-	table, column string
-	key           int
-	sources       Row
+	argument
+	key int
 }
 
 // Term matches the term that sealsql sends for a value of a searchable column under the
@@ -31,7 +28,9 @@ type TermArgument struct {
 //
 //	mock.ExpectQuery("SELECT id FROM users WHERE email = $1").
 //		WithArgs(kit.Term("ada@example.org").In("users", "email"))
-func (k *Kit) Term(value any) TermArgument { return TermArgument{kit: k, value: value} }
+func (k *Kit) Term(value any) TermArgument {
+	return TermArgument{argument: argument{kit: k, what: "a term", value: value}}
+}
 
 // In says which column the value is compared with or written to, by the names that the
 // policy uses.
@@ -55,21 +54,6 @@ func (a TermArgument) Second() TermArgument {
 
 // Match implements sqlmock.Argument.
 func (a TermArgument) Match(v sqldriver.Value) bool { return a.kit.matches(a.Check(v)) }
-
-// String says what is matched, without the value.
-func (a TermArgument) String() string {
-	s := "a term"
-	if a.column != "" {
-		s += " of " + a.table + "." + a.column
-	}
-	return s
-}
-
-// GoString keeps the value out of %#v.
-func (a TermArgument) GoString() string { return a.String() }
-
-// Format keeps the value out of every verb.
-func (a TermArgument) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(a.String())) }
 
 // Check is Match that says what is wrong. Its error holds no value.
 func (a TermArgument) Check(v sqldriver.Value) error {
