@@ -23,9 +23,6 @@ type conn struct {
 	inTx    bool
 	pinned  *exec.Engine
 	session exec.Session
-	// defined are the engines that planned DDL whose transaction may still be open: what
-	// they know of tables is forgotten again when it ends.
-	defined []*exec.Engine
 }
 
 type (

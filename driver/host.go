@@ -3,12 +3,9 @@ package driver
 import (
 	"context"
 	sqldriver "database/sql/driver"
-	"errors"
-	"strings"
 
-	"github.com/sealsql/sealsql/alert"
-	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/exec"
+	"github.com/sealsql/sealsql/internal/exec/loan"
 )
 
 // host is a connector as exec.Host.
@@ -27,16 +24,11 @@ func (h *host) Start(ctx context.Context, base sqldriver.Conn, d sqldriver.Drive
 	return (*Connector)(h).start(ctx, base, d)
 }
 
-// NoteRefused implements exec.Host.
-func (h *host) NoteRefused(ctx context.Context, text string, err error) {
-	(*Connector)(h).noteRefused(ctx, text, err)
-}
-
 // start starts the engine in force on a connection, unless it has started. A reload may
 // put another engine in force meanwhile: see swap.
 func (c *Connector) start(ctx context.Context, base sqldriver.Conn, d sqldriver.Driver) error {
 	for e := c.engine.Load(); !e.Started(); e = c.engine.Load() {
-		db := exec.Lend(base, d)
+		db := loan.DB(base, d)
 		err := e.StartOn(ctx, db)
 		_ = db.Close() // closes nothing but itself
 		if err != nil && ctx.Err() != nil {
@@ -47,26 +39,4 @@ func (c *Connector) start(ctx context.Context, base sqldriver.Conn, d sqldriver.
 		}
 	}
 	return nil
-}
-
-// noteRefused counts a statement that is not sent and raises its event: applications
-// swallow errors.
-func (c *Connector) noteRefused(ctx context.Context, text string, err error) {
-	r, ok := errors.AsType[*fault.RefusedError](err)
-	if !ok {
-		return
-	}
-	c.stats.Refused(r.What)
-	table, column := splitObject(r.Object)
-	c.alerts.Raise(ctx, alert.Event{Kind: alert.Refused, Table: table, Column: column}, func(e *alert.Event) {
-		e.Statement, e.Err = alert.Fingerprint(text), r.What
-	})
-}
-
-// splitObject returns the table and the column that a message names.
-func splitObject(object string) (table, column string) {
-	if i := strings.LastIndexByte(object, '.'); i >= 0 {
-		return object[:i], object[i+1:]
-	}
-	return object, ""
 }

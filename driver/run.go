@@ -50,9 +50,14 @@ func (c *conn) query(ctx context.Context, send exec.QueryFunc, query string, arg
 // protected column's name where a constraint of its terms was violated: the text may
 // commit, or write nothing but the key's other columns.
 func (c *conn) sent(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, text string, err error) error {
-	c.session.Sent(plan, err)
-	c.noteDDL(ctx, e, plan, text, err)
+	c.done(ctx, e, plan, text, err)
 	return e.Named(ctx, text, err)
+}
+
+// done takes note of what a text, or a plan's route, ended in.
+func (c *conn) done(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, text string, err error) {
+	c.session.Sent(plan, err)
+	c.session.Defined(ctx, (*connBase)(c), e, c.engine(), plan, text, err)
 }
 
 // skipped reports whether database/sql must prepare the text first, because the base
@@ -84,8 +89,9 @@ func (c *conn) planCall(ctx context.Context, query string, args []sqldriver.Name
 
 // plan returns the plan for a text on this connection, and the engine that made it.
 func (c *conn) plan(ctx context.Context, text string) (*exec.Engine, *sqlplan.Plan, error) {
-	e, plan, err := c.session.Plan(ctx, c.engine(), c.base, c.ctor.driver, text)
-	c.ctor.noteRefused(ctx, text, err)
+	current := c.engine()
+	e, plan, err := c.session.Plan(ctx, current, c.base, c.ctor.driver, text)
+	current.NoteRefused(ctx, text, err)
 	return e, plan, err
 }
 
@@ -104,18 +110,16 @@ func (c *conn) run(e *exec.Engine, plan *sqlplan.Plan, a server.Arguments) exec.
 
 func (c *conn) execPlan(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, send exec.ExecFunc, a server.Arguments) (sqldriver.Result, error) {
 	res, err := c.run(e, plan, a).Exec(ctx, send)
-	c.session.Sent(plan, err)
-	c.noteDDL(ctx, e, plan, a.Text, err)
-	c.ctor.noteRefused(ctx, a.Text, err)
+	c.done(ctx, e, plan, a.Text, err)
+	e.NoteRefused(ctx, a.Text, err)
 	return res, c.noteSkip(err)
 }
 
 func (c *conn) queryPlan(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, send exec.QueryFunc, a server.Arguments) (sqldriver.Rows, error) {
 	run := c.run(e, plan, a)
 	answer, err := run.Query(ctx, send)
-	c.session.Sent(plan, err)
-	c.noteDDL(ctx, e, plan, a.Text, err)
-	c.ctor.noteRefused(ctx, a.Text, err)
+	c.done(ctx, e, plan, a.Text, err)
+	e.NoteRefused(ctx, a.Text, err)
 	if err != nil {
 		return nil, c.noteSkip(err)
 	}

@@ -33,12 +33,12 @@ func (t *tx) Unwrap() any { return t.base }
 func (t *tx) Commit() error {
 	e := t.conn.engine()
 	t.conn.ended()
-	defer t.conn.settled()
+	defer t.conn.session.Settled()
 	return e.Named(context.Background(), "", t.base.Commit())
 }
 
 func (t *tx) Rollback() error {
 	t.conn.ended()
-	defer t.conn.settled()
+	defer t.conn.session.Settled()
 	return t.base.Rollback()
 }

@@ -17,7 +17,8 @@ import (
 // queuedItem is a query of a batch that was planned.
 type queuedItem struct {
 	request
-	plan *sqlplan.Plan
+	engine *exec.Engine // made the plan
+	plan   *sqlplan.Plan
 	// bound is set for a protected query.
 	bound exec.Bound
 	// fn is called with the query's result; nil if nobody waits for it.
@@ -62,12 +63,11 @@ func (c *conn) planBatch(ctx context.Context, b *pgx.Batch) ([]queuedItem, error
 		if item.request, err = c.request(ctx, q.SQL, q.Arguments, queued); err != nil {
 			return nil, err
 		}
-		var e *exec.Engine
-		if e, item.plan, err = c.plan(ctx, item.text); err != nil {
+		if item.engine, item.plan, err = c.plan(ctx, item.text); err != nil {
 			return nil, err
 		}
 		if err = before.allow(item.text, item.plan); err == nil {
-			err = c.bind(ctx, e, item)
+			err = c.bind(ctx, item)
 		}
 		if err != nil {
 			return nil, c.failed(ctx, item.text, err)
@@ -77,8 +77,8 @@ func (c *conn) planBatch(ctx context.Context, b *pgx.Batch) ([]queuedItem, error
 }
 
 // bind seals the values of a protected query.
-func (c *conn) bind(ctx context.Context, e *exec.Engine, item *queuedItem) (err error) {
-	run := c.run(e, item.plan, &item.request)
+func (c *conn) bind(ctx context.Context, item *queuedItem) (err error) {
+	run := c.run(item.engine, item.plan, &item.request)
 	text := item.text
 	if item.plan.Protected {
 		if item.bound, err = run.Bind(ctx); err != nil {
@@ -212,6 +212,10 @@ func (r *batchResults) Close() error {
 		}
 	}
 	r.err = cmp.Or(r.err, r.named(r.base.Close()))
+	for i := range r.items { // pgx says only now that DDL was carried out
+		item := &r.items[i]
+		r.conn.session.Defined(r.ctx, (*routed)(r.conn), item.engine, r.conn.engine(), item.plan, item.text, r.err)
+	}
 	if r.release != nil {
 		r.release()
 	}

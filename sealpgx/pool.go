@@ -221,7 +221,7 @@ func (p *Pool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 		c.Release()
 		return failedRows{err}, err
 	}
-	return &releasing{rows, c}, nil
+	return &ending{Rows: rows, end: c.Release}, nil
 }
 
 // QueryRow is Query for at most one row. Errors are Scan's.

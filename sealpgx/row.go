@@ -54,20 +54,23 @@ func (failedRows) RawValues() [][]byte                          { return nil }
 func (failedRows) Conn() *pgx.Conn                              { return nil }
 func (failedRows) TypeMap() *pgtype.Map                         { return nil }
 
-// releasing are rows that give their connection back to its pool when they end.
-type releasing struct {
+// ending are rows whose end is waited for.
+type ending struct {
 	pgx.Rows
-	conn *PoolConn
+	end func() // called once; nil afterwards
 }
 
 // Close implements pgx.Rows.
-func (r *releasing) Close() {
+func (r *ending) Close() {
 	r.Rows.Close()
-	r.conn.Release()
+	if r.end != nil {
+		r.end()
+		r.end = nil
+	}
 }
 
 // Next implements pgx.Rows.
-func (r *releasing) Next() bool {
+func (r *ending) Next() bool {
 	more := r.Rows.Next()
 	if !more {
 		r.Close()
@@ -76,7 +79,7 @@ func (r *releasing) Next() bool {
 }
 
 // Scan implements pgx.Rows.
-func (r *releasing) Scan(dest ...any) error {
+func (r *ending) Scan(dest ...any) error {
 	err := r.Rows.Scan(dest...)
 	if err != nil {
 		r.Close()
@@ -85,7 +88,7 @@ func (r *releasing) Scan(dest ...any) error {
 }
 
 // Values implements pgx.Rows.
-func (r *releasing) Values() ([]any, error) {
+func (r *ending) Values() ([]any, error) {
 	values, err := r.Rows.Values()
 	if err != nil {
 		r.Close()

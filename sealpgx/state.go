@@ -152,7 +152,7 @@ func pure(r pgx.QueryRewriter) bool {
 func (c *conn) plan(ctx context.Context, text string) (*exec.Engine, *sqlplan.Plan, error) {
 	e, plan, err := c.session.Plan(ctx, c.engine(), (*link)(c), base(), text)
 	if err != nil {
-		c.host.NoteRefused(ctx, text, err)
+		c.engine().NoteRefused(ctx, text, err)
 		err = c.known(ctx, err)
 	}
 	return e, plan, err
@@ -179,11 +179,11 @@ func (c *conn) exec(ctx context.Context, sql string, args []any) (pgconn.Command
 	}
 	if !plan.Protected {
 		tag, err := c.base.Exec(ctx, r.sent, r.sentArgs...)
-		c.session.Sent(plan, err)
+		c.done(ctx, e, plan, r.text, err)
 		return tag, e.Named(ctx, r.text, err)
 	}
 	res, err := c.run(e, plan, &r).Exec(ctx, (*routed)(c).Exec)
-	c.session.Sent(plan, err)
+	c.done(ctx, e, plan, r.text, err)
 	return tagOf(res), c.failed(ctx, r.text, err)
 }
 
@@ -206,11 +206,13 @@ func (c *conn) query(ctx context.Context, sql string, args []any) (pgx.Rows, err
 	answer, err := c.run(e, plan, &r).Query(ctx, func(ctx context.Context, text string, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
 		return c.send(ctx, text, r.withFormats(plan, plain(args)))
 	})
-	c.session.Sent(plan, err)
-	if err = c.failed(ctx, r.text, err); err != nil {
+	if err != nil {
+		c.done(ctx, e, plan, r.text, err)
+		err = c.failed(ctx, r.text, err)
 		return failedRows{err}, err
 	}
-	return c.open(ctx, &answer, &r), nil
+	c.session.Sent(plan, nil)
+	return c.noted(ctx, e, plan, r.text, c.open(ctx, &answer, &r)), nil
 }
 
 // queryBare sends a text that is not protected. pgx's own rows are handed out.
@@ -223,8 +225,26 @@ func (c *conn) queryBare(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan
 		}
 	}
 	rows, err := c.base.Query(ctx, r.sent, r.sentArgs...)
+	if err != nil {
+		c.done(ctx, e, plan, r.text, err)
+		return rows, e.Named(ctx, r.text, err)
+	}
+	c.session.Sent(plan, nil)
+	return c.noted(ctx, e, plan, r.text, rows), nil
+}
+
+// done takes note of what a text, or a plan's route, ended in.
+func (c *conn) done(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, text string, err error) {
 	c.session.Sent(plan, err)
-	return rows, e.Named(ctx, r.text, err)
+	c.session.Defined(ctx, (*routed)(c), e, c.engine(), plan, text, err)
+}
+
+// noted has the end of DDL's rows noted: pgx says only then that it was carried out.
+func (c *conn) noted(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, text string, rows pgx.Rows) pgx.Rows {
+	if !plan.Defines && !c.session.Defines() {
+		return rows
+	}
+	return &ending{Rows: rows, end: func() { c.session.Defined(ctx, (*routed)(c), e, c.engine(), plan, text, rows.Err()) }}
 }
 
 // queryRow is query for at most one row.
@@ -238,7 +258,7 @@ func (c *conn) failed(ctx context.Context, text string, err error) error {
 	if err == nil {
 		return nil
 	}
-	c.host.NoteRefused(ctx, text, err)
+	c.engine().NoteRefused(ctx, text, err)
 	return c.known(ctx, err)
 }
 

@@ -56,7 +56,7 @@ func (c *conn) harmless(ctx context.Context, text string) error {
 	_, plan, err := c.plan(ctx, text)
 	if err == nil && plan.Protected {
 		err = &fault.RefusedError{What: "the text that begins or ends a transaction reads or writes a protected table", Hint: "send that statement by itself"}
-		c.host.NoteRefused(ctx, text, err)
+		c.engine().NoteRefused(ctx, text, err)
 	}
 	return err
 }
@@ -80,10 +80,17 @@ func (t *Tx) Commit(ctx context.Context) error {
 }
 
 // Rollback implements pgx.Tx.
-func (t *Tx) Rollback(ctx context.Context) error { return t.end(t.base.Rollback(ctx)) }
+func (t *Tx) Rollback(ctx context.Context) error {
+	err := t.base.Rollback(ctx)
+	t.conn.session.RolledBack()
+	return t.end(err)
+}
 
 func (t *Tx) end(err error) error {
 	t.closed = true
+	if t.parent == nil {
+		t.conn.session.Settled()
+	}
 	if t.release != nil {
 		t.release()
 		t.release = nil

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/exec/parallel"
 	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
@@ -131,7 +132,7 @@ func (b *binding) sealEach(ctx context.Context, todo []unsealed) ([]any, error) 
 		}
 		return out, nil
 	}
-	err := each(ctx, len(todo), sealLimit, func(ctx context.Context, i int) (err error) {
+	err := parallel.Each(ctx, len(todo), sealLimit, func(ctx context.Context, i int) (err error) {
 		out[i], err = b.sent(ctx, &todo[i])
 		return err
 	})

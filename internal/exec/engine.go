@@ -68,8 +68,8 @@ type Engine struct {
 	planner  server.Planner
 	values   server.Values // the rules for values that are read, or that no connection carries
 
-	reread rereads
-	shapes sync.Map // *seal.Table or placed to *knownShape
+	rereads plancache.Rereads
+	shapes  sync.Map // *seal.Table or placed to *knownShape
 }
 
 var ddlModes = map[policy.DDL]sqlplan.DDLMode{policy.DDLRewrite: sqlplan.DDLRewrite, policy.DDLRefuse: sqlplan.DDLRefuse, policy.DDLSend: sqlplan.DDLSend}

@@ -14,20 +14,17 @@ type Host interface {
 	// Start has the engine in force read from the database, through a connection, what
 	// planning depends on, unless it has.
 	Start(ctx context.Context, base sqldriver.Conn, d sqldriver.Driver) error
-	// NoteRefused counts a statement that was refused, and raises its event. It does
-	// nothing for other errors.
-	NoteRefused(ctx context.Context, text string, err error)
 }
 
 // HostOf returns the Host of a driver.Connector. Package driver sets it.
 var HostOf func(connector any) Host
 
 // Passes reports whether a text may be sent on any connection as it is, without its
-// Session: it names nothing that may be protected, and it changes no session.
+// Session: it names nothing that may be protected, and it changes neither session nor tables.
 func (e *Engine) Passes(ctx context.Context, text string) bool {
 	if !e.Started() {
 		return false
 	}
 	plan, err := e.Plan(ctx, text)
-	return err == nil && !plan.Protected && !plan.Named && !plan.Session && !plan.Doubt && !plan.Locks && !plan.Unlocks && !plan.Once && !e.spelt(text)
+	return err == nil && !plan.Protected && !plan.Named && !plan.Session && !plan.Doubt && !plan.Locks && !plan.Unlocks && !plan.Once && !plan.Defines && !e.spelt(text)
 }

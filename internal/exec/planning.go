@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/sealsql/sealsql/fault"
@@ -72,11 +70,8 @@ func (e *Engine) planAnew(ctx context.Context, text string) (version uint64, pla
 	return version, plan, err
 }
 
-// rereadAfter is for how long a relation that refusals rest on counts as just read.
-const rereadAfter = time.Second
-
 // outdated reads the relations again that a refusal rests on, each at most once in
-// rereadAfter, and reports whether one is another by now: somebody may have added the
+// [plancache.RereadAfter], and reports whether one is another by now: somebody may have added the
 // column, or dropped the default, that the statement was refused for. What was known
 // of tables is forgotten then. A relation that cannot be read counts as unchanged.
 func (e *Engine) outdated(ctx context.Context, r *sqlplan.Refusal) bool {
@@ -84,7 +79,7 @@ func (e *Engine) outdated(ctx context.Context, r *sqlplan.Refusal) bool {
 		return false
 	}
 	for _, x := range r.Asked {
-		if !e.reread.due(x.Schema+"\x00"+x.Name, time.Now()) {
+		if !e.rereads.Due(x.Schema+"\x00"+x.Name, time.Now()) {
 			continue
 		}
 		now, err := e.config.Catalog.read(ctx, x.Schema, x.Name)
@@ -94,34 +89,6 @@ func (e *Engine) outdated(ctx context.Context, r *sqlplan.Refusal) bool {
 		}
 	}
 	return false
-}
-
-// rereads tells when relations were read again for refusals. It is safe for concurrent
-// use.
-type rereads struct {
-	mu sync.Mutex
-	at map[string]time.Time
-}
-
-// mostRereads bounds the relations that are remembered: texts may make up names.
-const mostRereads = 4096
-
-// due reports whether a relation was not read again lately, and claims the reading for the
-// caller.
-func (r *rereads) due(name string, now time.Time) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if last, known := r.at[name]; known && now.Sub(last) < rereadAfter {
-		return false
-	}
-	if len(r.at) >= mostRereads {
-		maps.DeleteFunc(r.at, func(_ string, last time.Time) bool { return now.Sub(last) >= rereadAfter })
-	}
-	if r.at == nil || len(r.at) >= mostRereads {
-		r.at = make(map[string]time.Time)
-	}
-	r.at[name] = now
-	return true
 }
 
 // namesColumn reports whether a protected column's name occurs in the text.

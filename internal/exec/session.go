@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/exec/loan"
 	"github.com/sealsql/sealsql/internal/exec/plancache"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
@@ -37,6 +38,9 @@ type Session struct {
 	locked, once bool
 	// own is true while the connection alone may see what its transaction made of tables.
 	own bool
+	// defined are the engines that planned DDL whose transaction may still be open: what
+	// they know of tables is forgotten again when it ends.
+	defined []*Engine
 }
 
 // Plan returns the plan for a text on the connection, and the engine that made it: e
@@ -70,7 +74,7 @@ func (s *Session) engine(ctx context.Context, e *Engine, base sqldriver.Conn, d 
 	}
 	if !s.Certain(e, base) {
 		if s.db == nil {
-			s.db = Lend(base, d)
+			s.db = loan.DB(base, d)
 		}
 		if err := s.ask(ctx, e, base); err != nil {
 			return nil, err
@@ -82,7 +86,7 @@ func (s *Session) engine(ctx context.Context, e *Engine, base sqldriver.Conn, d 
 	if version := e.config.Catalog.Version(); s.of != e || s.version != version {
 		s.of, s.mine, s.version = e, nil, version
 		if s.own && s.db == nil {
-			s.db = Lend(base, d)
+			s.db = loan.DB(base, d)
 		}
 		if s.known != e.session || s.own {
 			s.mine = e.forSession(s.db, s.known)

@@ -1,4 +1,7 @@
-package exec
+// Package loan lends a connection of a base driver to a sql.DB.
+package loan
+
+//lint:file-ignore SA1019 a wrapper exposes whatever the base has, older interfaces too
 
 import (
 	"context"
@@ -23,8 +26,8 @@ var (
 	_ sqldriver.NamedValueChecker  = loanConn{}
 )
 
-// Lend returns a sql.DB over one connection, which it does not close.
-func Lend(base sqldriver.Conn, d sqldriver.Driver) *sql.DB {
+// DB returns a sql.DB over one connection, which it does not close.
+func DB(base sqldriver.Conn, d sqldriver.Driver) *sql.DB {
 	db := sql.OpenDB(&loan{base: base, driver: d})
 	db.SetMaxOpenConns(1)
 	return db
@@ -57,7 +60,10 @@ func (c loanConn) Begin() (sqldriver.Tx, error) {
 }
 
 func (c loanConn) PrepareContext(ctx context.Context, text string) (sqldriver.Stmt, error) {
-	return Prepare(ctx, c.base, text)
+	if x, ok := c.base.(sqldriver.ConnPrepareContext); ok {
+		return x.PrepareContext(ctx, text)
+	}
+	return c.base.Prepare(text)
 }
 
 func (c loanConn) QueryContext(ctx context.Context, text string, args []sqldriver.NamedValue) (sqldriver.Rows, error) {

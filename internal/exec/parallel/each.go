@@ -1,4 +1,5 @@
-package exec
+// Package parallel does several things at a time, and loses none.
+package parallel
 
 import (
 	"context"
@@ -6,9 +7,10 @@ import (
 	"sync"
 )
 
-// each calls f for 0 to n-1, at most limit at a time, and returns the error of the
-// lowest i that failed, or the context's if it ended before all were called. One call runs in the caller's goroutine.
-func each(ctx context.Context, n, limit int, f func(ctx context.Context, i int) error) error {
+// Each calls f for 0 to n-1, at most limit at a time, and returns the error of the
+// lowest i that failed, or the context's if it ended before all were called. One call
+// runs in the caller's goroutine.
+func Each(ctx context.Context, n, limit int, f func(ctx context.Context, i int) error) error {
 	if n == 0 {
 		return nil
 	}

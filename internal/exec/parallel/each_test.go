@@ -1,4 +1,4 @@
-package exec
+package parallel
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestNothingIsLeftOutInSilence: each has called f for everything, or returns an error, also when
+// TestNothingIsLeftOutInSilence: Each has called f for everything, or returns an error, also when
 // its context ends at any moment. What it left out would count as NULL.
 func TestNothingIsLeftOutInSilence(t *testing.T) {
 	cases := 0
@@ -20,7 +20,7 @@ func TestNothingIsLeftOutInSilence(t *testing.T) {
 					cancel()
 				}
 				var called atomic.Int64
-				err := each(ctx, n, limit, func(context.Context, int) error {
+				err := Each(ctx, n, limit, func(context.Context, int) error {
 					if called.Add(1) == int64(ends) {
 						cancel()
 					}
