@@ -25,16 +25,16 @@ type look struct {
 }
 
 var looks = map[policy.ValueType]look{
-	policy.TypeString:    {pgtype.TextOID, -1, writeText},
-	policy.TypeBytes:     {pgtype.ByteaOID, -1, writeBytes},
-	policy.TypeInt64:     {pgtype.Int8OID, 8, writeInt},
-	policy.TypeFloat64:   {pgtype.Float8OID, 8, writeFloat},
-	policy.TypeBool:      {pgtype.BoolOID, 1, writeBool},
-	policy.TypeTimestamp: {pgtype.TimestamptzOID, 8, writeTimestamp},
-	policy.TypeDate:      {pgtype.DateOID, 4, writeDate},
-	policy.TypeDecimal:   {pgtype.NumericOID, -1, writeNumeric},
-	policy.TypeUUID:      {pgtype.UUIDOID, 16, writeUUID},
-	policy.TypeJSON:      {pgtype.JSONBOID, -1, writeJSON},
+	policy.TypeString:    {pgtype.TextOID, -1, formats(appendText, appendText)},
+	policy.TypeBytes:     {pgtype.ByteaOID, -1, formats(appendHex, appendBytes)},
+	policy.TypeInt64:     {pgtype.Int8OID, 8, formats(appendDigits, appendInt)},
+	policy.TypeFloat64:   {pgtype.Float8OID, 8, formats(appendFloatText, appendFloat)},
+	policy.TypeBool:      {pgtype.BoolOID, 1, formats(appendBoolText, appendBool)},
+	policy.TypeTimestamp: {pgtype.TimestamptzOID, 8, formats(appendTimestampText, appendTimestamp)},
+	policy.TypeDate:      {pgtype.DateOID, 4, formats(appendDateText, appendDate)},
+	policy.TypeDecimal:   {pgtype.NumericOID, -1, formats(appendText, appendNumeric)},
+	policy.TypeUUID:      {pgtype.UUIDOID, 16, formats(appendText, appendUUID)},
+	policy.TypeJSON:      {pgtype.JSONBOID, -1, formats(appendText, appendJSON)},
 }
 
 // errLook is the error of a value that has another Go type than its column.
@@ -46,43 +46,44 @@ func (l look) field(f pgconn.FieldDescription, format int16) pgconn.FieldDescrip
 	return f
 }
 
-func writeText(buf []byte, _ int16, v any) ([]byte, error) {
-	s, ok := v.(string)
-	if !ok {
-		return nil, errLook
+// appender appends a value in one format.
+type appender[T any] func(buf []byte, v T) ([]byte, error)
+
+// formats writes values of a Go type, as text or in binary.
+func formats[T any](text, binary appender[T]) func(buf []byte, format int16, v any) ([]byte, error) {
+	return func(buf []byte, format int16, v any) ([]byte, error) {
+		value, ok := v.(T)
+		switch {
+		case !ok:
+			return nil, errLook
+		case format == pgx.BinaryFormatCode:
+			return binary(buf, value)
+		}
+		return text(buf, value)
 	}
-	return append(buf, s...), nil
 }
 
-func writeBytes(buf []byte, format int16, v any) ([]byte, error) {
-	b, ok := v.([]byte)
-	switch {
-	case !ok:
-		return nil, errLook
-	case format == pgx.BinaryFormatCode:
-		return append(buf, b...), nil
-	}
+// Text and its binary format are the same; decimals and UUIDs are kept as text.
+func appendText(buf []byte, s string) ([]byte, error) { return append(buf, s...), nil }
+
+func appendBytes(buf []byte, b []byte) ([]byte, error) { return append(buf, b...), nil }
+
+func appendHex(buf []byte, b []byte) ([]byte, error) {
 	return hex.AppendEncode(append(buf, `\x`...), b), nil
 }
 
-func writeInt(buf []byte, format int16, v any) ([]byte, error) {
-	n, ok := v.(int64)
-	switch {
-	case !ok:
-		return nil, errLook
-	case format == pgx.BinaryFormatCode:
-		return binary.BigEndian.AppendUint64(buf, uint64(n)), nil
-	}
-	return strconv.AppendInt(buf, n, 10), nil
+func appendInt(buf []byte, n int64) ([]byte, error) {
+	return binary.BigEndian.AppendUint64(buf, uint64(n)), nil
 }
 
-func writeFloat(buf []byte, format int16, v any) ([]byte, error) {
-	n, ok := v.(float64)
+func appendDigits(buf []byte, n int64) ([]byte, error) { return strconv.AppendInt(buf, n, 10), nil }
+
+func appendFloat(buf []byte, n float64) ([]byte, error) {
+	return binary.BigEndian.AppendUint64(buf, math.Float64bits(n)), nil
+}
+
+func appendFloatText(buf []byte, n float64) ([]byte, error) {
 	switch {
-	case !ok:
-		return nil, errLook
-	case format == pgx.BinaryFormatCode:
-		return binary.BigEndian.AppendUint64(buf, math.Float64bits(n)), nil
 	case math.IsInf(n, 1):
 		return append(buf, "Infinity"...), nil
 	case math.IsInf(n, -1):
@@ -91,16 +92,15 @@ func writeFloat(buf []byte, format int16, v any) ([]byte, error) {
 	return strconv.AppendFloat(buf, n, 'g', -1, 64), nil
 }
 
-func writeBool(buf []byte, format int16, v any) ([]byte, error) {
-	b, ok := v.(bool)
-	switch {
-	case !ok:
-		return nil, errLook
-	case format == pgx.BinaryFormatCode && b:
+func appendBool(buf []byte, b bool) ([]byte, error) {
+	if b {
 		return append(buf, 1), nil
-	case format == pgx.BinaryFormatCode:
-		return append(buf, 0), nil
-	case b:
+	}
+	return append(buf, 0), nil
+}
+
+func appendBoolText(buf []byte, b bool) ([]byte, error) {
+	if b {
 		return append(buf, 't'), nil
 	}
 	return append(buf, 'f'), nil
@@ -115,48 +115,34 @@ func encode(codec pgtype.Codec, oid uint32, format int16, v any, buf []byte) ([]
 	return plan.Encode(v, buf)
 }
 
-func writeTimestamp(buf []byte, format int16, v any) ([]byte, error) {
-	at, ok := v.(time.Time)
-	if !ok {
-		return nil, errLook
-	}
-	if format == pgx.TextFormatCode && at.Year() > 0 {
+func appendTimestamp(buf []byte, at time.Time) ([]byte, error) {
+	return encode(&pgtype.TimestamptzCodec{}, pgtype.TimestamptzOID, pgx.BinaryFormatCode, pgtype.Timestamptz{Time: at, Valid: true}, buf)
+}
+
+func appendTimestampText(buf []byte, at time.Time) ([]byte, error) {
+	if at.Year() > 0 {
 		return at.UTC().Truncate(time.Microsecond).AppendFormat(buf, "2006-01-02 15:04:05.999999-07"), nil // as the server spells it
 	}
-	return encode(&pgtype.TimestamptzCodec{}, pgtype.TimestamptzOID, format, pgtype.Timestamptz{Time: at, Valid: true}, buf)
+	return encode(&pgtype.TimestamptzCodec{}, pgtype.TimestamptzOID, pgx.TextFormatCode, pgtype.Timestamptz{Time: at, Valid: true}, buf)
 }
 
-func writeDate(buf []byte, format int16, v any) ([]byte, error) {
-	at, ok := v.(time.Time)
-	if !ok {
-		return nil, errLook
-	}
-	return encode(pgtype.DateCodec{}, pgtype.DateOID, format, pgtype.Date{Time: at, Valid: true}, buf)
+func appendDate(buf []byte, at time.Time) ([]byte, error) {
+	return encode(pgtype.DateCodec{}, pgtype.DateOID, pgx.BinaryFormatCode, pgtype.Date{Time: at, Valid: true}, buf)
 }
 
-func writeNumeric(buf []byte, format int16, v any) ([]byte, error) {
-	s, ok := v.(string)
-	switch {
-	case !ok:
-		return nil, errLook
-	case format != pgx.BinaryFormatCode:
-		return append(buf, s...), nil
-	}
+func appendDateText(buf []byte, at time.Time) ([]byte, error) {
+	return encode(pgtype.DateCodec{}, pgtype.DateOID, pgx.TextFormatCode, pgtype.Date{Time: at, Valid: true}, buf)
+}
+
+func appendNumeric(buf []byte, s string) ([]byte, error) {
 	var n pgtype.Numeric
 	if err := n.Scan(s); err != nil {
 		return nil, errLook // err quotes the value
 	}
-	return encode(pgtype.NumericCodec{}, pgtype.NumericOID, format, n, buf)
+	return encode(pgtype.NumericCodec{}, pgtype.NumericOID, pgx.BinaryFormatCode, n, buf)
 }
 
-func writeUUID(buf []byte, format int16, v any) ([]byte, error) {
-	s, ok := v.(string)
-	switch {
-	case !ok:
-		return nil, errLook
-	case format != pgx.BinaryFormatCode:
-		return append(buf, s...), nil
-	}
+func appendUUID(buf []byte, s string) ([]byte, error) {
 	var u pgtype.UUID
 	if err := u.Scan(s); err != nil {
 		return nil, errLook // err quotes the value
@@ -164,14 +150,5 @@ func writeUUID(buf []byte, format int16, v any) ([]byte, error) {
 	return append(buf, u.Bytes[:]...), nil
 }
 
-// writeJSON writes jsonb, whose binary format is the text behind a version.
-func writeJSON(buf []byte, format int16, v any) ([]byte, error) {
-	s, ok := v.(string)
-	if !ok {
-		return nil, errLook
-	}
-	if format == pgx.BinaryFormatCode {
-		buf = append(buf, 1)
-	}
-	return append(buf, s...), nil
-}
+// appendJSON appends jsonb, whose binary format is the text behind a version.
+func appendJSON(buf []byte, s string) ([]byte, error) { return append(append(buf, 1), s...), nil }

@@ -476,27 +476,33 @@ func TestCorpusOnServers(t *testing.T) {
 
 // runAll runs the statements of the world's folder, of which there are want.
 func (w *world) runAll(want int) {
+	if n := w.eachCase(w.check); n != want {
+		w.t.Errorf("ran %d statements, want %d", n, want)
+	}
+}
+
+// eachCase calls do for the cases of the world's folder that -corpus.case selects, each
+// with its number, and returns how many there are.
+func (w *world) eachCase(do func(file string, c *corpus.Case, n int)) (n int) {
+	w.t.Helper()
 	files, err := corpus.Read(filepath.Join(w.dir, w.server.Name))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	n, refused := 0, 0
+	refused := 0
 	for _, f := range files {
 		for _, c := range f.Cases {
 			w.watch(c.Text + fmt.Sprint(c.Args...))
 			if n++; c.Refused() {
 				refused++
 			}
-			if !strings.Contains(c.Name, *corpusCase) {
-				continue
+			if strings.Contains(c.Name, *corpusCase) {
+				do(strings.TrimSuffix(filepath.Base(f.Path), ".txtar"), c, n)
 			}
-			w.check(filepath.Base(f.Path), c, n)
 		}
 	}
-	if n != want {
-		w.t.Errorf("ran %d statements, want %d", n, want)
-	}
 	w.t.Logf("%d statements, of which %d are refused", n, refused)
+	return n
 }
 
 // check runs a case in the modes that are its turn.
@@ -507,7 +513,7 @@ func (w *world) check(file string, c *corpus.Case, n int) {
 		todo = all
 	}
 	for _, m := range todo {
-		w.t.Run(strings.TrimSuffix(file, ".txtar")+"/"+c.Name+"/"+m.name, func(t *testing.T) {
+		w.t.Run(file+"/"+c.Name+"/"+m.name, func(t *testing.T) {
 			w := *w
 			w.t = t
 			w.compare(c, m)

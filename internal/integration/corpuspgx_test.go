@@ -39,39 +39,31 @@ func TestCorpusThroughPgx(t *testing.T) {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
 			w := newWorld(t, server, dir)
 			p := w.pgxPools()
-			files, err := corpus.Read(filepath.Join(dir, server.Name))
-			if err != nil {
-				t.Fatal(err)
-			}
-			n, refused := 0, 0
-			for _, f := range files {
-				for _, c := range f.Cases {
-					w.watch(c.Text + fmt.Sprint(c.Args...))
-					if n++; c.Refused() {
-						refused++
-					}
-					if !strings.Contains(c.Name, *corpusCase) || c.Skips("run") {
-						continue
-					}
-					ways := []string{pgxModes[0], pgxModes[1+n%(len(pgxModes)-1)]}
-					if *everyMode {
-						ways = pgxModes
-					} else if n%3 > 0 {
-						ways = ways[:1]
-					}
-					for _, m := range ways {
-						t.Run(strings.TrimSuffix(filepath.Base(f.Path), ".txtar")+"/"+c.Name+"/"+m, func(t *testing.T) {
-							w := *w
-							w.t = t
-							w.comparePgx(p, c, m)
-						})
-					}
-				}
-			}
+			n := w.eachCase(func(file string, c *corpus.Case, n int) { w.checkPgx(p, file, c, n) })
 			if dir == corpusDir && n != corpus.Size[server.Name] {
 				t.Errorf("ran %d statements, want %d", n, corpus.Size[server.Name])
 			}
-			t.Logf("%d statements, of which %d are refused", n, refused)
+		})
+	}
+}
+
+// checkPgx runs a case in the ways that are its turn.
+func (w *world) checkPgx(p pgxPools, file string, c *corpus.Case, n int) {
+	if c.Skips("run") {
+		return
+	}
+	ways := pgxModes[:1]
+	switch {
+	case *everyMode:
+		ways = pgxModes
+	case n%3 == 0:
+		ways = []string{pgxModes[0], pgxModes[1+n%(len(pgxModes)-1)]}
+	}
+	for _, m := range ways {
+		w.t.Run(file+"/"+c.Name+"/"+m, func(t *testing.T) {
+			w := *w
+			w.t = t
+			w.comparePgx(p, c, m)
 		})
 	}
 }

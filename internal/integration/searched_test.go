@@ -35,7 +35,7 @@ func TestSearchedOnServers(t *testing.T) {
 					if *update {
 						c.Want = w.outcome(c)
 					}
-					w.check(filepath.Base(f.Path), c, n)
+					w.check(strings.TrimSuffix(filepath.Base(f.Path), ".txtar"), c, n)
 				}
 				if *update {
 					if err := f.Write(); err != nil {
