@@ -149,6 +149,14 @@ func (x *explainer) serverKey(plan *sqlplan.Plan, k *sqlplan.ServerKey) {
 		x.step("writes the rows", plan.Main.Text)
 		return
 	}
+	if f := k.Filled; f != nil {
+		x.step("writes the rows with fillers in the place of values, in a transaction", plan.Main.Text)
+		for _, t := range f.Find {
+			x.step("finds the rows", t.Text)
+		}
+		x.step("seals the values for their rows, here for one row", f.Update(f.All()).Text)
+		return
+	}
 	x.step("inserts the rows without the protected values, in a transaction", plan.Main.Text)
 	for _, u := range k.Update {
 		x.step("seals them for the key that the server made", u.Text)

@@ -93,6 +93,14 @@ func (s *steps) reserve(ctx context.Context, k *sqlplan.ServerKey) error {
 	return nil
 }
 
+// sealBefore makes what the first text has in the places of values.
+func (s *steps) sealBefore(ctx context.Context, k *sqlplan.ServerKey) error {
+	if k.Filled != nil {
+		return s.fill(ctx, k.Filled)
+	}
+	return s.sealTerms(ctx)
+}
+
 // sealTerms makes the equality terms of rows whose keys are not known. They do not depend
 // on the keys: the first text has them, for the table's unique keys.
 func (s *steps) sealTerms(ctx context.Context) error {

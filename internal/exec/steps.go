@@ -21,6 +21,8 @@ type steps struct {
 	reserved sqldriver.Result
 	// sealed is what was sealed before the first text, by its place in the plan's seals.
 	sealed []any
+	// filled is set once the fillers of a statement are made.
+	filled *filled
 	// again is true once a statement was sent again for errOtherKey.
 	again bool
 }
@@ -40,7 +42,11 @@ func (s *steps) exec(ctx context.Context) (sqldriver.Result, error) {
 	var res sqldriver.Result
 	err := s.carryOut(ctx, func(ctx context.Context, text string, args []sqldriver.NamedValue, _ []sqlplan.ResultSet) (written int64, err error) {
 		res, err = s.run.Base.Exec(ctx, text, args)
-		if err == nil && after != nil {
+		switch {
+		case err != nil:
+		case s.filled != nil:
+			err = s.sealFilled(ctx, s.run.Plan.Route.(*sqlplan.ServerKey), res, nil)
+		case after != nil:
 			err = s.sealInserted(ctx, after, res)
 		}
 		if err != nil {
@@ -61,7 +67,7 @@ func (s *steps) exec(ctx context.Context) (sqldriver.Result, error) {
 }
 
 func (s *steps) query(ctx context.Context) (Answer, error) {
-	if sealsAfter(s.run.Plan) != nil {
+	if sealsAfter(s.run.Plan) != nil || filledBy(s.run.Plan) != nil && !s.run.Plan.Route.(*sqlplan.ServerKey).Returning {
 		if _, err := s.exec(ctx); err != nil {
 			return Answer{}, err
 		}
@@ -87,6 +93,11 @@ func (s *steps) query(ctx context.Context) (Answer, error) {
 			}
 			return 0, fmt.Errorf("%w: its result is withheld because it does not have the expected columns; roll back and run it again", fault.ErrTableChanged)
 		}
+		if s.filled != nil {
+			if err := s.sealFilled(ctx, s.run.Plan.Route.(*sqlplan.ServerKey), nil, all); err != nil {
+				return 0, err
+			}
+		}
 		answer = Answer{Rows: base, Buffer: all, Sets: results, Engine: s.engine}
 		if len(base.Columns()) == 0 {
 			return unknown, nil
@@ -109,7 +120,8 @@ func (s *steps) carryOut(ctx context.Context, end finish) error {
 		if r.Mode == sqlplan.ServerKeyReserve {
 			return s.reserveThenInsert(ctx, r, end)
 		}
-		if err := s.sealTerms(ctx); err != nil {
+		err := s.sealBefore(ctx, r)
+		if err != nil {
 			return err
 		}
 		return s.undoable(ctx, func(ctx context.Context) error { return s.send(ctx, &s.run.Plan.Main, end) })

@@ -12,8 +12,12 @@ func (k *serverColumns) insertCounted(key *ServerKey, columns []RelationColumn) 
 	in, rel := k.in, k.in.t.rel
 	upsert := in.s.Ignore || in.s.Replace || in.s.Conflict != nil
 	key.MayInsertNone = upsert || len(in.branches) == 1 && in.branches[0].Where != nil
-	k.refuseCounted(key, columns, upsert)
+	k.refuseCounted(columns)
 	if in.a.err != nil {
+		return
+	}
+	if upsert && (key.Rows != 1 || in.s.Returning != nil || in.chosen != nil || in.s.Conflict != nil && slices.ContainsFunc(in.s.Conflict.Set, in.changesSealed)) {
+		k.fillThenSeal(key, columns)
 		return
 	}
 	once := rel.Witness != "" || rel.InsertTrigger || in.s.Returning != nil || in.chosen != nil
@@ -27,15 +31,11 @@ func (k *serverColumns) insertCounted(key *ServerKey, columns []RelationColumn) 
 
 // refuseCounted refuses inserts whose rows cannot be told by the keys that the server
 // made.
-func (k *serverColumns) refuseCounted(key *ServerKey, columns []RelationColumn, upsert bool) {
+func (k *serverColumns) refuseCounted(columns []RelationColumn) {
 	a, in := k.in.a, k.in
 	switch {
 	case len(columns) != 1 || !columns[0].AutoIncrement || a.explain:
 		a.refuse(in.s.Span, in.t.table.Name, "a value is bound to a column whose default the server computes", "give that column's value in the statement")
-	case upsert && (key.Rows != 1 || in.s.Returning != nil):
-		a.refuse(in.s.Span, in.t.table.Name, "an upsert of several rows, or with RETURNING, whose row keys the server makes", "send the rows one by one, or give the row key")
-	case in.s.Conflict != nil && slices.ContainsFunc(in.s.Conflict.Set, in.protects):
-		a.refuse(in.s.Span, in.t.table.Name, "an upsert that sets a protected column and whose row key the server makes", "give the row key, or INSERT and UPDATE by themselves")
 	case k.inTerms():
 		a.refuse(in.s.Span, in.t.table.Name, "an equality term that depends on a row key that the server makes", "give the row key")
 	case len(in.branches) > 1:
@@ -131,25 +131,35 @@ const fillerBytes = 104
 // clear text out takes it. A narrower column has no such constraint.
 func (a *analysis) filler(rel *Relation, seal int) string {
 	c := a.sealed(seal)
-	length, first, rest := fillerBytes, "x'020478'", "x'00'"
+	length, first, rest := fillerLength(c), "x'020478'", "x'00'"
 	if c.Base64 {
-		length, first, rest = (fillerBytes+2)/3*4, "'AgR4'", "'A'"
+		first, rest = "'AgR4'", "'A'"
 	}
-	if rc := a.relationColumn(rel, c.Name); rc == nil || narrow(rc.Full, length) {
+	if a.relationColumn(rel, c.Name) == nil || a.fillerSize(rel, c) < length {
 		return "''"
 	}
 	return fmt.Sprintf("RPAD(%s, %d, %s)", first, length, rest)
 }
 
-// narrow reports whether a type, as the server writes it, holds less than length.
-func narrow(full string, length int) bool {
-	var n int
-	_, after, ok := strings.Cut(full, "(")
-	if strings.HasPrefix(full, "tiny") {
-		return length > 255
+// fillerLength is the length of a filler, as the column stores it.
+func fillerLength(c *Column) int {
+	if c.Base64 {
+		return (fillerBytes + 2) / 3 * 4
 	}
-	_, err := fmt.Sscanf(after, "%d", &n)
-	return ok && err == nil && n < length
+	return fillerBytes
+}
+
+// room is how much a type, as the server writes it, holds; 0 if that is more than any
+// filler.
+func room(full string) (n int) {
+	if strings.HasPrefix(full, "tiny") {
+		return 255
+	}
+	_, after, _ := strings.Cut(full, "(")
+	if _, err := fmt.Sscanf(after, "%d", &n); err != nil {
+		return 0
+	}
+	return n
 }
 
 // readsInserts reports whether the text may mean another thing after an INSERT that was

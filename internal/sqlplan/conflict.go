@@ -107,6 +107,10 @@ func (in *insertion) sourceBecomes(i int, e Expr) leafKind {
 		if in.a.d.SameColumn(in.a.comparedAs(in.t.table, e.Column), name) {
 			return leafExcluded
 		}
+	case *Call:
+		if in.a.remembers(e) {
+			return in.sourceBecomes(i, e.Args[0])
+		}
 	case *ColumnRef:
 		if e.Star {
 			return leafGiven
@@ -125,11 +129,17 @@ func (in *insertion) sourceBecomes(i int, e Expr) leafKind {
 	return leafGiven
 }
 
+// remembers reports whether a call returns its argument, which the session remembers:
+// LAST_INSERT_ID(id).
+func (a *analysis) remembers(e *Call) bool {
+	return !a.d.NumberedPlaceholders() && e.Schema == "" && strings.EqualFold(e.Name, "last_insert_id") && len(e.Args) == 1 && len(e.Rest) == 0
+}
+
 // keyed reports whether the source is a column of the unique key that the
 // statement's conflict is about.
 func (in *insertion) keyed(i int) bool {
 	if in.s.Conflict.Kind == ConflictDuplicateKeyUpdate {
-		return i < len(in.t.table.RowKey)
+		return i < len(in.t.table.RowKey) && !in.countsUp(i)
 	}
 	for _, c := range in.conflictColumns() {
 		if c != "" && in.a.d.SameColumn(c, in.t.table.Sources[i]) {
@@ -137,6 +147,12 @@ func (in *insertion) keyed(i int) bool {
 		}
 	}
 	return false
+}
+
+// countsUp reports whether the server counts up the source, in every row anew.
+func (in *insertion) countsUp(i int) bool {
+	rc := in.server.column(i)
+	return slices.Contains(in.server.sources, i) && rc != nil && rc.AutoIncrement
 }
 
 // conflictColumns are the columns of ON CONFLICT's target, as the unique key has them.
@@ -242,7 +258,10 @@ func (in *insertion) conflictValues(set assignments, changed map[int]bool) {
 				}
 				return
 			}
-			if in.mayDiffer(c, set) {
+			switch {
+			case in.server.counts():
+				in.termFits(c, s, set)
+			case in.mayDiffer(c, set):
 				check = true
 				in.findable(s, c)
 			}

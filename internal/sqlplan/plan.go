@@ -358,6 +358,9 @@ const (
 	// inserts them under the keys that the server made for it, as ArgServer
 	// arguments: nothing in the table sees another statement.
 	ServerKeyReserve
+	// ServerKeyFillThenSeal: Main writes the rows with fillers in the place of values.
+	// Filled finds the rows and has the values put there.
+	ServerKeyFillThenSeal
 )
 
 // ServerKey carries out an INSERT whose row key the server makes.
@@ -386,6 +389,8 @@ type ServerKey struct {
 	// Checks, for ServerKeyEvaluate, reads the rows that an upsert wrote; nil if it need
 	// not.
 	Checks *KeyChecks
+	// Filled is set for ServerKeyFillThenSeal.
+	Filled *Filled
 
 	shows *column // becomes Returned
 	rel   *Relation

@@ -1,7 +1,5 @@
 package sqlplan
 
-import "slices"
-
 // serverColumns are the context sources of an INSERT that the server makes.
 type serverColumns struct {
 	in      *insertion
@@ -195,11 +193,6 @@ func (k *serverColumns) sameRows() {
 			}
 		}
 	}
-}
-
-// protects reports whether the assignment sets a protected column.
-func (in *insertion) protects(s Assignment) bool {
-	return slices.ContainsFunc(s.Columns, func(c AssignTarget) bool { return in.a.protectedColumn(in.t.table, c.Name, c.Span) != nil })
 }
 
 // returned lets a RETURNING clause show the keys that the server made.

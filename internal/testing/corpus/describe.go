@@ -83,6 +83,12 @@ func (d *describer) route(r sqlplan.Route) {
 				d.line("first read: %s", row.Text.Text)
 			}
 		}
+		if f := k.Filled; f != nil {
+			for _, t := range f.Find {
+				d.line("then find: %s", t.Text)
+			}
+			d.line("then fill: %s", f.Update(f.All()).Text)
+		}
 		for _, u := range k.Update {
 			d.line("then: %s", u.Text)
 		}
