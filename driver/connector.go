@@ -14,6 +14,7 @@ import (
 
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/internal/exec"
+	"github.com/sealsql/sealsql/internal/exec/catalog"
 	"github.com/sealsql/sealsql/internal/keyrings"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/policy"
@@ -28,7 +29,7 @@ type Connector struct {
 	driver   sqldriver.Driver
 	server   server.Server
 	settings settings
-	catalog  *exec.Catalog
+	catalog  *catalog.Catalog
 	keys     *keyrings.Set
 	alerts   *alert.Dispatcher
 	stats    *alert.Counters
@@ -104,9 +105,9 @@ func newConnector(base sqldriver.Connector, s settings) (*Connector, error) {
 	c := &Connector{base: hide(base), server: srv, settings: s, stats: alert.NewCounters()}
 	c.driver = wrapDriver(c, base.Driver())
 	if s.static {
-		c.catalog = exec.StaticCatalog(srv, s.schema)
+		c.catalog = catalog.Static(srv, s.schema)
 	} else {
-		c.catalog = exec.NewCatalog(srv, base)
+		c.catalog = catalog.New(srv, base)
 	}
 	c.keys = c.newKeyrings()
 	sinks, err := s.policySinks(p, c.keys.AWS)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/internal/exec"
+	"github.com/sealsql/sealsql/internal/exec/catalog"
 	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/policy"
 )
@@ -59,9 +60,9 @@ func NewSealer(db *sql.DB, opts ...Option) (*ValueSealer, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Connector{server: srv, settings: s, stats: alert.NewCounters(), catalog: exec.BorrowedCatalog(srv, db)}
+	c := &Connector{server: srv, settings: s, stats: alert.NewCounters(), catalog: catalog.Borrow(srv, db)}
 	if s.static {
-		c.catalog = exec.StaticCatalog(srv, s.schema)
+		c.catalog = catalog.Static(srv, s.schema)
 	}
 	c.keys = c.newKeyrings()
 	c.alerts = alert.NewDispatcher(s.codeSinks())

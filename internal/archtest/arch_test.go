@@ -76,7 +76,7 @@ var allowed = map[string][]string{
 	},
 
 	"driver": {
-		"alert", "codec", "codec/branchkey", "fault", "inspect", "internal/exec", "internal/exec/loan", "internal/exec/reading", "internal/keyrings", "internal/seal", "internal/server", "internal/sqlplan", "policy",
+		"alert", "codec", "codec/branchkey", "fault", "inspect", "internal/exec", "internal/exec/catalog", "internal/exec/loan", "internal/exec/reading", "internal/keyrings", "internal/seal", "internal/server", "internal/sqlplan", "policy",
 		"github.com/aws/aws-sdk-go-v2/aws",
 	},
 
@@ -98,7 +98,11 @@ var allowed = map[string][]string{
 	},
 
 	"internal/exec": {
-		"alert", "fault", "internal/exec/loan", "internal/exec/parallel", "internal/exec/plancache", "internal/exec/reading", "internal/keyrings", "internal/seal", "internal/server", "internal/sqlplan", "policy",
+		"alert", "fault", "internal/exec/catalog", "internal/exec/loan", "internal/exec/parallel", "internal/exec/plancache", "internal/exec/reading", "internal/keyrings", "internal/seal", "internal/server", "internal/sqlplan", "policy",
+	},
+
+	"internal/exec/catalog": {
+		"fault", "internal/server", "internal/sqlplan",
 	},
 
 	"internal/exec/loan": {},

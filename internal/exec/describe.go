@@ -25,7 +25,7 @@ func (r Run) Describe(ctx context.Context, text string) error {
 // differ, the server is asked again: what is kept may be older than the table.
 func (r Run) describe(ctx context.Context, text string, from server.Description) error {
 	e := r.Engine
-	if e.config.Catalog.db == nil || len(r.Args.Options) > 0 || e.plans.Described(r.Plan) {
+	if e.config.Catalog.DB() == nil || len(r.Args.Options) > 0 || e.plans.Described(r.Plan) {
 		return nil
 	}
 	var set sqlplan.ResultSet
@@ -122,29 +122,23 @@ func (o origin) protected() bool {
 	return false
 }
 
-// relationColumns are a relation's name and the names of its columns, by number.
-type relationColumns struct {
-	schema, name string
-	columns      map[int]string
-}
-
 func (e *Engine) origin(ctx context.Context, c server.Origin) (origin, error) {
 	if c.Relation == 0 {
 		return origin{}, nil
 	}
-	r, err := e.config.Catalog.columnsOf(ctx, c.Relation)
-	if err != nil || r.columns[c.Column] == "" {
+	r, err := e.config.Catalog.ColumnsOf(ctx, c.Relation)
+	if err != nil || r.Columns[c.Column] == "" {
 		return origin{}, err // a table of a transaction that is not committed yet
 	}
-	is := func(schema, name string) bool { return r.name == name && (schema == "" || r.schema == schema) }
+	is := func(schema, name string) bool { return r.Name == name && (schema == "" || r.Schema == schema) }
 	for _, t := range e.rules.Tables {
 		if is(t.Schema, t.Name) {
-			return origin{t, r.columns[c.Column]}, nil
+			return origin{t, r.Columns[c.Column]}, nil
 		}
 	}
 	for _, v := range e.rules.Views {
 		if is(v.Schema, v.Name) {
-			return origin{v.Table, r.columns[c.Column]}, nil
+			return origin{v.Table, r.Columns[c.Column]}, nil
 		}
 	}
 	return origin{}, nil

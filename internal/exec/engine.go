@@ -25,6 +25,7 @@ import (
 
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/exec/catalog"
 	"github.com/sealsql/sealsql/internal/exec/plancache"
 	"github.com/sealsql/sealsql/internal/exec/reading"
 	"github.com/sealsql/sealsql/internal/keyrings"
@@ -38,7 +39,7 @@ import (
 type Config struct {
 	Policy   *policy.Policy
 	Server   server.Server
-	Catalog  *Catalog
+	Catalog  *catalog.Catalog
 	Keys     *keyrings.Set
 	Alerts   *alert.Dispatcher
 	Counters *alert.Counters
@@ -122,7 +123,7 @@ func (e *Engine) addTable(t *seal.Table) {
 }
 
 // Start is StartOn over the catalog's own connections.
-func (e *Engine) Start(ctx context.Context) error { return e.StartOn(ctx, e.config.Catalog.db) }
+func (e *Engine) Start(ctx context.Context) error { return e.StartOn(ctx, e.config.Catalog.DB()) }
 
 // StartOn reads from the database, through db, what planning depends on. It is
 // called before the first connection is handed out, and again until it succeeds.
@@ -139,16 +140,16 @@ func (e *Engine) StartOn(ctx context.Context, db *sql.DB) error {
 		return nil
 	}
 	catalog := e.config.Catalog
-	if catalog.db != nil {
+	if catalog.DB() != nil {
 		var err error
 		if e.session, err = e.config.Server.Session(ctx, db); err != nil {
 			return err
 		}
-		if _, err := catalog.load(ctx, db, e.rules); err != nil {
+		if _, err := catalog.Load(ctx, db, e.rules); err != nil {
 			return err
 		}
 	}
-	catalog.settled()
+	catalog.Settled()
 	e.planner = e.config.Server.Planner(e.rules, catalog, e.session)
 	if err := e.planner.Check(); err != nil {
 		return err

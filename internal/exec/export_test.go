@@ -4,6 +4,7 @@ import (
 	"database/sql"
 
 	"github.com/sealsql/sealsql/alert"
+	"github.com/sealsql/sealsql/internal/exec/catalog"
 	"github.com/sealsql/sealsql/internal/exec/plancache"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
@@ -13,7 +14,7 @@ import (
 // server describes.
 func NewDescribing(s server.Server, db *sql.DB, rules *sqlplan.Rules) (*Engine, *alert.Counters) {
 	c := alert.NewCounters()
-	return &Engine{config: Config{Server: s, Catalog: BorrowedCatalog(s, db), Counters: c}, rules: rules, plans: plancache.New(10, 1<<20)}, c
+	return &Engine{config: Config{Server: s, Catalog: catalog.Borrow(s, db), Counters: c}, rules: rules, plans: plancache.New(10, 1<<20)}, c
 }
 
 // Keep puts a plan into the engine's cache.

@@ -2,10 +2,7 @@ package exec
 
 import (
 	"context"
-	"crypto/rand"
 	sqldriver "database/sql/driver"
-	"encoding/base64"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"strconv"
@@ -53,7 +50,7 @@ func (s *steps) fill(ctx context.Context, f *sqlplan.Filled) error {
 			continue
 		}
 		at := slices.IndexFunc(f.Columns, func(c sqlplan.FilledColumn) bool { return c.Column == v.Column })
-		filler := makeFiller(i, f.Columns[at])
+		filler := f.Columns[at].Filler(i)
 		if v.Column.Base64 {
 			s.sealed[i] = string(filler)
 		} else {
@@ -77,23 +74,6 @@ func (s *steps) isNull(v *sqlplan.Seal) (bool, error) {
 		return false, u.unfit(err)
 	}
 	return u.null, nil
-}
-
-// makeFiller returns a filler that no other statement has. It begins as a message does,
-// for the CHECK constraint of a guard.
-func makeFiller(seal int, c sqlplan.FilledColumn) []byte {
-	size := c.Size
-	if c.Column.Base64 {
-		size = size / 4 * 3
-	}
-	filler := make([]byte, max(size, 24))
-	copy(filler, "\x02\x04\x78")
-	rand.Read(filler[3:19])
-	binary.BigEndian.PutUint32(filler[19:], uint32(seal))
-	if c.Column.Base64 {
-		return base64.StdEncoding.AppendEncode(nil, filler)
-	}
-	return filler
 }
 
 // sealFilled replaces the fillers of the rows that the statement wrote. res is its

@@ -33,7 +33,7 @@ func (s *steps) bindAgain(t *sqlplan.Template, options []sqldriver.NamedValue, s
 
 // written writes arguments into the text, as bind says.
 func (s *steps) written(t *sqlplan.Template, text string, args []sqldriver.NamedValue, options int) (string, []sqldriver.NamedValue) {
-	if s.engine.config.Catalog.db == nil {
+	if s.engine.config.Catalog.DB() == nil {
 		return text, args // the session's character set was not asked for
 	}
 	if literal := s.engine.config.Server.Literals(s.run.Conn, s.engine.session); literal != nil && !s.sendsTerms(t) {

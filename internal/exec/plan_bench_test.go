@@ -3,6 +3,7 @@ package exec
 import (
 	"testing"
 
+	"github.com/sealsql/sealsql/internal/exec/catalog"
 	"github.com/sealsql/sealsql/internal/exec/plancache"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
@@ -26,7 +27,7 @@ func BenchmarkPlanCached(b *testing.B) {
 }
 
 func cachedEngine(protected, other string) *Engine {
-	e := &Engine{plans: plancache.New(10, 100000), config: Config{Catalog: &Catalog{}}}
+	e := &Engine{plans: plancache.New(10, 100000), config: Config{Catalog: &catalog.Catalog{}}}
 	e.plans.Put(protected, &plancache.Entry{Plan: &sqlplan.Plan{Protected: true, Named: true, Route: sqlplan.Direct{}}})
 	e.plans.Put(other, &plancache.Entry{Plan: &sqlplan.Plan{Route: sqlplan.Direct{}}})
 	return e

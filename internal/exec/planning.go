@@ -16,20 +16,20 @@ import (
 // Plan returns the plan for a text, from the cache if it can. A refusal that rests on
 // relations which have changed meanwhile is never returned: see outdated.
 func (e *Engine) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) {
-	if e.config.Catalog.stale() {
+	if e.config.Catalog.Stale() {
 		go e.reload()
 	}
 	if p := e.plans.Get(text); p != nil && !e.outdated(ctx, p.Refused) {
 		return p.Plan, p.Err
 	}
-	unlisted := e.config.Catalog.unlisted.Load()
+	unlisted := e.config.Catalog.Unlisted()
 	version, plan, err := e.planAnew(ctx, text)
 	refused, _ := errors.AsType[*sqlplan.Refusal](err)
 	if e.outdated(ctx, refused) {
 		version, plan, err = e.planAnew(ctx, text)
 		refused, _ = errors.AsType[*sqlplan.Refusal](err)
 	}
-	if err == nil && (!plan.Protected && e.namesColumn(text) || e.config.Catalog.unlisted.Load() != unlisted) && e.newViews(ctx) {
+	if err == nil && (!plan.Protected && e.namesColumn(text) || e.config.Catalog.Unlisted() != unlisted) && e.newViews(ctx) {
 		version, plan, err = e.planAnew(ctx, text)
 	}
 	if err == nil && len(plan.Implied) > 0 {
@@ -75,14 +75,14 @@ func (e *Engine) planAnew(ctx context.Context, text string) (version uint64, pla
 // column, or dropped the default, that the statement was refused for. What was known
 // of tables is forgotten then. A relation that cannot be read counts as unchanged.
 func (e *Engine) outdated(ctx context.Context, r *sqlplan.Refusal) bool {
-	if r == nil || e.config.Catalog.db == nil {
+	if r == nil || e.config.Catalog.DB() == nil {
 		return false
 	}
 	for _, x := range r.Asked {
 		if !e.rereads.Due(x.Schema+"\x00"+x.Name, time.Now()) {
 			continue
 		}
-		now, err := e.config.Catalog.read(ctx, x.Schema, x.Name)
+		now, err := e.config.Catalog.Read(ctx, x.Schema, x.Name)
 		if err == nil && !now.Same(x.Relation) {
 			e.TablesChanged()
 			return true
@@ -108,11 +108,11 @@ func (e *Engine) namesColumn(text string) bool {
 // as INSERT without a column list does, and reports whether one has other columns by
 // now: a value would be sent in clear to the column that took another column's place.
 func (e *Engine) reordered(ctx context.Context, list []*sqlplan.Relation) (bool, error) {
-	if e.config.Catalog.db == nil {
+	if e.config.Catalog.DB() == nil {
 		return false, nil
 	}
 	for _, r := range list {
-		now, err := e.config.Catalog.read(ctx, r.Schema, r.Name)
+		now, err := e.config.Catalog.Read(ctx, r.Schema, r.Name)
 		if err != nil {
 			return false, err
 		}
@@ -128,7 +128,7 @@ func (e *Engine) reordered(ctx context.Context, list []*sqlplan.Relation) (bool,
 // that names such a column and no protected relation, or a view that is not in the list:
 // somebody may have just made it. It reports whether the list changed.
 func (e *Engine) newViews(ctx context.Context) bool {
-	if e.config.Catalog.db == nil {
+	if e.config.Catalog.DB() == nil {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
@@ -139,7 +139,7 @@ func (e *Engine) newViews(ctx context.Context) bool {
 // readViews reads the list of views again and reports whether it changed. If it
 // cannot be read, the list as last read serves.
 func (e *Engine) readViews(ctx context.Context) bool {
-	changed, err := e.config.Catalog.load(ctx, e.config.Catalog.db, e.rules)
+	changed, err := e.config.Catalog.Load(ctx, e.config.Catalog.DB(), e.rules)
 	if err != nil || !changed {
 		return false
 	}
@@ -149,7 +149,7 @@ func (e *Engine) readViews(ctx context.Context) bool {
 
 // reload reads the list of views again, in the background.
 func (e *Engine) reload() {
-	defer e.config.Catalog.settled()
+	defer e.config.Catalog.Settled()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	e.readViews(ctx)
@@ -157,7 +157,7 @@ func (e *Engine) reload() {
 
 // TablesChanged forgets what was known of tables, and every plan made with it.
 func (e *Engine) TablesChanged() {
-	e.config.Catalog.forget()
+	e.config.Catalog.Forget()
 	e.plans.Clear()
 }
 

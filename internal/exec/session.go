@@ -69,7 +69,7 @@ func (s *Session) Plan(ctx context.Context, e *Engine, base sqldriver.Conn, d sq
 // engine returns an engine that plans by the session's settings, e itself if they are
 // its own. It fails if sealsql cannot work under them.
 func (s *Session) engine(ctx context.Context, e *Engine, base sqldriver.Conn, d sqldriver.Driver) (*Engine, error) {
-	if e.config.Catalog.db == nil {
+	if e.config.Catalog.DB() == nil {
 		return e, nil // nothing is asked of a server
 	}
 	if !s.Certain(e, base) {
@@ -112,14 +112,14 @@ func (s *Session) ask(ctx context.Context, e *Engine, base sqldriver.Conn) error
 
 // Certain reports whether the settings of the session are known without asking.
 func (s *Session) Certain(e *Engine, base sqldriver.Conn) bool {
-	return e.config.Catalog.db == nil || s.fresh && e.config.Server.Reported(base, s.known)
+	return e.config.Catalog.DB() == nil || s.fresh && e.config.Server.Reported(base, s.known)
 }
 
 // PlanCurrent reports whether the engine that made a prepared statement's plan would
 // still plan the text for this session. made is that engine, e is the engine in force.
 func (s *Session) PlanCurrent(plan *sqlplan.Plan, made, e *Engine, base sqldriver.Conn) bool {
 	switch {
-	case !plan.Named || e.config.Catalog.db == nil:
+	case !plan.Named || e.config.Catalog.DB() == nil:
 		return made == e
 	case s.of != e || s.version != e.config.Catalog.Version() || !s.Certain(e, base):
 		return false
@@ -190,7 +190,7 @@ func (s *Session) Close() {
 func (e *Engine) forSession(db *sql.DB, s server.Session) *Engine {
 	mine := &Engine{config: e.config, funnel: e.funnel, rules: e.rules, columns: e.columns, tables: e.tables, outside: e.outside,
 		plans: plancache.New(cachedTexts/16, cachedTextBytes/16), ahead: e.ahead, starting: make(chan struct{}, 1), session: s}
-	mine.config.Catalog = e.config.Catalog.of(db, s.Database)
+	mine.config.Catalog = e.config.Catalog.Of(db, s.Database)
 	mine.planner = e.config.Server.Planner(e.rules, mine.config.Catalog, s)
 	mine.values = e.config.Server.Values(s, nil, nil)
 	mine.ready.Store(true)

@@ -43,7 +43,7 @@ func (e *Engine) Shape(ctx context.Context, t *seal.Table, schema string) (*seal
 		return nil, err
 	}
 	if rel == nil && schema == "" {
-		if rel, err = catalog.anywhere(ctx, t.Name); err != nil {
+		if rel, err = catalog.Anywhere(ctx, t.Name); err != nil {
 			return nil, err
 		}
 	}
@@ -79,7 +79,7 @@ func (e *Engine) Shape(ctx context.Context, t *seal.Table, schema string) (*seal
 // learn reads the shapes of the tables whose values results show, where the catalog is
 // asked on the session's own connection: rows that are read keep it.
 func (e *Engine) learn(ctx context.Context, results []sqlplan.ResultSet) error {
-	if !e.config.Catalog.borrowed {
+	if !e.config.Catalog.Borrowed() {
 		return nil
 	}
 	for _, set := range results {

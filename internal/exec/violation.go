@@ -2,7 +2,6 @@ package exec
 
 import (
 	"context"
-	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -135,7 +134,7 @@ func (e *Engine) key(ctx context.Context, t *seal.Table, v *server.Violation) []
 	if v.Schema != "" {
 		schema, name = v.Schema, v.Table
 	}
-	for r := range e.config.Catalog.recalled(ctx, schema, name) {
+	for r := range e.config.Catalog.Recalled(ctx, schema, name) {
 		for _, k := range r.UniqueKeys {
 			if k.Name == v.Key {
 				return k.Columns
@@ -143,39 +142,4 @@ func (e *Engine) key(ctx context.Context, t *seal.Table, v *server.Violation) []
 		}
 	}
 	return nil
-}
-
-// recalled yields the relations of that name that are known, and then the one that the
-// catalog shows now: the key may be new. A session's own connection is not asked: its
-// transaction may have failed.
-func (c *Catalog) recalled(ctx context.Context, schema, name string) iter.Seq[*sqlplan.Relation] {
-	return func(yield func(*sqlplan.Relation) bool) {
-		for _, r := range c.known(schema, name) {
-			if !yield(r) {
-				return
-			}
-		}
-		if c.db == nil || c.borrowed && c.database == "" {
-			return
-		}
-		if r, err := c.read(ctx, schema, name); err == nil && r != nil {
-			yield(r)
-		}
-	}
-}
-
-// known lists what was read of relations of that name. An empty schema is any.
-func (c *Catalog) known(schema, name string) (list []*sqlplan.Relation) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	all := c.relations
-	if c.db == nil {
-		all = c.static
-	}
-	for _, r := range all {
-		if r != nil && strings.EqualFold(r.Name, name) && (schema == "" || r.Schema == "" || r.Schema == schema) {
-			list = append(list, r)
-		}
-	}
-	return list
 }

@@ -72,7 +72,7 @@ var refusedBy = map[string][]string{
 		"SELECT CONCAT(ssn, 'x') FROM accounts",
 		"SELECT ssn INTO @x FROM accounts",
 		"UPDATE accounts SET ssn = @x",
-		"INSERT INTO people (name, ssn) VALUES ('a', '900-12-3456') ON DUPLICATE KEY UPDATE ssn = VALUES(ssn)",
+		"INSERT INTO people (name, ssn) VALUES ('a', '900-12-3456') ON DUPLICATE KEY UPDATE ssn = VALUES(ssn), name = 'b'",
 		"SELECT ssn FROM accounts WHERE (",
 		"SELECT GROUP_CONCAT(ssn) FROM accounts",
 		"SELECT `ssn` FROM accounts WHERE /*! ssn = '900-12-3456' */",

@@ -1,6 +1,9 @@
 package sqlplan
 
 import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,6 +49,23 @@ type FilledColumn struct {
 	Column *Column
 	// Size is the length of a filler, in bytes as the column stores it.
 	Size int
+}
+
+// Filler returns a filler for a seal's value that no other statement has. It begins as a
+// message does, for the CHECK constraint of a guard.
+func (c FilledColumn) Filler(seal int) []byte {
+	size := c.Size
+	if c.Column.Base64 {
+		size = size / 4 * 3
+	}
+	filler := make([]byte, max(size, 24))
+	copy(filler, "\x02\x04\x78")
+	rand.Read(filler[3:19])
+	binary.BigEndian.PutUint32(filler[19:], uint32(seal))
+	if c.Column.Base64 {
+		return base64.StdEncoding.AppendEncode(nil, filler)
+	}
+	return filler
 }
 
 // FilledRow has the arguments of each unique key that a row of the statement gives. A key

@@ -1,10 +1,13 @@
-package exec
+// Package catalog reads what the server's catalog says of relations, once, and forgets it
+// when a relation may have changed.
+package catalog
 
 import (
 	"context"
 	"database/sql"
 	sqldriver "database/sql/driver"
 	"fmt"
+	"iter"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,24 +29,29 @@ type Catalog struct {
 	database string
 	static   map[string]*sqlplan.Relation
 
-	version atomic.Uint64
-	due     atomic.Bool // the readers should be read again
-	// unlisted counts the views that were read and are not among the readers.
+	version  atomic.Uint64
+	due      atomic.Bool // the readers should be read again
 	unlisted atomic.Uint64
 
 	mu        sync.Mutex
 	relations map[string]*sqlplan.Relation // nil entries: known not to be there
-	columns   map[uint32]relationColumns   // by the server's number of the relation
+	columns   map[uint32]Columns           // by the server's number of the relation
 	readers   map[string]*sqlplan.Relation // views that read protected columns
+}
+
+// Columns are a relation's name and the names of its columns, by number.
+type Columns struct {
+	Schema, Name string
+	Columns      map[int]string
 }
 
 // readersTTL is how old the list of views that read protected columns may
 // get before it is read again, in the background.
 const readersTTL = time.Minute
 
-// NewCatalog opens no connection yet. Connections go through base itself, so
+// New opens no connection yet. Connections go through base itself, so
 // that they carry its credentials and its settings.
-func NewCatalog(d server.Server, base sqldriver.Connector) *Catalog {
+func New(d server.Server, base sqldriver.Connector) *Catalog {
 	db := sql.OpenDB(base)
 	db.SetMaxOpenConns(2)
 	db.SetMaxIdleConns(1)
@@ -51,13 +59,13 @@ func NewCatalog(d server.Server, base sqldriver.Connector) *Catalog {
 	return &Catalog{server: d, db: db, relations: make(map[string]*sqlplan.Relation)}
 }
 
-// BorrowedCatalog reads through a sql.DB of the base driver that stays its owner's.
-func BorrowedCatalog(d server.Server, db *sql.DB) *Catalog {
+// Borrow reads through a sql.DB of the base driver that stays its owner's.
+func Borrow(d server.Server, db *sql.DB) *Catalog {
 	return &Catalog{server: d, db: db, borrowed: true, relations: make(map[string]*sqlplan.Relation)}
 }
 
-// StaticCatalog describes the relations given and reads nothing.
-func StaticCatalog(d server.Server, relations []*sqlplan.Relation) *Catalog {
+// Static describes the relations given and reads nothing.
+func Static(d server.Server, relations []*sqlplan.Relation) *Catalog {
 	c := &Catalog{server: d, static: make(map[string]*sqlplan.Relation, len(relations))}
 	for _, r := range relations {
 		c.static[relationKey(r.Schema, r.Name)] = r
@@ -67,6 +75,12 @@ func StaticCatalog(d server.Server, relations []*sqlplan.Relation) *Catalog {
 
 // DB reaches the base driver; nil for a static catalog.
 func (c *Catalog) DB() *sql.DB { return c.db }
+
+// Borrowed reports whether the catalog reads through connections that are another's.
+func (c *Catalog) Borrowed() bool { return c.borrowed }
+
+// Unlisted counts the views that were read and are not among the readers.
+func (c *Catalog) Unlisted() uint64 { return c.unlisted.Load() }
 
 // Fork returns a catalog of the same database that knows nothing yet: each
 // policy has its own, since what views read depends on what is protected.
@@ -98,7 +112,7 @@ func (c *Catalog) Relation(ctx context.Context, schema, name string) (*sqlplan.R
 		return c.static[relationKey("", name)], nil
 	}
 	version := c.version.Load()
-	r, err := c.read(ctx, schema, name)
+	r, err := c.Read(ctx, schema, name)
 	if err != nil {
 		return nil, err
 	}
@@ -117,8 +131,8 @@ func (c *Catalog) Relation(ctx context.Context, schema, name string) (*sqlplan.R
 	return r, nil
 }
 
-// read reads a relation, whatever is known of it.
-func (c *Catalog) read(ctx context.Context, schema, name string) (*sqlplan.Relation, error) {
+// Read reads a relation, whatever is known of it.
+func (c *Catalog) Read(ctx context.Context, schema, name string) (*sqlplan.Relation, error) {
 	if schema == "" {
 		schema = c.database
 	}
@@ -140,9 +154,9 @@ func asked[T any](ctx context.Context, c *Catalog, ask func() (T, error)) (T, er
 	return ask()
 }
 
-// anywhere finds a table of that name in whatever schema has it, for a table that
+// Anywhere finds a table of that name in whatever schema has it, for a table that
 // the policy means in every schema and that the session's own does not have.
-func (c *Catalog) anywhere(ctx context.Context, name string) (*sqlplan.Relation, error) {
+func (c *Catalog) Anywhere(ctx context.Context, name string) (*sqlplan.Relation, error) {
 	if c.db == nil {
 		return nil, nil
 	}
@@ -167,8 +181,8 @@ func (c *Catalog) Readers() []*sqlplan.Relation {
 	return out
 }
 
-// load reads the list of views through db. It reports whether the list changed.
-func (c *Catalog) load(ctx context.Context, db *sql.DB, rules *sqlplan.Rules) (changed bool, err error) {
+// Load reads the list of views through db. It reports whether the list changed.
+func (c *Catalog) Load(ctx context.Context, db *sql.DB, rules *sqlplan.Rules) (changed bool, err error) {
 	views, err := asked(ctx, c, func() ([]*sqlplan.Relation, error) { return c.server.Readers(ctx, db, rules) })
 	if err != nil {
 		return false, fmt.Errorf("%w: listing the views that read protected columns: %w", fault.ErrCatalog, err)
@@ -187,22 +201,22 @@ func (c *Catalog) load(ctx context.Context, db *sql.DB, rules *sqlplan.Rules) (c
 	return changed, nil
 }
 
-// stale reports whether the list of views should be read again, and claims the
+// Stale reports whether the list of views should be read again, and claims the
 // work for the caller, who ends it with settled. It is asked before each
 // statement: it takes no lock and no look at the clock.
-func (c *Catalog) stale() bool {
+func (c *Catalog) Stale() bool {
 	return c.due.Load() && c.due.CompareAndSwap(true, false)
 }
 
-// settled has the list read again in readersTTL.
-func (c *Catalog) settled() {
+// Settled has the list read again in readersTTL.
+func (c *Catalog) Settled() {
 	if c.db != nil {
 		time.AfterFunc(readersTTL, func() { c.due.Store(true) })
 	}
 }
 
-// forget drops what is known of every relation.
-func (c *Catalog) forget() {
+// Forget drops what is known of every relation.
+func (c *Catalog) Forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.version.Add(1)
@@ -210,8 +224,8 @@ func (c *Catalog) forget() {
 	clear(c.columns)
 }
 
-// columnsOf names a relation and its columns. A relation that is not there has none.
-func (c *Catalog) columnsOf(ctx context.Context, relation uint32) (relationColumns, error) {
+// ColumnsOf names a relation and its columns. A relation that is not there has none.
+func (c *Catalog) ColumnsOf(ctx context.Context, relation uint32) (Columns, error) {
 	c.mu.Lock()
 	r, ok := c.columns[relation]
 	c.mu.Unlock()
@@ -219,8 +233,8 @@ func (c *Catalog) columnsOf(ctx context.Context, relation uint32) (relationColum
 		return r, nil
 	}
 	version := c.version.Load()
-	r, err := asked(ctx, c, func() (r relationColumns, err error) {
-		r.schema, r.name, r.columns, err = c.server.Columns(ctx, c.db, relation)
+	r, err := asked(ctx, c, func() (r Columns, err error) {
+		r.Schema, r.Name, r.Columns, err = c.server.Columns(ctx, c.db, relation)
 		return r, err
 	})
 	if err != nil {
@@ -228,9 +242,9 @@ func (c *Catalog) columnsOf(ctx context.Context, relation uint32) (relationColum
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(r.columns) > 0 && version == c.version.Load() {
+	if len(r.Columns) > 0 && version == c.version.Load() {
 		if c.columns == nil {
-			c.columns = make(map[uint32]relationColumns)
+			c.columns = make(map[uint32]Columns)
 		}
 		c.columns[relation] = r
 	}
@@ -245,10 +259,10 @@ func (c *Catalog) Close() error {
 	return c.db.Close()
 }
 
-// of is a catalog of a session, which db reaches, with the list of views as last
+// Of is a catalog of a session, which db reaches, with the list of views as last
 // read. Where a database in use decides what names mean, the catalog's own
 // connections answer: the session's settings bound or convert what it reads.
-func (c *Catalog) of(db *sql.DB, database string) *Catalog {
+func (c *Catalog) Of(db *sql.DB, database string) *Catalog {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	forked := &Catalog{server: c.server, db: db, borrowed: true, relations: make(map[string]*sqlplan.Relation), readers: c.readers}
@@ -257,4 +271,39 @@ func (c *Catalog) of(db *sql.DB, database string) *Catalog {
 	}
 	forked.version.Store(c.version.Load())
 	return forked
+}
+
+// Recalled yields the relations of that name that are known, and then the one that the
+// catalog shows now: the key may be new. A session's own connection is not asked: its
+// transaction may have failed.
+func (c *Catalog) Recalled(ctx context.Context, schema, name string) iter.Seq[*sqlplan.Relation] {
+	return func(yield func(*sqlplan.Relation) bool) {
+		for _, r := range c.known(schema, name) {
+			if !yield(r) {
+				return
+			}
+		}
+		if c.db == nil || c.borrowed && c.database == "" {
+			return
+		}
+		if r, err := c.Read(ctx, schema, name); err == nil && r != nil {
+			yield(r)
+		}
+	}
+}
+
+// known lists what was read of relations of that name. An empty schema is any.
+func (c *Catalog) known(schema, name string) (list []*sqlplan.Relation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := c.relations
+	if c.db == nil {
+		all = c.static
+	}
+	for _, r := range all {
+		if r != nil && strings.EqualFold(r.Name, name) && (schema == "" || r.Schema == "" || r.Schema == schema) {
+			list = append(list, r)
+		}
+	}
+	return list
 }
