@@ -5,7 +5,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME ?= 30s
 
-.PHONY: test test-go1.27 race lint bench sizes bench-peers bench-before fuzz interop servers kms-calls mutants bench-overhead profile-overhead conformance conformance-pgx conformance-pgxpool conformance-mysql conformance-sqlx
+.PHONY: test test-go1.27 race lint bench sizes bench-peers bench-before fuzz interop servers kms-calls mutants bench-overhead profile-overhead conformance conformance-pgx conformance-pgxpool conformance-pgxconn conformance-mysql conformance-sqlx
 
 # test runs every test against real Postgres and MariaDB servers, and what speaks to a
 # server on MySQL, too. It fetches what is missing (see scripts/servers.sh).
@@ -56,13 +56,16 @@ interop:
 
 # conformance runs the suites of pgx, go-sql-driver/mysql and sqlx, copied from
 # the module cache, bare and through sealsql, and compares test by test.
-conformance: conformance-pgx conformance-pgxpool conformance-mysql conformance-sqlx
+conformance: conformance-pgx conformance-pgxpool conformance-pgxconn conformance-mysql conformance-sqlx
 
 conformance-pgx: servers
 	cd interop && go test -count=1 -v -run '^TestPgx$$' ./conformance
 
 conformance-pgxpool: servers
 	cd interop && go test -count=1 -v -run '^TestPgxPool$$' ./conformance
+
+conformance-pgxconn: servers
+	cd interop && go test -count=1 -v -run '^TestPgxConn$$' ./conformance
 
 conformance-mysql: servers
 	cd interop && go test -count=1 -v -run '^TestMySQL$$' ./conformance

@@ -26,8 +26,9 @@ type queuedItem struct {
 }
 
 // sendBatch plans every query of a batch, seals its values, and sends the batch. As pgx
-// does with a QueryRewriter, it puts what is sent in the place of what was queued.
-func (c *conn) sendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+// does with a QueryRewriter, it puts what is sent in the place of what was queued. send is
+// the connection's SendBatch, or a transaction's, which takes less.
+func (c *conn) sendBatch(ctx context.Context, b *pgx.Batch, send func(context.Context, *pgx.Batch) pgx.BatchResults) pgx.BatchResults {
 	items, err := c.planBatch(ctx, b)
 	if err != nil {
 		return pgx.FailedBatchResults(b, err)
@@ -40,8 +41,9 @@ func (c *conn) sendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 			q.SQL, q.Arguments = item.bound.Text, plain(item.bound.Args)
 		}
 	}
+	c.batched = true
 	open := c.base.PgConn().TxStatus() != 'I'
-	results := &batchResults{ctx: ctx, conn: c, base: c.base.SendBatch(ctx, b), items: items}
+	results := &batchResults{ctx: ctx, conn: c, base: send(ctx, b), items: items}
 	for i := range items {
 		c.session.Sent(items[i].plan, nil)
 	}

@@ -152,3 +152,29 @@ func TestABatchOfAMovedValue(t *testing.T) {
 		t.Errorf("%q, %v", ssn, err)
 	}
 }
+
+// TestAStatementIsSentByItselfAfterABatch sends what a batch held on the same connection,
+// planned anew: pgx prepared it under its own name.
+func TestAStatementIsSentByItselfAfterABatch(t *testing.T) {
+	s := seeded(t)
+	ctx := context.Background()
+	const text = "SELECT number, ssn FROM accounts WHERE number = $1"
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		for range 2 {
+			b := &pgx.Batch{}
+			b.Queue(text, "a1")
+			if err := tx.SendBatch(ctx, b).Close(); err != nil {
+				return err
+			}
+			exec(t, s.pool, "ALTER TABLE people ALTER COLUMN name DROP NOT NULL") // plans are made anew
+			var number, ssn string
+			if err := tx.QueryRow(ctx, text, "a1").Scan(&number, &ssn); err != nil || ssn != "900-12-3456" {
+				return fmt.Errorf("%q, %w", ssn, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

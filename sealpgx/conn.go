@@ -25,7 +25,7 @@ type Conn struct {
 // connection that is wrapped so has a policy, keys and connections to the catalog of its
 // own, which Close ends. [WrapConnWith] shares them.
 //
-// A statement that was prepared on the connection before cannot be sent by its name.
+// A statement that was prepared on the connection before may be sent by its name.
 func WrapConn(ctx context.Context, base *pgx.Conn, opts ...driver.Option) (*Conn, error) {
 	connector, err := driver.NewConnector(stdlib.GetConnector(*base.Config()), opts...)
 	if err != nil {
@@ -107,7 +107,7 @@ func (c *Conn) BeginTx(ctx context.Context, opts pgx.TxOptions) (pgx.Tx, error) 
 
 // SendBatch sends a batch.
 func (c *Conn) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	return c.conn.sendBatch(ctx, b)
+	return c.conn.sendBatch(ctx, b, c.conn.base.SendBatch)
 }
 
 // CopyFrom copies rows into a table.

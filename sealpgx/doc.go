@@ -18,5 +18,5 @@
 //
 // What goes past this package is bare: the *pgx.Conn that the methods Conn return, its
 // PgConn, and the hooks of pgxpool.Config. Nothing that is sent there is sealed or opened.
-// Statements that such code prepares are unknown here: prepare them with [Conn.Prepare].
+// Statements that such code prepares may be sent by their names, and are sealed then.
 package sealpgx

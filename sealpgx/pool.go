@@ -259,7 +259,7 @@ func (p *Pool) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if err != nil {
 		return pgx.FailedBatchResults(b, err)
 	}
-	results := c.conn.sendBatch(ctx, b)
+	results := c.conn.sendBatch(ctx, b, c.conn.base.SendBatch)
 	switch r, sent := results.(*batchResults); {
 	case !sent:
 		c.Release()

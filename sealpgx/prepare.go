@@ -2,6 +2,7 @@ package sealpgx
 
 import (
 	"context"
+	"reflect"
 	"strings"
 	"sync"
 
@@ -97,6 +98,36 @@ func (l listener) TracePrepareStart(ctx context.Context, c *pgx.Conn, d pgx.Trac
 
 // TracePrepareEnd implements pgx.PrepareTracer.
 func (listener) TracePrepareEnd(context.Context, *pgx.Conn, pgx.TracePrepareEndData) {}
+
+// heldBy returns the text of a statement that pgx holds under a name, on a connection
+// whose statements were not heard of. sure is false for a pgx that holds them elsewhere.
+func heldBy(base *pgx.Conn, name string) (text string, held, sure bool) {
+	list := reflect.ValueOf(base).Elem().FieldByName("preparedStatements")
+	if !list.IsValid() || list.Type() != reflect.TypeFor[map[string]*pgconn.StatementDescription]() {
+		return "", false, false
+	}
+	sd := list.MapIndex(reflect.ValueOf(name))
+	if !sd.IsValid() || sd.IsNil() {
+		return "", false, true
+	}
+	return sd.Elem().FieldByName("SQL").String(), true, true
+}
+
+// statement returns what the text of a call stands for, if it is a prepared statement's
+// name, and the text that is sent in its place.
+func (c *conn) statement(text string) (p prepared, known bool, sent string) {
+	if p, known = c.prepared[text]; known || !c.unheard || text == "" {
+		return p, known, text
+	}
+	held, found, sure := heldBy(c.base, text)
+	switch {
+	case !sure:
+		return p, false, text + " " // pgx finds no statement of this name
+	case found && held != text:
+		return prepared{held, text}, true, text
+	}
+	return p, false, text
+}
 
 // prepare plans a text and prepares what the plan sends.
 func (c *conn) prepare(ctx context.Context, name, text string) (*pgconn.StatementDescription, error) {

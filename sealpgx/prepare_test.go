@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/sealsql/sealsql/driver"
@@ -56,9 +55,10 @@ func TestWhatAHookPreparesIsSealed(t *testing.T) {
 	}
 }
 
-// TestAWrappedConnectionKnowsNoOlderStatement sends a statement by its name that was
-// prepared before the connection was wrapped.
-func TestAWrappedConnectionKnowsNoOlderStatement(t *testing.T) {
+// TestAWrappedConnectionSealsOlderStatements sends statements by their names that were
+// prepared past the wrapper, before the connection was wrapped and after: pgx would send
+// their arguments in clear.
+func TestAWrappedConnectionSealsOlderStatements(t *testing.T) {
 	s := newSite(t, "")
 	s.watch(t, "900-12-3456")
 	ctx := context.Background()
@@ -66,28 +66,41 @@ func TestAWrappedConnectionKnowsNoOlderStatement(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"put", "insert account"} {
-		if _, err := base.Prepare(ctx, name, "INSERT INTO accounts (number, ssn) VALUES ($1, $2)"); err != nil {
+	const text = "INSERT INTO accounts (number, ssn) VALUES ($1, $2)"
+	keep := func(name, text string) {
+		if _, err := base.Prepare(ctx, name, text); err != nil {
 			t.Fatal(err)
 		}
 	}
+	keep("put", text)
+	keep("select account", text) // the name is a text, too
+	keep(text, text)
 	c, err := sealpgx.WrapConn(ctx, base, driver.WithPolicy(testPolicy(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"put", "insert account"} {
-		_, err := c.Exec(ctx, name, "p1", "900-12-3456")
-		if e, ok := errors.AsType[*pgconn.PgError](err); !ok || e.Code != "42601" {
-			t.Errorf("%s: %v", name, err)
+	keep("later", text)
+	keep("read", "SELECT ssn FROM accounts WHERE number = 'select account'")
+	for _, name := range []string{"put", "select account", text, "later"} {
+		exec(t, c, name, name[:min(len(name), 20)], "900-12-3456")
+		b := &pgx.Batch{}
+		b.Queue(name, "b"+name[:min(len(name), 19)], "900-12-3456")
+		if err := c.SendBatch(ctx, b).Close(); err != nil {
+			t.Error(name, err)
 		}
 	}
-	if _, err := c.Prepare(ctx, "put", "INSERT INTO accounts (number, ssn) VALUES ($1, $2)"); err != nil {
+	if _, err := c.Prepare(ctx, "put", "SELECT ssn FROM accounts WHERE number = $1"); err != nil {
 		t.Fatal(err)
 	}
-	exec(t, c, "put", "p1", "900-12-3456")
-	var ssn string
-	if err := c.QueryRow(ctx, "SELECT ssn FROM accounts").Scan(&ssn); err != nil || ssn != "900-12-3456" {
-		t.Errorf("%q, %v", ssn, err)
+	for name, args := range map[string][]any{"put": {"put"}, "read": nil} {
+		var ssn string
+		if err := c.QueryRow(ctx, name, args...).Scan(&ssn); err != nil || ssn != "900-12-3456" {
+			t.Errorf("%s: %q, %v", name, ssn, err)
+		}
+	}
+	var clear int
+	if err := s.bare.QueryRow(ctx, "SELECT count(*) FROM accounts WHERE length(ssn) < 50").Scan(&clear); err != nil || clear != 0 {
+		t.Errorf("%d values lie in clear, %v", clear, err)
 	}
 	if err := c.Close(ctx); err != nil || !base.IsClosed() {
 		t.Error(err)

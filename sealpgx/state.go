@@ -24,10 +24,12 @@ type conn struct {
 	pinned   *exec.Engine
 	prepared names
 	heard    *heard // by the pool
-	// unheard is true if statements may have been prepared that prepared lacks.
+	// unheard is true if pgx may hold statements that prepared lacks.
 	unheard bool
 	// mode is the connection's own mode.
 	mode pgx.QueryExecMode
+	// batched is true once a batch was sent.
+	batched bool
 }
 
 // engine returns the engine that plans the next statement: a transaction keeps to one
@@ -69,7 +71,7 @@ const (
 
 // request sorts out the arguments of a call as pgx does.
 func (c *conn) request(ctx context.Context, sql string, args []any, by call) (request, error) {
-	r := request{text: sql, args: args, sent: sql, sentArgs: args}
+	r := request{text: sql, args: args, sentArgs: args}
 	var rewriter pgx.QueryRewriter
 	n := r.options(args, by, &rewriter)
 	r.args = args[n:]
@@ -81,13 +83,11 @@ func (c *conn) request(ctx context.Context, sql string, args []any, by call) (re
 		if err != nil {
 			return r, fmt.Errorf("rewrite query failed: %w", err)
 		}
-		r.text, r.args, r.sent = text, rewritten, text
+		r.text, r.args = text, rewritten
 		r.sentArgs = append(r.passedOn(), rewritten...)
 	}
-	p, known := c.prepared[r.text]
-	switch {
-	case !known && c.unheard && r.text != "":
-		r.sent += " " // pgx finds no statement of this name
+	p, known, sent := c.statement(r.text)
+	switch r.sent = sent; {
 	case known && p.kept == r.text:
 		r.text, r.prepared = p.text, true
 	case known:
@@ -164,7 +164,7 @@ func (c *conn) run(e *exec.Engine, plan *sqlplan.Plan, r *request) exec.Run {
 	if r.mode != 0 {
 		a.Options = []sqldriver.NamedValue{{Ordinal: 1, Value: r.mode}}
 	}
-	return exec.Run{Engine: e, Plan: plan, Args: a, Base: (*routed)(c), Conn: (*link)(c), Current: c.engine()}
+	return exec.Run{Engine: e, Plan: plan, Args: a, Base: (*routed)(c), Conn: (*link)(c), Current: c.engine(), Batched: c.batched && c.mode == pgx.QueryExecModeCacheStatement}
 }
 
 // exec carries out a statement that returns no rows.

@@ -135,7 +135,7 @@ func (t *Tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if t.done() {
 		return pgx.FailedBatchResults(b, pgx.ErrTxClosed)
 	}
-	return t.conn.sendBatch(ctx, b)
+	return t.conn.sendBatch(ctx, b, t.base.SendBatch)
 }
 
 // CopyFrom implements pgx.Tx.

@@ -14,11 +14,13 @@ import (
 // driver knows without a further exchange. It does not rely on the planner, and refuses
 // where the two differ.
 func (r Run) Describe(ctx context.Context, text string) error {
-	from := server.Cached
-	if r.Args.Prepared {
-		from = server.Prepared
+	switch {
+	case r.Args.Prepared:
+		return r.describe(ctx, text, server.Prepared)
+	case r.Batched:
+		return r.DescribeNow(ctx, text)
 	}
-	return r.describe(ctx, text, from)
+	return r.describe(ctx, text, server.Cached)
 }
 
 // describe is Describe by a description that the base driver keeps. Where the two

@@ -26,6 +26,9 @@ type Run struct {
 	Conn sqldriver.Conn
 	// Current is the engine that plans the text anew if a table changed.
 	Current *Engine
+	// Batched is true for a connection that texts were sent together on: the base driver
+	// may have prepared them without keeping what the server says of them.
+	Batched bool
 }
 
 // ExecFunc and QueryFunc send one text to the base driver: through the connection,

@@ -75,6 +75,30 @@ func selector(pkg, name, to, except string) edit {
 	}
 }
 
+// connType replaces pgx.Conn by to, but where pgx itself passes a connection: to tracers
+// and to rewriters of queries.
+func connType(to string) edit {
+	return func(f *ast.File, at func(token.Pos) int) (out []replacement) {
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncDecl:
+				return n.Name.Name != "RewriteQuery"
+			case *ast.FuncType:
+				return !slices.ContainsFunc(n.Params.List, func(p *ast.Field) bool {
+					s, ok := p.Type.(*ast.SelectorExpr)
+					return ok && strings.HasPrefix(s.Sel.Name, "Trace")
+				})
+			case *ast.SelectorExpr:
+				if x, ok := n.X.(*ast.Ident); ok && x.Name == "pgx" && n.Sel.Name == "Conn" {
+					out = append(out, replacement{at(n.Pos()), at(n.End()), to})
+				}
+			}
+			return true
+		})
+		return out
+	}
+}
+
 // uses keeps an import of a file from being one that nothing uses.
 func uses(path, expression string) edit {
 	return func(f *ast.File, at func(token.Pos) int) (out []replacement) {

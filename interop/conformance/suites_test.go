@@ -35,6 +35,8 @@ type suite struct {
 	openers map[string]string
 	// env prepares the servers and returns the suite's environment.
 	env func(t *testing.T) []string
+	// differ says of tests why they end in another way through sealsql.
+	differ map[string]string
 	// tests and subtests are how many pass bare, at the least.
 	tests, subtests int
 }
@@ -67,6 +69,23 @@ var suites = map[string]suite{
 		env:   pgxEnv,
 		tests: 70, subtests: 8,
 	},
+	"pgxconn": {
+		module:  "github.com/jackc/pgx/v5",
+		pkgs:    []string{"."},
+		sources: []string{"pgxtest/pgxtest.go"}, // opens the connections of most tests
+		edits: []edit{
+			call("pgx", "Connect", "sealedConnect"),
+			call("pgx", "ConnectConfig", "sealedConnectConfig"),
+			connType("sealedConn"),
+			uses("github.com/jackc/pgx/v5", "pgx.ParseConfig"),
+		},
+		files: map[string]string{"pgxconn.go.txt": "pgxtest/sealsql.go", "pgxconn_test.go.txt": "sealsql_test.go"},
+		env:   pgxEnv,
+		differ: map[string]string{
+			"TestConnSimpleProtocolRefusesNonStandardConformingStrings": "it turns standard_conforming_strings off, which sealsql refuses",
+		},
+		tests: 280, subtests: 497,
+	},
 	"mysql": {
 		module: "github.com/go-sql-driver/mysql",
 		pkgs:   []string{"."},
@@ -98,5 +117,6 @@ var suites = map[string]suite{
 
 func TestPgx(t *testing.T)     { conform(t, "pgx") }
 func TestPgxPool(t *testing.T) { conform(t, "pgxpool") }
+func TestPgxConn(t *testing.T) { conform(t, "pgxconn") }
 func TestMySQL(t *testing.T)   { conform(t, "mysql") }
 func TestSqlx(t *testing.T)    { conform(t, "sqlx") }
