@@ -110,6 +110,9 @@ func (e *Engine) addTable(t *seal.Table) {
 	table := &sqlplan.Table{Schema: t.Schema, Name: t.Name, RowKey: t.RowKey, Sources: t.Sources, MaxRows: t.MaxRows}
 	for _, c := range t.Columns {
 		col := &sqlplan.Column{Table: table, Name: c.Name, Context: c.Context, Legacy: c.Legacy, Base64: c.Base64(), Type: string(c.Type), Default: c.Default()}
+		for _, shape := range c.EmptyShapes() {
+			col.Empty = append(col.Empty, sqlplan.EmptyShape(shape))
+		}
 		col.Term, col.Other = termOf(c, 0), termOf(c, 1)
 		for _, term := range []*sqlplan.Term{col.Term, col.Other} {
 			e.outside = e.outside || term != nil && !ascii(term.Column)

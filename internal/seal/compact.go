@@ -135,6 +135,8 @@ func (compactForm) compare(f *Funnel, in *inspect.Value, c *Column, _ Found, sou
 	f.nameBranchKey(in, c, sources)
 }
 
+func (compactForm) empty() EmptyShape { return EmptyShape{Length: compact.Size(0), Head: []byte{1}} }
+
 func (compactForm) size(plaintext int) (int, bool) { return compact.Size(plaintext), true }
 
 // addCompact lets the column read compact values, if its keyring has branch keys,

@@ -34,6 +34,8 @@ type format interface {
 	// compare adds to an inspection how a value differs from what the policy would
 	// write. sources are nil if the row is not known.
 	compare(f *Funnel, in *inspect.Value, c *Column, found Found, sources []string)
+	// empty is what the ciphertexts of an empty plaintext have in common.
+	empty() EmptyShape
 	// size is the length of a ciphertext; known is false if it depends on more than
 	// the plaintext's length.
 	size(plaintext int) (n int, known bool)

@@ -58,6 +58,17 @@ func (messageForm) compare(f *Funnel, in *inspect.Value, c *Column, found Found,
 	}
 }
 
+// empty is a last frame that is the first, with no content: its mark and sequence number,
+// its IV, which is the sequence number, and the content's length (message-body, "framed
+// data" of the AWS Encryption SDK specification). The tag follows.
+func (messageForm) empty() EmptyShape {
+	tail := make([]byte, 0, 24)
+	tail = append(tail, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1)
+	tail = append(tail, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)
+	tail = append(tail, 0, 0, 0, 0)
+	return EmptyShape{Tail: tail, Before: len(tail) + 16}
+}
+
 // size is not known: a message stores its encryption context and its wrapped keys.
 func (messageForm) size(int) (int, bool) { return 0, false }
 

@@ -24,6 +24,9 @@ type Dialect interface {
 	// Quote writes a name so that the server reads exactly that name.
 	Quote(name string) string
 
+	// Bytes writes a constant of bytes.
+	Bytes(b []byte) string
+
 	// Placeholder writes the n-th placeholder (1-based).
 	Placeholder(n int) string
 

@@ -43,9 +43,9 @@ const (
 )
 
 const (
-	hintLength = "select the column itself and measure the value in the application: a ciphertext has another length"
+	hintLength = "compare the length with 0, or select the column itself and measure the value in the application: a ciphertext has another length"
 	hintNull   = "select the column itself and replace NULL in the application"
-	hintEmpty  = "add search: to the column in the policy, which makes = '' and <> '' work, or test IS NULL and compare in the application"
+	hintEmpty  = "compare the column itself with '', which works for strings and bytes whose keyring's suite does not sign, or add search: to the column in the policy"
 )
 
 // functionHints are hints for functions that are often called on a column.
@@ -106,7 +106,7 @@ func (a *analysis) checkUse(e Expr, s *scope, u use) {
 		}
 		a.tested(e)
 	case *Op:
-		if a.compare(e, s) {
+		if a.compare(e, s) || a.emptiness(e, s) {
 			return
 		}
 		if e.What == OpAnd && a.p.searches {

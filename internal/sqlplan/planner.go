@@ -243,6 +243,8 @@ type usage struct {
 // comparing is what is known of comparisons by equality terms.
 type comparing struct {
 	matches map[Expr][]*match
+	// shapes counts the tests of emptiness that look at ciphertexts.
+	shapes int
 	// held are the conditions that hold where an expression is looked at.
 	held []holds
 	// termLists are the SELECTs whose searchable columns are returned as terms.

@@ -127,6 +127,9 @@ type Column struct {
 	// Default is a constant that DDL may give as the column's default beside the empty
 	// string; nil if there is none.
 	Default *string
+	// Empty are the shapes of the ciphertexts of an empty value; nil if they cannot be told
+	// from others.
+	Empty []EmptyShape
 	// Term is the column's equality term; nil for a column that cannot be searched.
 	Term *Term
 	// Other is a second term that every write of the column fills as well, while terms

@@ -91,11 +91,14 @@ func (a *analysis) stored(u *Utility) {
 			return
 		}
 		a.nested++
-		before := len(a.matches)
+		before, shapes := len(a.matches), a.shapes
 		out := a.query(q, nil)
 		a.nested--
 		if len(a.matches) > before && strings.Contains(u.What, "VIEW") {
 			a.refuse(u.Span, "", u.What+" that compares a protected column: its equality terms change when keys do", "compare in the query that reads the view")
+		}
+		if a.shapes > shapes && strings.Contains(u.What, "VIEW") {
+			a.refuse(u.Span, "", u.What+" that tests whether a protected column is empty: the forms of ciphertexts change with the policy", "test it in the query that reads the view")
 		}
 		a.noProtected(out, u.Span, u.What+" over a protected column", "leave the column out; a view belongs in the policy's views and is made with the bare driver")
 	}

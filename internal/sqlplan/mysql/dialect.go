@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"encoding/hex"
 	"slices"
 	"strconv"
 	"strings"
@@ -101,6 +102,9 @@ func (d *dialect) Placeholder(int) string { return "?" }
 
 // NumberedPlaceholders implements [sqlplan.Dialect].
 func (d *dialect) NumberedPlaceholders() bool { return false }
+
+// Bytes implements [sqlplan.Dialect].
+func (d *dialect) Bytes(b []byte) string { return "0x" + hex.EncodeToString(b) }
 
 // SealCast implements [sqlplan.Dialect]. In a select list a parameter is text in
 // the session's character set, in which a ciphertext does not survive.

@@ -8,6 +8,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -122,6 +123,9 @@ func (d *dialect) Placeholder(n int) string { return "$" + strconv.Itoa(n) }
 
 // NumberedPlaceholders implements [sqlplan.Dialect].
 func (d *dialect) NumberedPlaceholders() bool { return true }
+
+// Bytes implements [sqlplan.Dialect].
+func (d *dialect) Bytes(b []byte) string { return `'\x` + hex.EncodeToString(b) + "'::bytea" }
 
 // SealCast implements [sqlplan.Dialect].
 func (d *dialect) SealCast(c *sqlplan.Column) (before, after string) {

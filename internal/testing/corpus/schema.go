@@ -97,6 +97,9 @@ func fill(text string, types map[string]string) string {
 	return text
 }
 
+// emptyMessage is the shape of an empty message, as package seal knows it.
+var emptyMessage = sqlplan.EmptyShape{Tail: []byte("\xff\xff\xff\xff\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00"), Before: 40}
+
 // Rules are a policy's rules as the planner takes them.
 func Rules(p *policy.Policy) *sqlplan.Rules {
 	r := &sqlplan.Rules{}
@@ -104,7 +107,8 @@ func Rules(p *policy.Policy) *sqlplan.Rules {
 		table := &sqlplan.Table{Schema: t.Schema, Name: t.Name, RowKey: t.RowKey, MaxRows: t.MaxRowsPerStatement}
 		table.Sources = append(table.Sources, t.RowKey...)
 		for _, c := range t.Columns {
-			col := &sqlplan.Column{Table: table, Name: c.Name, Base64: c.Storage == policy.Base64}
+			col := &sqlplan.Column{Table: table, Name: c.Name, Base64: c.Storage == policy.Base64, Type: string(c.Type)}
+			col.Empty = []sqlplan.EmptyShape{emptyMessage}
 			for _, x := range c.Context {
 				if x.Source != "" {
 					col.Context = append(col.Context, source(table, x.Source))
