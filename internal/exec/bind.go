@@ -174,6 +174,9 @@ func (b *binding) unseal(ctx context.Context, s *sqlplan.Seal, stored []any) (un
 	if err == nil {
 		err = b.encode(&u, value)
 	}
+	if err == nil && s.NotNull && u.null {
+		err = errors.New("it is NULL, and INSERT IGNORE would store an empty row key")
+	}
 	if err != nil && u.use.Tests() {
 		err = b.spell(&u, value)
 	}

@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"database/sql"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -161,4 +163,34 @@ func countedRaces(t *testing.T, server *testdb.Server, p *policy.Policy) {
 	if err := db.QueryRow("SELECT count(*), sum(n + 1) FROM auto").Scan(&rows, &written); err != nil || rows != rounds/2 || written != writers*rounds {
 		t.Errorf("%d rows and %d writes, %v", rows, written, err)
 	}
+}
+
+// TestIgnoredRowKeysAreNotEmpty gives NULL for a protected row key to INSERT IGNORE, which
+// would store an empty term.
+func TestIgnoredRowKeysAreNotEmpty(t *testing.T) {
+	t.Setenv("SEALSQL_CORPUS_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+	p, err := policy.Parse("test", []byte(`
+version: 1
+keyrings: {pii: {raw_aes: {namespace: counted, name: key, key_env: SEALSQL_CORPUS_KEY}}}
+tables: {auto: {row_key: [code], columns: {code: {keyring: pii, type: string, search: {equality: {column: code_eq}}}}}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := testdb.MySQL(t)
+	a := newAutoTwins(t, server, witness{ddl: []string{"CREATE TABLE auto (%c, n int)"}, columns: [2]string{"code blob, code_eq varbinary(32) PRIMARY KEY", "code varchar(20) PRIMARY KEY"}}, "", p)
+	var none *string
+	for _, code := range []any{nil, sql.NullString{}, none} {
+		if _, err := a.sealed.ExecContext(t.Context(), "INSERT IGNORE INTO auto (code, n) VALUES (?, 1), (?, 2)", "a", code); !errors.Is(err, driver.ErrValue) {
+			t.Errorf("%v: %v", code, err)
+		}
+	}
+	for _, text := range []string{"INSERT IGNORE INTO auto (code, n) VALUES (NULL, 1)", "INSERT IGNORE INTO auto (n) VALUES (1)"} {
+		if _, err := a.sealed.ExecContext(t.Context(), text); !errors.Is(err, driver.ErrRefused) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	a.run("INSERT INTO auto (code, n) VALUES (?, 1)", []any{nil}) // 1048
+	a.run("INSERT IGNORE INTO auto (code, n) VALUES (?, 1), (?, 2)", []any{"a", "a"})
+	a.query("SELECT code, n FROM auto")
 }

@@ -30,28 +30,40 @@ func (in *insertion) conflict() {
 }
 
 // conflictTarget checks ON CONFLICT's target. The unique key of a searchable column is on
-// its term.
+// its term, which has no collation and stands for what the normalisers fold.
 func (in *insertion) conflictTarget(c *Conflict, sc *scope) {
 	a, t := in.a, in.t.table
+	in.targets = slices.Clone(c.Columns)
 	for i, name := range c.Columns {
-		if name == "" {
+		at := c.ColumnSpans[i]
+		var p peeled
+		if e := c.ColumnExprs[i]; e != nil {
+			p = a.peel(e)
+			ref, ok := p.expr.(*ColumnRef)
+			if !ok || ref.Star || a.protectedColumn(t, ref.Name, ref.Span) == nil {
+				a.check(e, sc, "a conflict target")
+				continue
+			}
+			name, at = ref.Name, e.At()
+		}
+		a.namesTerm(t, name, at)
+		column := a.protectedColumn(t, name, at)
+		if column == nil {
 			continue
 		}
-		a.namesTerm(t, name, c.ColumnSpans[i])
-		switch p := a.protectedColumn(t, name, c.ColumnSpans[i]); {
-		case p == nil:
-		case p.Term == nil || !p.Term.Exact:
-			a.refuse(c.ColumnSpans[i], p.object(), "a conflict target", hintCompare)
+		switch term := column.Term; {
+		case term == nil || !term.Exact:
+			a.refuse(at, column.object(), "a conflict target", hintCompare)
+		case p.folded && !term.Folds:
+			a.refuse(at, column.object(), "a conflict target without case, of a protected column whose terms tell case", hintFold)
+		case p.trim && !term.Trims:
+			a.refuse(at, column.object(), "a conflict target without white space at the ends, of a protected column whose terms tell it", hintTrim)
 		default:
-			a.replace(c.ColumnSpans[i], textPart(a.d.Quote(p.Term.Column)))
+			in.targets[i] = name
+			a.replace(c.ColumnSpans[i], textPart(a.d.Quote(term.Column)))
 		}
 	}
-	for _, e := range c.Exprs {
-		if ref, ok := e.(*ColumnRef); ok && a.protectedColumn(t, ref.Name, ref.Span) != nil {
-			continue // one of Columns
-		}
-		a.check(e, sc, "a conflict target")
-	}
+	a.checkAll(c.Exprs, sc, "a conflict target")
 }
 
 func (in *insertion) special(set assignments, s Assignment) bool {
@@ -159,8 +171,8 @@ func (in *insertion) countsUp(i int) bool {
 func (in *insertion) conflictColumns() []string {
 	c := in.s.Conflict
 	if c.Constraint == "" {
-		list := make([]string, len(c.Columns))
-		for i, name := range c.Columns {
+		list := make([]string, len(in.targets))
+		for i, name := range in.targets {
 			list[i] = in.a.comparedAs(in.t.table, name)
 		}
 		return list

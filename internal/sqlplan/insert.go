@@ -1,5 +1,7 @@
 package sqlplan
 
+import "slices"
+
 // insertion is the state of planning one INSERT into a protected table.
 type insertion struct {
 	a     *analysis
@@ -22,6 +24,8 @@ type insertion struct {
 	chosen *Column
 	// checks reads the rows that an upsert wrote.
 	checks *KeyChecks
+	// targets are the columns of ON CONFLICT's target, "" for an expression.
+	targets []string
 	// proposed are, for a statement of one row, the row's sources.
 	proposed pins
 	// constants are the defaults that the rows get of columns which they do not write.
@@ -71,6 +75,7 @@ func (a *analysis) insertPlain(s *Insert, it *item, sc, within *scope) {
 	for _, x := range s.Conflict.Set {
 		a.plainValue(x.Value, conflict)
 	}
+	a.checkAll(s.Conflict.ColumnExprs, conflict, "a conflict target")
 	a.checkAll(s.Conflict.Exprs, conflict, "a conflict target")
 	a.check(s.Conflict.Where, conflict, "a WHERE clause")
 }
@@ -249,6 +254,31 @@ func (in *insertion) omitted(skip map[*Column]bool) {
 	}
 }
 
+// keyedBy reports whether the column's term is in the row key.
+func (t *Table) keyedBy(c *Column) bool {
+	return c.Term != nil && slices.Contains(t.RowKey, c.Term.Column)
+}
+
+// ignoresNull refuses an INSERT IGNORE without a value for a protected column of the row
+// key: MySQL would store an empty term.
+func (in *insertion) ignoresNull() {
+	if !in.s.Ignore {
+		return
+	}
+	for _, c := range in.t.table.Columns {
+		if !in.t.table.keyedBy(c) {
+			continue
+		}
+		j := in.columnIndex(c.Name)
+		for _, r := range in.s.Rows {
+			if j < 0 || j < len(r.Values) && isNull(r.Values[j]) {
+				in.a.refuse(r.Span, c.object(), "INSERT IGNORE without a value for a protected column of the row key, in the place of which the server would store an empty term", "give it a value, or leave IGNORE out")
+				return
+			}
+		}
+	}
+}
+
 // writeDefaults has each row write the constants that the server would fill in clear.
 // given are the rows' sources.
 func (in *insertion) writeDefaults(given []pins) {
@@ -301,6 +331,7 @@ func (in *insertion) rows(sc *scope) {
 	a := in.a
 	written := in.written()
 	in.omitted(written)
+	in.ignoresNull()
 	terms := map[*Term][]*mirror{}
 	sources := make([]pins, len(in.s.Rows))
 	in.t.given = a.d.ValuesSeeRow()
@@ -416,6 +447,7 @@ func (in *insertion) termHole(m *mirror, given pins, n int) func(cell cellOf, di
 		if !ok {
 			return textPart("NULL") // refused
 		}
+		s.NotNull = in.s.Ignore && direct && in.t.table.keyedBy(m.column)
 		p := in.a.termHole(s, m.use, direct)
 		if len(m.term.Sources) > 0 {
 			in.rowTerms[n] = append(in.rowTerms[n], p.arg.Index)

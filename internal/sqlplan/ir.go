@@ -466,11 +466,12 @@ const (
 type Conflict struct {
 	Span
 	Kind ConflictKind
-	// Columns are the inferred columns, "" for an expression; Exprs are those
-	// expressions and the index predicate. ColumnSpans are the places of Columns,
-	// empty for an expression.
+	// Columns are the inferred columns, "" for an expression, which is then in
+	// ColumnExprs. ColumnSpans are their places, with COLLATE and operator class. Exprs has
+	// the index predicate.
 	Columns     []string
 	ColumnSpans []Span
+	ColumnExprs []Expr
 	Exprs       []Expr
 	// Partial is true if the target has a predicate.
 	Partial    bool

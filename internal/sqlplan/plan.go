@@ -194,6 +194,9 @@ type Seal struct {
 	// Compared is true for a term of a value that the column is compared with: a
 	// server may compare text and a number as numbers.
 	Compared bool
+	// NotNull is true for a term in the place of which the server would store an empty one
+	// if the value is NULL.
+	NotNull bool
 }
 
 // OperandKind says what stands for a value in the text.

@@ -103,15 +103,14 @@ func (p *translator) conflict(c *pg.OnConflictClause) *sqlplan.Conflict {
 		at := p.tokenAt(c.Location) + 3 // after ON CONFLICT (
 		for _, n := range f.IndexElems {
 			e := n.GetIndexElem()
-			name, span := e.GetName(), sqlplan.Span{}
+			end := p.seek(at, true)
+			var expr sqlplan.Expr
 			if e.GetExpr() != nil {
-				name = ""
-				out.Exprs = append(out.Exprs, p.expr(e.Expr))
-			} else {
-				span = p.span(at, at+1)
+				expr = p.expr(e.Expr)
 			}
-			out.Columns, out.ColumnSpans = append(out.Columns, name), append(out.ColumnSpans, span)
-			at = p.seek(at, true) + 1
+			out.Columns, out.ColumnExprs = append(out.Columns, e.GetName()), append(out.ColumnExprs, expr)
+			out.ColumnSpans = append(out.ColumnSpans, p.span(at, end))
+			at = end + 1
 		}
 		if f.WhereClause != nil {
 			out.Partial = true

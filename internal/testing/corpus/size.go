@@ -8,4 +8,4 @@ var Size = map[string]int{"postgres": 727, "mysql": 680}
 var Searched = map[string]int{"postgres": 272, "mysql": 264}
 
 // Written is how many statements write searchable columns.
-var Written = map[string]int{"postgres": 227, "mysql": 192}
+var Written = map[string]int{"postgres": 230, "mysql": 195}
