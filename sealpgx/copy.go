@@ -10,6 +10,7 @@ import (
 
 	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/exec"
+	"github.com/sealsql/sealsql/internal/exec/parallel"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -27,11 +28,16 @@ func (c *conn) copyFrom(ctx context.Context, table pgx.Identifier, columns []str
 		return n, err
 	}
 	r := request{text: text, mode: pgx.QueryExecModeDescribeExec, prepared: true} // COPY's values have types in every mode
-	s := &sealedRows{ctx: ctx, run: c.run(e, plan, &r), source: source, width: len(columns)}
-	into, err := s.columns(columns)
+	run := c.run(e, plan, &r)
+	run.Conn = copying{(*link)(c), c.base.PgConn().ParameterStatus("TimeZone")}
+	into, err := copiedInto(ctx, run, columns)
 	if err != nil {
 		return 0, c.failed(ctx, text, err)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	s := &sealedRows{ctx: ctx, run: run, source: source, width: len(columns), line: parallel.NewLine[[]any](rowsAhead, sealers)}
+	defer s.line.Close()
+	defer cancel()
 	n, err := c.base.CopyFrom(ctx, table, into, s)
 	c.session.Sent(plan, err)
 	if s.err != nil {
@@ -39,6 +45,15 @@ func (c *conn) copyFrom(ctx context.Context, table pgx.Identifier, columns []str
 	}
 	return n, c.failed(ctx, text, e.Named(ctx, text, err))
 }
+
+// copying is a connection that is busy: its time zone was asked for before.
+type copying struct {
+	*link
+	zone string
+}
+
+// TimeZone returns the session's time zone.
+func (c copying) TimeZone() string { return c.zone }
 
 // insertOf is the INSERT of one row of the columns.
 func insertOf(table pgx.Identifier, columns []string) string {
@@ -49,56 +64,92 @@ func insertOf(table pgx.Identifier, columns []string) string {
 	return "INSERT INTO " + table.Sanitize() + " (" + strings.Join(names, ", ") + ") VALUES (" + strings.Join(holes, ", ") + ")"
 }
 
-// sealedRows are rows whose protected values are sealed as pgx asks for each. pgx asks in
-// a goroutine of its own, while the connection sends.
+const (
+	// rowsAhead bounds the rows that are read and not sent yet.
+	rowsAhead = 64
+	// sealers bounds the goroutines that seal them; more than there are processors, since
+	// a key service may be asked for each value.
+	sealers = 16
+)
+
+// sealedRows are rows whose protected values are sealed. pgx asks for rows in a goroutine
+// of its own, while the connection sends. The source is read in that goroutine, some rows
+// ahead, and the rows are sealed in several.
 type sealedRows struct {
 	ctx    context.Context
 	run    exec.Run
 	source pgx.CopyFromSource
 	width  int
-	err    error
+	line   *parallel.Line[[]any]
+	// ended is true if the source has no more rows, or one that failed; lent is true while
+	// the newest row has values that are the source's until it is asked for the next.
+	ended, lent bool
+	err         error
 }
-
-var _ pgx.CopyFromSource = (*sealedRows)(nil)
 
 // errCopied stands for an error of the rows: pgx sends its text to the server, and the
 // error may quote a value.
 var errCopied = errors.New("sealpgx: the rows to copy failed")
 
-// columns are the columns that are copied into.
-func (s *sealedRows) columns(named []string) ([]string, error) {
-	if _, direct := s.run.Plan.Route.(sqlplan.Direct); !direct {
+// copiedInto returns the columns that are copied into.
+func copiedInto(ctx context.Context, run exec.Run, named []string) ([]string, error) {
+	if _, direct := run.Plan.Route.(sqlplan.Direct); !direct {
 		return nil, &fault.RefusedError{What: "rows are copied into a table with a protected column, without the row key that its values are bound to",
 			Hint: "copy the row key too: take its values from the sequence first, or insert the rows"}
 	}
-	return s.run.Copied(s.ctx, named)
+	return run.Copied(ctx, named)
 }
 
-// Next implements pgx.CopyFromSource.
-func (s *sealedRows) Next() bool { return s.err == nil && s.source.Next() }
+// Next implements pgx.CopyFromSource. It reads rows ahead.
+func (s *sealedRows) Next() bool {
+	if s.err != nil {
+		return false
+	}
+	for s.line.Len() < rowsAhead && !s.ended && !(s.lent && s.line.Len() > 0) {
+		if !s.source.Next() {
+			s.ended = true
+			break
+		}
+		row, err := s.read()
+		if err != nil {
+			s.ended = true
+			s.line.Put(func() ([]any, error) { return nil, err })
+			break
+		}
+		s.lent = !row.Owned()
+		s.line.Put(func() ([]any, error) {
+			args, err := row.Seal(s.ctx)
+			return plain(args), err
+		})
+	}
+	return s.line.Len() > 0
+}
+
+// read reads the source's row.
+func (s *sealedRows) read() (*exec.Row, error) {
+	values, err := s.source.Values()
+	if err != nil {
+		return nil, err
+	}
+	if len(values) != s.width {
+		return nil, fmt.Errorf("expected %d values, got %d values", s.width, len(values))
+	}
+	return s.run.Row(s.ctx, numbered(values), own)
+}
 
 // Values implements pgx.CopyFromSource.
-func (s *sealedRows) Values() ([]any, error) {
-	values, err := s.source.Values()
-	if err == nil && len(values) != s.width {
-		err = fmt.Errorf("expected %d values, got %d values", s.width, len(values))
-	}
-	var b exec.Bound
-	if err == nil {
-		s.run.Args.Params = numbered(values)
-		b, err = s.run.Bind(s.ctx)
-	}
-	if err != nil {
+func (s *sealedRows) Values() (values []any, err error) {
+	if values, err = s.line.Take(); err != nil {
 		s.err = err
 		return nil, errCopied
 	}
-	return plain(b.Args[len(s.run.Args.Options):]), nil
+	return values, nil
 }
 
-// Err implements pgx.CopyFromSource.
+// Err implements pgx.CopyFromSource. An error of the source comes after its rows.
 func (s *sealedRows) Err() error {
-	if err := s.source.Err(); err != nil && s.err == nil {
-		s.err = err
+	if s.err == nil && s.ended && s.line.Len() == 0 {
+		s.err = s.source.Err()
 	}
 	if s.err != nil {
 		return errCopied

@@ -1,13 +1,18 @@
 package sealpgx_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"math/big"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/sealsql/sealsql/driver"
 )
@@ -103,5 +108,143 @@ func TestACopyThatFailsCopiesNothing(t *testing.T) {
 	}
 	if n := s.pool.Stat().AcquiredConns(); n != 0 {
 		t.Errorf("%d connections were not given back", n)
+	}
+}
+
+// reusing are rows whose values lie in the same memory, one row after the other.
+type reusing struct {
+	n, rows int
+	values  []any
+	number  []byte
+	tenant  int64
+	ssn     string
+	amount  *big.Int
+}
+
+func (r *reusing) Next() bool { r.n++; return r.n <= r.rows }
+
+func (r *reusing) Values() ([]any, error) {
+	r.number = append(r.number[:0], fmt.Sprintf("r%04d", r.n)...)
+	r.tenant, r.ssn = int64(r.n), fmt.Sprintf("900-12-%04d", r.n)
+	r.amount.SetInt64(int64(r.n))
+	r.values[0], r.values[1], r.values[2] = string(r.number), &r.tenant, &r.ssn
+	r.values[3] = pgtype.Numeric{Int: r.amount, Valid: true}
+	return r.values, nil
+}
+
+func (r *reusing) Err() error { return nil }
+
+// textual is a type of an application that cannot be copied, and that pgx encodes.
+type textual struct{ text *[]byte }
+
+func (t textual) TextValue() (pgtype.Text, error) {
+	return pgtype.Text{String: string(*t.text), Valid: true}, nil
+}
+
+// TestACopyReadsAheadOfNoReusedValue copies rows whose source uses its memory again.
+func TestACopyReadsAheadOfNoReusedValue(t *testing.T) {
+	s := newSite(t, "")
+	s.watch(t, "900-12-")
+	ctx := context.Background()
+	for _, q := range []querier{s.bare, s.twin} {
+		exec(t, q, "ALTER TABLE accounts ADD COLUMN amount numeric")
+	}
+	const rows = 300
+	for name, change := range map[string]func(*reusing){
+		"pointers and bytes":             func(r *reusing) { r.values[0], r.values[3] = r.number, nil },
+		"a decimal":                      func(*reusing) {},
+		"a value that only pgx can read": func(r *reusing) { r.values[0] = textual{&r.number} },
+	} {
+		var answers [2]string
+		for i, q := range []querier{s.pool, s.twin} {
+			exec(t, q, "DELETE FROM accounts")
+			source := &changing{reusing{rows: rows, values: make([]any, 4), amount: new(big.Int)}, change}
+			n, err := q.CopyFrom(ctx, pgx.Identifier{"accounts"}, []string{"number", "tenant", "ssn", "amount"}, source)
+			answers[i] = fmt.Sprint(n, err, answerOf(q, "SELECT number, tenant, ssn, amount::text FROM accounts ORDER BY number", nil))
+		}
+		if answers[0] != answers[1] || !strings.HasPrefix(answers[0], "300 <nil>") || !strings.Contains(answers[0], "r0299 299 900-12-0299") {
+			t.Errorf("%s:\n got %s\nwant %s", name, answers[0], answers[1])
+		}
+	}
+}
+
+type changing struct {
+	reusing
+	change func(*reusing)
+}
+
+func (c *changing) Values() ([]any, error) {
+	values, err := c.reusing.Values()
+	c.change(&c.reusing)
+	return values, err
+}
+
+// TestACopySaysWhichRowFailed copies rows of which one cannot be sealed, and a later one
+// fails at its source.
+func TestACopySaysWhichRowFailed(t *testing.T) {
+	s := newSite(t, "")
+	ctx := context.Background()
+	cases := 0
+	for _, unfit := range []int{0, 1, 63, 64, 130} {
+		for _, failing := range []int{unfit + 1, unfit + 40, 1000} {
+			cases++
+			at := errors.New("the source failed")
+			source := pgx.CopyFromFunc(func() func() ([]any, error) {
+				n := -1
+				return func() ([]any, error) {
+					n++
+					switch {
+					case n == failing:
+						return nil, at
+					case n == unfit:
+						return []any{fmt.Sprint("r", n), struct{ C chan int }{}}, nil
+					case n > 500:
+						return nil, nil
+					}
+					return []any{fmt.Sprint("r", n), "900-12-3456"}, nil
+				}
+			}())
+			n, err := s.pool.CopyFrom(ctx, pgx.Identifier{"accounts"}, []string{"number", "ssn"}, source)
+			if n != 0 || !errors.Is(err, driver.ErrValue) || errors.Is(err, at) {
+				t.Errorf("row %d cannot be sealed, and row %d fails: %d, %v", unfit, failing, n, err)
+			}
+		}
+	}
+	if cases != 15 {
+		t.Errorf("%d cases", cases)
+	}
+}
+
+// TestACopyThatIsCancelledEnds cancels the context in the middle of a copy.
+func TestACopyThatIsCancelledEnds(t *testing.T) {
+	s := newSite(t, "")
+	for _, after := range []int{0, 1, 63, 64, 65, 1000} {
+		ctx, cancel := context.WithCancel(context.Background())
+		n := 0
+		source := pgx.CopyFromFunc(func() ([]any, error) {
+			if n == after {
+				cancel()
+			}
+			n++
+			return []any{fmt.Sprint("r", n), "900-12-3456"}, nil // without an end
+		})
+		if _, err := s.pool.CopyFrom(ctx, pgx.Identifier{"accounts"}, []string{"number", "ssn"}, source); !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled after %d rows: %v", after, err)
+		}
+		cancel()
+	}
+	var rows int
+	if err := s.bare.QueryRow(context.Background(), "SELECT count(*) FROM accounts").Scan(&rows); err != nil || rows != 0 {
+		t.Errorf("%d rows, %v", rows, err)
+	}
+	stacks := make([]byte, 1<<20)
+	for deadline := time.Now().Add(5 * time.Second); ; runtime.Gosched() {
+		seal, taken := bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("parallel.(*Line")), s.pool.Stat().AcquiredConns()
+		if !seal && taken == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("goroutines that seal are left: %v; %d connections were not given back", seal, taken)
+		}
 	}
 }

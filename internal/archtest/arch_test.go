@@ -228,7 +228,7 @@ var allowed = map[string][]string{
 	},
 
 	"sealpgx": {
-		"driver", "driver/postgres", "fault", "internal/exec", "internal/exec/reading", "internal/server", "internal/server/postgres", "internal/sqlplan", "policy",
+		"driver", "driver/postgres", "fault", "internal/exec", "internal/exec/parallel", "internal/exec/reading", "internal/server", "internal/server/postgres", "internal/sqlplan", "policy",
 		"github.com/jackc/pgx/v5",
 		"github.com/jackc/pgx/v5/multitracer",
 		"github.com/jackc/pgx/v5/pgconn",

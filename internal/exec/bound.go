@@ -61,6 +61,52 @@ func (b *Bound) Answer(base sqldriver.Rows) (Answer, error) {
 	return Answer{Rows: base, Sets: results, Engine: b.run.Engine, among: b.among}, nil
 }
 
+// Row is a row whose values are read, and are yet to be sealed.
+type Row struct {
+	b       *binding
+	run     Run
+	todo    []unsealed
+	unowned bool
+}
+
+// Row reads a row of values for a run of one text. own returns a value that stays what it
+// is when the caller's changes, or says that there is none.
+func (r Run) Row(ctx context.Context, values []sqldriver.NamedValue, own func(any) (any, bool)) (*Row, error) {
+	r.Args.Params = values
+	if err := r.count(); err != nil {
+		return nil, err
+	}
+	row := &Row{b: r.binding(), run: r}
+	var err error
+	if row.todo, err = row.b.unsealAll(ctx, r.Plan.Seals, nil); err != nil {
+		wipe(row.todo)
+		return nil, err
+	}
+	for _, a := range r.Plan.Main.Args {
+		if a.Kind != sqlplan.ArgUser {
+			continue
+		}
+		v, owned := own(row.b.params[a.Index].Value)
+		row.b.params[a.Index].Value = v
+		row.unowned = row.unowned || !owned
+	}
+	return row, nil
+}
+
+// Owned reports whether the row stays what it is when the caller's values change.
+func (r *Row) Owned() bool { return !r.unowned }
+
+// Seal returns the values that are sent. It may be called in any goroutine, once.
+func (r *Row) Seal(ctx context.Context) ([]sqldriver.NamedValue, error) {
+	defer wipe(r.todo)
+	sealed, err := r.b.sealEach(ctx, r.todo)
+	if err != nil {
+		return nil, err
+	}
+	_, args := r.b.bind(&r.run.Plan.Main, nil, sealed)
+	return args, nil
+}
+
 // Copied returns the columns that take the values of an INSERT's plan, in the order of
 // its arguments: those that the text names, and those of terms. It reads what sealing the
 // rows takes, since the connection is busy while they are sent.

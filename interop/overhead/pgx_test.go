@@ -161,7 +161,7 @@ func benchmarkCopy(b *testing.B, p *pools) {
 
 // timed has the rows written to empty tables, and returns the time and the memory that
 // the heap took more from the system.
-func (p *pools) timed(b *testing.B, write func() (int64, error)) (took time.Duration, heap uint64) {
+func (p *pools) timed(b *testing.B, write func() (int64, error)) (took time.Duration, heap int64) {
 	b.Helper()
 	if _, err := p.bare.Exec(context.Background(), "TRUNCATE sealed, copied"); err != nil {
 		b.Fatal(err)
@@ -175,7 +175,7 @@ func (p *pools) timed(b *testing.B, write func() (int64, error)) (took time.Dura
 	}
 	took = time.Since(began)
 	runtime.ReadMemStats(&after)
-	return took, after.HeapSys - before.HeapSys
+	return took, int64(after.HeapSys) - int64(before.HeapSys)
 }
 
 // insertPrepared inserts the rows one by one.

@@ -22,17 +22,29 @@ func (w values) Moment(t policy.ValueType, v any) (any, error) {
 		if t == policy.TypeDate || zoned(v) == nil {
 			return v, nil
 		}
-		conn, ok := server.Unwrap(w.base).(interface{ Conn() *pgx.Conn })
-		if !ok {
+		name, known := w.zone()
+		if !known {
 			return v, nil
 		}
-		zone, err := time.LoadLocation(conn.Conn().PgConn().ParameterStatus("TimeZone"))
+		zone, err := time.LoadLocation(name)
 		if err != nil {
 			return nil, errors.New("the session's TimeZone is unknown; write the value with its zone, such as Z or +01:00")
 		}
 		return server.ParseTime(server.TextOf(v), zone)
 	}
 	return v, nil
+}
+
+// zone is the name of the session's time zone. A connection that is busy says itself what
+// it was before.
+func (w values) zone() (name string, known bool) {
+	switch c := server.Unwrap(w.base).(type) {
+	case interface{ TimeZone() string }:
+		return c.TimeZone(), true
+	case interface{ Conn() *pgx.Conn }:
+		return c.Conn().PgConn().ParameterStatus("TimeZone"), true
+	}
+	return "", false
 }
 
 // ShowMoment implements [server.Values].
