@@ -2,6 +2,7 @@ package drills
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"encoding/binary"
 	"errors"
@@ -12,9 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/internal/testing/testdb"
+	"github.com/sealsql/sealsql/sealpgx"
 )
 
 const swapPolicy = `
@@ -34,6 +39,8 @@ type swaps struct {
 	t      *testing.T
 	b      *base
 	db     *sql.DB
+	pool   *sealpgx.Pool // under the same connector; nil on MySQL
+	turn   int           // of the ways to read without database/sql
 	rnd    *rand.Rand
 	rows   int // ids 0 to rows-1 in each tenant
 	fresh  int // the next id that no row has had
@@ -217,13 +224,65 @@ func (s *swaps) run(a attack) {
 	genuine := s.stored(at)
 	s.put(at, v)
 	got, err := s.read(at)
-	if !errors.Is(err, sentinel[a.kind]) {
+	caught := errors.Is(err, sentinel[a.kind])
+	if !caught {
 		s.t.Errorf("%s, %s: got %q, %v", at, a.name, got, err)
-	} else {
-		s.caught[a.name]++
 	}
 	s.wanted[a.kind]++
+	if s.pool != nil {
+		got, err := s.readPgx(at)
+		if !errors.Is(err, sentinel[a.kind]) {
+			s.t.Errorf("%s, %s, through sealpgx: got %q, %v", at, a.name, got, err)
+			caught = false
+		}
+		s.wanted[a.kind]++
+	}
+	if caught {
+		s.caught[a.name]++
+	}
 	s.put(at, genuine)
+}
+
+// readPgx reads a value without database/sql, each time in another way.
+func (s *swaps) readPgx(c cell) (v string, err error) {
+	ctx := context.Background()
+	text := "SELECT tenant, id, " + c.column + " FROM " + c.table + " WHERE tenant = $1 AND id = $2"
+	scan := func(r pgx.Row) error { return r.Scan(nil, nil, &v) }
+	switch s.turn++; s.turn % 4 {
+	case 0:
+		b := &pgx.Batch{}
+		b.Queue("SELECT 1")
+		b.Queue(text, c.tenant, c.id).QueryRow(scan)
+		err = s.pool.SendBatch(ctx, b).Close()
+	case 1:
+		err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return scan(tx.QueryRow(ctx, text, pgx.QueryExecModeExec, c.tenant, c.id)) })
+	case 2:
+		rows, _ := s.pool.Query(ctx, text, c.tenant, c.id)
+		for rows.Next() {
+			v = string(rows.RawValues()[2])
+		}
+		err = rows.Err()
+	default:
+		err = scan(s.pool.QueryRow(ctx, text, c.tenant, c.id))
+	}
+	return v, err
+}
+
+// openPgx opens the pool that shares the connector of db.
+func (s *swaps) openPgx() {
+	s.t.Helper()
+	_, dsn := s.b.server.DSN(s.b.server.Addr(), s.b.name)
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	connector, err := driver.Of(s.db)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if s.pool, err = sealpgx.NewPoolWith(context.Background(), config, connector); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // TestSwaps moves and changes values behind the driver's back: each must be
@@ -256,6 +315,9 @@ func swap(t *testing.T, attacks []attack, policyOf func(*testing.T) string, prep
 		prepare(t, db)
 		s := &swaps{t: t, b: b, db: db, rnd: rand.New(rand.NewPCG(7, 7)), rows: sized(50, 1000), fresh: 1_000_000,
 			caught: map[string]int{}, wanted: map[alert.Kind]uint64{}}
+		if b.postgres() {
+			s.openPgx()
+		}
 		for tenant := range tenants {
 			for id := range s.rows {
 				s.insert("accounts", tenant, id)
@@ -274,9 +336,12 @@ func swap(t *testing.T, attacks []attack, policyOf func(*testing.T) string, prep
 			t.Logf("%s: %s: %d caught as %s", server.Name, a.name, s.caught[a.name], a.kind)
 			n += s.caught[a.name]
 		}
-		t.Logf("%s: %d of %d caught, each with its kind (must be all)", server.Name, n, total)
+		t.Logf("%s: %d of %d caught, each with its kind (must be all), without database/sql too: %v", server.Name, n, total, s.pool != nil)
 		if n != total {
 			t.Error("not all were caught")
+		}
+		if s.pool != nil {
+			s.pool.Close()
 		}
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
