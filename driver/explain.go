@@ -123,8 +123,8 @@ func (x *explainer) explain(plan *sqlplan.Plan) {
 	case *sqlplan.ServerKey:
 		x.serverKey(plan, r)
 	case *sqlplan.KeyChecks:
-		for _, k := range r.Rows {
-			x.step("reads how the row spells its key, and locks it", k.Text.Text)
+		for i := range r.Len() {
+			x.step("reads how the row spells its key, and locks it", r.At(i).Text.Text)
 		}
 		x.step("is sent in its place", plan.Main.Text)
 	default:
@@ -194,10 +194,10 @@ func (x *explainer) operand(o sqlplan.Operand) string {
 	case sqlplan.OperandParam:
 		return fmt.Sprintf("parameter %d", o.Param+1)
 	case sqlplan.OperandLiteral:
-		if o.Span.End == 0 {
+		if o.At == 0 {
 			return "a literal"
 		}
-		before := x.text[:min(o.Span.Start, len(x.text))]
+		before := x.text[:min(int(o.At)-1, len(x.text))]
 		line := strings.LastIndexByte(before, '\n')
 		return fmt.Sprintf("a literal at %d:%d", strings.Count(before, "\n")+1, len(before)-line)
 	case sqlplan.OperandNull:

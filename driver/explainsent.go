@@ -28,15 +28,15 @@ func (x *Explanation) Sends(text string) bool {
 			}
 			length = len(t)
 		}
-		return text == r.Empty.Text
+		return text == r.Empty().Text
 	}
-	return x.inlined(x.plan().Main.Pieces, text)
+	return x.inlined(&x.plan().Main, text)
 }
 
-// inlined reports whether text is the pieces with literals in their holes.
-func (x *Explanation) inlined(pieces []sqlplan.Piece, text string) bool {
-	for _, p := range pieces {
-		if p.Arg == nil {
+// inlined reports whether text is the template with literals in its holes.
+func (x *Explanation) inlined(t *sqlplan.Template, text string) bool {
+	for p := range t.Pieces() {
+		if !p.Hole() {
 			rest, ok := strings.CutPrefix(text, p.Text)
 			if !ok {
 				return false

@@ -72,7 +72,7 @@ func preparedText(plan *sqlplan.Plan, query string) string {
 		return query
 	}
 	if r, ok := plan.Route.(*sqlplan.RowByRow); ok {
-		return r.Empty.Text
+		return r.Empty().Text
 	}
 	return plan.Main.Text
 }
@@ -193,7 +193,7 @@ func (s *stmtConverter) ColumnConverter(idx int) sqldriver.ValueConverter {
 	}
 	// The user's parameter may be sent at another place than its own.
 	for i, a := range s.plan.Main.Args {
-		if a.Kind == sqlplan.ArgUser && a.Index == idx {
+		if a.Kind == sqlplan.ArgUser && int(a.Index) == idx {
 			return s.base.(sqldriver.ColumnConverter).ColumnConverter(i)
 		}
 	}

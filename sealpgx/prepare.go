@@ -158,7 +158,8 @@ func (c *conn) prepare(ctx context.Context, name, text string) (*pgconn.Statemen
 // by row it is the text that writes nothing, so that the server says now what is wrong.
 func preparedTemplate(plan *sqlplan.Plan) *sqlplan.Template {
 	if r, ok := plan.Route.(*sqlplan.RowByRow); ok {
-		return &r.Empty
+		t := r.Empty()
+		return &t
 	}
 	return &plan.Main
 }
@@ -169,7 +170,7 @@ func preparedText(plan *sqlplan.Plan) string { return preparedTemplate(plan).Tex
 func (c *conn) described(e *exec.Engine, plan *sqlplan.Plan, sd *pgconn.StatementDescription, name, text string) *pgconn.StatementDescription {
 	out := &pgconn.StatementDescription{Name: name, SQL: text, ParamOIDs: make([]uint32, max(0, plan.UserParams))}
 	for at, a := range preparedTemplate(plan).Args {
-		if a.Kind == sqlplan.ArgUser && a.Index < len(out.ParamOIDs) && at < len(sd.ParamOIDs) {
+		if a.Kind == sqlplan.ArgUser && int(a.Index) < len(out.ParamOIDs) && at < len(sd.ParamOIDs) {
 			out.ParamOIDs[a.Index] = sd.ParamOIDs[at]
 		}
 	}

@@ -79,7 +79,7 @@ func (u *unsealed) unfit(err error) error {
 // sealAll seals every value, several at a time. The results are in the order
 // of seals; nil stands for NULL. stored holds, for each seal, the values of
 // Table.Sources that its row holds, where they were read; it may be nil.
-func (b *binding) sealAll(ctx context.Context, seals []sqlplan.Seal, stored [][]any) ([]any, error) {
+func (b *binding) sealAll(ctx context.Context, seals sqlplan.Seals, stored [][]any) ([]any, error) {
 	// Arguments are read one after the other: a Valuer need not be safe for
 	// concurrent use.
 	todo, err := b.unsealAll(ctx, seals, stored)
@@ -91,9 +91,9 @@ func (b *binding) sealAll(ctx context.Context, seals []sqlplan.Seal, stored [][]
 }
 
 // unsealAll returns the plaintexts of the seals and the rows they belong to.
-func (b *binding) unsealAll(ctx context.Context, seals []sqlplan.Seal, stored [][]any) ([]unsealed, error) {
-	todo := make([]unsealed, len(seals))
-	for i := range seals {
+func (b *binding) unsealAll(ctx context.Context, seals sqlplan.Seals, stored [][]any) ([]unsealed, error) {
+	todo := make([]unsealed, seals.Len())
+	for i, s := range seals.All() {
 		var (
 			row []any
 			err error
@@ -101,7 +101,7 @@ func (b *binding) unsealAll(ctx context.Context, seals []sqlplan.Seal, stored []
 		if stored != nil {
 			row = stored[i]
 		}
-		if todo[i], err = b.unseal(ctx, &seals[i], row); err != nil {
+		if todo[i], err = b.unseal(ctx, s, row); err != nil {
 			return todo, err
 		}
 	}
@@ -333,16 +333,16 @@ func (b *binding) bind(t *sqlplan.Template, options []sqldriver.NamedValue, seal
 // drivers that prepare whatever has an argument, then stay as they were.
 func inline(d server.Server, t *sqlplan.Template, sealed []any) (string, bool) {
 	n := 0
-	for _, p := range t.Pieces {
-		if p.Arg != nil && (!p.Literal || p.Arg.Kind != sqlplan.ArgSeal) {
+	for p := range t.Pieces() {
+		if p.Hole() && (!p.Literal || p.Arg.Kind != sqlplan.ArgSeal) {
 			return "", false
 		}
 		n += len(p.Text)
 	}
 	var s strings.Builder
 	s.Grow(n)
-	for _, p := range t.Pieces {
-		if p.Arg == nil {
+	for p := range t.Pieces() {
+		if !p.Hole() {
 			s.WriteString(p.Text)
 			continue
 		}

@@ -111,19 +111,19 @@ func (r *Row) Seal(ctx context.Context) ([]sqldriver.NamedValue, error) {
 // its arguments: those that the text names, and those of terms. It reads what sealing the
 // rows takes, since the connection is busy while they are sent.
 func (r Run) Copied(ctx context.Context, named []string) ([]string, error) {
-	for i := range r.Plan.Seals {
-		s := &r.Plan.Seals[i]
+	for _, s := range r.Plan.Seals.All() {
 		if _, err := r.Engine.Shape(ctx, r.Engine.tables[s.Table], s.Schema); err != nil {
 			return nil, err
 		}
 	}
+	var room sqlplan.Seal
 	columns := make([]string, len(r.Plan.Main.Args))
 	for i, a := range r.Plan.Main.Args {
 		switch {
-		case a.Kind == sqlplan.ArgUser && a.Index < len(named):
+		case a.Kind == sqlplan.ArgUser && int(a.Index) < len(named):
 			columns[i] = named[a.Index]
 		case a.Kind == sqlplan.ArgSeal:
-			columns[i] = sealedColumn(&r.Plan.Seals[a.Index])
+			columns[i] = sealedColumn(r.Plan.Seals.At(int(a.Index), &room))
 		}
 		if columns[i] == "" {
 			return nil, &fault.RefusedError{What: "rows are copied into a table whose inserts take more than their values", Hint: "insert the rows"}

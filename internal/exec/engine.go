@@ -77,7 +77,7 @@ var ddlModes = map[policy.DDL]sqlplan.DDLMode{policy.DDLRewrite: sqlplan.DDLRewr
 
 const (
 	cachedTexts     = 2048
-	cachedTextBytes = 16 << 20
+	cachedPlanBytes = 32 << 20
 )
 
 // New compiles a policy. It reads nothing from the database or from a key service.
@@ -89,7 +89,7 @@ func New(c Config) (*Engine, error) {
 	e := &Engine{config: c, funnel: funnel,
 		rules:   &sqlplan.Rules{MaxText: c.Policy.Limits().MaxStatementBytes, MaxDepth: c.Policy.Limits().MaxNesting, DDL: ddlModes[c.Policy.DDL()]},
 		columns: make(map[*sqlplan.Column]*seal.Column), tables: make(map[*sqlplan.Table]*seal.Table),
-		plans: plancache.New(cachedTexts, cachedTextBytes), starting: make(chan struct{}, 1)}
+		plans: plancache.New(cachedTexts, cachedPlanBytes), starting: make(chan struct{}, 1)}
 	ahead := c.Policy.ReadAhead()
 	e.ahead = reading.Limits{Rows: ahead.MaxRows, Bytes: int(ahead.MaxBytes)}
 	for _, t := range funnel.Tables {

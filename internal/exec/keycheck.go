@@ -29,7 +29,7 @@ const keyAttempts = 8
 // the gaps around keys that are new. If a value was sealed for other sources than its
 // row holds, the write is undone and sent again for what was read.
 func (s *steps) keyChecked(ctx context.Context, checks *sqlplan.KeyChecks, end finish) error {
-	seals := append([]sqlplan.Seal(nil), s.run.Plan.Seals...)
+	seals := s.run.Plan.Seals.List()
 	stored := make([][]any, len(seals))
 	for range keyAttempts {
 		err := s.undoable(ctx, func(ctx context.Context) error { return s.writeChecked(ctx, checks, seals, stored, end) })
@@ -43,7 +43,7 @@ func (s *steps) keyChecked(ctx context.Context, checks *sqlplan.KeyChecks, end f
 // writeChecked sends the statement once. If it returns errOtherRow, seals and stored
 // are set to what the rows hold.
 func (s *steps) writeChecked(ctx context.Context, checks *sqlplan.KeyChecks, seals []sqlplan.Seal, stored [][]any, end finish) error {
-	todo, err := s.unsealAll(ctx, seals, stored)
+	todo, err := s.unsealAll(ctx, sqlplan.ListedSeals(seals), stored)
 	defer wipe(todo)
 	if err != nil {
 		return err
@@ -62,8 +62,9 @@ func (s *steps) writeChecked(ctx context.Context, checks *sqlplan.KeyChecks, sea
 		return err
 	}
 	other := false
-	for i := range checks.Rows {
-		differs, err := s.checkRow(ctx, &checks.Rows[i], todo, seals, stored, sealed)
+	for i := range checks.Len() {
+		check := checks.At(i)
+		differs, err := s.checkRow(ctx, &check, todo, seals, stored, sealed)
 		if err != nil {
 			return err
 		}

@@ -50,15 +50,16 @@ func (s *steps) written(t *sqlplan.Template, text string, args []sqldriver.Named
 // sendsTerms reports whether a template has a hole for a term, in the place of a value
 // that the user did not write into the text.
 func (s *steps) sendsTerms(t *sqlplan.Template) bool {
+	var room sqlplan.Seal
 	return len(s.params) > 0 && slices.ContainsFunc(t.Args, func(a sqlplan.Arg) bool {
-		seals := s.run.Plan.Seals
+		seals := &s.run.Plan.Seals
 		if r, ok := s.run.Plan.Route.(*sqlplan.RowByRow); ok && a.Kind != sqlplan.ArgSeal {
 			part := r.Tables[a.Group]
-			if seals = part.Seals; a.Kind == sqlplan.ArgKey {
+			if seals = &part.Seals; a.Kind == sqlplan.ArgKey {
 				return holdsTerms(part.Table, part.Table.RowKey[a.Index])
 			}
 		}
-		return (a.Kind == sqlplan.ArgSeal || a.Kind == sqlplan.ArgRowSeal) && a.Index < len(seals) && seals[a.Index].Term != sqlplan.TermUnused
+		return (a.Kind == sqlplan.ArgSeal || a.Kind == sqlplan.ArgRowSeal) && int(a.Index) < seals.Len() && seals.At(int(a.Index), &room).Term != sqlplan.TermUnused
 	})
 }
 
@@ -72,8 +73,8 @@ func spell(t *sqlplan.Template, args []sqldriver.NamedValue) (string, []sqldrive
 	var left []sqldriver.NamedValue
 	var b strings.Builder
 	n := 0
-	for _, p := range t.Pieces {
-		if p.Arg == nil {
+	for p := range t.Pieces() {
+		if !p.Hole() {
 			b.WriteString(p.Text)
 			continue
 		}
@@ -92,8 +93,8 @@ func spell(t *sqlplan.Template, args []sqldriver.NamedValue) (string, []sqldrive
 func write(t *sqlplan.Template, args []sqldriver.NamedValue, literal func(v any, sealed bool) (string, bool)) (string, bool) {
 	n := 0
 	var b strings.Builder
-	for _, p := range t.Pieces {
-		if p.Arg == nil {
+	for p := range t.Pieces() {
+		if !p.Hole() {
 			b.WriteString(p.Text)
 			continue
 		}

@@ -46,7 +46,7 @@ func (e *Engine) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) {
 	}
 	if err != nil {
 		err = planError(err)
-		if errors.Is(err, fault.ErrCatalog) {
+		if errors.Is(err, fault.ErrCatalog) || ended(err) {
 			return nil, err // it may answer next time
 		}
 		plan = nil
@@ -185,8 +185,13 @@ func planError(err error) error {
 	if r, ok := errors.AsType[*sqlplan.Refusal](err); ok {
 		return &fault.RefusedError{Line: r.Line, Column: r.Column, Object: r.Object, What: r.What, Hint: r.Hint}
 	}
-	if errors.Is(err, fault.ErrCatalog) {
+	if errors.Is(err, fault.ErrCatalog) || ended(err) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", fault.ErrCatalog, err)
+}
+
+// ended reports whether an error is that of a context.
+func ended(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

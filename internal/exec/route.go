@@ -210,7 +210,7 @@ func (e *Engine) noteStale(err error) {
 // searched for by short terms.
 func (r Run) bind(ctx context.Context) (text string, args []sqldriver.NamedValue, among []reading.Wanted, err error) {
 	main := &r.Plan.Main
-	if len(r.Plan.Seals) == 0 && len(r.Args.Options) == 0 && userArguments(main, len(r.Args.Params)) {
+	if r.Plan.Seals.Len() == 0 && len(r.Args.Options) == 0 && userArguments(main, len(r.Args.Params)) {
 		return main.Text, r.Args.Params, nil, nil
 	}
 	b := r.binding()
@@ -240,7 +240,7 @@ func userArguments(t *sqlplan.Template, n int) bool {
 		return false
 	}
 	for i, a := range t.Args {
-		if a.Kind != sqlplan.ArgUser || a.Index != i {
+		if a.Kind != sqlplan.ArgUser || int(a.Index) != i {
 			return false
 		}
 	}

@@ -37,7 +37,8 @@ func (s *steps) rowByRow(ctx context.Context, r *sqlplan.RowByRow, end finish) e
 		s.groups[i].rows, counts[i], found = rows, len(rows), found+len(rows)
 	}
 	if found == 0 {
-		return s.send(ctx, &r.Empty, end)
+		t := r.Empty()
+		return s.send(ctx, &t, end)
 	}
 	for i, p := range r.Tables {
 		var err error
@@ -156,13 +157,13 @@ func distinct(rows [][]any, keys int) [][]any {
 
 // sealRows seals r.Seals for every row that was read.
 func (s *steps) sealRows(ctx context.Context, r *sqlplan.LockedTable, rows [][]any, keys int) ([][]any, error) {
-	sources, n := len(r.Table.Sources), len(r.Seals)
+	sources, n := len(r.Table.Sources), r.Seals.Len()
 	todo := make([]unsealed, len(rows)*n)
 	defer wipe(todo)
 	for i, row := range rows {
 		stored := row[keys : keys+sources]
-		for j := range r.Seals {
-			u, err := s.unsealRow(ctx, r, &r.Seals[j], stored, row[keys+sources:])
+		for j, v := range r.Seals.All() {
+			u, err := s.unsealRow(ctx, r, v, stored, row[keys+sources:])
 			if err != nil {
 				return nil, err
 			}

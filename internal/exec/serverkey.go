@@ -106,16 +106,16 @@ func (s *steps) sealBefore(ctx context.Context, k *sqlplan.ServerKey) error {
 func (s *steps) sealTerms(ctx context.Context) error {
 	var terms []sqlplan.Seal
 	var places []int
-	for i, seal := range s.run.Plan.Seals {
+	for i, seal := range s.run.Plan.Seals.List() {
 		if seal.Term != sqlplan.TermUnused {
 			terms, places = append(terms, seal), append(places, i)
 		}
 	}
-	sealed, err := s.sealAll(ctx, terms, nil)
+	sealed, err := s.sealAll(ctx, sqlplan.ListedSeals(terms), nil)
 	if err != nil {
 		return err
 	}
-	s.sealed = make([]any, len(s.run.Plan.Seals))
+	s.sealed = make([]any, s.run.Plan.Seals.Len())
 	for i, at := range places {
 		s.sealed[at] = sealed[i]
 	}

@@ -189,7 +189,7 @@ func (s *Session) Close() {
 // catalog, which db reaches.
 func (e *Engine) forSession(db *sql.DB, s server.Session) *Engine {
 	mine := &Engine{config: e.config, funnel: e.funnel, rules: e.rules, columns: e.columns, tables: e.tables, outside: e.outside,
-		plans: plancache.New(cachedTexts/16, cachedTextBytes/16), ahead: e.ahead, starting: make(chan struct{}, 1), session: s}
+		plans: plancache.New(cachedTexts/16, cachedPlanBytes/16), ahead: e.ahead, starting: make(chan struct{}, 1), session: s}
 	mine.config.Catalog = e.config.Catalog.Of(db, s.Database)
 	mine.planner = e.config.Server.Planner(e.rules, mine.config.Catalog, s)
 	mine.values = e.config.Server.Values(s, nil, nil)

@@ -63,15 +63,13 @@ func (k *serverColumns) insertThenSeal(key *ServerKey, columns []RelationColumn)
 	}
 	k.sameRows()
 	key.Mode = ServerKeyInsertThenSeal
-	for i := range a.edits {
-		for j := range a.edits[i].parts {
-			if p := &a.edits[i].parts[j]; p.arg != nil && p.arg.Kind == ArgSeal && a.seals[p.arg.Index].Term == TermUnused {
-				*p = textPart(a.filler(rel, p.arg.Index))
-			}
+	for i, p := range a.parts {
+		if p.arg.Kind == ArgSeal && a.seals[p.arg.Index].Term == TermUnused {
+			a.parts[i] = textPart(a.filler(rel, int(p.arg.Index)))
 		}
 	}
 	for n := range key.Rows {
-		if len(in.rowSeals[n]) > 0 {
+		if len(in.rowSeals.of(n)) > 0 {
 			key.Update = append(key.Update, k.sealRow(n, columns[0].Name))
 			key.UpdateRow = append(key.UpdateRow, n)
 		}
@@ -90,21 +88,21 @@ func (k *serverColumns) inTerms() bool {
 func (k *serverColumns) sealRow(n int, keyColumn string) Template {
 	a, in := k.in.a, k.in
 	parts := []part{textPart("UPDATE " + a.nameOf(in.s.Target) + " SET ")}
-	for i, seal := range in.rowSeals[n] {
+	for i, seal := range in.rowSeals.of(n) {
 		if i > 0 {
 			parts = append(parts, textPart(", "))
 		}
-		parts = append(parts, textPart(a.d.Quote(a.sealed(seal).Name)+" = "), part{arg: &Arg{Kind: ArgRowSeal, Index: seal}})
+		parts = append(parts, textPart(a.d.Quote(a.sealed(seal).Name)+" = "), part{arg: argOf(ArgRowSeal, seal)})
 	}
 	for _, c := range in.t.rel.Columns {
 		if c.OnUpdate {
 			parts = append(parts, textPart(", "+a.d.Quote(c.Name)+" = "+a.d.Quote(c.Name)))
 		}
 	}
-	first := in.rowSeals[n][0]
-	parts = append(parts, textPart(" WHERE "+a.d.Quote(keyColumn)+" = "), part{arg: &Arg{Kind: ArgServer, Row: n}},
+	first := in.rowSeals.of(n)[0]
+	parts = append(parts, textPart(" WHERE "+a.d.Quote(keyColumn)+" = "), part{arg: argOfRow(ArgServer, 0, n, 0)},
 		textPart(" AND "+a.d.Quote(a.sealed(first).Name)+" = "+a.filler(in.t.rel, first))) // no other row is hit
-	return finish(a.d, &Script{}, parts)
+	return finish(a.d, nil, parts)
 }
 
 // reserving turns the parts of a statement that gives its keys into those of the
@@ -113,9 +111,8 @@ func (a *analysis) reserving(rel *Relation, parts []part) []part {
 	out := slices.Clone(parts)
 	for i, p := range parts {
 		switch {
-		case p.arg == nil:
 		case p.arg.Kind == ArgSeal && a.seals[p.arg.Index].Term == TermUnused:
-			out[i] = textPart(a.filler(rel, p.arg.Index))
+			out[i] = textPart(a.filler(rel, int(p.arg.Index)))
 		case p.arg.Kind == ArgServer:
 			out[i] = textPart("NULL")
 		}

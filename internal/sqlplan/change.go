@@ -138,7 +138,7 @@ func (a *analysis) sources(t *target, c *Column, use TermUse, cell cellOf, given
 
 // givenSource returns the operand of one source for the row of a cell.
 func (a *analysis) givenSource(t *target, i int, cell cellOf, given pins) (Operand, bool) {
-	v, known := given[i]
+	v, known := given.get(i)
 	if !known || len(v.cells) > 1 && (cell.row == nil || v.row != cell.row) {
 		return Operand{}, false
 	}

@@ -410,7 +410,7 @@ func (in *insertion) conflictGiven(c *Column, w written) {
 	}
 	for _, cell := range w.cells() {
 		if s, ok := in.seal(c, TermUnused, cell, in.proposed, 0); ok {
-			in.rowSeals[0] = append(in.rowSeals[0], a.sealCell(cell.expr, s, w.direct))
+			in.rowSeals.add(0, a.sealCell(cell.expr, s, w.direct))
 		}
 	}
 }
@@ -455,13 +455,13 @@ func (in *insertion) keyCheck() {
 		a.refuse(in.s.Conflict.Span, in.t.table.Name, "an upsert that changes the row key's spelling or a column that values are bound to", "UPDATE the row by itself")
 		return
 	}
-	checks := &KeyChecks{}
+	checks := &KeyChecks{table: in.t.table}
 	for n, r := range in.s.Rows {
-		if len(in.rowSeals[n])+len(in.rowTerms[n]) > 0 {
-			in.keyCheckRow(checks, n, r)
+		if len(in.rowSeals.of(n))+len(in.rowTerms.of(n)) > 0 {
+			in.addCheck(checks, n, r)
 		}
 	}
-	if len(checks.Rows) > 0 {
+	if checks.Len() > 0 {
 		in.checks = checks
 	}
 }
@@ -481,28 +481,6 @@ func (in *insertion) conflictChanged() (list []int) {
 		}
 	}
 	return list
-}
-
-func (in *insertion) keyCheckRow(checks *KeyChecks, n int, r ValuesRow) {
-	a, t := in.a, in.t.table
-	parts := []part{textPart("SELECT ")}
-	for i, s := range t.Sources {
-		if i > 0 {
-			parts = append(parts, textPart(", "))
-		}
-		parts = append(parts, textPart(a.exactText(t, s, a.d.Quote(s))))
-	}
-	name := a.nameOf(in.s.Target)
-	parts = append(parts, textPart(" FROM "+name+" WHERE "))
-	parts = append(parts, in.foundBy(n, r)...)
-	parts = append(parts, textPart(a.d.AllRows()))
-	if in.s.Conflict.Kind == ConflictDoUpdate || in.proven() {
-		parts = append(parts, textPart(a.d.LockClause("", false)))
-	} // else one of the keys may be in no row: a lock would be on the gap where it belongs
-	if a.err == nil {
-		seals := append(slices.Clone(in.rowSeals[n]), in.rowTerms[n]...)
-		checks.Rows = append(checks.Rows, KeyCheck{Table: t, Text: finish(a.d, a.script, parts), Seals: seals})
-	}
 }
 
 // foundBy writes the condition for the row that row n of the statement inserted or updated.
@@ -551,7 +529,7 @@ func (in *insertion) keyValue(n int, r ValuesRow, name string) []part {
 	a, t := in.a, in.t.table
 	if i := a.sourceIndex(t, name); i >= 0 {
 		if o, made := in.server.operand(n, i); made {
-			return []part{{arg: &Arg{Kind: ArgServer, Index: o.Param, Row: n}}}
+			return []part{{arg: argOfRow(ArgServer, o.Param, n, 0)}}
 		}
 	}
 	j := in.giving(name)

@@ -15,21 +15,37 @@ type insertion struct {
 	// server are the context sources that the server makes.
 	server *serverColumns
 	// rowSeals are the seals of each row of Rows, or of branches.
-	rowSeals map[int][]int
+	rowSeals sealsOfRows
 	// rowTerms are the seals of each row's terms that depend on other columns of it.
-	rowTerms map[int][]int
+	rowTerms sealsOfRows
 	// branches are the SELECTs of INSERT … SELECT, if each yields one row or none.
 	branches []*Select
 	// chosen is a column of which an expression chooses the value.
 	chosen *Column
-	// checks reads the rows that an upsert wrote.
-	checks *KeyChecks
+	checking
 	// targets are the columns of ON CONFLICT's target, "" for an expression.
 	targets []string
 	// proposed are, for a statement of one row, the row's sources.
 	proposed pins
 	// constants are the defaults that the rows get of columns which they do not write.
 	constants map[*Column]string
+}
+
+// sealsOfRows are the indexes of seals of each row.
+type sealsOfRows [][]int
+
+func (l *sealsOfRows) add(n int, seals ...int) {
+	for len(*l) <= n {
+		*l = append(*l, nil)
+	}
+	(*l)[n] = append((*l)[n], seals...)
+}
+
+func (l sealsOfRows) of(n int) []int {
+	if n >= len(l) {
+		return nil
+	}
+	return l[n]
 }
 
 // insert analyses INSERT and REPLACE. alone is true if it is the text's only
@@ -49,7 +65,7 @@ func (a *analysis) insert(s *Insert, parent *scope, alone bool) output {
 		a.insertPlain(s, it, sc, within)
 		return a.returningOutput(s.Returning, it, within)
 	}
-	in := &insertion{a: a, s: s, t: a.newTarget(it, within), alone: alone, rowSeals: map[int][]int{}, rowTerms: map[int][]int{}, constants: map[*Column]string{}}
+	in := &insertion{a: a, s: s, t: a.newTarget(it, within), alone: alone, constants: map[*Column]string{}}
 	in.run(sc)
 	out := a.returningOutput(s.Returning, it, within)
 	if in.server != nil && out != nil {
@@ -306,11 +322,11 @@ func (in *insertion) constant(c *Column, use TermUse, text string, given pins, n
 	}
 	index := in.a.addSeal(s)
 	if use == TermUnused {
-		in.rowSeals[n] = append(in.rowSeals[n], index)
+		in.rowSeals.add(n, index)
 	} else if len(c.Term.Sources) > 0 {
-		in.rowTerms[n] = append(in.rowTerms[n], index)
+		in.rowTerms.add(n, index)
 	}
-	p := argPart(Arg{Kind: ArgSeal, Index: index})
+	p := argPart(argOf(ArgSeal, index))
 	p.literal = true
 	return []part{p}
 }
@@ -335,6 +351,7 @@ func (in *insertion) rows(sc *scope) {
 	terms := map[*Term][]*mirror{}
 	sources := make([]pins, len(in.s.Rows))
 	in.t.given = a.d.ValuesSeeRow()
+	plain := in.valueScope(sc)
 	for n, r := range in.s.Rows {
 		if len(r.Values) != len(in.names) {
 			a.refuse(r.Span, in.t.table.Name, "a row with another number of values than there are columns", "give each column a value")
@@ -348,11 +365,11 @@ func (in *insertion) rows(sc *scope) {
 		for j, e := range r.Values {
 			c := a.protectedColumn(in.t.table, in.names[j], e.At())
 			if c == nil {
-				a.plainValue(e, in.valueScope(sc))
+				a.plainValue(e, plain)
 				continue
 			}
 			seals, mirrors := in.cell(n, c, e, given)
-			in.rowSeals[n] = append(in.rowSeals[n], seals...)
+			in.rowSeals.add(n, seals...)
 			for _, m := range mirrors {
 				terms[m.term] = append(terms[m.term], m)
 			}
@@ -380,7 +397,7 @@ func (in *insertion) valueScope(sc *scope) *scope {
 
 // given lists what one row gives for the context sources.
 func (in *insertion) given(n int, r ValuesRow) pins {
-	a, p := in.a, pins{}
+	a, p := in.a, newPins(in.t)
 	for i := range in.t.table.Sources {
 		j := in.sourceColumn(i)
 		if j < 0 {
@@ -450,7 +467,7 @@ func (in *insertion) termHole(m *mirror, given pins, n int) func(cell cellOf, di
 		s.NotNull = in.s.Ignore && direct && in.t.table.keyedBy(m.column)
 		p := in.a.termHole(s, m.use, direct)
 		if len(m.term.Sources) > 0 {
-			in.rowTerms[n] = append(in.rowTerms[n], p.arg.Index)
+			in.rowTerms.add(n, int(p.arg.Index))
 		}
 		return p
 	}
@@ -558,7 +575,7 @@ func singleRows(q *Query) []*Select {
 }
 
 func (in *insertion) givenColumns(list []*column) pins {
-	given := pins{}
+	given := newPins(in.t)
 	for i := range in.t.table.Sources {
 		j := in.sourceColumn(i)
 		if j < 0 {
@@ -594,7 +611,7 @@ func (in *insertion) selected(c *Column, v value, given pins, out output) {
 		a.refuse(in.s.Query.Span, c.object(), "INSERT … SELECT fills a protected column with values that the server holds", "read the rows and insert them with parameters")
 		return
 	}
-	w := written{kind: leafCells, value: v}
+	w := written{kind: leafCells, value: &v}
 	for _, cell := range w.cells() {
 		if isNull(cell.expr) {
 			continue
@@ -607,7 +624,7 @@ func (in *insertion) selected(c *Column, v value, given pins, out output) {
 		if !ok {
 			return
 		}
-		in.rowSeals[cell.n] = append(in.rowSeals[cell.n], a.sealCell(cell.expr, s, false))
+		in.rowSeals.add(cell.n, a.sealCell(cell.expr, s, false))
 	}
 	for _, m := range mirrors {
 		in.selectedTerms(m, v, given, out)
@@ -620,7 +637,7 @@ func (in *insertion) selectedTerms(m *mirror, v value, given pins, out output) {
 	if m.placed = true; !m.writable() {
 		return
 	}
-	cells := written{kind: leafCells, value: v}.cells()
+	cells := written{kind: leafCells, value: &v}.cells()
 	added := a.grow(out, v, func(n int) part { return m.cellTerm(cells[n], in.termHole(m, given, n)) })
 	list, _ := out.columns()
 	if added == nil || list[len(list)-1] != added {

@@ -145,7 +145,7 @@ func (a *analysis) mergeInsert(s *Merge, w MergeWhen, t *target) {
 		a.refuse(s.Span, t.table.Name, "OVERRIDING USER VALUE in a MERGE that inserts into a protected table", "leave the clause out")
 		return
 	}
-	given, filled := pins{}, map[*Column]bool{}
+	given, filled := newPins(t), map[*Column]bool{}
 	for j, col := range w.Columns {
 		if i := a.sourceIndex(t.table, a.comparedAs(t.table, col.Name)); i >= 0 {
 			if v, ok := a.pinValue(t, w.Row.Values[j], a.sourceType(t, i)); ok {

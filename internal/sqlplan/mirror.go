@@ -301,9 +301,9 @@ func (a *analysis) termCast(c *Column) (before, after string) {
 // server knows the column that the term goes to.
 func (a *analysis) termHole(s Seal, use TermUse, direct bool) part {
 	s.Term = use
-	p := argPart(Arg{Kind: ArgSeal, Index: a.addSeal(s)})
+	p := argPart(argOf(ArgSeal, a.addSeal(s)))
 	if !direct {
-		p.open, p.cast = a.termCast(s.Column)
+		p.around = a.around(a.termCast(s.Column))
 	}
 	p.literal = s.Value.Kind == OperandLiteral
 	return p
@@ -327,7 +327,7 @@ func (m *mirror) givenTerms(w written, hole func(cell cellOf, direct bool) part)
 		return hole(w.cells()[0], w.direct)
 	}
 	cells := w.cells()
-	text := m.a.growReach(w.value, func(n int) part { return m.cellTerm(cells[n], hole) })
+	text := m.a.growReach(*w.value, func(n int) part { return m.cellTerm(cells[n], hole) })
 	if text == "" {
 		m.refuseGrowth(w.expr)
 	}

@@ -288,17 +288,20 @@ func (a *analysis) checkParams() {
 	}
 	a.settle()
 	sealed, searched := map[int]*Column{}, map[int]*Column{}
-	for _, list := range [][]Seal{a.withheld, a.perRow, a.seals} {
-		for i := range list {
-			v := &list[i].Value
-			switch {
-			case v.Kind != OperandParam:
-			case list[i].Term == TermUnused:
-				sealed[v.Param] = list[i].Column
-			default:
-				searched[v.Param] = list[i].Column
-			}
+	note := func(s *Seal) {
+		switch {
+		case s.Value.Kind != OperandParam:
+		case s.Term == TermUnused:
+			sealed[s.Value.Param] = s.Column
+		default:
+			searched[s.Value.Param] = s.Column
 		}
+	}
+	for i := range a.withheld {
+		note(&a.withheld[i])
+	}
+	for s := range a.allSeals() {
+		note(s)
 	}
 	claimed := a.claimedSpans()
 	for _, site := range a.script.Params {

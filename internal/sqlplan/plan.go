@@ -60,7 +60,7 @@ type Plan struct {
 
 	// Seals are the values that Main's arguments refer to. The route
 	// [*RowByRow] has its own.
-	Seals []Seal
+	Seals Seals
 
 	// Results describes the result sets in the order in which the server
 	// returns them. It is empty if the text returns no protected value and
@@ -108,18 +108,19 @@ func (*RowByRow) route()  {}
 func (*ServerKey) route() {}
 func (*KeyChecks) route() {}
 
-// AllSeals lists every value that the plan seals, on whatever route.
+// AllSeals lists every value that the plan seals, on whatever route. A seal must not be
+// changed, nor kept beyond the iteration.
 func (p *Plan) AllSeals() iter.Seq[*Seal] {
 	return func(yield func(*Seal) bool) {
-		lists := [][]Seal{p.Seals}
+		lists := []*Seals{&p.Seals}
 		if r, ok := p.Route.(*RowByRow); ok {
 			for _, t := range r.Tables {
-				lists = append(lists, t.Seals)
+				lists = append(lists, &t.Seals)
 			}
 		}
 		for _, list := range lists {
-			for i := range list {
-				if !yield(&list[i]) {
+			for _, s := range list.All() {
+				if !yield(s) {
 					return
 				}
 			}
@@ -130,51 +131,6 @@ func (p *Plan) AllSeals() iter.Seq[*Seal] {
 // unprotected is the plan of a text that touches nothing the policy names.
 func unprotected(params int, named bool) *Plan {
 	return &Plan{UserParams: params, Named: named, Route: Direct{}}
-}
-
-// Template is a SQL text with holes for arguments.
-type Template struct {
-	Pieces []Piece
-
-	// Text and Args are the template rendered with placeholders. Args has an
-	// entry for each placeholder that the server numbers, in its order.
-	Text string
-	Args []Arg
-}
-
-// Piece is a run of text, or a hole where a value goes.
-type Piece struct {
-	Text string
-	// Arg is nil for a run of text.
-	Arg *Arg
-	// Placeholder is how the hole is written when it is sent as a parameter:
-	// "?" or "$3", with the cast that it needs, if any.
-	Placeholder string
-	// Literal is true for a hole that was a literal in the user's text. Such a
-	// hole may be written into the text when the user passes no arguments.
-	Literal bool
-}
-
-// ArgKind says where an argument's value comes from.
-type ArgKind uint8
-
-// The kinds of argument.
-const (
-	ArgInvalid ArgKind = iota
-	ArgUser            // the user's argument Index, unchanged
-	ArgSeal            // Plan.Seals[Index], sealed
-	ArgKey             // row Row's key column Index (row by row)
-	ArgRowSeal         // row Row's seal Index (row by row)
-	ArgServer          // row Row's evaluated default Index (server-made keys)
-)
-
-// Arg is the source of one argument sent to the server.
-type Arg struct {
-	Kind  ArgKind
-	Index int
-	Row   int
-	// Group is the index of the table in RowByRow.Tables.
-	Group int
 }
 
 // Seal is one value of one protected column of one row.
@@ -214,22 +170,24 @@ const (
 
 // Operand is what stands for a value in the text.
 type Operand struct {
-	Kind  OperandKind
-	Param int
-	// Row is the row of the statement, from 0, for OperandServer.
-	Row     int
-	Literal Literal
-	Span    Span
+	Kind OperandKind
 	// NotZero is set for a row key for which the server makes a value of its
 	// own if it is given 0 or NULL (MySQL's AUTO_INCREMENT): such a value must
 	// be refused.
 	NotZero bool
-	// Of is set for a source that is the term of a protected column: the operand gives
-	// that column's value.
-	Of *Column
 	// Written is set for a value that the statement puts into the source column. A
 	// value that the server would change (round, cut, pad) must be refused.
 	Written bool
+	// At is the offset of a literal in the text, from 1, or 0 for a value that the text
+	// does not show.
+	At    int32
+	Param int
+	// Row is the row of the statement, from 0, for OperandServer.
+	Row     int
+	Literal Literal
+	// Of is set for a source that is the term of a protected column: the operand gives
+	// that column's value.
+	Of *Column
 }
 
 // LiteralKind is the type of a literal as the text spells it.
@@ -309,17 +267,20 @@ type RowByRow struct {
 	Tables []*LockedTable
 	// Build returns the text and the arguments that write the given number of
 	// rows of each of Tables. ArgKey and ArgRowSeal refer to the rows in the
-	// order in which Lock returned them. At least one number is positive; a
-	// statement that locks no row is sent as Empty instead.
+	// order in which Lock returned them.
 	Build func(rows ...int) Template
 	// Counted is true if the server reports every row that the text of Build
 	// writes, once. CountsChanges is true if rows to which a value is written
 	// that they hold already, NULL, are not among them.
 	Counted, CountsChanges bool
-	// Empty writes nothing but returns what the server returns for a
-	// statement that hits no row (command tag, columns of RETURNING).
-	Empty Template
+
+	writes []*updating // of Tables, while the text is planned
+	text   *draftText
 }
+
+// Empty returns the text that writes nothing but returns what the server returns for a
+// statement that hits no row (command tag, columns of RETURNING).
+func (r *RowByRow) Empty() Template { return r.Build() }
 
 // LockedTable is one protected table of a [RowByRow].
 type LockedTable struct {
@@ -333,7 +294,7 @@ type LockedTable struct {
 	// Seals are the values to seal for each row. OperandStored sources are
 	// taken from what Lock returned; a Value of kind OperandStored means the
 	// opened old value of Column.
-	Seals []Seal
+	Seals Seals
 	// MaxRows is the policy's limit.
 	MaxRows int
 	// Count returns the text that counts the rows whose keys are those of the first
@@ -397,21 +358,4 @@ type ServerKey struct {
 
 	shows *column // becomes Returned
 	rel   *Relation
-}
-
-// KeyChecks sends Main, an upsert, and reads the rows that it wrote. They may stand in
-// the table under another spelling of the given row key, which compares equal but is
-// not the same text (case-insensitive collations), or with other values in further
-// columns that the values are bound to. Main is then undone and sent again.
-type KeyChecks struct{ Rows []KeyCheck }
-
-// KeyCheck reads what the row that a statement names really holds.
-type KeyCheck struct {
-	Table *Table
-	// Text returns the values of Table.Sources of the rows that the
-	// statement's row key compares equal to, locked for update.
-	Text Template
-	// Seals are the plan's seals of that row. What it holds replaces the sources that
-	// the statement gives them.
-	Seals []int
 }

@@ -58,7 +58,10 @@ func (p *Planner) Plan(ctx context.Context, text string) (plan *Plan, err error)
 		}
 		return nil, Refuse(text, -1, "", "the text is longer than the policy's limit and names a protected table", "send fewer rows at once")
 	}
-	script, err := p.parse(text)
+	script, err := p.parseWithin(ctx, text)
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if err != nil {
 		return p.unreadable(text, &reach.names, err)
 	}
@@ -98,6 +101,33 @@ func (p *Planner) reach() *reaching {
 	}
 	p.reaching.Store(r)
 	return r
+}
+
+// longText is the length of texts, in bytes, whose parsing takes so long that a deadline may
+// pass meanwhile.
+const longText = 1 << 15
+
+// parseWithin is parse, which no context ends. It leaves the parsing of a long text behind
+// when the context is done.
+func (p *Planner) parseWithin(ctx context.Context, text string) (*Script, error) {
+	if len(text) < longText || ctx.Done() == nil {
+		return p.parse(text)
+	}
+	type parsed struct {
+		script *Script
+		err    error
+	}
+	done := make(chan parsed, 1)
+	go func() {
+		script, err := p.parse(text)
+		done <- parsed{script, err}
+	}()
+	select {
+	case r := <-done:
+		return r.script, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // parse calls the dialect's parser; a panic of it is an error.
@@ -257,6 +287,9 @@ type comparing struct {
 // rewriting collects the changes of the text.
 type rewriting struct {
 	edits    []edit
+	parts    []part        // of the edits
+	casts    []*casts      // around placeholders
+	numbers  *placeholders // once it is made
 	claims   map[int]claim // by the start of the value's span
 	mirrors  []*mirror
 	hidden   int           // hidden columns so far
@@ -268,12 +301,12 @@ type rewriting struct {
 type draft struct {
 	seals []Seal
 	// sealIndex finds a seal by its key.
-	sealIndex map[string]int
+	sealIndex sealIndex
 	// withheld are values for protected columns of a statement that is only
 	// explained: they are not sent.
 	withheld []Seal
-	// perRow are the seals of statements that are carried out row by row.
-	perRow    []Seal
+	// perRow is how many values differ from row to row (row by row).
+	perRow    int
 	results   []ResultSet
 	returning bool  // a result set needs the driver
 	route     Route // nil until a statement needs another than Direct
@@ -283,10 +316,21 @@ type draft struct {
 	leftOut   []LeftOut
 }
 
+// ticksPerCheck is how many parts of a statement are planned between two looks at the
+// context. A part takes about a microsecond.
+const ticksPerCheck = 256
+
 // tick is called for each part of a large statement, so that planning ends soon
 // after its context does.
 func (a *analysis) tick() {
-	if a.ticks++; a.ticks%256 == 0 && a.err == nil {
+	if a.ticks++; a.ticks%ticksPerCheck == 0 {
+		a.pause()
+	}
+}
+
+// pause looks at the context. It is called between the stages of planning, too.
+func (a *analysis) pause() {
+	if a.err == nil {
 		a.err = a.ctx.Err()
 	}
 }
@@ -311,6 +355,7 @@ func (a *analysis) run() (*Plan, error) {
 		}
 	}
 	a.judge()
+	a.pause()
 	if a.err != nil {
 		return nil, a.err
 	}
@@ -329,7 +374,6 @@ func (a *analysis) run() (*Plan, error) {
 		Protected:   true,
 		Named:       true,
 		UserParams:  a.script.NumParams,
-		Seals:       a.seals,
 		Route:       Direct{},
 		RelationUse: RelationUse{Implied: a.implied, Attaches: a.attached, Defines: a.defines, LeftOut: a.leftOut},
 		ReadOnly:    readOnly && !a.writes,
@@ -349,12 +393,14 @@ func (a *analysis) run() (*Plan, error) {
 			k.Reserve = a.finish(a.reserving(k.rel, parts))
 		}
 	}
-	a.checkRowKeys(plan)
+	a.pause()
+	a.checkRowKeys()
 	if a.err != nil {
 		return nil, a.err // a row key is not unique, or two changes of the text overlap
 	}
 	a.p.rules.attached.add(a.attached)
 	a.writeSchemas(plan)
+	a.keepSeals(plan)
 	return plan, nil
 }
 

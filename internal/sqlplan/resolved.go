@@ -79,7 +79,7 @@ func (a *analysis) sameSources(t *Table, one, other string) bool {
 
 // writeSchemas puts the schemas that a text names into a plan.
 func (a *analysis) writeSchemas(p *Plan) {
-	for s := range p.AllSeals() {
+	for s := range a.allSeals() {
 		s.Schema = a.schemas[s.Table]
 	}
 	for _, set := range p.Results {

@@ -25,10 +25,10 @@ func (a *analysis) updateRowByRow(all []*updating) {
 			return
 		}
 		tables = append(tables, &LockedTable{Table: u.t.table, Old: u.old, MaxRows: u.t.table.maxRows(), Lock: a.finish(u.lock()),
-			Count: u.count(), Rekeys: u.rekeys()})
+			Count: u.rows().count(a.d), Rekeys: u.rekeys()})
 	}
-	for i, u := range all {
-		if !u.seals(tables[i]) {
+	for _, u := range all {
+		if !u.seals() {
 			return
 		}
 	}
@@ -36,7 +36,7 @@ func (a *analysis) updateRowByRow(all []*updating) {
 	if a.err != nil {
 		return
 	}
-	a.take(&RowByRow{Tables: tables, Counted: !a.explain && len(all) == 1 && all[0].counted(), CountsChanges: a.d.SetsInOrder()}, all[0].s.Span) // its text is built when every change of it is known
+	a.take(&RowByRow{Tables: tables, writes: all, Counted: !a.explain && len(all) == 1 && all[0].counted(), CountsChanges: a.d.SetsInOrder()}, all[0].s.Span) // its text is built when every change of it is known
 }
 
 // counted reports whether each row that is written is reported, once.
@@ -55,43 +55,24 @@ func (u *updating) counted() bool {
 	return true
 }
 
-// buildRows sets what writes the rows.
-func (a *analysis) buildRows(r *RowByRow) {
-	parts := a.render(Span{0, len(a.text)})
-	d, script, groups := a.d, a.script, len(r.Tables)
-	r.Build = func(rows ...int) Template {
-		counts := make([]int, groups)
-		copy(counts, rows)
-		var out []part
-		for _, p := range parts {
-			if p.expand != nil {
-				out = append(out, p.expand(counts)...)
-				continue
-			}
-			out = append(out, p)
-		}
-		return finish(d, script, out)
-	}
-	r.Empty = r.Build()
-}
-
 // seals plans what is sealed for each row of one table.
-func (u *updating) seals(r *LockedTable) bool {
+func (u *updating) seals() bool {
 	a := u.a
 	for _, w := range u.work {
 		v, ok := a.sealValue(w.column, w.leaf.expr)
 		if !ok {
 			return false
 		}
-		n := u.rowSeal(r, Seal{Column: w.column, Value: v})
-		a.claimSpan(w.leaf.expr.At(), -len(a.perRow), w.column)
+		n := u.rowSeal(Seal{Column: w.column, Value: v})
+		a.perRow++
+		a.claimSpan(w.leaf.expr.At(), -a.perRow, w.column)
 		u.replaceCell(n, w)
 	}
 	for _, m := range u.mirrors {
-		u.rowTerms(r, m)
+		u.rowTerms(m)
 	}
 	for i, c := range u.old {
-		n := u.rowSeal(r, Seal{Column: c, Value: Operand{Kind: OperandStored, Param: i}})
+		n := u.rowSeal(Seal{Column: c, Value: Operand{Kind: OperandStored, Param: i}})
 		if !u.replaceOld(n, c) {
 			return false
 		}
@@ -99,23 +80,26 @@ func (u *updating) seals(r *LockedTable) bool {
 			continue
 		}
 		for term, use := range c.kept {
-			updateSite{u}.add(term.Column, func(int, bool) []part { return []part{u.oldTerm(r, i, c, use)} })
+			updateSite{u}.add(term.Column, func(int, bool) []part { return []part{u.oldTerm(i, c, use)} })
 		}
 	}
 	return a.err == nil
 }
 
 // rowSeal adds a seal that differs from row to row and returns its index.
-func (u *updating) rowSeal(r *LockedTable, s Seal) int {
-	s.Table, s.Sources = u.t.table, u.rowSources()
-	r.Seals = append(r.Seals, s)
-	u.a.perRow = append(u.a.perRow, s)
-	return len(r.Seals) - 1
+func (u *updating) rowSeal(s Seal) int {
+	u.a.tick()
+	if u.stored == nil {
+		u.stored = u.rowSources()
+	}
+	s.Table, s.Sources = u.t.table, u.stored
+	u.perRow = append(u.perRow, s)
+	return len(u.perRow) - 1
 }
 
 // rowTerms writes the terms beside the values. A term that depends on its value alone is
 // one for all rows.
-func (u *updating) rowTerms(r *LockedTable, m *mirror) {
+func (u *updating) rowTerms(m *mirror) {
 	a, c := u.a, m.column
 	m.given = func(w written) part {
 		if len(c.Term.Sources) == 0 {
@@ -123,11 +107,10 @@ func (u *updating) rowTerms(r *LockedTable, m *mirror) {
 			return a.termHole(s, m.use, false)
 		}
 		v, _ := a.sealValue(c, w.expr)
-		open, cast := a.termCast(c)
-		return u.choose(u.rowSeal(r, Seal{Column: c, Value: v, Term: m.use}), open, cast)
+		return u.choose(u.rowSeal(Seal{Column: c, Value: v, Term: m.use}), a.around(a.termCast(c)))
 	}
 	if i := slices.Index(u.old, c); i >= 0 && u.changesTerm(c) {
-		m.kept = func() part { return u.oldTerm(r, i, c, m.use) }
+		m.kept = func() part { return u.oldTerm(i, c, m.use) }
 	}
 	a.mirrorBeside(m, u.set.protected[c], u.assigned(m.term.Column))
 }
@@ -138,9 +121,8 @@ func (u *updating) changesTerm(c *Column) bool {
 }
 
 // oldTerm writes the term, computed anew, of the value that a row holds: entry i of old.
-func (u *updating) oldTerm(r *LockedTable, i int, c *Column, use TermUse) part {
-	open, cast := u.a.termCast(c)
-	return u.choose(u.rowSeal(r, Seal{Column: c, Value: Operand{Kind: OperandStored, Param: i}, Term: use}), open, cast)
+func (u *updating) oldTerm(i int, c *Column, use TermUse) part {
+	return u.choose(u.rowSeal(Seal{Column: c, Value: Operand{Kind: OperandStored, Param: i}, Term: use}), u.a.around(u.a.termCast(c)))
 }
 
 // explained puts NULL for the values of a statement that is not carried out.
@@ -160,8 +142,8 @@ func (u *updating) explained() {
 			if !a.claimSpan(cell.expr.At(), len(a.seals)-1, w.column) {
 				continue
 			}
-			p := argPart(Arg{Kind: ArgSeal, Index: len(a.seals) - 1})
-			p.open, p.cast = a.d.SealCast(w.column)
+			p := argPart(argOf(ArgSeal, len(a.seals)-1))
+			p.around = a.around(a.d.SealCast(w.column))
 			p.literal = v.Kind == OperandLiteral
 			a.replace(cell.expr.At(), p)
 		}
@@ -315,96 +297,33 @@ func (u *updating) rekeys() bool {
 	return false
 }
 
-// count is the SELECT that counts the rows that have the locked keys.
-func (u *updating) count() func(rows int) Template {
-	a, ref := u.a, u.t.item.ref
-	from := a.nameOf(ref)
-	keys := make([]string, len(u.t.table.RowKey))
-	for i, k := range u.t.table.RowKey {
-		keys[i] = a.d.Quote(k)
-	}
-	d, group := a.d, u.group
-	return func(rows int) Template {
-		parts := []part{textPart("SELECT COUNT(*) FROM " + from)}
-		for n := range rows {
-			for i, k := range keys {
-				sep := " OR "
-				switch {
-				case i > 0:
-					sep = " AND "
-				case n == 0:
-					sep = " WHERE "
-				}
-				parts = append(parts, textPart(sep+k+" = "), part{arg: &Arg{Kind: ArgKey, Index: i, Row: n, Group: group}})
-			}
-		}
-		return finish(d, &Script{}, append(parts, textPart(d.AllRows())))
-	}
-}
-
 // chooseValue is choose for the column's value.
 func (u *updating) chooseValue(seal int, c *Column) part {
-	open, cast := u.a.d.SealCast(c)
-	return u.choose(seal, open, cast)
+	return u.choose(seal, u.a.around(u.a.d.SealCast(c)))
 }
 
-// choose writes the CASE that picks what is sealed for a row.
-func (u *updating) choose(seal int, open, cast string) part {
-	return part{expand: func(counts []int) []part {
-		rows := counts[u.group]
-		first := part{arg: &Arg{Kind: ArgRowSeal, Index: seal, Group: u.group}, open: open, cast: cast, added: true}
-		switch rows {
-		case 0:
-			return []part{textPart(open + "NULL" + cast)}
-		case 1:
-			return []part{first}
-		}
-		keys := u.stableKeys()
-		if len(keys) == 0 {
-			// Several rows would get one row key, which the server refuses.
-			return []part{first}
-		}
-		parts := []part{textPart("CASE")}
-		for n := range rows {
-			parts = append(parts, textPart(" WHEN "))
-			parts = append(parts, u.keyIs(n, keys, " = ")...)
-			parts = append(parts, textPart(" THEN "), part{arg: &Arg{Kind: ArgRowSeal, Index: seal, Row: n, Group: u.group}, open: open, cast: cast})
-		}
-		return append(parts, textPart(" END"))
-	}}
+// choose writes what is sealed for a row.
+func (u *updating) choose(seal int, around *casts) part {
+	return part{expand: &expansion{of: u.rows(), seal: int32(seal), around: around}}
 }
 
-// allKeys are the indexes of the row key's columns.
-func (u *updating) allKeys() []int {
-	keys := make([]int, len(u.t.table.RowKey))
-	for i := range keys {
-		keys[i] = i
+// rows returns what tells the rows of the table apart.
+func (u *updating) rows() *lockedRows {
+	if u.locked != nil {
+		return u.locked
 	}
-	return keys
-}
-
-// stableKeys are the columns of the row key that tell the rows apart within
-// SET. On a server whose assignments see earlier ones, a column that the statement
-// changes is the same for all of its rows.
-func (u *updating) stableKeys() []int {
-	keys := u.allKeys()
-	if !u.a.d.SetsInOrder() {
-		return keys
-	}
-	return slices.DeleteFunc(keys, func(i int) bool { return u.changed[i] })
-}
-
-// keyIs writes "k1 = ? AND k2 = ?" for a locked row, with the operator given.
-func (u *updating) keyIs(n int, keys []int, operator string) []part {
-	var parts []part
-	for _, i := range keys {
-		sep := ""
-		if len(parts) > 0 {
-			sep = " AND "
+	a, t := u.a, u.t
+	r := &lockedRows{group: u.group, operator: a.d.LockedKeyIs(), from: a.nameOf(t.item.ref), all: a.d.AllRows(), outer: slices.ContainsFunc(u.s.Targets, outerJoin)}
+	for i, k := range t.table.RowKey {
+		r.columns, r.keys = append(r.columns, a.d.Quote(k)), append(r.keys, t.item.text(k))
+		// On a server whose assignments see earlier ones, a column that the statement
+		// changes is the same for all of its rows.
+		if !a.d.SetsInOrder() || !u.changed[i] {
+			r.stable = append(r.stable, i)
 		}
-		parts = append(parts, textPart(sep+u.t.item.text(u.t.table.RowKey[i])+operator), part{arg: &Arg{Kind: ArgKey, Index: i, Row: n, Group: u.group}})
 	}
-	return parts
+	u.locked = r
+	return r
 }
 
 func (u *updating) replaceCell(seal int, w cellWork) {
@@ -429,57 +348,24 @@ func (u *updating) replaceOld(seal int, c *Column) bool {
 // narrow restricts the statement to the locked rows.
 func (a *analysis) narrow(all []*updating) {
 	s := all[0].s
-	keys := part{expand: func(counts []int) []part {
-		var parts []part
-		for i, u := range all {
-			if i > 0 {
-				parts = append(parts, textPart(" AND "))
-			}
-			parts = append(parts, u.locked(counts[u.group])...)
-		}
-		return parts
-	}}
+	keys := part{expand: &expansion{}}
+	for _, u := range all {
+		keys.expand.narrows = append(keys.expand.narrows, u.rows())
+	}
 	for _, span := range []Span{s.OrderSpan, s.LimitSpan} {
 		if span.End > span.Start {
 			a.replace(span, textPart(""))
 		}
 	}
-	switch {
-	case s.Where == nil:
-		a.edits = append(a.edits, edit{span: Span{s.WhereAt, s.WhereAt}, parts: []part{textPart(" WHERE "), keys}})
-	default:
-		// The condition stays: the row key may not be unique among the rows that
-		// the statement sees, and what the server says of a condition (a value
-		// that is cut, the table in a sub-select) depends on the statement.
-		a.edits = append(a.edits,
-			edit{span: Span{s.WhereSpan.Start, s.WhereSpan.Start}, parts: []part{textPart("(")}},
-			edit{span: Span{s.WhereSpan.End, s.WhereSpan.End}, parts: []part{textPart(") AND "), keys}})
+	if s.Where == nil {
+		a.insertParts(s.WhereAt, textPart(" WHERE "), keys)
+		return
 	}
-}
-
-// locked writes the condition that a row of the table was locked, or that an outer
-// join found no row.
-func (u *updating) locked(rows int) []part {
-	var parts []part
-	for n := range rows {
-		sep := "("
-		if n > 0 {
-			sep = " OR ("
-		}
-		parts = append(parts, textPart(sep))
-		parts = append(parts, u.keyIs(n, u.allKeys(), u.a.d.LockedKeyIs())...)
-		parts = append(parts, textPart(")"))
-	}
-	if slices.ContainsFunc(u.s.Targets, outerJoin) {
-		if rows > 0 {
-			parts = append(parts, textPart(" OR "))
-		}
-		parts = append(parts, textPart(u.t.item.text(u.t.table.RowKey[0])+" IS NULL"))
-	}
-	if len(parts) == 0 {
-		return []part{textPart("1 = 0")}
-	}
-	return append(append([]part{textPart("(")}, parts...), textPart(")"))
+	// The condition stays: the row key may not be unique among the rows that
+	// the statement sees, and what the server says of a condition (a value
+	// that is cut, the table in a sub-select) depends on the statement.
+	a.insertText(s.WhereSpan.Start, "(")
+	a.insertParts(s.WhereSpan.End, textPart(") AND "), keys)
 }
 
 func outerJoin(t TableExpr) bool {

@@ -8,9 +8,9 @@ import (
 // checkRowKeys refuses a plan that seals a value for a row of a table whose row key, by
 // the live catalog, is not unique: the value would open in several rows. Reads are not
 // refused.
-func (a *analysis) checkRowKeys(p *Plan) {
+func (a *analysis) checkRowKeys() {
 	checked := map[*Table]bool{}
-	for s := range p.AllSeals() {
+	for s := range a.allSeals() {
 		if checked[s.Table] || s.Value.Kind == OperandNull {
 			continue
 		}

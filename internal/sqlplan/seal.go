@@ -1,7 +1,10 @@
 package sqlplan
 
 import (
+	"bytes"
 	"encoding/binary"
+	"hash/maphash"
+	"iter"
 	"slices"
 	"sort"
 )
@@ -28,44 +31,106 @@ type alike struct {
 func (a *analysis) operand(e Expr, columnType string) (Operand, bool) {
 	switch e := e.(type) {
 	case *Param:
-		return Operand{Kind: OperandParam, Param: e.Index, Span: e.Span}, true
+		return Operand{Kind: OperandParam, Param: e.Index}, true
 	case *Constant:
-		return Operand{Kind: OperandLiteral, Literal: e.Value, Span: e.Span}, true
+		return Operand{Kind: OperandLiteral, Literal: e.Value, At: literalAt(e.Span)}, true
 	case *Null:
-		return Operand{Kind: OperandNull, Span: e.Span}, true
+		return Operand{Kind: OperandNull}, true
 	case *Default:
 		if e.Constant != nil {
-			return Operand{Kind: OperandLiteral, Literal: *e.Constant, Span: e.Span}, true
+			return Operand{Kind: OperandLiteral, Literal: *e.Constant, At: literalAt(e.Span)}, true
 		}
 	case *Cast:
 		if !e.Plain && !(e.Typed && columnType == "") || columnType != "" && !a.d.SameType(e.Type, columnType) {
 			return Operand{}, false
 		}
 		o, ok := a.operand(e.Expr, columnType)
-		o.Span = e.Span
+		if o.At > 0 {
+			o.At = literalAt(e.Span)
+		}
 		return o, ok
 	}
 	return Operand{}, false
 }
 
+// literalAt is where a literal begins, from 1; 0 for an empty span at the beginning.
+func literalAt(s Span) int32 {
+	if s.End == 0 {
+		return 0
+	}
+	return int32(s.Start + 1)
+}
+
 // addSeal returns the index of the seal, sharing an equal one.
 func (a *analysis) addSeal(s Seal) int {
 	a.tick()
-	key := s.key()
-	if i, ok := a.sealIndex[key]; ok {
+	if i := a.sealIndex.find(a.seals, &s); i >= 0 {
 		return i
 	}
-	if a.sealIndex == nil {
-		a.sealIndex = map[string]int{}
-	}
 	a.seals = append(a.seals, s)
-	a.sealIndex[key] = len(a.seals) - 1
 	return len(a.seals) - 1
 }
 
-// key is equal for seals of one value for one row.
-func (s *Seal) key() string {
-	b := make([]byte, 0, 64)
+// sealIndex finds seals by a hash of what they seal.
+type sealIndex struct {
+	seed   maphash.Seed
+	byHash map[uint64]int32
+	key    []byte
+}
+
+// find returns the index of an equal seal. If there is none it returns -1, and has the
+// seal be the next.
+func (x *sealIndex) find(seals []Seal, s *Seal) int {
+	if x.byHash == nil {
+		x.byHash, x.seed = map[uint64]int32{}, maphash.MakeSeed()
+	}
+	x.key = s.appendKey(x.key[:0])
+	hash := maphash.Bytes(x.seed, x.key)
+	i, ok := x.byHash[hash]
+	if !ok {
+		x.byHash[hash] = int32(len(seals))
+		return -1
+	}
+	if !bytes.Equal(seals[i].appendKey(nil), x.key) {
+		return -1
+	}
+	return int(i)
+}
+
+// allSeals lists the seals so far, on whatever route.
+func (a *analysis) allSeals() iter.Seq[*Seal] {
+	return func(yield func(*Seal) bool) {
+		lists := [][]Seal{a.seals}
+		if r, ok := a.route.(*RowByRow); ok {
+			for _, u := range r.writes {
+				lists = append(lists, u.perRow)
+			}
+		}
+		for _, list := range lists {
+			for i := range list {
+				if !yield(&list[i]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// keepSeals puts the seals into the plan.
+func (a *analysis) keepSeals(p *Plan) {
+	p.Seals = packSeals(a.seals)
+	r, ok := p.Route.(*RowByRow)
+	if !ok {
+		return
+	}
+	for i, u := range r.writes {
+		r.Tables[i].Seals = packSeals(u.perRow)
+	}
+	r.writes = nil
+}
+
+// appendKey appends bytes that are equal for seals of one value for one row.
+func (s *Seal) appendKey(b []byte) []byte {
 	b = append(b, s.Table.Schema...)
 	b = append(append(b, 0), s.Table.Name...)
 	b = append(append(b, 0), s.Column.Name...)
@@ -77,7 +142,7 @@ func (s *Seal) key() string {
 	for _, o := range s.Sources {
 		b = o.appendKey(b)
 	}
-	return string(b)
+	return b
 }
 
 func (o *Operand) appendKey(b []byte) []byte {
@@ -94,13 +159,13 @@ func (a *analysis) sealCell(e Expr, s Seal, direct bool) int {
 	if !a.claimSpan(span, index, s.Column) {
 		return index
 	}
-	p := argPart(Arg{Kind: ArgSeal, Index: index})
+	p := argPart(argOf(ArgSeal, index))
 	if !direct {
-		p.open, p.cast = a.d.SealCast(s.Column)
+		p.around = a.around(a.d.SealCast(s.Column))
 	}
 	p.literal = s.Value.Kind == OperandLiteral
 	if s.Value.Kind == OperandParam {
-		p.hint = s.Value.Param + 1
+		p.hint = int32(s.Value.Param + 1)
 	}
 	a.replace(span, p)
 	return index

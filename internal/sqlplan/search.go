@@ -272,14 +272,15 @@ func (x *searching) hole(at Span, s Seal) {
 // searchHole is where the term of a value that is searched for goes.
 func (a *analysis) searchHole(index int) part {
 	s := &a.seals[index]
-	p := argPart(Arg{Kind: ArgSeal, Index: index})
-	p.open, p.cast = a.termCast(s.Column)
-	if s.Term == TermEach && p.cast != "" {
-		p.cast += "[]"
+	p := argPart(argOf(ArgSeal, index))
+	open, cast := a.termCast(s.Column)
+	if s.Term == TermEach && cast != "" {
+		cast += "[]"
 	}
+	p.around = a.around(open, cast)
 	p.literal = s.Value.Kind == OperandLiteral
 	if s.Value.Kind == OperandParam {
-		p.hint = s.Value.Param + 1
+		p.hint = int32(s.Value.Param + 1)
 	}
 	return p
 }
@@ -421,7 +422,7 @@ func (x *searching) array(e Expr) {
 	switch o := inner.(type) {
 	case *Param:
 		if sources, ok := x.sources(nil, 0); ok {
-			v := Operand{Kind: OperandParam, Param: o.Index, Span: at}
+			v := Operand{Kind: OperandParam, Param: o.Index}
 			x.hole(at, Seal{Table: x.column.Table, Column: x.column, Value: v, Sources: sources, Term: TermEach})
 		}
 	case *Null:

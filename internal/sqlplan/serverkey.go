@@ -128,7 +128,7 @@ func (k *serverColumns) finish() {
 	key := &ServerKey{Table: in.t.table, Columns: names, Rows: in.count()}
 	if text := a.d.Evaluate(in.t.rel, columns, key.Rows); text != "" {
 		key.Mode, key.Checks = ServerKeyEvaluate, in.checks
-		key.Evaluate = finish(a.d, &Script{}, []part{textPart(text)})
+		key.Evaluate = finish(a.d, nil, []part{textPart(text)})
 		k.insertEvaluated(columns)
 	} else {
 		k.insertCounted(key, columns)
@@ -158,9 +158,9 @@ func (k *serverColumns) insertEvaluated(columns []RelationColumn) {
 	for at, i := range k.sources {
 		always = always || columns[at].Identity == "always"
 		made := func(n int, alone bool) []part {
-			p := argPart(Arg{Kind: ArgServer, Index: at, Row: n})
+			p := argPart(argOfRow(ArgServer, at, n, 0))
 			if alone {
-				p.cast = a.d.KeyCast(columns[at])
+				p.around = a.around("", a.d.KeyCast(columns[at]))
 			}
 			return []part{p}
 		}

@@ -130,8 +130,3 @@ func (u *updating) assigned(column string) string {
 	}
 	return u.t.item.text(column)
 }
-
-// insertParts adds parts at an offset.
-func (a *analysis) insertParts(at int, parts ...part) {
-	a.edits = append(a.edits, edit{span: Span{at, at}, parts: parts})
-}

@@ -1,5 +1,7 @@
 package sqlplan
 
+import "slices"
+
 // update analyses UPDATE.
 func (a *analysis) update(s *Update, parent *scope, alone bool) output {
 	a.writes = true
@@ -130,6 +132,14 @@ type updating struct {
 	ready      []readySeal
 	mirrors    []*mirror
 	readyTerms map[Expr]Seal // by the cell
+	rowByRow
+}
+
+// rowByRow is what an UPDATE that is carried out row by row seals for each row.
+type rowByRow struct {
+	perRow []Seal
+	stored []Operand // the sources of each
+	locked *lockedRows
 }
 
 // readySeal is a value that can be sealed in place.
@@ -184,10 +194,7 @@ func (u *updating) sources() bool {
 			a.joinPins(u.t, t, u.pinned)
 		}
 	}
-	u.final, u.changed = pins{}, map[int]bool{}
-	for i, v := range u.pinned {
-		u.final[i] = v
-	}
+	u.final, u.changed = slices.Clone(u.pinned), map[int]bool{}
 	for i, s := range u.set.sources {
 		if !u.source(i, s) {
 			return false
@@ -276,8 +283,12 @@ func (u *updating) direct() bool {
 	if len(u.old) > 0 {
 		return false
 	}
+	u.ready = make([]readySeal, 0, len(u.work))
 	for _, w := range u.work {
 		given := u.final.with(w.leaf.guards)
+		if len(u.changed) > 0 {
+			given = slices.Clone(given)
+		}
 		for i := range u.changed {
 			given[i] = u.final[i]
 		}

@@ -1,6 +1,9 @@
 package sqlplan
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // leafKind is what stands at a leaf of the expression that a protected column
 // is set to.
@@ -18,9 +21,9 @@ const (
 type written struct {
 	kind   leafKind
 	expr   Expr
-	value  value // leafCells
-	guards pins  // what CASE conditions around the leaf pin
-	direct bool  // the leaf is the whole value
+	value  *value // leafCells
+	guards pins   // what CASE conditions around the leaf pin
+	direct bool   // the leaf is the whole value
 }
 
 // target is a protected table that a statement writes to.
@@ -133,7 +136,7 @@ func (a *analysis) columnLeaf(t *target, c *Column, e *ColumnRef) (written, bool
 	}
 	switch {
 	case v.kind == valueGiven:
-		return written{kind: leafCells, expr: e, value: v}, true
+		return written{kind: leafCells, expr: e, value: &v}, true
 	case v.kind == valueStored && v.column == c && v.row == t.item.row:
 		return written{kind: leafSame, expr: e}, true
 	case v.kind == valueStored && v.column == c && t.proposed != nil && v.row == t.proposed.row:
@@ -176,27 +179,41 @@ func (a *analysis) constantDefault(t *target, c *Column) (text string, ok bool) 
 	return text, ok && c.clearDefault(text)
 }
 
-// pins are the context sources of a row that a condition fixes: by index in
-// Table.Sources.
-type pins map[int]value
+// pins are the context sources of a row that a condition or a list of values fixes, by
+// index in Table.Sources. The zero value stands for what is not fixed. Nil fixes nothing.
+type pins []value
 
+func newPins(t *target) pins { return make(pins, len(t.table.Sources)) }
+
+// get returns what a source is fixed to.
+func (p pins) get(i int) (v value, ok bool) {
+	if i >= len(p) {
+		return value{}, false
+	}
+	return p[i], p[i].kind != 0
+}
+
+// with adds what more fixes, which comes first.
 func (p pins) with(more pins) pins {
-	if len(more) == 0 {
+	fixes := func(v value) bool { return v.kind != 0 }
+	switch {
+	case !slices.ContainsFunc(more, fixes):
 		return p
+	case !slices.ContainsFunc(p, fixes):
+		return more
 	}
-	all := make(pins, len(p)+len(more))
-	for k, v := range p {
-		all[k] = v
-	}
-	for k, v := range more {
-		all[k] = v
+	all := slices.Clone(more)
+	for i, v := range p {
+		if all[i].kind == 0 {
+			all[i] = v
+		}
 	}
 	return all
 }
 
 // pinsOf lists what a condition fixes when it holds.
 func (a *analysis) pinsOf(t *target, cond Expr) pins {
-	p := pins{}
+	p := newPins(t)
 	a.collectPins(t, cond, p)
 	return p
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // Cache keeps the plans of the last texts used, up to a number of texts
-// and a number of bytes. A hit takes a read lock and allocates nothing. When it is
+// and a number of bytes of memory. A hit takes a read lock and allocates nothing. When it is
 // full, it drops entries not used since the last sweep (second chance), so that
 // texts made up once do not drive out those that recur.
 type Cache struct {
@@ -32,9 +32,24 @@ type Entry struct {
 	Err     error
 	Refused *sqlplan.Refusal
 	used    atomic.Bool
+	bytes   int
 }
 
-// New returns an empty cache of at most maxTexts texts with maxBytes bytes in all.
+// entryBytes is about what an entry takes beside its text and its plan: itself, its place
+// in the map, an error.
+const entryBytes = 512
+
+// size is about how many bytes of memory the entry of the text keeps.
+func (e *Entry) size(text string) int {
+	n := entryBytes + len(text)
+	if e.Plan != nil {
+		n += e.Plan.Size()
+	}
+	return n
+}
+
+// New returns an empty cache of at most maxTexts texts, which keep about maxBytes bytes of
+// memory with their plans.
 func New(maxTexts, maxBytes int) *Cache {
 	return &Cache{maxTexts: maxTexts, maxBytes: maxBytes, plans: make(map[string]*Entry)}
 }
@@ -55,24 +70,29 @@ func (c *Cache) Get(text string) *Entry {
 	return p
 }
 
-// Put adds a plan or a refusal, in place of what the text had. A text that is a large
-// share of the whole cache is not kept.
+// Put adds a plan or a refusal, in place of what the text had. A plan that would take a
+// large share of the whole cache is not kept.
 func (c *Cache) Put(text string, e *Entry) {
-	if len(text) > c.maxBytes/16 {
+	e.bytes = e.size(text)
+	if e.bytes > c.maxBytes/16 {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if old, ok := c.plans[text]; ok {
-		c.same.Delete(old.Plan)
-		c.bytes -= len(text)
-		delete(c.plans, text)
+		c.drop(text, old)
 	}
-	for len(c.plans) > 0 && (len(c.plans) >= c.maxTexts || c.bytes+len(text) > c.maxBytes) {
+	for len(c.plans) > 0 && (len(c.plans) >= c.maxTexts || c.bytes+e.bytes > c.maxBytes) {
 		c.sweep()
 	}
 	c.plans[text] = e
-	c.bytes += len(text)
+	c.bytes += e.bytes
+}
+
+func (c *Cache) drop(text string, e *Entry) {
+	delete(c.plans, text)
+	c.same.Delete(e.Plan)
+	c.bytes -= e.bytes
 }
 
 // Described reports whether the server's description agreed with the plan.
@@ -100,9 +120,7 @@ func (c *Cache) sweep() {
 		if p.used.Swap(false) {
 			continue
 		}
-		delete(c.plans, text)
-		c.same.Delete(p.Plan)
-		c.bytes -= len(text)
+		c.drop(text, p)
 		if drop--; drop == 0 {
 			return
 		}
@@ -122,6 +140,13 @@ func (c *Cache) Len() int {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return len(c.plans)
+}
+
+// Bytes is about how many bytes of memory the kept texts and plans take.
+func (c *Cache) Bytes() int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.bytes
 }
 
 // Lookups returns how many look-ups found a plan, and how many did not.

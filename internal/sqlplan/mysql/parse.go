@@ -16,12 +16,15 @@ import (
 // own message quotes the text and is dropped.
 var errSyntax = errors.New("the text is not SQL that this version can read")
 
-// parsers keeps parsers between texts; one is not safe for concurrent use.
+// parsers keeps parsers between texts; one is not safe for concurrent use. A parser keeps
+// the memory of its largest text: it is dropped after one of more than parserKept bytes.
 var parsers = sync.Pool{New: func() any {
 	p := parser.New()
 	p.SetMariaDB(true)
 	return p
 }}
+
+const parserKept = 1 << 15
 
 // misread is the panic by which a translation gives up.
 type misread struct{ what string }
@@ -71,7 +74,9 @@ func runParser(text string, m modes) ([]ast.StmtNode, error) {
 	if err != nil {
 		return nil, errSyntax
 	}
-	parsers.Put(p) // not after a panic
+	if len(text) <= parserKept {
+		parsers.Put(p) // not after a panic
+	}
 	return stmts, nil
 }
 

@@ -47,7 +47,7 @@ func TestRowByRowTexts(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := plan.Route.(*sqlplan.RowByRow)
-	got := []string{r.Tables[0].Lock.Text, r.Build(1).Text, r.Build(2).Text, r.Empty.Text}
+	got := []string{r.Tables[0].Lock.Text, r.Build(1).Text, r.Build(2).Text, r.Empty().Text}
 	want := []string{
 		`SELECT "accounts"."account_number", "accounts"."account_number" FROM accounts WHERE name = $1 ORDER BY "accounts"."account_number" FOR NO KEY UPDATE OF "accounts"`,
 		`UPDATE accounts SET ssn = $1::bytea WHERE (name = $2) AND (("accounts"."account_number" = $3)) RETURNING name`,
@@ -64,3 +64,15 @@ func TestRowByRowTexts(t *testing.T) {
 func FuzzPlan(f *testing.F) { plantest.Fuzz(f, shopPlanner(), "postgres") }
 
 func BenchmarkPlan(b *testing.B) { plantest.Benchmark(b, shopPlanner(), "$1") }
+
+func parseShop(text string) (*sqlplan.Script, error) { return parse(text, sqlplan.DefaultMaxDepth) }
+
+func TestPlansOfLargeTextsAreSmall(t *testing.T) {
+	plantest.Small(t, shopPlanner(), parseShop, "postgres")
+}
+
+func TestLargeTextsEndWithTheirContext(t *testing.T) {
+	plantest.EndsWithItsContext(t, shopPlanner(), "postgres")
+}
+
+func BenchmarkLarge(b *testing.B) { plantest.BenchmarkLarge(b, shopPlanner(), parseShop, "postgres") }

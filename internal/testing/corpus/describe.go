@@ -47,7 +47,7 @@ func Describe(p *policy.Policy, plan *sqlplan.Plan, err error) string {
 	return d.done()
 }
 
-func (d *describer) rowByRow(r *sqlplan.RowByRow, seals []sqlplan.Seal) {
+func (d *describer) rowByRow(r *sqlplan.RowByRow, seals sqlplan.Seals) {
 	for _, part := range r.Tables {
 		d.line("row by row of %s", part.Table.Name)
 		d.line("lock: %s", part.Lock.Text)
@@ -55,12 +55,12 @@ func (d *describer) rowByRow(r *sqlplan.RowByRow, seals []sqlplan.Seal) {
 	}
 	d.seals(seals)
 	d.line("write: %s", r.Build(2, 1).Text)
-	d.line("none: %s", r.Empty.Text)
+	d.line("none: %s", r.Empty().Text)
 }
 
-func (d *describer) seals(list []sqlplan.Seal) {
-	for _, s := range list {
-		d.seal(s)
+func (d *describer) seals(list sqlplan.Seals) {
+	for _, s := range list.All() {
+		d.seal(*s)
 	}
 }
 
@@ -68,8 +68,8 @@ func (d *describer) seals(list []sqlplan.Seal) {
 func (d *describer) route(r sqlplan.Route) {
 	switch k := r.(type) {
 	case *sqlplan.KeyChecks:
-		for _, row := range k.Rows {
-			d.line("first read: %s", row.Text.Text)
+		for i := range k.Len() {
+			d.line("first read: %s", k.At(i).Text.Text)
 		}
 	case *sqlplan.ServerKey:
 		if k.Mode == sqlplan.ServerKeyEvaluate {
@@ -79,8 +79,8 @@ func (d *describer) route(r sqlplan.Route) {
 			d.line("first insert, and undo: %s", k.Reserve.Text)
 		}
 		if k.Checks != nil {
-			for _, row := range k.Checks.Rows {
-				d.line("first read: %s", row.Text.Text)
+			for i := range k.Checks.Len() {
+				d.line("first read: %s", k.Checks.At(i).Text.Text)
 			}
 		}
 		if f := k.Filled; f != nil {
