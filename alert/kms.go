@@ -10,9 +10,9 @@ import (
 
 // KMSCall identifies a kind of KMS call in a [Snapshot].
 type KMSCall struct {
-	// Operation is KMS's name of it; Outcome is "ok", "denied", "throttled",
-	// "invalid_ciphertext", "canceled", "unusable" (the key: disabled, deleted)
-	// or "unavailable" (the Region).
+	// Operation is KMS's name of it; Outcome is "ok", "denied", "unproven" (credentials
+	// that are expired or unknown, or a wrong clock), "throttled", "invalid_ciphertext",
+	// "canceled", "unusable" (the key: disabled, deleted) or "unavailable" (the Region).
 	Region, Operation, Outcome string
 }
 

@@ -26,7 +26,9 @@ func fake(t *testing.T) *sealtest.KMS {
 
 func newCodec(t *testing.T, k *sealtest.KMS, c awskms.Config) *codec.Codec {
 	t.Helper()
-	c.Client = awskms.Clients(k.AWSConfig(east))
+	if c.Client == nil {
+		c.Client = awskms.Clients(k.AWSConfig(east))
+	}
 	if c.Region == "" {
 		c.Region = east
 	}

@@ -107,6 +107,17 @@ func (s *Shield) generate(ctx context.Context, key ARN, length int, ec codec.Con
 	return out, nil
 }
 
+// renew has the SDK's client ask for its credentials anew.
+func renew(c Client) {
+	client, ok := c.(*kms.Client)
+	if !ok {
+		return
+	}
+	if cache, ok := client.Options().Credentials.(interface{ Invalidate() }); ok {
+		cache.Invalidate() // an [aws.CredentialsCache]
+	}
+}
+
 // classify returns the outcome and the sentinel of an error of an operation of KMS.
 func classify(operation string, err error) (keyservice.Outcome, error) {
 	var api smithy.APIError
@@ -117,8 +128,12 @@ func classify(operation string, err error) (keyservice.Outcome, error) {
 		return keyservice.Unavailable, codec.ErrKeyUnavailable // network, timeout, no credentials
 	}
 	switch api.ErrorCode() {
-	case "AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException", "InvalidGrantTokenException":
+	case "AccessDeniedException", "AccessDenied", "InvalidGrantTokenException":
 		return keyservice.Denied, codec.ErrKeyDenied
+	case "UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch":
+		return keyservice.Unproven, codec.ErrKeyDenied // the SDK corrects its clock after these
+	case "ExpiredTokenException", "ExpiredToken", "RequestExpired", "RequestTimeTooSkewed":
+		return keyservice.Unproven, codec.ErrKeyUnavailable
 	case "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "LimitExceededException":
 		return keyservice.Throttled, codec.ErrKeyThrottled
 	case "InvalidCiphertextException", "IncorrectKeyException", "InvalidCiphertext":

@@ -63,9 +63,10 @@ type ShieldConfig struct {
 // Call describes one call of KMS, for metrics. Each attempt is a call.
 type Call struct {
 	Region, Operation string
-	// Outcome is "ok", "denied", "throttled", "invalid_ciphertext", "canceled",
-	// "unusable" (the key: disabled, deleted, pending deletion) or
-	// "unavailable" (the Region: no answer, or an internal error).
+	// Outcome is "ok", "denied", "unproven" (credentials that are expired or unknown, or
+	// a wrong clock), "throttled", "invalid_ciphertext", "canceled", "unusable" (the
+	// key: disabled, deleted, pending deletion) or "unavailable" (the Region: no answer,
+	// or an internal error).
 	Outcome string
 	// Duration is the call's own. Waited is the time before it: for the rate limit
 	// and for the bound on calls in flight.
@@ -93,7 +94,7 @@ func NewShield(c ShieldConfig) (*Shield, error) {
 		return nil, errors.New("awskms: a shield needs Client")
 	}
 	service, err := keyservice.New(keyservice.Config[Client]{
-		Name: "KMS in this Region", Client: c.Client, Classify: classify, Trim: shorn,
+		Name: "KMS in this Region", Client: c.Client, Classify: classify, Renew: renew, Trim: shorn,
 		AttemptTimeout: c.AttemptTimeout, MaxAttempts: c.MaxAttempts, CallsPerSecond: c.CallsPerSecond, MaxInFlight: c.MaxInFlight,
 		SlowRead: c.SlowRead, SlowWrite: c.SlowWrite, ProbeEvery: c.ProbeEvery,
 		OnCall: told(c.OnCall), OnProbe: told(c.OnProbe), OnBreaker: c.OnBreaker,

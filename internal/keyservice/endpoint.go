@@ -24,6 +24,7 @@ type endpoint[C any] struct {
 	probe   probe[C]
 	probing bool
 	wanted  time.Time // when a call was last rejected
+	renewed time.Time // when the client was last told to renew its credentials
 }
 
 // probe is a call that shows whether an endpoint is back.
@@ -81,6 +82,22 @@ func (e *endpoint[C]) strike(began time.Time) {
 	if e.breaker.strike(began) {
 		e.holdBack()
 	}
+}
+
+// renew has the client ask for its credentials anew, unless it has done so since the call
+// began: another call had the old ones, too.
+func (e *endpoint[C]) renew(began time.Time) {
+	f := e.service.config.Renew
+	if f == nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.renewed.After(began) {
+		return
+	}
+	f(e.client)
+	e.renewed = time.Now()
 }
 
 // done notes how a call ended.

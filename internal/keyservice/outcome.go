@@ -15,6 +15,9 @@ const (
 	OK Outcome = "ok"
 	// Denied: the process may not use the key.
 	Denied Outcome = "denied"
+	// Unproven: the service does not know who asks: the process's credentials have
+	// expired or are unknown, or its clock is wrong.
+	Unproven Outcome = "unproven"
 	// Throttled: too many calls were sent.
 	Throttled Outcome = "throttled"
 	// InvalidCiphertext: the wrapped key is not one of the key's.

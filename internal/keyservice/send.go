@@ -80,6 +80,8 @@ func again(outcome Outcome, timedOut, alternative bool, attempt, most int) bool 
 	switch {
 	case outcome == Throttled:
 		return !alternative && attempt < most
+	case outcome == Unproven:
+		return attempt < 2
 	case outcome != Unavailable:
 		return false
 	case timedOut:
@@ -118,6 +120,9 @@ func try[C, T any](ctx context.Context, e *endpoint[C], q Request[C, T], attempt
 		c.OnCall(Call{q.Endpoint, q.Operation, q.Key, outcome, time.Since(began), began.Sub(arrived), attempt})
 	}
 	e.done(outcome, left == leftAvoided)
+	if outcome == Unproven {
+		e.renew(began)
+	}
 	switch {
 	case outcome == OK:
 		return out, outcome, false, nil

@@ -32,6 +32,9 @@ type Config[C any] struct {
 	// Trim returns an error without the request and the answer that it refers
 	// to; nil keeps errors as they are.
 	Trim func(error) error
+	// Renew has an endpoint's client ask for its credentials anew, after a call that
+	// ended as Unproven; nil has it called again as it is.
+	Renew func(client C)
 	// AttemptTimeout bounds one call; zero means two seconds. The caller's
 	// deadline bounds all of them.
 	AttemptTimeout time.Duration
