@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,7 +23,8 @@ func (a *app) reportCommand() *cobra.Command {
 		Use: "report", Short: "Surveys whole tables without opening a value",
 		Long: `report counts what protected columns hold: values and bytes by form, suite, Region and
 wrapping key; values that lack a wrapping of the policy, or carry one that it does not name; the equality terms of
-searchable columns under each key, and those that are missing. It calls no KMS and writes nothing.
+searchable columns under each key, and those that are missing. It calls no KMS and writes nothing. A column that
+cannot be read is named at the end, after the others.
 
 With --may-disable KEY it answers whether a KMS key may be disabled: exit code 0 if no value needs it and
 the policy does not name it, 4 if not. The answer covers the columns of the policy (or of --table and
@@ -44,10 +46,14 @@ the policy does not name it, 4 if not. The answer covers the columns of the poli
 			answer := surveyAnswer{MayDisable: key}
 			for _, at := range list {
 				s, err := rekey.TakeSurvey(cmd.Context(), rekey.Config{DB: db, Policy: p, Table: at.table, Column: at.column, PageRows: 2000, RowsPerSecond: rate})
-				if err != nil {
+				switch {
+				case err == nil:
+					answer.add(s)
+				case cmd.Context().Err() != nil:
 					return err
+				default:
+					answer.addUnread(at, err)
 				}
-				answer.add(s)
 			}
 			if answer.Guards, err = reportedGuards(cmd.Context(), p, db, dialect, list); err != nil {
 				return err
@@ -66,11 +72,22 @@ the policy does not name it, 4 if not. The answer covers the columns of the poli
 // surveyAnswer is what report says.
 type surveyAnswer struct {
 	Columns []*rekey.Survey `json:"columns"`
+	// Unread are the columns that could not be surveyed.
+	Unread []unreadColumn `json:"unread,omitempty"`
 	// Guards are the states of the columns' guards, by table and column.
 	Guards     map[string]guardState `json:"guards"`
 	MayDisable string                `json:"may_disable,omitempty"`
 	Answer     *bool                 `json:"answer,omitempty"`
 	Why        []string              `json:"why,omitempty"`
+}
+
+// unreadColumn is a column that could not be surveyed, and why.
+type unreadColumn struct {
+	Table  string `json:"table"`
+	Column string `json:"column"`
+	Error  string `json:"error"`
+
+	err error
 }
 
 // reportedGuards returns the state of each column's guard: the worst, where several
@@ -102,6 +119,26 @@ func (s *surveyAnswer) add(column *rekey.Survey) {
 	s.Answer, s.Why = &ok, append(s.Why, why...)
 }
 
+// addUnread notes a column that cannot be surveyed. What it holds may need the key.
+func (s *surveyAnswer) addUnread(at place, err error) {
+	s.Unread = append(s.Unread, unreadColumn{at.table, at.column, err.Error(), err})
+	if s.MayDisable != "" {
+		s.Answer, s.Why = new(bool), append(s.Why, at.table+"."+at.column+" could not be read")
+	}
+}
+
+// unread is the error of a survey that lacks columns.
+func (s *surveyAnswer) unread() error {
+	if len(s.Unread) == 0 {
+		return nil
+	}
+	causes := make([]error, len(s.Unread))
+	for i, u := range s.Unread {
+		causes[i] = fmt.Errorf("%s.%s: %w", u.Table, u.Column, u.err)
+	}
+	return fmt.Errorf("%d of %d columns could not be read: %w", len(s.Unread), len(s.Unread)+len(s.Columns), errors.Join(causes...))
+}
+
 func (a *app) showSurvey(s surveyAnswer) error {
 	if a.output == "json" {
 		if err := a.json(s); err != nil {
@@ -120,6 +157,9 @@ func (a *app) showSurvey(s surveyAnswer) error {
 				a.printf("  %s\n", why)
 			}
 		}
+	}
+	if err := s.unread(); err != nil {
+		return err
 	}
 	if s.Answer != nil && !*s.Answer {
 		return finding(exitNo)
