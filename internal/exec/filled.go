@@ -37,8 +37,7 @@ func (s *steps) fill(ctx context.Context, f *sqlplan.Filled) error {
 		return err
 	}
 	s.filled = &filled{route: f, seals: map[string]int{}, replaced: map[string]any{}}
-	for i := range s.run.Plan.Seals {
-		v := &s.run.Plan.Seals[i]
+	for i, v := range s.run.Plan.Seals.All() {
 		if v.Term != sqlplan.TermUnused {
 			continue
 		}
@@ -140,9 +139,10 @@ func (s *steps) sealFiller(ctx context.Context, cell any, stored []any) (value a
 	if value, done := s.filled.replaced[filler]; done {
 		return value, true, nil
 	}
-	v := s.run.Plan.Seals[i]
+	var v sqlplan.Seal
+	v = *s.run.Plan.Seals.At(i, &v)
 	v.Sources = held(v.Sources)
-	values, err := s.sealAll(ctx, []sqlplan.Seal{v}, [][]any{stored})
+	values, err := s.sealAll(ctx, sqlplan.ListedSeals([]sqlplan.Seal{v}), [][]any{stored})
 	if err != nil {
 		return nil, false, err
 	}

@@ -172,7 +172,7 @@ func (k *serverColumns) find(f *Filled, keys [][]string) {
 	a, in := k.in.a, k.in
 	read := in.readFilled(f)
 	from := func(compare string) Template {
-		return a.finish([]part{textPart("SELECT -1, " + read + a.d.Quote(in.t.table.Sources[f.Key]) + compare), {arg: &Arg{Kind: ArgServer}}})
+		return a.finish([]part{textPart("SELECT -1, " + read + a.d.Quote(in.t.table.Sources[f.Key]) + compare), {arg: argOf(ArgServer, 0)}})
 	}
 	f.From, f.ByKey = from(" >= "), from(" = ")
 	if len(keys) == 0 {
@@ -213,8 +213,8 @@ func (k *serverColumns) find(f *Filled, keys [][]string) {
 // arguments are the arguments of parts.
 func arguments(parts []part) (list []Arg) {
 	for _, p := range parts {
-		if p.arg != nil {
-			list = append(list, *p.arg)
+		if p.hole() {
+			list = append(list, p.arg)
 		}
 	}
 	return list
@@ -253,7 +253,7 @@ func (in *insertion) givesAgain(name string) bool {
 // fillUpdate plans the text that replaces the fillers of a row.
 func (k *serverColumns) fillUpdate(f *Filled, keyColumn string) {
 	a, in := k.in.a, k.in
-	d, script := a.d, a.script
+	d, of := a.d, a.placeholders()
 	begin, end := "UPDATE "+a.nameOf(in.s.Target)+" SET ", " WHERE "+d.Quote(keyColumn)+" = "
 	for _, c := range in.t.rel.Columns {
 		if c.OnUpdate {
@@ -266,9 +266,9 @@ func (k *serverColumns) fillUpdate(f *Filled, keyColumn string) {
 			if i > 0 {
 				parts = append(parts, textPart(", "))
 			}
-			parts = append(parts, textPart(d.Quote(f.Columns[at].Column.Name)+" = "), part{arg: &Arg{Kind: ArgRowSeal, Index: at}})
+			parts = append(parts, textPart(d.Quote(f.Columns[at].Column.Name)+" = "), part{arg: argOf(ArgRowSeal, at)})
 		}
-		return finish(d, script, append(parts, textPart(end), part{arg: &Arg{Kind: ArgServer}}))
+		return finish(d, of, append(parts, textPart(end), part{arg: argOf(ArgServer, 0)}))
 	}
 }
 

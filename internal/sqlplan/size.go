@@ -62,6 +62,23 @@ func (k *ServerKey) size() int {
 	if k.Checks != nil {
 		n += k.Checks.size()
 	}
+	if k.Filled != nil {
+		n += k.Filled.size()
+	}
+	return n
+}
+
+func (f *Filled) size() int {
+	n := planBytes + f.From.size() + f.ByKey.size() + len(f.Columns)*int(unsafe.Sizeof(FilledColumn{}))
+	for i := range f.Find {
+		n += int(unsafe.Sizeof(Template{})) + f.Find[i].size()
+	}
+	for _, r := range f.Rows {
+		n += int(unsafe.Sizeof(r))
+		for _, key := range r.Keys {
+			n += int(unsafe.Sizeof(key)) + cap(key)*int(unsafe.Sizeof(Arg{}))
+		}
+	}
 	return n
 }
 
