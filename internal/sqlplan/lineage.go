@@ -55,6 +55,8 @@ type column struct {
 	hidden bool
 	// shown is the name that the driver shows, if the server is given another.
 	shown string
+	// inPlace is what the driver shows in place of NULL, if it is not nil.
+	inPlace *Literal
 }
 
 // output is what a query or a RETURNING clause returns.

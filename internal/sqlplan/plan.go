@@ -257,6 +257,9 @@ type ResultProtected struct {
 	// Term is the index, among the server's columns, of the stored term that the opened
 	// value is held to; -1 if it is not shown.
 	Term int
+	// InPlace is what is shown in place of NULL: COALESCE of the column and a literal. It
+	// is nil for NULL.
+	InPlace *Literal
 }
 
 // RowByRow carries out an UPDATE whose rows are known only after they were

@@ -47,6 +47,7 @@ type selectOutput struct {
 	row     *row // of the constants in the select list
 	nodes   []node
 	found   []found
+	direct  bool // the rows go to the application as they are
 	merged  bool // rows are not rows of the nodes: nothing can be shown beside them
 }
 
@@ -188,12 +189,12 @@ func (a *analysis) selectQuery(q *Query, s *Select, sc *scope) output {
 	a.check(s.Where, sc, "a WHERE clause")
 	a.check(s.Having, sc, "a HAVING clause")
 	a.checkAll(s.Windows, sc, "a WINDOW clause")
-	out := &selectOutput{a: a, end: s.TargetsEnd, first: len(s.Targets) == 0, nodes: sc.nodes}
+	out := &selectOutput{a: a, end: s.TargetsEnd, first: len(s.Targets) == 0, nodes: sc.nodes, direct: s == a.top && a.nested == 0}
 	if s.Table {
 		out.end = -1
 	}
 	a.finds(q, s, out)
-	a.targets(out, s.Targets, sc, s == a.top && a.nested == 0 || a.anyStar[s], a.termLists[s])
+	a.targets(out, s.Targets, sc, out.direct || a.anyStar[s], a.termLists[s])
 	a.group(s, out, sc)
 	if s.Having != nil {
 		a.byAlias(s.Having, out, "HAVING on a protected column")
@@ -229,7 +230,8 @@ func (a *analysis) targets(out *selectOutput, targets []Target, sc *scope, shown
 		if j < len(leads) {
 			c.value, isTerm = a.termTarget(t.Expr, sc, leads[j])
 		}
-		if !isTerm {
+		isOr := !isTerm && out.direct && a.orElse(c, t, sc)
+		if !isTerm && !isOr {
 			c.value = a.trace(t.Expr, sc, out)
 		}
 		if c.name == "" {

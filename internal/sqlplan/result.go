@@ -41,6 +41,7 @@ func (a *analysis) result(out output) {
 		}
 		for i, c := range list {
 			if c == v.column {
+				p.InPlace = c.inPlace
 				set.Columns[i].Protected = p
 			}
 		}

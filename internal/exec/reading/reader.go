@@ -19,6 +19,7 @@ import (
 	sqldriver "database/sql/driver"
 	"io"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -104,12 +105,37 @@ type shown struct {
 	reuses bool
 	// among are the values that are searched for by a short term.
 	among []seal.Among
+	// inPlace is what the column shows in place of NULL.
+	inPlace sqldriver.Value
 }
 
 // empty reports whether a row shows NULL, so that nothing is to be opened. A row that
 // was found by a term has a value.
 func (c *shown) empty(row []sqldriver.Value) bool {
 	return row[c.index] == nil && (c.from.Term < 0 || row[c.from.Term] == nil)
+}
+
+// putInPlace has the row show what is asked for in place of NULL.
+func (r *Reader) putInPlace(row []sqldriver.Value) {
+	for i := range r.shown {
+		if c := &r.shown[i]; row[c.index] == nil {
+			row[c.index] = c.inPlace
+		}
+	}
+}
+
+// inPlace is the value of a literal that a column shows in place of NULL; nil if there is
+// none.
+func inPlace(l *sqlplan.Literal) sqldriver.Value {
+	if l == nil {
+		return nil
+	}
+	if l.Kind == sqlplan.LiteralInteger {
+		if n, err := strconv.ParseInt(l.Text, 10, 64); err == nil {
+			return n
+		}
+	}
+	return l.Text
 }
 
 // readerStorage holds the columns of a narrow result. Values that are opened in the
@@ -217,7 +243,7 @@ func (r *Reader) Enter(number int, set *sqlplan.ResultSet, width int) {
 		if p := set.Columns[i].Protected; p != nil {
 			c := r.opener.Column(p.Column)
 			r.index[i] = len(r.shown)
-			s := shown{index: i, from: p, col: c, once: !p.Unverifiable && c.Silent(), reuses: c.Reusable()}
+			s := shown{index: i, from: p, col: c, once: !p.Unverifiable && c.Silent(), reuses: c.Reusable(), inPlace: inPlace(p.InPlace)}
 			for _, w := range r.among {
 				if w.Set == number && w.Column == i {
 					s.among = append(s.among, w.Values)
@@ -242,6 +268,9 @@ func (r *Reader) Stop() {
 func (r *Reader) Row() ([]sqldriver.Value, error) {
 	for {
 		row, err := r.row()
+		if err == nil {
+			r.putInPlace(row)
+		}
 		if err != seal.ErrNotAmong {
 			return row, err
 		}

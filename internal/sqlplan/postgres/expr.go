@@ -65,7 +65,7 @@ func (p *translator) expr(n *pg.Node) sqlplan.Expr {
 	case *pg.Node_CaseExpr:
 		return p.caseOf(x.CaseExpr)
 	case *pg.Node_CoalesceExpr:
-		return &sqlplan.Call{Span: near(x.CoalesceExpr.Location), Name: "coalesce", Args: p.exprs(x.CoalesceExpr.Args)}
+		return &sqlplan.Call{Span: near(x.CoalesceExpr.Location), ArgsEnd: p.argsEnd(x.CoalesceExpr.Location), Name: "coalesce", Args: p.exprs(x.CoalesceExpr.Args)}
 	case *pg.Node_MinMaxExpr:
 		return &sqlplan.Call{Span: near(x.MinMaxExpr.Location), Name: "greatest", Args: p.exprs(x.MinMaxExpr.Args)}
 	case *pg.Node_SubLink:
@@ -385,7 +385,7 @@ func (p *translator) operator(e *pg.A_Expr) sqlplan.Expr {
 
 func (p *translator) call(c *pg.FuncCall) sqlplan.Expr {
 	parts := names(c.Funcname)
-	out := &sqlplan.Call{Span: near(c.Location), ArgsEnd: p.argsEnd(c), Name: last(parts), Args: p.exprs(c.Args), Distinct: c.AggDistinct, Star: c.AggStar, Windowed: c.Over != nil}
+	out := &sqlplan.Call{Span: near(c.Location), ArgsEnd: p.argsEnd(c.Location), Name: last(parts), Args: p.exprs(c.Args), Distinct: c.AggDistinct, Star: c.AggStar, Windowed: c.Over != nil}
 	if len(parts) > 1 {
 		out.Schema = parts[len(parts)-2]
 	}
@@ -398,12 +398,12 @@ func (p *translator) call(c *pg.FuncCall) sqlplan.Expr {
 
 // argsEnd is the offset of the parenthesis that closes a call's arguments, 0 for a call
 // that is spelled without parentheses.
-func (p *translator) argsEnd(c *pg.FuncCall) int {
-	i := p.tokenFrom(int(c.Location)) + 1
+func (p *translator) argsEnd(location int32) int {
+	i := p.tokenFrom(int(location)) + 1
 	for p.op(i, ".") {
 		i += 2
 	}
-	if c.Location < 0 || !p.op(i, "(") {
+	if location < 0 || !p.op(i, "(") {
 		return 0
 	}
 	return p.tokens[p.tokens[i].mate].start
