@@ -98,13 +98,16 @@ var allowed = map[string][]string{
 	},
 
 	"internal/exec": {
-		"alert", "fault", "internal/exec/catalog", "internal/exec/loan", "internal/exec/parallel", "internal/exec/plancache", "internal/exec/reading", "internal/keyrings", "internal/seal", "internal/server", "internal/sqlplan", "policy",
+		"alert", "fault", "internal/exec/catalog", "internal/exec/lineage", "internal/exec/loan", "internal/exec/parallel", "internal/exec/plancache", "internal/exec/reading", "internal/keyrings", "internal/seal", "internal/server", "internal/sqlplan", "policy",
 	},
 
 	"internal/exec/catalog": {
 		"fault", "internal/server", "internal/sqlplan",
 	},
 
+	"internal/exec/lineage": {
+		"fault", "internal/exec/catalog", "internal/server", "internal/sqlplan",
+	},
 	"internal/exec/loan": {},
 
 	"internal/exec/parallel": {},
