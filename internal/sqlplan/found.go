@@ -132,7 +132,10 @@ func foundRows(out output) (list []found) {
 	case *renamed:
 		return foundRows(o.out)
 	case *selectOutput:
-		if o.merged {
+		switch {
+		case len(o.stands) > 0:
+			return o.foundStands()
+		case o.merged:
 			return nil
 		}
 		list = slices.Clone(o.found)

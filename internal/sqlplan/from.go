@@ -105,6 +105,9 @@ func (a *analysis) common(t *Join, left, right node) []string {
 func (a *analysis) checkUsing(t *Join, name string, left, right node) {
 	for _, n := range []node{left, right} {
 		for _, c := range n.find(name, nil) {
+			if v := c.value; v.protected() && v.column.Term != nil {
+				a.refuse(t.Span, v.column.object(), "a join with USING on a protected column", "write ON a."+name+" = b."+name)
+			}
 			a.forbid(c.value, t.Span, "a join on a protected column")
 		}
 	}

@@ -111,7 +111,7 @@ func (a *analysis) checkNatural(t *Join, left, right []*column) {
 				if c == nil {
 					c = y.value.term
 				}
-				a.refuse(t.Span, c.object(), "a NATURAL join that the server would also make on a column of equality terms", "join with ON or USING")
+				a.refuse(t.Span, c.object(), "a NATURAL join that the server would also make on a column of equality terms", "write the columns that are compared: ON a.x = b.x")
 			}
 		}
 	}

@@ -49,6 +49,7 @@ type selectOutput struct {
 	found   []found
 	direct  bool // the rows go to the application as they are
 	merged  bool // rows are not rows of the nodes: nothing can be shown beside them
+	stands  map[*row]*stand
 }
 
 // entry is a column, or a star over nodes.
@@ -83,6 +84,9 @@ func (o *selectOutput) columns() ([]*column, bool) {
 }
 
 func (o *selectOutput) expose(r *row, source string, fresh bool) *column {
+	if st := o.stands[r]; st != nil {
+		return o.exposeStand(st, r, source)
+	}
 	if o.loose && !o.a.keyIn(r, o.grouped) {
 		return nil
 	}
@@ -326,13 +330,20 @@ func (a *analysis) group(s *Select, out *selectOutput, sc *scope) {
 			out.grouped = append(out.grouped, v)
 			continue
 		}
+		if v, ok := a.groupShown(e, s, out, sc); ok {
+			out.grouped = append(out.grouped, v)
+			continue
+		}
 		if v, ok := a.orderTarget(e, out, sc, true); ok {
+			a.refuseGroup(e, v)
 			a.forbid(v, e.At(), "GROUP BY on a protected column")
 			out.grouped = append(out.grouped, v)
 			continue
 		}
 		if c, ok := e.(*ColumnRef); ok && !c.Star {
-			out.grouped = append(out.grouped, a.lookup(c, sc))
+			v := a.lookup(c, sc)
+			out.grouped = append(out.grouped, v)
+			a.refuseGroup(e, v)
 		}
 		a.check(e, sc, "GROUP BY on a protected column")
 		a.byAlias(e, out, "GROUP BY on a protected column")
@@ -347,7 +358,7 @@ func (a *analysis) group(s *Select, out *selectOutput, sc *scope) {
 	}
 	list, _ := out.columns()
 	for _, c := range list {
-		if c.value.protected() && !a.keyIn(c.value.row, out.grouped) {
+		if c.value.protected() && !a.keyIn(c.value.row, out.grouped) && !out.groupsBy(c.value) {
 			c.value.kind = valueLoose
 		}
 	}
@@ -410,6 +421,8 @@ var aggregateNames = map[string]bool{"count": true, "sum": true, "min": true, "m
 	"bit_or": true, "bit_xor": true, "std": true, "stddev": true, "stddev_pop": true, "stddev_samp": true,
 	"variance": true, "var_pop": true, "var_samp": true, "st_collect": true}
 
+const distinctRows = "DISTINCT over a protected column"
+
 // distinct checks DISTINCT: rows that have the row key in the list stay as
 // distinct as the plaintext rows would be; others cannot be compared.
 func (a *analysis) distinct(s *Select, out *selectOutput, sc *scope) {
@@ -421,7 +434,8 @@ func (a *analysis) distinct(s *Select, out *selectOutput, sc *scope) {
 		a.check(e, sc, "DISTINCT ON a protected column")
 	}
 	if s.Distinct && len(s.DistinctOn) == 0 {
-		a.comparable(out, s.Span, "DISTINCT over a protected column")
+		a.standDistinct(s, out, sc)
+		a.comparable(out, s.Span, distinctRows)
 	}
 }
 
@@ -433,12 +447,18 @@ func (a *analysis) comparable(out output, at Span, what string) {
 	for _, c := range list {
 		values = append(values, c.value)
 	}
+	o, _ := out.(*selectOutput)
 	for _, v := range values {
 		switch {
 		case v.kind == valueGiven:
 			a.usePlainly(v, at)
+		case o != nil && o.groupsBy(v):
 		case v.kind == valueLoose, v.protected() && !a.keyIn(v.row, values):
-			a.refuse(at, v.column.object(), what, "add the row key to the select list")
+			hint := "add the row key to the select list"
+			if v.column.Term != nil && what == distinctRows {
+				hint += ", or show the column by its name alone, in a plain SELECT from its table"
+			}
+			a.refuse(at, v.column.object(), what, hint)
 		}
 	}
 }

@@ -5,7 +5,7 @@ package corpus
 var Size = map[string]int{"postgres": 729, "mysql": 682}
 
 // Searched is how many statements search protected columns.
-var Searched = map[string]int{"postgres": 272, "mysql": 264}
+var Searched = map[string]int{"postgres": 289, "mysql": 281}
 
 // Written is how many statements write searchable columns.
 var Written = map[string]int{"postgres": 230, "mysql": 195}
