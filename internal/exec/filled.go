@@ -41,7 +41,7 @@ func (s *steps) fill(ctx context.Context, f *sqlplan.Filled) error {
 		if v.Term != sqlplan.TermUnused {
 			continue
 		}
-		null, err := s.isNull(v)
+		null, empty, err := s.nullOrEmpty(v)
 		if err != nil {
 			return err
 		}
@@ -49,7 +49,7 @@ func (s *steps) fill(ctx context.Context, f *sqlplan.Filled) error {
 			continue
 		}
 		at := slices.IndexFunc(f.Columns, func(c sqlplan.FilledColumn) bool { return c.Column == v.Column })
-		filler := f.Columns[at].Filler(i)
+		filler := f.Columns[at].Filler(i, empty)
 		if v.Column.Base64 {
 			s.sealed[i] = string(filler)
 		} else {
@@ -60,9 +60,9 @@ func (s *steps) fill(ctx context.Context, f *sqlplan.Filled) error {
 	return nil
 }
 
-// isNull reports whether the value to seal is NULL. It fails if the value does not fit
-// its column.
-func (s *steps) isNull(v *sqlplan.Seal) (bool, error) {
+// nullOrEmpty reports whether the value to seal is NULL, and whether its plaintext is
+// empty. It fails if the value does not fit its column.
+func (s *steps) nullOrEmpty(v *sqlplan.Seal) (null, empty bool, err error) {
 	u := unsealed{column: s.engine.columns[v.Column], schema: v.Schema}
 	value, err := s.value(v.Value)
 	if err == nil {
@@ -70,9 +70,9 @@ func (s *steps) isNull(v *sqlplan.Seal) (bool, error) {
 	}
 	defer clear(u.plaintext)
 	if err != nil {
-		return false, u.unfit(err)
+		return false, false, u.unfit(err)
 	}
-	return u.null, nil
+	return u.null, len(u.plaintext) == 0, nil
 }
 
 // sealFilled replaces the fillers of the rows that the statement wrote. res is its

@@ -52,8 +52,9 @@ type FilledColumn struct {
 }
 
 // Filler returns a filler for a seal's value that no other statement has. It begins as a
-// message does, for the CHECK constraint of a guard.
-func (c FilledColumn) Filler(seal int) []byte {
+// message does, for the CHECK constraint of a guard; that of an empty value has an
+// [EmptyShape].
+func (c FilledColumn) Filler(seal int, empty bool) []byte {
 	size := c.Size
 	if c.Column.Base64 {
 		size = size / 4 * 3
@@ -62,6 +63,12 @@ func (c FilledColumn) Filler(seal int) []byte {
 	copy(filler, "\x02\x04\x78")
 	rand.Read(filler[3:19])
 	binary.BigEndian.PutUint32(filler[19:], uint32(seal))
+	for _, shape := range c.Column.Empty {
+		if empty && shape.Tail != nil {
+			filler = append(append(filler, shape.Tail...), make([]byte, shape.Before-len(shape.Tail))...)
+			break
+		}
+	}
 	if c.Column.Base64 {
 		return base64.StdEncoding.AppendEncode(nil, filler)
 	}
