@@ -27,6 +27,7 @@ type binding struct {
 	values server.Values
 	text   string // the user's, for events
 	params []sqldriver.NamedValue
+	owned  bool // params is not the user's slice any more
 	// server holds the values that the server made, a row for each row of the
 	// statement.
 	server [][]any
@@ -50,10 +51,7 @@ func (r Run) binding() *binding {
 		// It is asked once, whatever the number of texts and of rows that take it. An
 		// error is the base driver's to report.
 		if sent, err := b.values.Sent(server.KeyUnsupported, p.Value); err == nil {
-			if &b.params[0] == &r.Args.Params[0] {
-				b.params = slices.Clone(b.params)
-			}
-			b.params[i].Value = sent
+			b.send(i, sent)
 		}
 	}
 	return b
@@ -221,9 +219,16 @@ func (b *binding) source(ctx context.Context, s *sqlplan.Seal, i int) (any, erro
 	case nil, string, int64, float64, bool, time.Time:
 		return sent, nil // they are sent as they are
 	}
-	b.params = slices.Clone(b.params)
-	b.params[o.Param].Value = sent
+	b.send(o.Param, sent)
 	return sent, nil
+}
+
+// send has a value sent in the place of the user's argument.
+func (b *binding) send(param int, value any) {
+	if !b.owned {
+		b.params, b.owned = slices.Clone(b.params), true
+	}
+	b.params[param].Value = value
 }
 
 // value returns what an operand stands for.

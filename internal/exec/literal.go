@@ -37,7 +37,11 @@ func (s *steps) written(t *sqlplan.Template, text string, args []sqldriver.Named
 		return text, args // the session's character set was not asked for
 	}
 	if literal := s.engine.config.Server.Literals(s.run.Conn, s.engine.session); literal != nil && !s.sendsTerms(t) {
-		if written, ok := write(t, args[options:], literal); ok {
+		most := maxWritten
+		if len(args) > maxParameters {
+			most = int(s.engine.session.MaxPacket) // it cannot be sent otherwise
+		}
+		if written, ok := write(t, args[options:], literal, most); ok {
 			return written, args[:options]
 		}
 	}
@@ -89,8 +93,9 @@ func spell(t *sqlplan.Template, args []sqldriver.NamedValue) (string, []sqldrive
 	return b.String(), left
 }
 
-// write returns the template's text with literals for its arguments.
-func write(t *sqlplan.Template, args []sqldriver.NamedValue, literal func(v any, sealed bool) (string, bool)) (string, bool) {
+// write returns the template's text with literals for its arguments, unless it is longer
+// than most.
+func write(t *sqlplan.Template, args []sqldriver.NamedValue, literal func(v any, sealed bool) (string, bool), most int) (string, bool) {
 	n := 0
 	var b strings.Builder
 	for p := range t.Pieces() {
@@ -98,7 +103,7 @@ func write(t *sqlplan.Template, args []sqldriver.NamedValue, literal func(v any,
 			b.WriteString(p.Text)
 			continue
 		}
-		if n == len(args) || b.Len() > maxWritten {
+		if n == len(args) || b.Len() > most {
 			return "", false
 		}
 		text, ok := spelled(args[n].Value)

@@ -226,11 +226,11 @@ func (r Run) bind(ctx context.Context) (text string, args []sqldriver.NamedValue
 	}
 	if !r.Args.Prepared && len(r.Args.Params) == 0 && len(main.Args) > 0 {
 		if text, ok := inline(r.Engine.config.Server, main, sealed); ok {
-			return text, r.Args.Options, among, nil
+			return text, r.Args.Options, among, r.Engine.fits(text, nil)
 		}
 	}
 	text, args = b.bind(main, r.Args.Options, sealed)
-	return text, args, among, nil
+	return text, args, among, r.Engine.fits(text, args)
 }
 
 // userArguments reports whether a template takes a user's n arguments as they

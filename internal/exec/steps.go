@@ -27,7 +27,10 @@ type steps struct {
 	again bool
 }
 
-func (r Run) steps() *steps { return &steps{binding: r.binding(), run: r} }
+func (r Run) steps() *steps {
+	r.Base = fittingBase{r.Base, r.Engine}
+	return &steps{binding: r.binding(), run: r}
+}
 
 // unknown is the number of rows that a statement without a result wrote that was sent
 // as a query.

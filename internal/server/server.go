@@ -207,6 +207,9 @@ type Session struct {
 	SQLMode string
 	// AutoIncrementIncrement is MySQL's auto_increment_increment, at least 1.
 	AutoIncrementIncrement int64
+	// MaxPacket is how many bytes of one command the server takes (MySQL's
+	// max_allowed_packet); 0 if that is not limited, or not known.
+	MaxPacket int64
 	// Path is what decides which relation an unqualified name means: the
 	// schemas that are searched, temporary tables and the role, or the database in use.
 	Path string

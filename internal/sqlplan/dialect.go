@@ -61,6 +61,10 @@ type Dialect interface {
 	// beside the statement's own condition, whose meaning it must not change.
 	LockedKeyIs() string
 
+	// InIsEqual reports whether IN compares a column of the type with values as its
+	// equality does, whatever values stand together in the list.
+	InIsEqual(columnType string) bool
+
 	// LockClause is appended to a SELECT that locks the rows of the alias;
 	// rekey is true if the statement will change the row key.
 	LockClause(alias string, rekey bool) string

@@ -1,6 +1,9 @@
 package sqlplan
 
-import "strings"
+import (
+	"math"
+	"strings"
+)
 
 // This file writes the statements of the route [*RowByRow] for a number of rows. What it
 // keeps of the analysis is small: the plans of large statements are cached.
@@ -13,7 +16,12 @@ type lockedRows struct {
 	operator      string   // see [Dialect.LockedKeyIs]
 	from, all     string   // the table, and [Dialect.AllRows]
 	outer         bool     // an outer join may find no row
+	lists         bool     // the key is one column, and IN compares it as equality does
 }
+
+// manyRows is from how many rows on a text has lists of keys: a server compares a key with
+// those of a chain of conditions one by one.
+const manyRows = 64
 
 // expansion is a place that differs with the number of rows: what is sealed for each, or
 // the condition that a row was locked.
@@ -53,8 +61,25 @@ func (r *lockedRows) choose(rows, seal int, around *casts) []part {
 		return []part{first}
 	}
 	parts := make([]part, 0, 2+rows*(3+2*len(r.stable)))
+	if !r.lists || rows < manyRows {
+		return r.chooseAmong(parts, 0, rows, seal, around)
+	}
+	// The key is looked for in lists of about as many keys as there are lists.
+	size := int(math.Sqrt(float64(rows)))
 	parts = append(parts, textPart("CASE"))
-	for n := range rows {
+	for from := 0; from < rows; from += size {
+		to := min(from+size, rows)
+		parts = append(parts, textPart(" WHEN "))
+		parts = append(r.keyIn(parts, from, to), textPart(" THEN "))
+		parts = r.chooseAmong(parts, from, to, seal, around)
+	}
+	return append(parts, textPart(" END"))
+}
+
+// chooseAmong writes the CASE that picks what is sealed for the rows [from, to).
+func (r *lockedRows) chooseAmong(parts []part, from, to, seal int, around *casts) []part {
+	parts = append(parts, textPart("CASE"))
+	for n := from; n < to; n++ {
 		parts = append(parts, textPart(" WHEN "))
 		for i, k := range r.stable {
 			parts = r.keyIs(parts, i, k, n, " = ")
@@ -62,6 +87,18 @@ func (r *lockedRows) choose(rows, seal int, around *casts) []part {
 		parts = append(parts, textPart(" THEN "), part{arg: argOfRow(ArgRowSeal, seal, n, r.group), around: around})
 	}
 	return append(parts, textPart(" END"))
+}
+
+// keyIn writes "k IN (?, …)" for the keys of the rows [from, to).
+func (r *lockedRows) keyIn(parts []part, from, to int) []part {
+	parts = append(parts, textPart(r.keys[0]), textPart(" IN ("))
+	for n := from; n < to; n++ {
+		if n > from {
+			parts = append(parts, textPart(", "))
+		}
+		parts = append(parts, part{arg: argOfRow(ArgKey, 0, n, r.group)})
+	}
+	return append(parts, textPart(")"))
 }
 
 // keyIs writes "AND k = ?" for column k of the key of a locked row, without the AND for
@@ -78,6 +115,9 @@ func (r *lockedRows) keyIs(parts []part, i, k, n int, operator string) []part {
 func (r *lockedRows) locked(rows int) []part {
 	parts := make([]part, 0, 4+rows*(2+4*len(r.keys)))
 	parts = append(parts, textPart("("))
+	if r.lists && rows >= manyRows {
+		parts, rows = r.keyIn(parts, 0, rows), 0
+	}
 	for n := range rows {
 		sep := "("
 		if n > 0 {
@@ -90,7 +130,7 @@ func (r *lockedRows) locked(rows int) []part {
 		parts = append(parts, textPart(")"))
 	}
 	if r.outer {
-		if rows > 0 {
+		if len(parts) > 1 {
 			parts = append(parts, textPart(" OR "))
 		}
 		parts = append(parts, textPart(r.keys[0]+" IS NULL"))

@@ -322,6 +322,9 @@ func (u *updating) rows() *lockedRows {
 			r.stable = append(r.stable, i)
 		}
 	}
+	if rc := a.relationColumn(t.rel, t.table.RowKey[0]); len(r.keys) == 1 && rc != nil {
+		r.lists = a.d.InIsEqual(rc.Type)
+	}
 	u.locked = r
 	return r
 }

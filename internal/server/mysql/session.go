@@ -20,14 +20,14 @@ import (
 // sessionSQL reads what no text of the user's need have set: the DSN, init_connect,
 // global variables and stored programs set it too. The database's name comes in
 // hexadecimal, which every character set of results leaves as it is.
-const sessionSQL = "SELECT @@SESSION.sql_mode, @@SESSION.auto_increment_increment, COALESCE(HEX(CONVERT(DATABASE() USING utf8mb4)), ''), " +
+const sessionSQL = "SELECT @@SESSION.sql_mode, @@SESSION.auto_increment_increment, @@SESSION.max_allowed_packet, COALESCE(HEX(CONVERT(DATABASE() USING utf8mb4)), ''), " +
 	"LOWER(@@SESSION.character_set_client), LOWER(@@SESSION.character_set_connection), LOWER(COALESCE(@@SESSION.character_set_results, 'binary')) LIMIT 1" // sql_select_limit may be 0
 
 // Session implements [server.Server].
 func (Server) Session(ctx context.Context, db *sql.DB) (server.Session, error) {
 	s := server.Session{}
 	var database, connection string
-	err := db.QueryRowContext(ctx, sessionSQL).Scan(&s.SQLMode, &s.AutoIncrementIncrement, &database, &s.Charset, &connection, &s.Results)
+	err := db.QueryRowContext(ctx, sessionSQL).Scan(&s.SQLMode, &s.AutoIncrementIncrement, &s.MaxPacket, &database, &s.Charset, &connection, &s.Results)
 	if err != nil {
 		return s, fmt.Errorf("%w: reading the session's settings: %w", fault.ErrCatalog, err)
 	}

@@ -277,6 +277,10 @@ func (d *dialect) SetsInOrder() bool { return true }
 // k = _binary'A' against each other, byte by byte; alone, either finds the row.
 func (d *dialect) LockedKeyIs() string { return " <=> " }
 
+// InIsEqual implements [sqlplan.Dialect]. Texts in one list are compared in one character
+// set and collation, which depends on all of them.
+func (d *dialect) InIsEqual(columnType string) bool { return wholeType(columnType) }
+
 // PreservedSideFirst implements [sqlplan.Dialect].
 func (d *dialect) PreservedSideFirst() bool { return true }
 

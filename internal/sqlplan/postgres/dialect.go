@@ -253,6 +253,9 @@ func (d *dialect) SetsInOrder() bool { return false }
 // LockedKeyIs implements [sqlplan.Dialect].
 func (d *dialect) LockedKeyIs() string { return " = " }
 
+// InIsEqual implements [sqlplan.Dialect].
+func (d *dialect) InIsEqual(string) bool { return true }
+
 // PreservedSideFirst implements [sqlplan.Dialect].
 func (d *dialect) PreservedSideFirst() bool { return false }
 
