@@ -64,6 +64,22 @@ func withBun(ctx context.Context, pool *sql.DB, env *demo.Env) []step {
 			var u User
 			return want(errors.Join(err, find(&u, "email = ?", ada)), u.ID == 11 && u.Name == "Ada L." && *u.SSN == ssn)
 		}},
+		{"bun: upsert by e-mail under keys that the server makes", func() error {
+			upsert := func(list *[]Subscriber) error {
+				q := db.NewInsert().Model(list)
+				if env.Postgres() {
+					q = q.On("CONFLICT (email) DO UPDATE").Set("phone = EXCLUDED.phone")
+				} else {
+					q = q.On("DUPLICATE KEY UPDATE").Set("phone = VALUES(phone)")
+				}
+				_, err := q.Exec(ctx)
+				return err
+			}
+			err := errors.Join(upsert(&[]Subscriber{{Email: cleo}}), upsert(&[]Subscriber{{Email: "CLEO@example.org", Phone: &phone}, {Email: "dan@example.org"}}))
+			var list []Subscriber
+			err = errors.Join(err, db.NewSelect().Model(&list).Where("email IN (?)", bun.List([]string{cleo, "dan@example.org"})).Order("id").Scan(ctx))
+			return want(err, len(list) == 2 && list[0].Email == cleo && *list[0].Phone == phone && list[1].Phone == nil)
+		}},
 		{"bun: a second user of an e-mail violates the constraint", func() error {
 			_, err := db.NewInsert().Model(&User{ID: 14, Name: "Eve", Email: "ADA@Example.org"}).Exec(ctx)
 			return want(nil, err != nil && strings.Contains(err.Error(), "users_email_key"))

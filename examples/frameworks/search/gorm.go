@@ -31,6 +31,13 @@ type Invitation struct {
 	Email string
 }
 
+// Subscriber is a row of subscribers, whose keys the server counts up.
+type Subscriber struct {
+	ID    int64 `bun:",pk,autoincrement"`
+	Email string
+	Phone *string
+}
+
 func withGorm(ctx context.Context, pool *sql.DB, env *demo.Env) ([]step, error) {
 	var dialector gorm.Dialector = postgres.New(postgres.Config{Conn: pool})
 	if !env.Postgres() {
@@ -71,6 +78,14 @@ func withGorm(ctx context.Context, pool *sql.DB, env *demo.Env) ([]step, error) 
 			err := db.Clauses(key).Create(&User{ID: 3, Name: "Ada L.", Email: ada, Phone: &phone}).Error
 			var u User
 			return want(errors.Join(err, db.First(&u, "email = ?", ada).Error), u.ID == 1 && u.Name == "Ada L." && *u.SSN == ssn)
+		}},
+		{"gorm: upsert by e-mail under keys that the server makes", func() error {
+			key := clause.OnConflict{Columns: []clause.Column{{Name: "email"}}, DoUpdates: clause.AssignmentColumns([]string{"phone"})}
+			first, all := Subscriber{Email: ada}, []Subscriber{{Email: "ADA@Example.org", Phone: &phone}, {Email: ben}}
+			err := errors.Join(db.Clauses(key).Create(&first).Error, db.Clauses(key).Create(&all).Error)
+			var list []Subscriber
+			err = errors.Join(err, db.Order("id").Find(&list).Error)
+			return want(err, len(list) == 2 && list[0].ID == first.ID && list[0].Email == ada && *list[0].Phone == phone && list[1].Email == ben)
 		}},
 		{"gorm: a second user of an e-mail violates the constraint", func() error {
 			err := db.Create(&User{ID: 4, Name: "Eve", Email: "ADA@Example.org"}).Error

@@ -40,6 +40,14 @@ tables:
         keyring: person
         type: string
         search: {equality: {column: email_eq, normalise: [nfkc, casefold, trim], group: person-email}}
+  subscribers:
+    row_key: [id]
+    columns:
+      email:
+        keyring: person
+        type: string
+        search: {equality: {column: email_eq, normalise: [nfkc, casefold, trim], group: person-email}}
+      phone: {keyring: person, type: string}
 `,
 	// The unique constraint of the e-mail is on its term.
 	Schema: map[string][]string{
@@ -47,10 +55,12 @@ tables:
 			`CREATE TABLE users (id bigint PRIMARY KEY, name text NOT NULL, email bytea NOT NULL, phone bytea, ssn bytea, email_eq bytea NOT NULL, phone_eq bytea, ssn_eq bytea, CONSTRAINT users_email_key UNIQUE (email_eq))`,
 			`CREATE INDEX users_phone ON users (phone_eq)`, `CREATE UNIQUE INDEX users_ssn ON users (ssn_eq)`,
 			`CREATE TABLE invitations (id bigint PRIMARY KEY, team text NOT NULL, email bytea NOT NULL, email_eq bytea NOT NULL)`,
+			`CREATE TABLE subscribers (id bigserial PRIMARY KEY, email bytea NOT NULL, phone bytea, email_eq bytea NOT NULL UNIQUE)`,
 		},
 		"mysql": {
 			`CREATE TABLE users (id bigint PRIMARY KEY, name varchar(100) NOT NULL, email blob NOT NULL, phone blob, ssn blob, email_eq varbinary(32) NOT NULL, phone_eq varbinary(32), ssn_eq varbinary(32), UNIQUE KEY users_email_key (email_eq), KEY users_phone (phone_eq), UNIQUE KEY users_ssn (ssn_eq))`,
 			`CREATE TABLE invitations (id bigint PRIMARY KEY, team varchar(100) NOT NULL, email blob NOT NULL, email_eq varbinary(32) NOT NULL)`,
+			`CREATE TABLE subscribers (id bigint AUTO_INCREMENT PRIMARY KEY, email blob NOT NULL, phone blob, email_eq varbinary(32) NOT NULL UNIQUE)`,
 		},
 	},
 	Protected: "SELECT email, phone, ssn FROM users",
