@@ -78,6 +78,11 @@ var countedUpserts = []struct {
 	{"INSERT INTO auto (email, phone, ssn) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE ssn = VALUES(ssn), email = VALUES(email)", []any{"h@x", "4", "980-00-0033"}},
 	{"INSERT INTO auto (email, login, ssn) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE ssn = VALUES(ssn), login = VALUES(login)", []any{"h@x", "h", "980-00-0034"}},
 	{"INSERT INTO auto (email, login, ssn) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE email = VALUES(email), ssn = VALUES(ssn)", []any{"i@x", "H", "980-00-0035"}},
+	// What the session remembers is another number than the key of the row inserted.
+	{"INSERT INTO auto (email, ssn) VALUES (?, ?), (?, ?) ON DUPLICATE KEY UPDATE n = LAST_INSERT_ID(n + 80), ssn = VALUES(ssn)", []any{"a@x", "980-00-0051", nil, "980-00-0052"}},
+	{"INSERT INTO auto (email, ssn) VALUES (?, ?), (?, ?) ON DUPLICATE KEY UPDATE n = LAST_INSERT_ID(n + 1), ssn = VALUES(ssn)", []any{nil, "980-00-0053", "a@x", "980-00-0054"}},
+	{"INSERT IGNORE INTO auto (email, ssn, n) VALUES (?, ?, LAST_INSERT_ID(96)), (?, ?, 1)", []any{"n@x", "980-00-0055", "o@x", "980-00-0056"}},
+	{"INSERT INTO auto (email, ssn, n) VALUES (?, ?, LAST_INSERT_ID(97))", []any{"p@x", "980-00-0057"}},
 	// The row takes the key that was counted up for the proposed row.
 	{"INSERT INTO auto (email, phone, ssn) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE id = VALUES(id), email = VALUES(email), phone = VALUES(phone), ssn = VALUES(ssn)", []any{"b@x", nil, "980-00-0050"}},
 	// Errors of the server's, after which nothing is changed.
