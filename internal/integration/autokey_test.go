@@ -79,6 +79,8 @@ var autoInserts = []struct {
 	{"INSERT INTO auto (email, ssn) VALUES (?, ?) ON DUPLICATE KEY UPDATE n = n + 1", []any{"a@x", "980-00-0001"}},
 	{"INSERT INTO auto (email, ssn) VALUES (?, ?) ON DUPLICATE KEY UPDATE n = n", []any{"a@x", "980-00-0001"}},
 	{"INSERT INTO auto (email, ssn) VALUES (?, ?) ON DUPLICATE KEY UPDATE n = n + 1", []any{"n@x", ssn1}},
+	{"INSERT INTO auto (email, ssn) VALUES (?, ?) ON DUPLICATE KEY UPDATE id = id", []any{"a@x", "980-00-0001"}},
+	{"INSERT INTO auto (email, ssn) VALUES (?, ?) ON DUPLICATE KEY UPDATE ssn = ssn", []any{"a@x", "980-00-0001"}},
 	{"REPLACE INTO auto (email, ssn) VALUES (?, ?)", []any{"b@x", ssn1}},
 	{"REPLACE INTO auto (email, ssn) VALUES (?, ?)", []any{"o@x", ssn1}},
 	{"INSERT INTO auto (ssn) VALUES (?)", []any{ssn1}},

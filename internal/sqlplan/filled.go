@@ -166,11 +166,20 @@ func (k *serverColumns) fillThenSeal(key *ServerKey, columns []RelationColumn) {
 	key.Mode, key.Filled = ServerKeyFillThenSeal, f
 }
 
-// changesSealed reports whether an upsert's assignment sets a protected column, or a column
-// that values are bound to.
+// changesSealed reports whether an upsert's assignment changes a protected column, or a
+// column that values are bound to.
 func (in *insertion) changesSealed(s Assignment) bool {
 	return slices.ContainsFunc(s.Columns, func(c AssignTarget) bool {
-		return in.a.protectedColumn(in.t.table, c.Name, c.Span) != nil || in.a.sourceIndex(in.t.table, c.Name) >= 0
+		if p := in.a.protectedColumn(in.t.table, c.Name, c.Span); p != nil {
+			ref, ok := s.Value.(*ColumnRef)
+			if !ok || ref.Star {
+				return true
+			}
+			v := in.a.lookup(ref, in.t.scope)
+			return v.row != in.t.item.row || v.column != p
+		}
+		i := in.a.sourceIndex(in.t.table, c.Name)
+		return i >= 0 && in.sourceBecomes(i, s.Value) != leafSame
 	})
 }
 
