@@ -104,6 +104,7 @@ func TestExchangesOfEachRoute(t *testing.T) {
 		{"an UPDATE by no key", "UPDATE people SET ssn = ? WHERE name = ?", []any{ssn1, "ada"}, 5, 4},
 		{"an UPDATE by a number", "UPDATE people SET ssn = ? WHERE id = ?", []any{ssn1, int64(1)}, 2, 2},
 		{"an upsert by a text key", "INSERT INTO accounts (account_number, ssn) VALUES (?, ?) ON DUPLICATE KEY UPDATE ssn = VALUES(ssn)", []any{"a1", ssn1}, 5, 4},
+		{"an upsert with an automatic key", "INSERT INTO people (name, ssn) VALUES (?, ?) ON DUPLICATE KEY UPDATE ssn = VALUES(ssn)", []any{"ada", ssn1}, 7, 5},
 	} {
 		conn, err := db.Conn(t.Context())
 		if err != nil {
