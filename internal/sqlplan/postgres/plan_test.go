@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/sealsql/sealsql/internal/sqlplan"
@@ -57,6 +58,28 @@ func TestRowByRowTexts(t *testing.T) {
 	for i := range want {
 		if got[i] != want[i] {
 			t.Errorf("text %d\n got %s\nwant %s", i, got[i], want[i])
+		}
+	}
+}
+
+// TestKeysOfManyRowsStandInLists: each key is in one list of SET, which has about as many keys
+// as there are lists, and in that of the condition.
+func TestKeysOfManyRowsStandInLists(t *testing.T) {
+	plan, err := shopPlanner().Plan(t.Context(), "UPDATE accounts SET ssn = $1 WHERE name = $2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := plan.Route.(*sqlplan.RowByRow)
+	for rows, lists := range map[int]int{63: 0, 64: 8 + 1, 100: 10 + 1, 1000: 33 + 1} {
+		b := r.Build(rows)
+		if n := strings.Count(b.Text, " IN ("); n != lists {
+			t.Errorf("%d rows: %d lists, want %d", rows, n, lists)
+		}
+		if n := strings.Count(b.Text, `WHEN "accounts"."account_number" = `); n != rows {
+			t.Errorf("%d rows: %d values", rows, n)
+		}
+		if len(b.Args) != 2*rows+1 {
+			t.Errorf("%d rows: %d arguments, want two for each row and the user's", rows, len(b.Args))
 		}
 	}
 }
