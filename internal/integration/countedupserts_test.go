@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -148,11 +149,22 @@ func countedRaces(t *testing.T, server *testdb.Server, p *policy.Policy) {
 	const writers, rounds = 6, 20
 	var all sync.WaitGroup
 	var deadlocks atomic.Int64
+	const upsert = "INSERT INTO auto (email, ssn) VALUES (?, ?) ON DUPLICATE KEY UPDATE ssn = VALUES(ssn), n = n + 1"
+	prepared, err := db.Prepare(upsert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer prepared.Close()
 	for n := range writers {
 		all.Go(func() {
 			for round := range rounds {
 				for tries := 0; ; tries++ {
-					_, err := db.Exec("INSERT INTO auto (email, ssn) VALUES (?, ?) ON DUPLICATE KEY UPDATE ssn = VALUES(ssn), n = n + 1", fmt.Sprintf("%d@x", round/2), fmt.Sprint(n))
+					args := []any{fmt.Sprintf("%d@x", round/2), fmt.Sprint(n)}
+					send := prepared.Exec
+					if n%2 == 0 {
+						send = func(args ...any) (sql.Result, error) { return db.Exec(upsert, args...) }
+					}
+					_, err := send(args...)
 					if err == nil {
 						break
 					}
@@ -170,6 +182,14 @@ func countedRaces(t *testing.T, server *testdb.Server, p *policy.Policy) {
 	var rows, written int
 	if err := db.QueryRow("SELECT count(*), sum(n + 1) FROM auto").Scan(&rows, &written); err != nil || rows != rounds/2 || written != writers*rounds {
 		t.Errorf("%d rows and %d writes, %v", rows, written, err)
+	}
+	values, err := db.Query("SELECT email, ssn FROM auto")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer values.Close()
+	if lines := strings.Count(allRows(t, values), "\n"); lines != rounds/2 {
+		t.Errorf("%d rows open", lines)
 	}
 }
 
