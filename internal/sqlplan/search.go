@@ -623,13 +623,7 @@ func (a *analysis) groupTerm(e Expr, s *Select, out *selectOutput, sc *scope) (v
 			return value{}, false
 		}
 	}
-	var grouped []value
-	for _, g := range s.GroupBy {
-		if c, ok := g.(*ColumnRef); ok && !c.Star && g != e {
-			grouped = append(grouped, a.lookup(c, sc))
-		}
-	}
-	if !a.groups(e, v, sc, grouped) {
+	if !a.groups(e, v, sc, a.groupedPlainly(s, e, sc)) {
 		return value{}, false
 	}
 	a.replaceByTerm(p, v, sc)
