@@ -35,7 +35,7 @@ func (c *conn) copyFrom(ctx context.Context, table pgx.Identifier, columns []str
 		return 0, c.failed(ctx, text, err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	s := &sealedRows{ctx: ctx, run: run, source: source, width: len(columns), line: parallel.NewLine[[]any](rowsAhead, sealers)}
+	s := &sealedRows{ctx: ctx, conn: c, run: run, source: source, width: len(columns), line: parallel.NewLine[[]any](rowsAhead, sealers)}
 	defer s.line.Close()
 	defer cancel()
 	n, err := c.base.CopyFrom(ctx, table, into, s)
@@ -77,6 +77,7 @@ const (
 // ahead, and the rows are sealed in several.
 type sealedRows struct {
 	ctx    context.Context
+	conn   *conn
 	run    exec.Run
 	source pgx.CopyFromSource
 	width  int
@@ -134,7 +135,9 @@ func (s *sealedRows) read() (*exec.Row, error) {
 	if len(values) != s.width {
 		return nil, fmt.Errorf("expected %d values, got %d values", s.width, len(values))
 	}
-	return s.run.Row(s.ctx, numbered(values), own)
+	args := numbered(values)
+	s.conn.spell(s.run.Engine, s.run.Plan, pgx.QueryExecModeDescribeExec, args)
+	return s.run.Row(s.ctx, args, own)
 }
 
 // Values implements pgx.CopyFromSource.

@@ -1,6 +1,7 @@
 package sealpgx
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -61,12 +62,8 @@ func (r *request) withFormats(plan *sqlplan.Plan, args []any) []any {
 
 // shownFormat is the format in which a visible column of a type is shown.
 func (c *conn) shownFormat(r *request, oid uint32, column int) int16 {
-	mode := r.mode
-	if mode == 0 {
-		mode = c.mode
-	}
 	switch {
-	case !r.prepared && (mode == pgx.QueryExecModeExec || mode == pgx.QueryExecModeSimpleProtocol):
+	case !r.prepared && untyped(cmp.Or(r.mode, c.mode)):
 		return pgtype.TextFormatCode
 	case r.byOID != nil:
 		return r.byOID[oid]

@@ -161,6 +161,7 @@ func (c *conn) plan(ctx context.Context, text string) (*exec.Engine, *sqlplan.Pl
 // run is one execution of a plan.
 func (c *conn) run(e *exec.Engine, plan *sqlplan.Plan, r *request) exec.Run {
 	a := server.Arguments{Text: r.text, Params: numbered(r.args), Prepared: r.prepared}
+	c.spell(e, plan, r.mode, a.Params)
 	if r.mode != 0 {
 		a.Options = []sqldriver.NamedValue{{Ordinal: 1, Value: r.mode}}
 	}
