@@ -58,7 +58,7 @@ func wrap(ctx context.Context, base *pgx.Conn, connector *driver.Connector, owne
 
 // Conn returns the connection beneath. What is sent through it is neither sealed nor
 // opened: LISTEN, replication and the methods of PgConn go there.
-func (c *Conn) Conn() *pgx.Conn { return c.conn.base }
+func (c *Conn) Conn() *pgx.Conn { return c.conn.bare() }
 
 // Exec carries out a statement.
 func (c *Conn) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {

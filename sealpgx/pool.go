@@ -78,6 +78,7 @@ func newPool(ctx context.Context, config *pgxpool.Config, connector *driver.Conn
 		return nil, err
 	}
 	s.hears = true
+	s.hooked = config.PrepareConn != nil || config.BeforeAcquire != nil || config.AfterRelease != nil //nolint:staticcheck // pgxpool still calls BeforeAcquire
 	listen(config.ConnConfig, &s.heard)
 	closing := config.BeforeClose
 	config.BeforeClose = func(c *pgx.Conn) {

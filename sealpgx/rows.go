@@ -147,7 +147,7 @@ func (r *rows) CommandTag() pgconn.CommandTag {
 func (r *rows) FieldDescriptions() []pgconn.FieldDescription { return r.fields }
 
 // Conn implements pgx.Rows. What is sent through it is neither sealed nor opened.
-func (r *rows) Conn() *pgx.Conn { return r.conn.base }
+func (r *rows) Conn() *pgx.Conn { return r.conn.bare() }
 
 // TypeMap implements pgx.Rows.
 func (r *rows) TypeMap() *pgtype.Map { return r.conn.base.TypeMap() }

@@ -22,7 +22,10 @@ type shared struct {
 	owned bool
 	// hears is true if every statement that is prepared on a connection is heard of.
 	hears bool
-	heard heard
+	// hooked is true if code of the application's may change a connection's settings
+	// between two uses.
+	hooked bool
+	heard  heard
 }
 
 // under returns what connections under a connector share.
@@ -63,13 +66,17 @@ func (s *shared) of(base *pgx.Conn) *conn {
 }
 
 // admit returns the state of a connection. The first connection has the policy's engine
-// read from the database what planning depends on.
+// read from the database what planning depends on: over connections of its own, since a
+// hook, or an application, may have given this one other settings.
 func (s *shared) admit(ctx context.Context, c *pgx.Conn) (*conn, error) {
 	state := s.of(c)
+	if s.hooked {
+		state.session.Doubt()
+	}
 	if s.host.Engine().Started() {
 		return state, nil
 	}
-	return state, s.host.Start(ctx, (*link)(state), base())
+	return state, s.host.Start(ctx)
 }
 
 // forget ends the state of a connection that is about to be closed.

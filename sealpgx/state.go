@@ -32,6 +32,12 @@ type conn struct {
 	batched bool
 }
 
+// bare returns the connection beneath. Its user may change its settings.
+func (c *conn) bare() *pgx.Conn {
+	c.session.Doubt()
+	return c.base
+}
+
 // engine returns the engine that plans the next statement: a transaction keeps to one
 // policy.
 func (c *conn) engine() *exec.Engine {

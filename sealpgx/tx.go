@@ -151,4 +151,4 @@ func (t *Tx) LargeObjects() pgx.LargeObjects { return t.base.LargeObjects() }
 
 // Conn implements pgx.Tx. What is sent through the connection is neither sealed nor
 // opened.
-func (t *Tx) Conn() *pgx.Conn { return t.base.Conn() }
+func (t *Tx) Conn() *pgx.Conn { return t.conn.bare() }

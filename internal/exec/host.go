@@ -1,9 +1,6 @@
 package exec
 
-import (
-	"context"
-	sqldriver "database/sql/driver"
-)
+import "context"
 
 // Host is a driver.Connector to the packages of this module that carry out statements
 // without database/sql: the engine in force, and what all connections share. It is safe
@@ -11,9 +8,9 @@ import (
 type Host interface {
 	// Engine returns the engine in force.
 	Engine() *Engine
-	// Start has the engine in force read from the database, through a connection, what
-	// planning depends on, unless it has.
-	Start(ctx context.Context, base sqldriver.Conn, d sqldriver.Driver) error
+	// Start has the engine in force read from the database, over connections of its own,
+	// what planning depends on, unless it has.
+	Start(ctx context.Context) error
 }
 
 // HostOf returns the Host of a driver.Connector. Package driver sets it.
