@@ -45,9 +45,20 @@ func (l *link) CheckNamedValue(*sqldriver.NamedValue) error { return nil }
 // askedFormats are the formats in which sealsql's own queries ask for values.
 var askedFormats = pgx.QueryResultFormatsByOID{pgtype.ByteaOID: pgx.BinaryFormatCode}
 
+// askedMode is the mode of sealsql's own queries: a connection's own unless it takes a
+// cache that the connection does not have, when each of the user's calls names another.
+func askedMode(config *pgx.ConnConfig) pgx.QueryExecMode {
+	switch mode := config.DefaultQueryExecMode; {
+	case mode == pgx.QueryExecModeCacheStatement && config.StatementCacheCapacity <= 0, mode == pgx.QueryExecModeCacheDescribe && config.DescriptionCacheCapacity <= 0:
+		return pgx.QueryExecModeDescribeExec
+	default:
+		return mode
+	}
+}
+
 // QueryContext implements driver.QueryerContext.
 func (l *link) QueryContext(ctx context.Context, text string, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
-	return (*conn)(l).send(ctx, text, append([]any{askedFormats}, plain(args)...))
+	return (*conn)(l).send(ctx, text, append([]any{askedMode(l.base.Config()), askedFormats}, plain(args)...))
 }
 
 // routed is a connection as routes use it: for texts of sealsql's own, past the analysis.

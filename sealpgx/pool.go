@@ -104,7 +104,9 @@ func asking(config *pgxpool.Config) sqldriver.Connector {
 	if config.AfterConnect != nil {
 		opts = append(opts, stdlib.OptionAfterConnect(config.AfterConnect))
 	}
-	return stdlib.GetConnector(*config.ConnConfig, opts...)
+	asked := config.ConnConfig.Copy()
+	asked.DefaultQueryExecMode = askedMode(asked)
+	return stdlib.GetConnector(*asked, opts...)
 }
 
 // ownParameters takes sealsql's own parameters out of a connection string's.
