@@ -42,7 +42,8 @@ func TestSettingsOfHooksAreNoticed(t *testing.T) {
 			c.PrepareConn = func(ctx context.Context, conn *pgx.Conn) (bool, error) { return true, setPath(ctx, conn) }
 		},
 		"BeforeAcquire": func(c *pgxpool.Config) {
-			c.BeforeAcquire = func(ctx context.Context, conn *pgx.Conn) bool { return setPath(ctx, conn) == nil } //nolint:staticcheck // it is still called
+			//lint:ignore SA1019 pgxpool still calls it
+			c.BeforeAcquire = func(ctx context.Context, conn *pgx.Conn) bool { return setPath(ctx, conn) == nil }
 		},
 		"the connection beneath": nil,
 	}

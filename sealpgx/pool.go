@@ -78,7 +78,8 @@ func newPool(ctx context.Context, config *pgxpool.Config, connector *driver.Conn
 		return nil, err
 	}
 	s.hears = true
-	s.hooked = config.PrepareConn != nil || config.BeforeAcquire != nil || config.AfterRelease != nil //nolint:staticcheck // pgxpool still calls BeforeAcquire
+	//lint:ignore SA1019 pgxpool still calls BeforeAcquire
+	s.hooked = config.PrepareConn != nil || config.BeforeAcquire != nil || config.AfterRelease != nil
 	listen(config.ConnConfig, &s.heard)
 	closing := config.BeforeClose
 	config.BeforeClose = func(c *pgx.Conn) {
