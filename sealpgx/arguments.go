@@ -4,6 +4,7 @@ import (
 	"cmp"
 	sqldriver "database/sql/driver"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,9 +18,11 @@ import (
 // spell replaces arguments of protected columns that only pgx can read by the texts that
 // pgx would send for a column of the policy's type.
 func (c *conn) spell(e *exec.Engine, plan *sqlplan.Plan, mode pgx.QueryExecMode, args []sqldriver.NamedValue) {
-	for i := range plan.Seals {
-		s := &plan.Seals[i]
-		if s.Value.Kind != sqlplan.OperandParam || s.Value.Param >= len(args) {
+	if !slices.ContainsFunc(args, func(nv sqldriver.NamedValue) bool { return ownReading(nv.Value) }) {
+		return
+	}
+	for s := range plan.AllSeals() {
+		if s.Value.Kind != sqlplan.OperandParam || int(s.Value.Param) >= len(args) {
 			continue
 		}
 		arg := &args[s.Value.Param].Value

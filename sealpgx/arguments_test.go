@@ -136,6 +136,19 @@ const (
 	noInfinity = "the policy's type has no infinity and no NaN"
 )
 
+// TestAnArgumentOfSeveralRowsIsSpelled writes rows that are found first.
+func TestAnArgumentOfSeveralRowsIsSpelled(t *testing.T) {
+	s := newSite(t, "")
+	for _, q := range []querier{s.pool, s.twin} {
+		exec(t, q, "INSERT INTO items (id, name) VALUES (1, 'x'), (2, 'x')")
+		exec(t, q, "UPDATE items SET f = $1, doc = $2 WHERE name = $3", texter{"12"}, texter{"[1]"}, "x")
+	}
+	const query = "SELECT f FROM items ORDER BY id"
+	if got, want := answerOf(s.pool, query, nil), answerOf(s.twin, query, nil); got != want || !strings.HasPrefix(got, "12\n12\n") {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
 // difference explains a difference; empty if nothing does.
 func difference(column, got, want string) string {
 	unbounded := strings.Contains(strings.ToLower(want), "infinity") || want == "NaN"
