@@ -105,7 +105,7 @@ func passOn(a *server.Arguments, args []sqldriver.NamedValue) []sqldriver.NamedV
 }
 
 func (c *conn) run(e *exec.Engine, plan *sqlplan.Plan, a server.Arguments) exec.Run {
-	return exec.Run{Engine: e, Plan: plan, Args: a, Base: (*connBase)(c), Conn: c.base, Current: c.engine()}
+	return exec.Run{Engine: e, Plan: plan, Args: a, Base: (*connBase)(c), Conn: c.base}
 }
 
 func (c *conn) execPlan(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, send exec.ExecFunc, a server.Arguments) (sqldriver.Result, error) {

@@ -54,7 +54,7 @@ func (c *conn) prepare(ctx context.Context, query string, send prepareFunc) (sql
 func (c *conn) preparePlan(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, query string, send prepareFunc) (sqldriver.Stmt, error) {
 	base, err := send(ctx, preparedText(plan, query))
 	if err != nil {
-		return nil, err
+		return nil, e.Named(ctx, query, err)
 	}
 	s := &stmt{base: base, conn: c, text: query, again: send, engine: e, plan: plan}
 	_, execer := base.(sqldriver.StmtExecContext)
@@ -90,7 +90,7 @@ func (s *stmt) current(ctx context.Context) error {
 	if preparedText(plan, s.text) != preparedText(s.plan, s.text) {
 		base, err := s.again(ctx, preparedText(plan, s.text))
 		if err != nil {
-			return err
+			return e.Named(ctx, s.text, err)
 		}
 		_ = s.base.Close() // the new one serves; a failure to close shows on the connection
 		s.base = base

@@ -186,7 +186,7 @@ func (r *batchResults) Query() (pgx.Rows, error) {
 	if err = r.named(err); err != nil {
 		return failedRows{err}, err
 	}
-	answer, err := item.bound.Answer(base)
+	answer, err := item.bound.Answer(r.ctx, base)
 	if err != nil {
 		rows.Close()
 		return failedRows{err}, err

@@ -31,6 +31,7 @@ func (c *conn) copyFrom(ctx context.Context, table pgx.Identifier, columns []str
 	run := c.run(e, plan, &r)
 	run.Conn = copying{(*link)(c), c.base.PgConn().ParameterStatus("TimeZone")}
 	into, err := copiedInto(ctx, run, columns)
+	run.Busy = true
 	if err != nil {
 		return 0, c.failed(ctx, text, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -169,4 +170,12 @@ func (f *fetched) value(i int, v []byte) (sqldriver.Value, error) {
 		return nil, fmt.Errorf("sealpgx: result column %q of the type %s cannot be read", field.Name, t.Name) // err may quote the value
 	}
 	return out, nil
+}
+
+// ColumnTypeDatabaseTypeName implements driver.RowsColumnTypeDatabaseTypeName.
+func (f *fetched) ColumnTypeDatabaseTypeName(i int) string {
+	if t, ok := f.types.TypeForOID(f.fields[i].DataTypeOID); ok {
+		return strings.ToUpper(t.Name)
+	}
+	return ""
 }

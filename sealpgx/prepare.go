@@ -142,7 +142,7 @@ func (c *conn) prepare(ctx context.Context, name, text string) (*pgconn.Statemen
 	}
 	sd, err := c.base.Prepare(ctx, kept, sent)
 	if err != nil {
-		return nil, err
+		return nil, e.Named(ctx, text, err)
 	}
 	if name != "" { // the unnamed statement cannot be sent
 		c.prepared[name] = prepared{text, kept}

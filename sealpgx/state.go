@@ -171,7 +171,7 @@ func (c *conn) run(e *exec.Engine, plan *sqlplan.Plan, r *request) exec.Run {
 	if r.mode != 0 {
 		a.Options = []sqldriver.NamedValue{{Ordinal: 1, Value: r.mode}}
 	}
-	return exec.Run{Engine: e, Plan: plan, Args: a, Base: (*routed)(c), Conn: (*link)(c), Current: c.engine(), Batched: c.batched && c.mode == pgx.QueryExecModeCacheStatement}
+	return exec.Run{Engine: e, Plan: plan, Args: a, Base: (*routed)(c), Conn: (*link)(c), Batched: c.batched && c.mode == pgx.QueryExecModeCacheStatement}
 }
 
 // exec carries out a statement that returns no rows.

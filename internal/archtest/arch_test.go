@@ -98,7 +98,8 @@ var allowed = map[string][]string{
 	},
 
 	"internal/exec": {
-		"alert", "fault", "internal/exec/catalog", "internal/exec/lineage", "internal/exec/loan", "internal/exec/parallel", "internal/exec/plancache", "internal/exec/reading", "internal/keyrings", "internal/seal", "internal/server", "internal/sqlplan", "policy",
+		"internal/exec/catalog", "internal/exec/coltypes", "internal/exec/lineage", "internal/exec/loan", "internal/exec/owntx", "internal/exec/parallel", "internal/exec/plancache", "internal/exec/reading", "internal/exec/violation", "internal/exec/written",
+		"alert", "fault", "internal/keyrings", "internal/seal", "internal/server", "internal/sqlplan", "policy",
 	},
 
 	"internal/exec/catalog": {
@@ -108,6 +109,22 @@ var allowed = map[string][]string{
 	"internal/exec/lineage": {
 		"fault", "internal/exec/catalog", "internal/server", "internal/sqlplan",
 	},
+	"internal/exec/coltypes": {
+		"internal/exec/catalog", "internal/sqlplan",
+	},
+
+	"internal/exec/violation": {
+		"internal/exec/catalog", "internal/seal", "internal/server", "internal/sqlplan",
+	},
+
+	"internal/exec/written": {
+		"internal/server", "internal/sqlplan",
+	},
+
+	"internal/exec/owntx": {
+		"internal/server",
+	},
+
 	"internal/exec/loan": {},
 
 	"internal/exec/parallel": {},

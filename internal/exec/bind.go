@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -31,6 +30,7 @@ type binding struct {
 	// server holds the values that the server made, a row for each row of the
 	// statement.
 	server [][]any
+	busy   bool // see [Run.Busy]
 	// alikeKey is what given values that tests compare are hashed under, once it is made.
 	alikeKey  [32]byte
 	alikeMade sync.Once
@@ -43,7 +43,7 @@ type binding struct {
 type group struct{ rows, sealed [][]any }
 
 func (r Run) binding() *binding {
-	b := &binding{engine: r.Engine, values: r.Engine.config.Server.Values(r.Engine.session, r.Conn, r.Args.Options), text: r.Args.Text, params: r.Args.Params}
+	b := &binding{engine: r.Engine, values: r.Engine.config.Server.Values(r.Engine.session, r.Conn, r.Args.Options), text: r.Args.Text, params: r.Args.Params, busy: r.Busy}
 	for i, p := range b.params {
 		if _, asks := p.Value.(sqldriver.Valuer); !asks {
 			continue
@@ -212,6 +212,9 @@ func (b *binding) source(ctx context.Context, s *sqlplan.Seal, i int) (any, erro
 		return nil, err
 	}
 	sent, err := b.values.Sent(shape.Sources[i].Key, v)
+	if err == nil {
+		err = b.sure(ctx, s, &shape.Sources[i], sent)
+	}
 	if err != nil || o.Kind != sqlplan.OperandParam {
 		return sent, err
 	}
@@ -240,24 +243,11 @@ func (b *binding) value(o sqlplan.Operand) (any, error) {
 		}
 		return b.params[o.Param].Value, nil
 	case sqlplan.OperandLiteral:
-		return literalValue(o.Literal)
+		return o.Literal.Value()
 	case sqlplan.OperandNull:
 		return nil, nil
 	}
 	return nil, errors.New("the statement does not give the value")
-}
-
-// literalValue returns what a literal of the text stands for.
-func literalValue(l sqlplan.Literal) (any, error) {
-	switch l.Kind {
-	case sqlplan.LiteralString, sqlplan.LiteralInteger, sqlplan.LiteralDecimal, sqlplan.LiteralFloat:
-		return l.Text, nil
-	case sqlplan.LiteralBytes:
-		return []byte(l.Text), nil
-	case sqlplan.LiteralBool:
-		return l.Text == "true", nil
-	}
-	return nil, errors.New("the literal's kind is not known")
 }
 
 // row binds what the seal sends to the row that the statement writes. stored holds the
@@ -303,7 +293,11 @@ func (b *binding) bindRow(ctx context.Context, s *sqlplan.Seal, row seal.Row, le
 	if err != nil {
 		return err
 	}
-	if err := col.Bind(row, shape, b.values, legacy, source); err != nil {
+	err = col.Bind(row, shape, b.values, legacy, source)
+	if errors.Is(err, errRetyped) {
+		return errRetyped
+	}
+	if err != nil {
 		return col.Error(fault.ErrValue, "", "give the row key a value of its column's type", err)
 	}
 	return nil
@@ -331,34 +325,4 @@ func (b *binding) bind(t *sqlplan.Template, options []sqldriver.NamedValue, seal
 		args = append(args, nv)
 	}
 	return t.Text, args
-}
-
-// inline writes the sealed values into the text, for a statement that its
-// user sent without arguments: several statements in one text, and base
-// drivers that prepare whatever has an argument, then stay as they were.
-func inline(d server.Server, t *sqlplan.Template, sealed []any) (string, bool) {
-	n := 0
-	for p := range t.Pieces() {
-		if p.Hole() && (!p.Literal || p.Arg.Kind != sqlplan.ArgSeal) {
-			return "", false
-		}
-		n += len(p.Text)
-	}
-	var s strings.Builder
-	s.Grow(n)
-	for p := range t.Pieces() {
-		if !p.Hole() {
-			s.WriteString(p.Text)
-			continue
-		}
-		switch v := sealed[p.Arg.Index].(type) {
-		case nil:
-			s.WriteString("NULL")
-		case []byte:
-			s.WriteString(d.BytesLiteral(v))
-		case string:
-			s.WriteString(d.TextLiteral(v))
-		}
-	}
-	return s.String(), true
 }

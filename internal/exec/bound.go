@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	sqldriver "database/sql/driver"
 	"fmt"
@@ -32,6 +33,7 @@ func (r Run) Bind(ctx context.Context) (b Bound, err error) {
 			Hint: "send it by itself, or give each row its key and name rows by their key"}
 	}
 	b.run = r
+	r.Batched = true // pgx prepares the texts of a batch by itself
 	if b.Text, b.Args, b.among, err = r.bind(ctx); err != nil {
 		return b, err
 	}
@@ -52,9 +54,14 @@ func (r Run) DescribeNow(ctx context.Context, text string) error {
 }
 
 // Answer is the answer that the base driver's rows are.
-func (b *Bound) Answer(base sqldriver.Rows) (Answer, error) {
-	results := b.run.Plan.Results
-	if len(results) > 0 && !Fits(base, &results[0]) {
+func (b *Bound) Answer(ctx context.Context, base sqldriver.Rows) (Answer, error) {
+	results, run := b.run.Plan.Results, b.run
+	run.Busy = true
+	err := run.shownAs(ctx, base)
+	if err != nil && err != errRetyped {
+		return Answer{}, err
+	}
+	if err != nil || len(results) > 0 && !Fits(base, &results[0]) {
 		b.run.Engine.TablesChanged()
 		return Answer{}, fmt.Errorf("%w: it was carried out, but its result is withheld because it does not have the expected columns", fault.ErrTableChanged)
 	}
@@ -114,6 +121,9 @@ func (r Run) Copied(ctx context.Context, named []string) ([]string, error) {
 	for _, s := range r.Plan.Seals.All() {
 		if _, err := r.Engine.Shape(ctx, r.Engine.tables[s.Table], s.Schema); err != nil {
 			return nil, err
+		}
+		if changed, err := r.Engine.retyped(ctx, s.Column.Table, s.Schema); err != nil || changed {
+			return nil, cmp.Or(err, errRetyped)
 		}
 	}
 	var room sqlplan.Seal

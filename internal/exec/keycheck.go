@@ -53,8 +53,11 @@ func (s *steps) writeChecked(ctx context.Context, checks *sqlplan.KeyChecks, sea
 		return err
 	}
 	text, args := s.bind(&s.run.Plan.Main, s.run.Args.Options, sealed)
+	if err := s.typed(ctx, s.run, text, &s.run.Plan.Main, sqlplan.ListedSeals(seals)); err != nil {
+		return err
+	}
 	written, err := end(ctx, text, args, s.run.Plan.Results)
-	if err != nil && !s.again && s.engine.violatesMoving(ctx, s.run.Args.Text, err) {
+	if err != nil && !s.again && s.engine.names().Moving(ctx, s.run.Args.Text, err) {
 		s.again = true
 		return errOtherKey
 	}

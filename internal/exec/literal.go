@@ -3,9 +3,8 @@ package exec
 import (
 	sqldriver "database/sql/driver"
 	"slices"
-	"strings"
 
-	"github.com/sealsql/sealsql/internal/server"
+	"github.com/sealsql/sealsql/internal/exec/written"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -41,12 +40,12 @@ func (s *steps) written(t *sqlplan.Template, text string, args []sqldriver.Named
 		if len(args) > maxParameters {
 			most = int(s.engine.session.MaxPacket) // it cannot be sent otherwise
 		}
-		if written, ok := write(t, args[options:], literal, most); ok {
-			return written, args[:options]
+		if inlined, ok := written.Write(t, args[options:], literal, most); ok {
+			return inlined, args[:options]
 		}
 	}
-	if slices.ContainsFunc(args, func(a sqldriver.NamedValue) bool { _, ok := spelled(a.Value); return ok }) {
-		return spell(t, args)
+	if slices.ContainsFunc(args, func(a sqldriver.NamedValue) bool { _, ok := written.Spelled(a.Value); return ok }) {
+		return written.Spell(t, args)
 	}
 	return text, args
 }
@@ -70,56 +69,4 @@ func (s *steps) sendsTerms(t *sqlplan.Template) bool {
 // holdsTerms reports whether a column of the table holds terms.
 func holdsTerms(t *sqlplan.Table, name string) bool {
 	return slices.ContainsFunc(t.Columns, func(c *sqlplan.Column) bool { return c.Term != nil && c.Term.Column == name })
-}
-
-// spell writes the arguments that are spelled into the text.
-func spell(t *sqlplan.Template, args []sqldriver.NamedValue) (string, []sqldriver.NamedValue) {
-	var left []sqldriver.NamedValue
-	var b strings.Builder
-	n := 0
-	for p := range t.Pieces() {
-		if !p.Hole() {
-			b.WriteString(p.Text)
-			continue
-		}
-		if text, ok := spelled(args[n].Value); ok {
-			b.WriteString(strings.Replace(p.Placeholder, "?", text, 1))
-		} else {
-			b.WriteString(p.Placeholder)
-			left = append(left, sqldriver.NamedValue{Ordinal: len(left) + 1, Value: args[n].Value})
-		}
-		n++
-	}
-	return b.String(), left
-}
-
-// write returns the template's text with literals for its arguments, unless it is longer
-// than most.
-func write(t *sqlplan.Template, args []sqldriver.NamedValue, literal func(v any, sealed bool) (string, bool), most int) (string, bool) {
-	n := 0
-	var b strings.Builder
-	for p := range t.Pieces() {
-		if !p.Hole() {
-			b.WriteString(p.Text)
-			continue
-		}
-		if n == len(args) || b.Len() > most {
-			return "", false
-		}
-		text, ok := spelled(args[n].Value)
-		if !ok {
-			text, ok = literal(args[n].Value, p.Arg.Kind == sqlplan.ArgSeal || p.Arg.Kind == sqlplan.ArgRowSeal)
-		}
-		if !ok {
-			return "", false
-		}
-		b.WriteString(strings.Replace(p.Placeholder, "?", text, 1))
-		n++
-	}
-	return b.String(), n > 0 && n == len(args)
-}
-
-func spelled(v any) (string, bool) {
-	text, ok := v.(server.Spelled)
-	return string(text), ok
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sealsql/sealsql/fault"
@@ -29,7 +28,7 @@ func (e *Engine) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) {
 		version, plan, err = e.planAnew(ctx, text)
 		refused, _ = errors.AsType[*sqlplan.Refusal](err)
 	}
-	if err == nil && (!plan.Protected && e.namesColumn(text) || e.config.Catalog.Unlisted() != unlisted) && e.newViews(ctx) {
+	if err == nil && e.doubtsViews(plan, text, unlisted) && e.newViews(ctx) {
 		version, plan, err = e.planAnew(ctx, text)
 	}
 	if err == nil && len(plan.Implied) > 0 {
@@ -66,7 +65,10 @@ func (e *Engine) keeps(version uint64, plan *sqlplan.Plan) bool {
 // planAnew plans the text. version is that of the catalog before it was asked.
 func (e *Engine) planAnew(ctx context.Context, text string) (version uint64, plan *sqlplan.Plan, err error) {
 	version = e.config.Catalog.Version()
-	plan, err = e.planner.Plan(ctx, text)
+	if plan, err = e.planner.Plan(ctx, text); err == nil {
+		plan.Version = version
+		plan, err = e.types().Respelt(ctx, plan)
+	}
 	return version, plan, err
 }
 
@@ -86,19 +88,6 @@ func (e *Engine) outdated(ctx context.Context, r *sqlplan.Refusal) bool {
 		if err == nil && !now.Same(x.Relation) {
 			e.TablesChanged()
 			return true
-		}
-	}
-	return false
-}
-
-// namesColumn reports whether a protected column's name occurs in the text.
-func (e *Engine) namesColumn(text string) bool {
-	text = strings.ToLower(text)
-	for _, t := range e.rules.Tables {
-		for _, c := range t.Columns {
-			if strings.Contains(text, strings.ToLower(c.Name)) {
-				return true
-			}
 		}
 	}
 	return false
@@ -124,9 +113,27 @@ func (e *Engine) reordered(ctx context.Context, list []*sqlplan.Relation) (bool,
 	return false, nil
 }
 
-// newViews reads the list of views that read protected columns again, for a text
-// that names such a column and no protected relation, or a view that is not in the list:
-// somebody may have just made it. It reports whether the list changed.
+// doubtsViews reports whether a text may read or write a view that somebody has just made:
+// it names a protected column and no protected relation, or a view that is not in the
+// list. Any other text that touches nothing protected has the list read again if it has
+// a word that no text had before, or if that was not done lately. unlisted is the number of
+// views outside the list before it was planned.
+func (e *Engine) doubtsViews(plan *sqlplan.Plan, text string, unlisted uint64) bool {
+	c := e.config.Catalog
+	switch {
+	case c.Unlisted() != unlisted:
+		return true
+	case plan.Protected || c.DB() == nil:
+		return false
+	}
+	return e.rules.NamesColumn(text) || c.NewName(text) || e.rereads.Due(views, time.Now())
+}
+
+// views is the name under which the list of views is due to be read again.
+const views = ""
+
+// newViews reads the list of views that read protected columns again. It reports whether
+// the list changed.
 func (e *Engine) newViews(ctx context.Context) bool {
 	if e.config.Catalog.DB() == nil {
 		return false

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/exec/reading"
+	"github.com/sealsql/sealsql/internal/exec/written"
 	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
@@ -24,11 +24,11 @@ type Run struct {
 	Base   Base
 	// Conn is the connection, for the rules of values that it carries.
 	Conn sqldriver.Conn
-	// Current is the engine that plans the text anew if a table changed.
-	Current *Engine
 	// Batched is true for a connection that texts were sent together on: the base driver
 	// may have prepared them without keeping what the server says of them.
 	Batched bool
+	// Busy is true if the connection cannot be asked while values are sealed.
+	Busy bool
 }
 
 // ExecFunc and QueryFunc send one text to the base driver: through the connection,
@@ -103,6 +103,17 @@ func (r Run) exec(ctx context.Context, send ExecFunc) (sqldriver.Result, error) 
 	if err := r.count(); err != nil {
 		return nil, err
 	}
+	res, err := r.execOnce(ctx, send)
+	if !r.stale(ctx, err) {
+		return res, err
+	}
+	if r, err = r.replanned(ctx); err != nil {
+		return nil, err
+	}
+	return r.execOnce(ctx, r.Base.Exec)
+}
+
+func (r Run) execOnce(ctx context.Context, send ExecFunc) (sqldriver.Result, error) {
 	if !direct(r.Plan) {
 		return r.steps().exec(ctx)
 	}
@@ -123,6 +134,20 @@ func (r Run) query(ctx context.Context, send QueryFunc) (Answer, error) {
 	if err := r.count(); err != nil {
 		return Answer{}, err
 	}
+	answer, err := r.queryOnce(ctx, send)
+	switch {
+	case !r.stale(ctx, err):
+		return answer, err
+	case r.Args.Prepared && direct(r.Plan):
+		return Answer{}, errRetyped
+	}
+	if r, err = r.replanned(ctx); err != nil {
+		return Answer{}, err
+	}
+	return r.queryOnce(ctx, send)
+}
+
+func (r Run) queryOnce(ctx context.Context, send QueryFunc) (Answer, error) {
 	if !direct(r.Plan) {
 		return r.steps().query(ctx)
 	}
@@ -142,7 +167,10 @@ func (r Run) query(ctx context.Context, send QueryFunc) (Answer, error) {
 		r.Engine.noteStale(err)
 		return Answer{}, err
 	}
-	if len(r.Plan.Results) > 0 && !Fits(base, &r.Plan.Results[0]) {
+	if err = r.shownAs(ctx, base); err != nil && err != errRetyped {
+		return Answer{}, errors.Join(err, base.Close())
+	}
+	if err != nil || len(r.Plan.Results) > 0 && !Fits(base, &r.Plan.Results[0]) {
 		return r.queryStale(ctx, base, send)
 	}
 	return Answer{Rows: base, Sets: r.Plan.Results, Engine: r.Engine, among: among}, nil
@@ -155,7 +183,6 @@ func (r Run) queryStale(ctx context.Context, base sqldriver.Rows, send QueryFunc
 		return Answer{}, err
 	}
 	old := r.Plan
-	r.Engine = r.Current
 	r.Engine.TablesChanged()
 	if !old.ReadOnly {
 		return Answer{}, fmt.Errorf("%w: it was carried out, but its result is withheld because it does not have the expected columns", fault.ErrTableChanged)
@@ -181,29 +208,17 @@ func (r Run) queryStale(ctx context.Context, base sqldriver.Rows, send QueryFunc
 }
 
 // Fits reports whether the result has the columns that the plan expects.
-func Fits(base sqldriver.Rows, set *sqlplan.ResultSet) bool {
-	if len(set.Columns) == 0 {
-		return true
-	}
-	names := base.Columns()
-	if len(names) != len(set.Columns) {
-		return false
-	}
-	for i, c := range set.Columns {
-		// go-sql-driver puts the table's name before it under columnsWithAlias.
-		if c.Name != "" && c.Name != names[i] && !strings.HasSuffix(names[i], "."+c.Name) {
-			return false
-		}
-	}
-	return true
-}
+func Fits(base sqldriver.Rows, set *sqlplan.ResultSet) bool { return set.Fits(base.Columns()) }
 
-// noteStale forgets what is known of tables when Postgres says that a
-// statement the base driver prepared returns other columns now: the plan is as old.
-func (e *Engine) noteStale(err error) {
-	if s, ok := errors.AsType[stateError](err); ok && s.SQLState() == "0A000" {
+// noteStale forgets what is known of tables when Postgres says that a statement
+// the base driver prepared returns other columns now, and reports whether it says so: the
+// plan is as old.
+func (e *Engine) noteStale(err error) bool {
+	s, ok := errors.AsType[stateError](err)
+	if ok = ok && s.SQLState() == "0A000"; ok {
 		e.TablesChanged()
 	}
+	return ok
 }
 
 // bind seals what the plan says and fills its main text. among are the values that are
@@ -225,12 +240,15 @@ func (r Run) bind(ctx context.Context) (text string, args []sqldriver.NamedValue
 		return "", nil, nil, err
 	}
 	if !r.Args.Prepared && len(r.Args.Params) == 0 && len(main.Args) > 0 {
-		if text, ok := inline(r.Engine.config.Server, main, sealed); ok {
+		if text, ok := written.Inline(r.Engine.config.Server, main, sealed); ok {
 			return text, r.Args.Options, among, r.Engine.fits(text, nil)
 		}
 	}
 	text, args = b.bind(main, r.Args.Options, sealed)
-	return text, args, among, r.Engine.fits(text, args)
+	if err = r.Engine.fits(text, args); err == nil {
+		err = b.typed(ctx, r, text, main, r.Plan.Seals)
+	}
+	return text, args, among, err
 }
 
 // userArguments reports whether a template takes a user's n arguments as they

@@ -48,6 +48,11 @@ func (s *steps) rowByRow(ctx context.Context, r *sqlplan.RowByRow, end finish) e
 	}
 	t := r.Build(counts...)
 	text, args := s.bind(&t, s.run.Args.Options, s.sealed)
+	for _, p := range r.Tables {
+		if err := s.typed(ctx, s.run, text, &t, p.Seals); err != nil {
+			return err
+		}
+	}
 	written, err := end(ctx, text, args, s.run.Plan.Results)
 	switch {
 	case err != nil:
@@ -116,9 +121,12 @@ func (s *steps) count(ctx context.Context, text string, args []sqldriver.NamedVa
 // lockRows locks and reads the rows of one table.
 func (s *steps) lockRows(ctx context.Context, r *sqlplan.LockedTable) ([][]any, error) {
 	text, args := s.bind(&r.Lock, s.run.Args.Options, s.sealed)
-	rows, _, err := query(ctx, s.run.Base, text, args, lockedMost(r))
+	rows, base, err := query(ctx, s.run.Base, text, args, lockedMost(r))
 	if err == nil {
 		err = width(rows, len(r.Table.RowKey)+len(r.Table.Sources)+len(r.Old))
+	}
+	if err == nil {
+		err = s.run.lockedAs(ctx, base, r)
 	}
 	if err == reading.ErrTooManyRows {
 		return nil, tooMany(r)

@@ -40,9 +40,8 @@ func (s *steps) evaluateThenInsert(ctx context.Context, k *sqlplan.ServerKey, en
 	if err != nil {
 		return err
 	}
-	text, args = s.bind(&s.run.Plan.Main, s.run.Args.Options, sealed)
-	_, err = end(ctx, text, args, s.run.Plan.Results)
-	return err
+	s.sealed = sealed
+	return s.send(ctx, &s.run.Plan.Main, end)
 }
 
 // reserveThenInsert has the server make the row keys for an insert that is undone, and
@@ -62,9 +61,8 @@ func (s *steps) reserveThenInsert(ctx context.Context, k *sqlplan.ServerKey, end
 	if err != nil {
 		return err
 	}
-	text, args := s.bind(&s.run.Plan.Main, s.run.Args.Options, sealed)
-	_, err = end(ctx, text, args, s.run.Plan.Results)
-	return err
+	s.sealed = sealed
+	return s.send(ctx, &s.run.Plan.Main, end)
 }
 
 // reserve sends the insert that is undone, and notes the keys that the server made.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/exec/loan"
+	"github.com/sealsql/sealsql/internal/exec/owntx"
 	"github.com/sealsql/sealsql/internal/exec/plancache"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
@@ -119,9 +120,11 @@ func (s *Session) Certain(e *Engine, base sqldriver.Conn) bool {
 // still plan the text for this session. made is that engine, e is the engine in force.
 func (s *Session) PlanCurrent(plan *sqlplan.Plan, made, e *Engine, base sqldriver.Conn) bool {
 	switch {
-	case !plan.Named || e.config.Catalog.DB() == nil:
+	case e.config.Catalog.DB() == nil:
 		return made == e
-	case s.of != e || s.version != e.config.Catalog.Version() || !s.Certain(e, base):
+	case !plan.Named:
+		return made == e && plan.Version == made.config.Catalog.Version()
+	case s.of != e || s.version != e.config.Catalog.Version() || plan.Version != made.config.Catalog.Version() || !s.Certain(e, base):
 		return false
 	case s.mine != nil:
 		return made == s.mine
@@ -176,6 +179,15 @@ func (s *Session) InTx(ctx context.Context, srv server.Server, base sqldriver.Co
 		s.failed = false
 	}
 	return open, err
+}
+
+// Begin begins a transaction of sealsql's own, by begin or by texts of the server's.
+func (s *Session) Begin(ctx context.Context, srv server.Server, conn sqldriver.Conn, base Base, begin func(context.Context) (sqldriver.Tx, error)) (sqldriver.Tx, error) {
+	if s.once {
+		return nil, &fault.RefusedError{What: "the statement takes a transaction of its own, which would use up what SET TRANSACTION set for the next one",
+			Hint: "begin a transaction after SET TRANSACTION"}
+	}
+	return owntx.Begin(ctx, base, srv.Transaction(conn, s.locked), conn.Close, begin)
 }
 
 // Close ends the session. It leaves the connection open.

@@ -101,6 +101,9 @@ func (s *steps) query(ctx context.Context) (Answer, error) {
 				return 0, err
 			}
 		}
+		if err := s.run.shownAs(ctx, base); err != nil {
+			return 0, err
+		}
 		answer = Answer{Rows: base, Buffer: all, Sets: results, Engine: s.engine}
 		if len(base.Columns()) == 0 {
 			return unknown, nil
@@ -137,6 +140,9 @@ func (s *steps) carryOut(ctx context.Context, end finish) error {
 // send sends a text with what is sealed by now.
 func (s *steps) send(ctx context.Context, t *sqlplan.Template, end finish) error {
 	text, args := s.bind(t, s.run.Args.Options, s.sealed)
+	if err := s.typed(ctx, s.run, text, t, s.run.Plan.Seals); err != nil {
+		return err
+	}
 	_, err := end(ctx, text, args, s.run.Plan.Results)
 	return err
 }

@@ -72,6 +72,9 @@ func (s Source) text(values server.Values, c *server.Column, digits *Digits) (te
 	if err == nil && s.Written {
 		err = values.CheckExact(c, s.Value, text)
 	}
+	if err == server.ErrNull && s.NotZero {
+		err = errors.New("the server makes a key of its own in place of NULL; leave the column out, or send the row by itself with a key")
+	}
 	if err == nil && s.NotZero && text == "0" {
 		err = errors.New("the server makes a key of its own in place of 0; leave the column out or give another value")
 	}

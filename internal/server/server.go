@@ -57,6 +57,9 @@ type Server interface {
 	// Violation returns what an error of the base driver's says of a constraint that a
 	// write violated; ok is false for every other error.
 	Violation(err error) (v Violation, ok bool)
+	// NoRelation reports whether an error of the base driver's says that there is no
+	// relation of a name.
+	NoRelation(err error) bool
 	// FailsInRows reports whether a statement that writes and returns rows may fail
 	// after its first rows were sent.
 	FailsInRows() bool
@@ -81,6 +84,10 @@ type Server interface {
 	// further exchange. An error is the server's about the text, as the base driver
 	// returns it.
 	Describe(ctx context.Context, base sqldriver.Conn, text string, from Description) (columns []Origin, known bool, err error)
+	// Parameters returns what the server takes the parameters of a text as, in the order
+	// of their numbers: KeyUnsupported for a type that is none of the others. It returns nil
+	// where arguments have no types of their own. kept is false if it took an exchange.
+	Parameters(ctx context.Context, base sqldriver.Conn, text string, from Description, options []sqldriver.NamedValue) (types []KeyType, kept bool, err error)
 	// Columns names the relation of an [Origin] and its columns, by number; no
 	// columns if there is no such relation.
 	Columns(ctx context.Context, db *sql.DB, relation uint32) (schema, name string, columns map[int]string, err error)

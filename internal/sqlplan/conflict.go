@@ -529,7 +529,7 @@ func (in *insertion) keyValue(n int, r ValuesRow, name string) []part {
 	a, t := in.a, in.t.table
 	if i := a.sourceIndex(t, name); i >= 0 {
 		if o, made := in.server.operand(n, i); made {
-			return []part{{arg: argOfRow(ArgServer, o.Param, n, 0)}}
+			return []part{{arg: argOfRow(ArgServer, o.Param, o.Row, 0)}}
 		}
 	}
 	j := in.giving(name)

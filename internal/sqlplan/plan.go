@@ -79,6 +79,9 @@ type Plan struct {
 
 // RelationUse is what a plan takes for granted of relations, and changes of them.
 type RelationUse struct {
+	// Version is that of the catalog when the text was planned.
+	Version uint64
+
 	// Implied are the relations whose columns the text names by their order
 	// alone: it means what the plan says only if that order still holds.
 	Implied []*Relation

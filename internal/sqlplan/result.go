@@ -1,6 +1,9 @@
 package sqlplan
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // result describes the result set of a top-level statement; out is nil if it
 // has none.
@@ -115,4 +118,22 @@ func (a *analysis) resultProtected(v value, sources []*column, index map[*column
 		}
 	}
 	return p
+}
+
+// Fits reports whether the columns that the server returned are those that the plan
+// expects.
+func (s *ResultSet) Fits(names []string) bool {
+	if len(s.Columns) == 0 {
+		return true
+	}
+	if len(names) != len(s.Columns) {
+		return false
+	}
+	for i, c := range s.Columns {
+		// go-sql-driver puts the table's name before it under columnsWithAlias.
+		if c.Name != "" && c.Name != names[i] && !strings.HasSuffix(names[i], "."+c.Name) {
+			return false
+		}
+	}
+	return true
 }

@@ -224,7 +224,9 @@ type RelationColumn struct {
 	Type string
 	// Full is the type with its modifiers, as the server writes it:
 	// "numeric(10,2)", "datetime(3)", "enum('a','b')"; empty if not known.
-	Full    string `json:",omitempty"`
+	Full string `json:",omitempty"`
+	// Domain is the domain that the column's type is, with its schema; empty for none.
+	Domain  string `json:"-"`
 	NotNull bool
 	// OnUpdate is true if an UPDATE that does not set the column changes it.
 	OnUpdate bool   `json:",omitempty"`

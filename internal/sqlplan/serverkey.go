@@ -6,11 +6,12 @@ type serverColumns struct {
 	sources []int // indexes in Table.Sources
 	// places says, for each row and source, how the value is put into the text.
 	rows map[[2]int]Expr // nil: the column is left out of the statement
+	made map[int]int     // the rows that the server makes a value for, to their order
 	key  *ServerKey      // set once the route is known
 }
 
 func newServerColumns(in *insertion) *serverColumns {
-	return &serverColumns{in: in, rows: map[[2]int]Expr{}}
+	return &serverColumns{in: in, rows: map[[2]int]Expr{}, made: map[int]int{}}
 }
 
 // column is the catalog's description of a source.
@@ -66,6 +67,9 @@ func (k *serverColumns) given(_ pins, n, i int, e Expr) { k.note(n, i, e) }
 
 func (k *serverColumns) note(n, i int, e Expr) {
 	k.rows[[2]int{n, i}] = e
+	if _, known := k.made[n]; !known {
+		k.made[n] = len(k.made)
+	}
 	for _, s := range k.sources {
 		if s == i {
 			return
@@ -81,7 +85,7 @@ func (k *serverColumns) operand(n, i int) (Operand, bool) {
 	}
 	for at, s := range k.sources {
 		if s == i {
-			return Operand{Kind: OperandServer, Param: at, Row: n}, true
+			return Operand{Kind: OperandServer, Param: at, Row: k.made[n]}, true
 		}
 	}
 	return Operand{}, false
@@ -126,15 +130,17 @@ func (k *serverColumns) finish() {
 		names[i] = columns[i].Name
 	}
 	key := &ServerKey{Table: in.t.table, Columns: names, Rows: in.count()}
-	if text := a.d.Evaluate(in.t.rel, columns, key.Rows); text != "" {
+	if text := a.d.Evaluate(in.t.rel, columns, len(k.made)); text != "" {
+		key.Rows = len(k.made)
 		key.Mode, key.Checks = ServerKeyEvaluate, in.checks
+		k.key = key
 		key.Evaluate = finish(a.d, nil, []part{textPart(text)})
 		k.insertEvaluated(columns)
 	} else {
 		k.insertCounted(key, columns)
 	}
-	a.take(key, in.s.Span)
 	k.key = key
+	a.take(key, in.s.Span)
 }
 
 // explained leaves out the values of a statement that is not carried out, since
@@ -158,7 +164,7 @@ func (k *serverColumns) insertEvaluated(columns []RelationColumn) {
 	for at, i := range k.sources {
 		always = always || columns[at].Identity == "always"
 		made := func(n int, alone bool) []part {
-			p := argPart(argOfRow(ArgServer, at, n, 0))
+			p := argPart(argOfRow(ArgServer, at, k.made[n], 0))
 			if alone {
 				p.around = a.around("", a.d.KeyCast(columns[at]))
 			}
@@ -177,13 +183,29 @@ func (k *serverColumns) insertEvaluated(columns []RelationColumn) {
 	if always && s.Overriding == "" {
 		a.insertText(s.SourceStart, "OVERRIDING SYSTEM VALUE ")
 	}
-	if len(s.Rows) > 1 {
+	switch {
+	case len(s.Rows) == 1:
+	case k.key != nil && (!always || s.Overriding != ""):
+		k.sameColumns()
+	default: // the server rejects a key that it makes always, and counts keys past those that are given
 		k.sameRows()
 	}
 }
 
-// sameRows refuses a statement that leaves some keys to the server and gives
-// others: the number of evaluated rows would not be the number of rows.
+// sameColumns refuses a statement that leaves one column to the server in some rows, and
+// another one in others: what is evaluated is a row for each.
+func (k *serverColumns) sameColumns() {
+	for n := range k.made {
+		for _, i := range k.sources {
+			if _, ok := k.rows[[2]int{n, i}]; !ok {
+				k.in.a.refuse(k.in.s.Rows[n].Span, k.in.t.table.Name, "rows leave different columns that values are bound to to the server", "insert them by two statements")
+				return
+			}
+		}
+	}
+}
+
+// sameRows refuses a statement that leaves some keys to the server and gives others.
 func (k *serverColumns) sameRows() {
 	for _, i := range k.sources {
 		for n := range k.in.s.Rows {

@@ -28,10 +28,13 @@ type Catalog struct {
 	// database is what an unqualified name is looked up in; empty for the connections' own.
 	database string
 	static   map[string]*sqlplan.Relation
+	// spellings are the connector's.
+	spellings *spellings
 
 	version  atomic.Uint64
 	due      atomic.Bool // the readers should be read again
 	unlisted atomic.Uint64
+	names    names
 
 	mu        sync.Mutex
 	relations map[string]*sqlplan.Relation // nil entries: known not to be there
@@ -56,12 +59,12 @@ func New(d server.Server, base sqldriver.Connector) *Catalog {
 	db.SetMaxOpenConns(2)
 	db.SetMaxIdleConns(1)
 	db.SetConnMaxIdleTime(30 * time.Second)
-	return &Catalog{server: d, db: db, relations: make(map[string]*sqlplan.Relation)}
+	return &Catalog{server: d, db: db, spellings: &spellings{}, relations: make(map[string]*sqlplan.Relation)}
 }
 
 // Borrow reads through a sql.DB of the base driver that stays its owner's.
 func Borrow(d server.Server, db *sql.DB) *Catalog {
-	return &Catalog{server: d, db: db, borrowed: true, relations: make(map[string]*sqlplan.Relation)}
+	return &Catalog{server: d, db: db, borrowed: true, spellings: &spellings{}, relations: make(map[string]*sqlplan.Relation)}
 }
 
 // Static describes the relations given and reads nothing.
@@ -85,7 +88,7 @@ func (c *Catalog) Unlisted() uint64 { return c.unlisted.Load() }
 // Fork returns a catalog of the same database that knows nothing yet: each
 // policy has its own, since what views read depends on what is protected.
 func (c *Catalog) Fork() *Catalog {
-	return &Catalog{server: c.server, db: c.db, static: c.static, relations: make(map[string]*sqlplan.Relation)}
+	return &Catalog{server: c.server, db: c.db, static: c.static, spellings: c.spellings, relations: make(map[string]*sqlplan.Relation)}
 }
 
 func relationKey(schema, name string) string {
@@ -265,7 +268,7 @@ func (c *Catalog) Close() error {
 func (c *Catalog) Of(db *sql.DB, database string) *Catalog {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	forked := &Catalog{server: c.server, db: db, borrowed: true, relations: make(map[string]*sqlplan.Relation), readers: c.readers}
+	forked := &Catalog{server: c.server, db: db, borrowed: true, spellings: c.spellings, relations: make(map[string]*sqlplan.Relation), readers: c.readers}
 	if database != "" {
 		forked.db, forked.database = c.db, database
 	}

@@ -20,6 +20,8 @@ type Cache struct {
 	plans map[string]*Entry
 	// same holds the kept plans that agree with the server's description.
 	same   sync.Map // *sqlplan.Plan
+	shown  sync.Map // *sqlplan.Plan to *sync.Map, of *sqlplan.Table to string: see NoteShownAs
+	types  sync.Map // *sqlplan.Plan to any: see NoteParameters
 	bytes  int
 	hits   atomic.Uint64
 	misses atomic.Uint64
@@ -91,8 +93,17 @@ func (c *Cache) Put(text string, e *Entry) {
 
 func (c *Cache) drop(text string, e *Entry) {
 	delete(c.plans, text)
-	c.same.Delete(e.Plan)
+	c.forget(e.Plan)
 	c.bytes -= e.bytes
+}
+
+// Drop forgets the plan of a text.
+func (c *Cache) Drop(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old, ok := c.plans[text]; ok {
+		c.drop(text, old)
+	}
 }
 
 // Described reports whether the server's description agreed with the plan.
@@ -103,12 +114,54 @@ func (c *Cache) Described(plan *sqlplan.Plan) bool {
 
 // NoteDescribed remembers that the server's description agrees with the plan, for as
 // long as the plan is kept.
-func (c *Cache) NoteDescribed(text string, plan *sqlplan.Plan) {
+func (c *Cache) NoteDescribed(text string, plan *sqlplan.Plan) { c.note(&c.same, text, plan, nil) }
+
+// ShownAs reports whether NoteShownAs was called last with the plan and the types.
+func (c *Cache) ShownAs(plan *sqlplan.Plan, t *sqlplan.Table, types string) bool {
+	known, ok := c.shown.Load(plan)
+	if !ok {
+		return false
+	}
+	last, _ := known.(*sync.Map).Load(t)
+	return last == types
+}
+
+// NoteShownAs remembers in which types a plan's texts show columns of a table that are of
+// another type in it, for as long as the plan is kept.
+func (c *Cache) NoteShownAs(text string, plan *sqlplan.Plan, t *sqlplan.Table, types string) {
+	known, ok := c.shown.Load(plan)
+	if !ok {
+		known = &sync.Map{}
+	}
+	known.(*sync.Map).Store(t, types)
+	c.note(&c.shown, text, plan, known)
+}
+
+// Parameters returns what NoteParameters was called with; nil if it was not.
+func (c *Cache) Parameters(plan *sqlplan.Plan) any {
+	types, _ := c.types.Load(plan)
+	return types
+}
+
+// NoteParameters remembers what the server takes the parameters of a plan's text as, for as
+// long as the plan is kept.
+func (c *Cache) NoteParameters(text string, plan *sqlplan.Plan, types any) {
+	c.note(&c.types, text, plan, types)
+}
+
+func (c *Cache) note(in *sync.Map, text string, plan *sqlplan.Plan, v any) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if p := c.plans[text]; p != nil && p.Plan == plan {
-		c.same.Store(plan, nil)
+		in.Store(plan, v)
 	}
+}
+
+// forget drops what is remembered of a plan that is not kept any more.
+func (c *Cache) forget(plan *sqlplan.Plan) {
+	c.same.Delete(plan)
+	c.shown.Delete(plan)
+	c.types.Delete(plan)
 }
 
 // sweep drops up to an eighth of the entries, unused ones first. Go's random
@@ -133,6 +186,8 @@ func (c *Cache) Clear() {
 	defer c.mu.Unlock()
 	clear(c.plans)
 	c.same.Clear()
+	c.shown.Clear()
+	c.types.Clear()
 	c.bytes = 0
 }
 

@@ -36,3 +36,10 @@ func (r *Rereads) Due(name string, now time.Time) bool {
 	r.at[name] = now
 	return true
 }
+
+// Doubt makes a name due again.
+func (r *Rereads) Doubt(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.at, name)
+}

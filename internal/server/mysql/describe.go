@@ -18,3 +18,8 @@ func (Server) Describe(context.Context, sqldriver.Conn, string, server.Descripti
 func (Server) Columns(context.Context, *sql.DB, uint32) (schema, name string, columns map[int]string, err error) {
 	return "", "", nil, nil
 }
+
+// Parameters implements [server.Server]: the servers' types of parameters say nothing.
+func (Server) Parameters(context.Context, sqldriver.Conn, string, server.Description, []sqldriver.NamedValue) ([]server.KeyType, bool, error) {
+	return nil, false, nil
+}

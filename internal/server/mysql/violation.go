@@ -9,6 +9,9 @@ import (
 	"github.com/sealsql/sealsql/internal/server"
 )
 
+// errNoTable is the error of a table that is not there.
+const errNoTable = 1146
+
 // The errors of constraints that name a column or a unique key.
 const (
 	errBadNull        = 1048
@@ -52,6 +55,12 @@ func lastQuoted(message string) string {
 		return ""
 	}
 	return message[strings.LastIndexByte(message[:end], '\'')+1 : end]
+}
+
+// NoRelation implements server.Server.
+func (Server) NoRelation(err error) bool {
+	e, ok := errors.AsType[*mysql.MySQLError](err)
+	return ok && e.Number == errNoTable
 }
 
 // FailsInRows implements server.Server: MariaDB sends each row of RETURNING as it writes

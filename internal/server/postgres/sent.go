@@ -107,15 +107,19 @@ func (w values) types() *pgtype.Map {
 // for the parameters' types. A time.Time for a column without a zone is then written as
 // the wall clock of UTC; in the other modes the wall clock is the value's own.
 func (w values) untyped() bool {
-	for i := len(w.options) - 1; i >= 0; i-- {
-		if m, ok := w.options[i].Value.(pgx.QueryExecMode); ok {
-			return m == pgx.QueryExecModeExec || m == pgx.QueryExecModeSimpleProtocol
+	mode := modeOf(w.conn(), w.options)
+	return mode == pgx.QueryExecModeExec || mode == pgx.QueryExecModeSimpleProtocol
+}
+
+// modeOf is the mode in which a connection, which may be nil, sends a statement.
+func modeOf(c *pgx.Conn, options []sqldriver.NamedValue) pgx.QueryExecMode {
+	for i := len(options) - 1; i >= 0; i-- {
+		if m, ok := options[i].Value.(pgx.QueryExecMode); ok {
+			return m
 		}
 	}
-	c := w.conn()
 	if c == nil {
-		return false
+		return pgx.QueryExecModeCacheStatement
 	}
-	mode := c.Config().DefaultQueryExecMode
-	return mode == pgx.QueryExecModeExec || mode == pgx.QueryExecModeSimpleProtocol
+	return c.Config().DefaultQueryExecMode
 }

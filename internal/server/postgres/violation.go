@@ -8,6 +8,9 @@ import (
 	"github.com/sealsql/sealsql/internal/server"
 )
 
+// undefinedTable is the SQLSTATE of a relation that is not there.
+const undefinedTable = "42P01"
+
 // The SQLSTATEs of constraints that name a column or a unique key.
 const (
 	notNullViolation   = "23502"
@@ -37,6 +40,12 @@ func (Server) Violation(err error) (v server.Violation, ok bool) {
 		return server.Adding(err, e, &named, fact)
 	}
 	return v, v.Table != "" && (v.Column != "" || v.Key != "")
+}
+
+// NoRelation implements server.Server.
+func (Server) NoRelation(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Code == undefinedTable
 }
 
 // FailsInRows implements server.Server: Postgres writes all rows before it sends one.

@@ -235,16 +235,19 @@ func (s *script) with(marker, other string) *script {
 }
 
 // shared reports whether a marker is the argument of a parameter that is compared with
-// members.nick, which is not protected: its user sends it, whatever else it is compared
-// with.
+// members.nick, which is not protected, by itself or within a pattern: its user sends it,
+// whatever else it is compared with. Literals beside it count as short.
 func (s *script) shared(marker string) bool {
+	text := literal.ReplaceAllString(s.text, "''")
 	for i, a := range s.args {
-		if fmt.Sprint(a) == marker && regexp.MustCompile(fmt.Sprintf(`(?i)\bnick\b[^;]{0,24}\$%d\b`, i+1)).MatchString(s.text) {
+		if fmt.Sprint(a) == marker && regexp.MustCompile(fmt.Sprintf(`(?i)\bnick\b[^;]{0,24}\$%d\b`, i+1)).MatchString(text) {
 			return true
 		}
 	}
 	return false
 }
+
+var literal = regexp.MustCompile(`'[^']*'`)
 
 // relation decides, by running the script on the twin, whether its result depends on
 // whether the protected columns hold the marker: it differs if another value takes the

@@ -50,6 +50,11 @@ var leaks = []leak{
 	{"subscripts of a target are not looked at", postgres15, []edit{{"internal/sqlplan/change.go", "a.checkAll(c.Subscripts, sc, \"a subscript\")", "_ = c"}}},
 	{"a child that the session makes counts from COMMIT on", postgres15, []edit{{"internal/sqlplan/planner.go", "a.p.rules.attached.add(a.attached)", ""}}},
 	{"a value that a MERGE source names like a protected column is sent", postgres15, []edit{{"internal/sqlplan/merge.go", "a.namedAlike(it.table, source)", ""}}},
+	{"the name of a computed column keeps its literals", []string{"mysql-9.7", "mariadb-10.11"}, []edit{{"internal/sqlplan/query.go", "name, ok := a.d.NameByText(text)", "name, ok := text, true"}}},
+	{"a view that was just made is not looked for", everyServer, []edit{{"internal/exec/planning.go", "func (e *Engine) newViews(ctx context.Context) bool {\n", "func (e *Engine) newViews(ctx context.Context) bool {\n\tif ctx != nil {\n\t\treturn false\n\t}\n"}}},
+	{"a whole row carries values into a column", postgres15, []edit{{"internal/sqlplan/expr.go", "\tif v.kind == valueWhole {\n\t\tfor _, c := range v.item.known() {", "\tif false {\n\t\tfor _, c := range v.item.known() {"}}},
+	{"a test of a value that is searched for elsewhere sends it", []string{"mysql-9.7", "mariadb-10.11"}, []edit{{"internal/sqlplan/params.go", "if a.d.NumberedPlaceholders() || !a.textual(t)", "if true || a.d.NumberedPlaceholders() || !a.textual(t)"},
+		{"internal/sqlplan/params.go", "if like := a.searchedNear(list, i); like >= 0", "if like := a.searchedNear(list, i); false && like >= 0"}}},
 	{"every client_encoding counts as readable", postgres15, []edit{{"internal/server/postgres/session.go", "case mixed[strings.ToUpper(encoding)]:", "case false:"}, {"internal/exec/session.go", "if failed == nil && s.known.Charset != \"\" && e.spelt(text) {", "if false {"}}},
 }
 

@@ -1,4 +1,6 @@
-package exec
+// Package owntx begins and ends transactions of sealsql's own around the texts of one
+// statement.
+package owntx
 
 import (
 	"context"
@@ -6,15 +8,19 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/server"
 )
 
-// ownTx is a transaction of sealsql's own around the texts of one statement. The user
-// does not see it: it begins and ends as if the statement had been one.
+// Sender sends a text of sealsql's own.
+type Sender interface {
+	Exec(ctx context.Context, text string, args []sqldriver.NamedValue) (sqldriver.Result, error)
+}
+
+// ownTx is a transaction that the user does not see: it begins and ends as if the
+// statement had been one.
 type ownTx struct {
 	ctx    context.Context
-	base   Base
+	base   Sender
 	texts  server.Transaction
 	driver sqldriver.Tx // nil if texts.Begin began it
 	close  func() error
@@ -22,15 +28,11 @@ type ownTx struct {
 
 var _ sqldriver.Tx = (*ownTx)(nil)
 
-// Begin begins a transaction of sealsql's own, by begin or by texts of the server's.
-func (s *Session) Begin(ctx context.Context, srv server.Server, conn sqldriver.Conn, base Base, begin func(context.Context) (sqldriver.Tx, error)) (sqldriver.Tx, error) {
-	if s.once {
-		return nil, &fault.RefusedError{What: "the statement takes a transaction of its own, which would use up what SET TRANSACTION set for the next one",
-			Hint: "begin a transaction after SET TRANSACTION"}
-	}
-	tx := &ownTx{ctx: context.WithoutCancel(ctx), base: base, texts: srv.Transaction(conn, s.locked), close: conn.Close}
-	if tx.texts.Begin != "" {
-		_, err := base.Exec(ctx, tx.texts.Begin, nil)
+// Begin begins a transaction, by begin or by the texts. closed closes the connection.
+func Begin(ctx context.Context, base Sender, texts server.Transaction, closed func() error, begin func(context.Context) (sqldriver.Tx, error)) (sqldriver.Tx, error) {
+	tx := &ownTx{ctx: context.WithoutCancel(ctx), base: base, texts: texts, close: closed}
+	if texts.Begin != "" {
+		_, err := base.Exec(ctx, texts.Begin, nil)
 		return tx, err
 	}
 	var err error
