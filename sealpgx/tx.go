@@ -75,12 +75,18 @@ func (t *Tx) Begin(ctx context.Context) (pgx.Tx, error) {
 
 // Commit implements pgx.Tx.
 func (t *Tx) Commit(ctx context.Context) error {
+	if t.done() { // the connection may be another's
+		return t.base.Commit(ctx)
+	}
 	e := t.conn.engine()
 	return t.end(e.Named(ctx, "", t.base.Commit(ctx))) // constraints that are deferred are checked now
 }
 
 // Rollback implements pgx.Tx.
 func (t *Tx) Rollback(ctx context.Context) error {
+	if t.done() {
+		return t.base.Rollback(ctx)
+	}
 	err := t.base.Rollback(ctx)
 	t.conn.session.RolledBack()
 	return t.end(err)
@@ -151,4 +157,9 @@ func (t *Tx) LargeObjects() pgx.LargeObjects { return t.base.LargeObjects() }
 
 // Conn implements pgx.Tx. What is sent through the connection is neither sealed nor
 // opened.
-func (t *Tx) Conn() *pgx.Conn { return t.conn.bare() }
+func (t *Tx) Conn() *pgx.Conn {
+	if t.done() {
+		return t.base.Conn()
+	}
+	return t.conn.bare()
+}
