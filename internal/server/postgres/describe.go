@@ -65,7 +65,7 @@ func described(ctx context.Context, conn *pgx.Conn, text string, from server.Des
 // a text is described each time, in pgx's own cache, or by the server alone.
 func (Server) Parameters(ctx context.Context, base sqldriver.Conn, text string, from server.Description, options []sqldriver.NamedValue) ([]server.KeyType, bool, error) {
 	conn := open(base)
-	if conn == nil {
+	if conn == nil || conn.PgConn().IsBusy() { // pgx says so when the statement is sent
 		return nil, false, nil
 	}
 	if mode := modeOf(conn, options); from == server.Cached && mode != pgx.QueryExecModeCacheStatement {
