@@ -24,6 +24,7 @@ func (k *serverColumns) insertCounted(key *ServerKey, columns []RelationColumn) 
 	if once && rel.Lasting == "" && !in.a.readsInserts() {
 		key.Mode, key.rel = ServerKeyReserve, rel
 		k.insertEvaluated(columns)
+		k.sameRows()
 		return
 	}
 	k.insertThenSeal(key, columns)

@@ -383,13 +383,20 @@ func (in *insertion) gives(key []string) bool {
 		if j < 0 || rc == nil || strings.HasSuffix(rc.Type, "range") {
 			return false
 		}
-		for _, r := range in.s.Rows {
-			if j >= len(r.Values) || !leaf(r.Values[j]) {
+		for n, r := range in.s.Rows {
+			if j >= len(r.Values) || !leaf(r.Values[j]) && !in.madeFor(n, name) {
 				return false
 			}
 		}
 	}
 	return len(key) > 0
+}
+
+// madeFor reports whether the server makes what row n gives for a source.
+func (in *insertion) madeFor(n int, name string) bool {
+	i := in.a.sourceIndex(in.t.table, name)
+	_, made := in.server.operand(n, i)
+	return i >= 0 && made
 }
 
 // giving returns where, among the columns written, a column of the table gets its value:

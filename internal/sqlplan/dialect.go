@@ -73,6 +73,15 @@ type Dialect interface {
 	// defaults, or "" if the dialect lets the server make keys during INSERT.
 	Evaluate(r *Relation, columns []RelationColumn, rows int) string
 
+	// DefaultOf writes the default that the server evaluates for a column, as the column
+	// stores it; "" if it is known during INSERT only.
+	DefaultOf(r *Relation, c RelationColumn) string
+
+	// Assigned is what is written before and after an expression that the server computes
+	// for a column, so that it yields what the column stores; a text that is too long is
+	// not cut.
+	Assigned(c RelationColumn) (before, after string)
+
 	// GivesDefault reports whether a whole number that stands as a column's default
 	// may be taken as if the statement gave it.
 	GivesDefault() bool

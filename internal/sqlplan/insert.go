@@ -406,7 +406,7 @@ func (in *insertion) given(n int, r ValuesRow) pins {
 		}
 		e := r.Values[j]
 		if in.server.makes(e, i) {
-			in.server.given(p, n, i, e)
+			in.server.note(n, i, e)
 			continue
 		}
 		if isNull(e) {
@@ -415,6 +415,8 @@ func (in *insertion) given(n int, r ValuesRow) pins {
 		}
 		if _, ok := a.operand(e, a.sourceType(in.t, i)); ok {
 			p[i] = value{kind: valueGiven, cells: []Expr{e}}
+		} else if in.server.computes(r, j, i) {
+			in.server.note(n, i, e)
 		}
 	}
 	return p

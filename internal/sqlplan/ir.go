@@ -1,5 +1,7 @@
 package sqlplan
 
+import "slices"
+
 // This file is the statement tree that the dialects translate into. It keeps
 // what resolution, lineage and edits need and nothing else. Rules for those
 // who fill it in:
@@ -393,6 +395,22 @@ type ValuesRow struct {
 	// End is the offset of the closing parenthesis: where a further value is
 	// added.
 	End int
+	// Cells are the exact spans of Values in an INSERT's row, if it [Computes].
+	Cells []Span
+}
+
+// Computes reports whether one of a row's values is more than a parameter, a literal or a
+// cast that keeps it.
+func Computes(values []Expr) bool {
+	return slices.ContainsFunc(values, func(e Expr) bool {
+		switch e := e.(type) {
+		case *Default:
+			return false
+		case *Cast:
+			return !e.Plain || !leaf(e)
+		}
+		return !leaf(e)
+	})
 }
 
 // Insert is INSERT or REPLACE.

@@ -226,7 +226,9 @@ type RelationColumn struct {
 	// "numeric(10,2)", "datetime(3)", "enum('a','b')"; empty if not known.
 	Full string `json:",omitempty"`
 	// Domain is the domain that the column's type is, with its schema; empty for none.
-	Domain  string `json:"-"`
+	Domain string `json:"-"`
+	// Enum is true for Postgres's enumerations, which are types of the user's.
+	Enum    bool `json:",omitempty"`
 	NotNull bool
 	// OnUpdate is true if an UPDATE that does not set the column changes it.
 	OnUpdate bool   `json:",omitempty"`

@@ -4,14 +4,17 @@ package sqlplan
 type serverColumns struct {
 	in      *insertion
 	sources []int // indexes in Table.Sources
-	// places says, for each row and source, how the value is put into the text.
-	rows map[[2]int]Expr // nil: the column is left out of the statement
-	made map[int]int     // the rows that the server makes a value for, to their order
-	key  *ServerKey      // set once the route is known
+	// rows says, for each row and source, what stands in the statement: nil where the
+	// column is left out, DEFAULT, or what the server computes.
+	rows map[[2]int]Expr
+	// order lists the rows that the server makes a value for; places finds one.
+	order  []int
+	places map[int]int
+	key    *ServerKey // set once the route is known
 }
 
 func newServerColumns(in *insertion) *serverColumns {
-	return &serverColumns{in: in, rows: map[[2]int]Expr{}, made: map[int]int{}}
+	return &serverColumns{in: in, rows: map[[2]int]Expr{}, places: map[int]int{}}
 }
 
 // column is the catalog's description of a source.
@@ -62,13 +65,12 @@ func wholeNumber(s string) bool {
 	return s != ""
 }
 
-// given notes a source given as DEFAULT.
-func (k *serverColumns) given(_ pins, n, i int, e Expr) { k.note(n, i, e) }
-
+// note notes a source of row n that the server makes.
 func (k *serverColumns) note(n, i int, e Expr) {
 	k.rows[[2]int{n, i}] = e
-	if _, known := k.made[n]; !known {
-		k.made[n] = len(k.made)
+	if _, known := k.places[n]; !known {
+		k.places[n] = len(k.order)
+		k.order = append(k.order, n)
 	}
 	for _, s := range k.sources {
 		if s == i {
@@ -80,12 +82,17 @@ func (k *serverColumns) note(n, i int, e Expr) {
 
 // operand returns the operand of a source that the server makes for row n.
 func (k *serverColumns) operand(n, i int) (Operand, bool) {
-	if _, ok := k.rows[[2]int{n, i}]; !ok {
+	e, ok := k.rows[[2]int{n, i}]
+	if !ok {
 		return Operand{}, false
 	}
 	for at, s := range k.sources {
 		if s == i {
-			return Operand{Kind: OperandServer, Param: at, Row: k.made[n]}, true
+			o := Operand{Kind: OperandServer, Param: at, Row: k.places[n], Written: computed(e)}
+			if o.Written {
+				k.in.markAuto(&o, i)
+			}
+			return o, true
 		}
 	}
 	return Operand{}, false
@@ -130,11 +137,14 @@ func (k *serverColumns) finish() {
 		names[i] = columns[i].Name
 	}
 	key := &ServerKey{Table: in.t.table, Columns: names, Rows: in.count()}
-	if text := a.d.Evaluate(in.t.rel, columns, len(k.made)); text != "" {
-		key.Rows = len(k.made)
-		key.Mode, key.Checks = ServerKeyEvaluate, in.checks
+	if parts := k.evaluation(columns); parts != nil {
+		key.Mode, key.Checks, key.Rows = ServerKeyEvaluate, in.checks, len(k.order)
+		var of *placeholders // none of the user's
+		if k.computesAny() {
+			of = a.placeholders()
+		}
 		k.key = key
-		key.Evaluate = finish(a.d, nil, []part{textPart(text)})
+		key.Evaluate = finish(a.d, of, parts)
 		k.insertEvaluated(columns)
 	} else {
 		k.insertCounted(key, columns)
@@ -164,7 +174,7 @@ func (k *serverColumns) insertEvaluated(columns []RelationColumn) {
 	for at, i := range k.sources {
 		always = always || columns[at].Identity == "always"
 		made := func(n int, alone bool) []part {
-			p := argPart(argOfRow(ArgServer, at, k.made[n], 0))
+			p := argPart(argOfRow(ArgServer, at, k.places[n], 0))
 			if alone {
 				p.around = a.around("", a.d.KeyCast(columns[at]))
 			}
@@ -176,32 +186,15 @@ func (k *serverColumns) insertEvaluated(columns []RelationColumn) {
 		}
 		for n := range s.Rows {
 			if e, ok := k.rows[[2]int{n, i}]; ok {
-				a.replace(e.At(), made(n, false)...)
+				a.replace(k.span(n, i, e), made(n, false)...)
 			}
 		}
 	}
 	if always && s.Overriding == "" {
 		a.insertText(s.SourceStart, "OVERRIDING SYSTEM VALUE ")
 	}
-	switch {
-	case len(s.Rows) == 1:
-	case k.key != nil && (!always || s.Overriding != ""):
-		k.sameColumns()
-	default: // the server rejects a key that it makes always, and counts keys past those that are given
-		k.sameRows()
-	}
-}
-
-// sameColumns refuses a statement that leaves one column to the server in some rows, and
-// another one in others: what is evaluated is a row for each.
-func (k *serverColumns) sameColumns() {
-	for n := range k.made {
-		for _, i := range k.sources {
-			if _, ok := k.rows[[2]int{n, i}]; !ok {
-				k.in.a.refuse(k.in.s.Rows[n].Span, k.in.t.table.Name, "rows leave different columns that values are bound to to the server", "insert them by two statements")
-				return
-			}
-		}
+	if len(s.Rows) > 1 && always && s.Overriding == "" {
+		k.sameRows() // the server rejects a key that is given where it always makes it
 	}
 }
 

@@ -27,7 +27,8 @@ SELECT a.attname, CASE WHEN t.typtype = 'd' THEN pg_catalog.format_type(t.typbas
        CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' ELSE '' END,
        a.attgenerated <> '', COALESCE(CASE WHEN a.attgenerated <> '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END, ''),
        COALESCE(NOT co.collisdeterministic, false) OR 'citext' IN (t.typname, COALESCE(base.typname, '')),
-       CASE WHEN t.typtype = 'd' THEN t.oid::regtype::text ELSE '' END
+       CASE WHEN t.typtype = 'd' THEN t.oid::regtype::text ELSE '' END,
+       'e' IN (t.typtype, COALESCE(base.typtype, ' '))
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_type base ON t.typtype = 'd' AND base.oid = t.typbasetype
@@ -57,7 +58,7 @@ func (Server) Relation(ctx context.Context, db *sql.DB, schema, name string) (*s
 	}
 	err = scan(ctx, db, columnsSQL, oid, func(rows *sql.Rows) error {
 		var c sqlplan.RelationColumn
-		err := rows.Scan(&c.Name, &c.Type, &c.Full, &c.NotNull, &c.Default, &c.Identity, &c.Generated, &c.Expression, &c.Inexact, &c.Domain)
+		err := rows.Scan(&c.Name, &c.Type, &c.Full, &c.NotNull, &c.Default, &c.Identity, &c.Generated, &c.Expression, &c.Inexact, &c.Domain, &c.Enum)
 		c.Folded = c.Inexact
 		r.Columns = append(r.Columns, c)
 		return err

@@ -16,6 +16,9 @@ import (
 // KeyType takes the names that format_type gives, and the shorter ones that
 // people write in a driver.Schema.
 func (Server) KeyType(c sqlplan.RelationColumn) server.KeyType {
+	if c.Enum {
+		return server.KeyText
+	}
 	switch c.Type {
 	case "text", "character varying", "varchar", "citext", "name", `"char"`:
 		return server.KeyText

@@ -156,23 +156,35 @@ func ExactText(columnType string) (before, after string) {
 	return "", ""
 }
 
-// Evaluate implements [sqlplan.Dialect]: AUTO_INCREMENT makes its values
-// during INSERT, and a default that names columns needs the row.
-func (d *dialect) Evaluate(_ *sqlplan.Relation, columns []sqlplan.RelationColumn, rows int) string {
+// Evaluate implements [sqlplan.Dialect].
+func (d *dialect) Evaluate(r *sqlplan.Relation, columns []sqlplan.RelationColumn, rows int) string {
 	list := make([]string, len(columns))
 	for i, c := range columns {
-		if c.AutoIncrement || c.Default == "" || strings.Contains(c.Default, "`") {
+		if list[i] = d.DefaultOf(r, c); list[i] == "" {
 			return ""
 		}
-		list[i] = c.Default
-		before, after := d.ExactText(c.Type)
-		if t := castName(c); t != "" {
-			list[i] = "CAST(" + c.Default + " AS " + strings.ToUpper(t) + ")"
-		}
-		list[i] = before + list[i] + after
 	}
 	row := "SELECT " + strings.Join(list, ", ")
 	return row + strings.Repeat(" UNION ALL "+row, rows-1)
+}
+
+// DefaultOf implements [sqlplan.Dialect]: AUTO_INCREMENT makes its values during INSERT,
+// and a default that names columns needs the row.
+func (d *dialect) DefaultOf(_ *sqlplan.Relation, c sqlplan.RelationColumn) string {
+	if c.AutoIncrement || c.Default == "" || strings.Contains(c.Default, "`") {
+		return ""
+	}
+	before, after := d.Assigned(c)
+	return before + c.Default + after
+}
+
+// Assigned implements [sqlplan.Dialect].
+func (d *dialect) Assigned(c sqlplan.RelationColumn) (before, after string) {
+	before, after = d.ExactText(c.Type)
+	if t := castName(c); t != "" {
+		return before + "CAST(", " AS " + strings.ToUpper(t) + ")" + after
+	}
+	return before, after
 }
 
 // castName is the type in CAST, which knows no TIMESTAMP, of a column of dates, times or

@@ -1,8 +1,6 @@
 package mysql
 
 import (
-	"slices"
-
 	"github.com/sqlc-dev/marino/ast"
 
 	"github.com/sealsql/sealsql/internal/sqlplan"
@@ -109,6 +107,9 @@ func (p *translator) insertRows(ins *sqlplan.Insert, lists [][]ast.ExprNode, i i
 		if len(row.Values) != len(list) {
 			fail("a value without a place")
 		}
+		if sqlplan.Computes(row.Values) {
+			row.Cells = p.cells(i, close, len(list))
+		}
 		empty = empty && len(list) == 0
 		ins.Rows = append(ins.Rows, row)
 		i = close + 1
@@ -122,6 +123,20 @@ func (p *translator) insertRows(ins *sqlplan.Insert, lists [][]ast.ExprNode, i i
 		ins.SourceStart = ins.DefaultValuesSpan.Start
 		ins.Columns, ins.Rows = nil, nil
 	}
+}
+
+// cells are the spans of the n values between the parentheses open and close.
+func (p *translator) cells(open, close, n int) []sqlplan.Span {
+	list := make([]sqlplan.Span, 0, n)
+	for i := open + 1; i < close; i++ {
+		stop := p.seek(i, close, func(k int) bool { return p.op(k, ",") })
+		list = append(list, p.span(i, stop))
+		i = stop
+	}
+	if len(list) != n {
+		fail("a row is not as long as the parser saw it")
+	}
+	return list
 }
 
 // insertSet translates SET a = 1, b = 2 at token i.
@@ -138,6 +153,8 @@ func (p *translator) insertSet(ins *sqlplan.Insert, n *ast.InsertStmt, i int) {
 		target := a.Columns[0]
 		ins.Columns = append(ins.Columns, sqlplan.InsertColumn{Span: target.Span, Name: target.Name, Plain: true})
 		row.Values = append(row.Values, a.Value)
+		equals := p.from(target.End)
+		row.Cells = append(row.Cells, sqlplan.Span{Start: p.tokens[equals+1].start, End: a.Last})
 		row.End = a.Last
 	}
 	row.Span.End = row.End
@@ -157,7 +174,7 @@ func (p *translator) rowAlias(ins *sqlplan.Insert, n *ast.InsertStmt) {
 		return
 	}
 	// VALUES (…) AS new (a, b), or SET … AS new (a, b)
-	i, _ := slices.BinarySearchFunc(p.tokens, ins.Rows[len(ins.Rows)-1].Span.End, func(t token, end int) int { return t.start - end })
+	i := p.from(ins.Rows[len(ins.Rows)-1].Span.End)
 	if !p.word(i, "AS") || !p.op(i+2, "(") {
 		fail("a row alias is not where the parser saw it")
 	}

@@ -128,6 +128,12 @@ func (t *text) tokenAt(offset int) int {
 	return i
 }
 
+// from returns the index of the first token that begins at the offset or after it.
+func (t *text) from(offset int) int {
+	i, _ := slices.BinarySearchFunc(t.tokens, offset, func(tok token, at int) int { return tok.start - at })
+	return i
+}
+
 // word reports whether token i is the keyword; a word beside a dot is a name.
 func (t *text) word(i int, keyword string) bool {
 	if i < 0 || i >= len(t.tokens) || t.tokens[i].kind != kindWord || !strings.EqualFold(t.tokens[i].text, keyword) {

@@ -82,12 +82,30 @@ func (p *translator) source(out *sqlplan.Insert, s *pg.InsertStmt, i int) {
 				p.fail()
 			}
 			end := p.tokens[i].mate
-			out.Rows = append(out.Rows, sqlplan.ValuesRow{Span: p.span(i, end+1), Values: p.exprs(n.GetList().GetItems()), End: p.tokens[end].start})
+			row := sqlplan.ValuesRow{Span: p.span(i, end+1), Values: p.exprs(n.GetList().GetItems()), End: p.tokens[end].start}
+			if sqlplan.Computes(row.Values) {
+				row.Cells = p.cells(i, end, len(row.Values))
+			}
+			out.Rows = append(out.Rows, row)
 			i = end + 1
 		}
 	default:
 		out.Query = p.query(q)
 	}
+}
+
+// cells are the spans of the n values between the brackets open and end.
+func (p *translator) cells(open, end, n int) []sqlplan.Span {
+	list := make([]sqlplan.Span, 0, n)
+	for i := open + 1; i < end; i++ {
+		stop := p.seek(i, true)
+		list = append(list, p.span(i, stop))
+		i = stop
+	}
+	if len(list) != n {
+		p.fail()
+	}
+	return list
 }
 
 func (p *translator) conflict(c *pg.OnConflictClause) *sqlplan.Conflict {

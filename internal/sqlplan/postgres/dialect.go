@@ -163,19 +163,33 @@ func (d *dialect) ExactText(string) (before, after string) { return "", "" }
 func (d *dialect) Evaluate(r *sqlplan.Relation, columns []sqlplan.RelationColumn, rows int) string {
 	list := make([]string, len(columns))
 	for i, c := range columns {
-		list[i] = c.Default
-		if t := assignedAs(c); t != "" {
-			list[i] = "(" + c.Default + ")::" + t
-		}
-		if c.Identity != "" {
-			table := d.Quote(r.Name)
-			if r.Schema != "" {
-				table = d.Quote(r.Schema) + "." + table
-			}
-			list[i] = fmt.Sprintf("nextval(pg_get_serial_sequence(%s, %s))", literal(table), literal(c.Name))
-		}
+		list[i] = d.DefaultOf(r, c)
 	}
 	return "SELECT " + strings.Join(list, ", ") + " FROM generate_series(1, " + strconv.Itoa(rows) + ")"
+}
+
+// DefaultOf implements [sqlplan.Dialect].
+func (d *dialect) DefaultOf(r *sqlplan.Relation, c sqlplan.RelationColumn) string {
+	if c.Identity != "" {
+		table := d.Quote(r.Name)
+		if r.Schema != "" {
+			table = d.Quote(r.Schema) + "." + table
+		}
+		return fmt.Sprintf("nextval(pg_get_serial_sequence(%s, %s))", literal(table), literal(c.Name))
+	}
+	if t := assignedAs(c); t != "" {
+		return "(" + c.Default + ")::" + t
+	}
+	return c.Default
+}
+
+// Assigned implements [sqlplan.Dialect].
+func (d *dialect) Assigned(c sqlplan.RelationColumn) (before, after string) {
+	t := assignedAs(c)
+	if t == "" {
+		t = c.Type
+	}
+	return "(", ")::" + t
 }
 
 // assignedAs is the type to which a cast converts a value as storing it in the column

@@ -16,3 +16,6 @@ INSERT INTO keyless (my_row_id, name, ssn) VALUES (1, 'k1', '909-03-0001'), (2, 
 -- servers: mysql
 INSERT INTO indexed (id, name, ssn) VALUES (1, 'I1', '909-04-0001'), (2, 'I2', '909-04-0002');
 INSERT INTO expressed (id, made, name, ssn) VALUES ('x1', '2026-01-01', 'e1', '909-05-0001');
+CREATE TABLE bins (id binary(16) PRIMARY KEY, name varchar(100), ssn {string});
+CREATE TABLE stamps (at datetime(6) PRIMARY KEY, name varchar(100), ssn {string});
+INSERT INTO bins (id, name, ssn) VALUES (x'6CCD780CBABA102695645B8C656024DB', 'b1', '909-06-0001');
