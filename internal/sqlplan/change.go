@@ -151,6 +151,7 @@ func (a *analysis) sealValue(c *Column, e Expr) (Operand, bool) {
 	if !ok {
 		a.refuse(e.At(), c.object(), "a protected column is set to a value under a cast that may change it", "leave the cast out")
 	}
+	o.NullIf = a.nullIfs[e]
 	return o, ok
 }
 

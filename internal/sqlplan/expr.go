@@ -109,6 +109,10 @@ func (a *analysis) checkUse(e Expr, s *scope, u use) {
 		if a.compare(e, s) || a.emptiness(e, s) {
 			return
 		}
+		if c, ok := nullTested(e); ok {
+			a.lookup(c, s)
+			return
+		}
 		if e.What == OpAnd && a.p.searches {
 			a.checkJoined(e, s, u)
 			return
@@ -142,6 +146,20 @@ func (a *analysis) checkUse(e Expr, s *scope, u use) {
 	}
 	u = useOf(e, u)
 	e.operands(func(c Expr) { a.checkUse(c, s, u) })
+}
+
+// nullTested returns the column of a comparison that is a test for NULL: IS [NOT]
+// DISTINCT FROM NULL, <=> NULL.
+func nullTested(e *Op) (*ColumnRef, bool) {
+	if e.What != OpSame && e.What != OpDistinct || len(e.Operands) != 2 {
+		return nil, false
+	}
+	for i, x := range e.Operands {
+		if c, ok := x.(*ColumnRef); ok && !c.Star && isNull(e.Operands[1-i]) {
+			return c, true
+		}
+	}
+	return nil, false
 }
 
 // useOf says what a construct does with its operands.
@@ -380,9 +398,29 @@ func (a *analysis) trace(e Expr, s *scope, owner *selectOutput) value {
 		return a.sub(e, s)
 	case *Case:
 		return a.traceCase(e, s, owner)
+	case *Call:
+		if c, ok := orNull(e); ok {
+			return a.trace(c, s, owner)
+		}
 	}
 	a.check(e, s, "an expression over a protected column")
 	return value{}
+}
+
+// orNull returns the column of COALESCE(column, NULL).
+func orNull(e *Call) (*ColumnRef, bool) {
+	var column *ColumnRef
+	for _, arg := range coalesced(e) {
+		c, ok := arg.(*ColumnRef)
+		switch {
+		case isNull(arg):
+		case !ok || c.Star || column != nil:
+			return nil, false
+		default:
+			column = c
+		}
+	}
+	return column, column != nil
 }
 
 func (a *analysis) noWhole(v value, at Span) value {

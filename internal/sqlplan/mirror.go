@@ -125,7 +125,10 @@ func (m *mirror) of(e Expr) []part {
 		return []part{m.leaf(w)}
 	}
 	switch e := e.(type) {
-	case *Call: // COALESCE: see leavesOf
+	case *Call: // COALESCE and NULLIF: see leavesOf
+		if isNullIf(e) {
+			return m.of(e.Args[0])
+		}
 		return m.coalesce(e)
 	case *Case:
 		return m.caseOf(e, m.of)
@@ -199,6 +202,9 @@ func (m *mirror) test(e Expr) []part {
 	}
 	switch e := e.(type) {
 	case *Call:
+		if isNullIf(e) {
+			return m.test(e.Args[0])
+		}
 		parts := []part{textPart("COALESCE(")}
 		for i, arg := range e.Args {
 			if i > 0 {

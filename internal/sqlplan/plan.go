@@ -188,9 +188,18 @@ type Operand struct {
 	// Row is the row of the statement, from 0, for OperandServer.
 	Row     int
 	Literal Literal
+	// NullIf is set for a value that is NULL if it equals a literal: NULLIF(?, '').
+	NullIf *NullIf
 	// Of is set for a source that is the term of a protected column: the operand gives
 	// that column's value.
 	Of *Column
+}
+
+// NullIf is a literal whose equal is NULL. Loose equality takes no notice of case and of
+// spaces at the end.
+type NullIf struct {
+	Literal Literal
+	Loose   bool
 }
 
 // LiteralKind is the type of a literal as the text spells it.

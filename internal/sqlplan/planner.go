@@ -295,6 +295,7 @@ type rewriting struct {
 	hidden   int           // hidden columns so far
 	prefixed bool          // the prefix of their names occurs in the text
 	typed    map[Span]bool // NULLs of the text that were given a type
+	nullIfs  map[Expr]*NullIf
 }
 
 // draft is the plan so far.

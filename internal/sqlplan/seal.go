@@ -149,7 +149,11 @@ func (o *Operand) appendKey(b []byte) []byte {
 	b = append(b, 0, byte(o.Kind), byte(o.Literal.Kind))
 	b = binary.AppendVarint(binary.AppendVarint(b, int64(o.Param)), int64(o.Row))
 	b = binary.AppendVarint(b, int64(len(o.Literal.Text)))
-	return append(b, o.Literal.Text...)
+	b = append(b, o.Literal.Text...)
+	if o.NullIf != nil {
+		b = append(append(b, 0, byte(o.NullIf.Literal.Kind)), o.NullIf.Literal.Text...)
+	}
+	return b
 }
 
 // sealCell replaces a value of the text by the seal.

@@ -167,9 +167,13 @@ func (s *Seal) appendShape(b []byte) []byte {
 }
 
 func (o *Operand) appendShape(b []byte) []byte {
-	b = append(b, byte(o.Kind), byte(o.Literal.Kind), bit(o.NotZero, 0)|bit(o.Written, 1)|bit(o.Of != nil, 2))
+	b = append(b, byte(o.Kind), byte(o.Literal.Kind), bit(o.NotZero, 0)|bit(o.Written, 1)|bit(o.Of != nil, 2)|bit(o.NullIf != nil, 3))
 	if o.Of != nil {
 		b = append(append(b, o.Of.Name...), 0)
+	}
+	if n := o.NullIf; n != nil {
+		b = binary.AppendVarint(append(b, byte(n.Literal.Kind), bit(n.Loose, 0)), int64(len(n.Literal.Text)))
+		b = append(b, n.Literal.Text...)
 	}
 	if o.Kind != OperandParam {
 		b = binary.AppendVarint(b, int64(o.Param))

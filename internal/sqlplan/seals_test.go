@@ -57,6 +57,8 @@ func change(t *testing.T, f reflect.Value, table, other *Table, columns []*Colum
 		*v = Operand{Kind: OperandNull}
 	case *[]Operand:
 		*v = []Operand{{Kind: OperandStored, Param: 1}, {Kind: OperandStored, Param: 0}}
+	case **NullIf:
+		*v = &NullIf{Literal: Literal{LiteralString, "none"}}
 	case **Table:
 		*v = other
 	case **Column:

@@ -104,11 +104,40 @@ func (a *analysis) leavesOf(t *target, c *Column, e Expr, guards pins, direct bo
 			}
 			return
 		}
+		if value, ok := a.nullIf(e); ok {
+			a.leavesOf(t, c, value, guards, false, yield)
+			return
+		}
 	case *Case:
 		a.caseLeaves(t, c, e, guards, yield)
 		return
 	}
 	a.refuse(e.At(), c.object(), "a protected column is set to something that the server computes", "set it to a parameter, a literal or NULL")
+}
+
+// nullIf takes apart NULLIF of a given value and a literal: the value is compared before
+// it is sealed, and the literal is taken out of the text.
+func (a *analysis) nullIf(e *Call) (value Expr, ok bool) {
+	if !isNullIf(e) || !leaf(e.Args[0]) {
+		return nil, false
+	}
+	c, ok := e.Args[1].(*Constant)
+	if !ok {
+		return nil, false
+	}
+	if a.nullIfs == nil {
+		a.nullIfs = map[Expr]*NullIf{}
+	}
+	if a.nullIfs[e.Args[0]] == nil {
+		a.replace(c.Span, part{text: "NULL", added: true})
+	}
+	a.nullIfs[e.Args[0]] = &NullIf{Literal: c.Value, Loose: a.testUse() == TermTestLoose}
+	return e.Args[0], true
+}
+
+// isNullIf reports whether a call is that of NULLIF.
+func isNullIf(e *Call) bool {
+	return strings.EqualFold(e.Name, "nullif") && e.Schema == "" && len(e.Args) == 2 && len(e.Rest) == 0
 }
 
 // caseLeaves takes apart CASE; a branch's condition may pin the row.

@@ -210,6 +210,9 @@ func (p *translator) constant(c *pg.A_Const) sqlplan.Expr {
 		if p.tokens[i].kind != kindString {
 			return &sqlplan.Op{Span: span, What: "constant"} // a typed literal's inner part
 		}
+		if p.tokens[i].national(p.src) {
+			return value(sqlplan.LiteralString, strings.TrimRight(v.Sval.Sval, " ")) // as character does when it becomes text
+		}
 		return value(sqlplan.LiteralString, v.Sval.Sval)
 	}
 	return &sqlplan.Op{Span: span, What: "a bit string"}
@@ -348,7 +351,12 @@ func (p *translator) operator(e *pg.A_Expr) sqlplan.Expr {
 	plainEqual := len(e.Name) == 1 && str(e.Name[0]) == "="
 	plainUnequal := len(e.Name) == 1 && str(e.Name[0]) == "<>"
 	switch e.Kind {
+	case pg.A_Expr_Kind_AEXPR_NULLIF:
+		return &sqlplan.Call{Span: out.Span, Name: "nullif", Args: p.exprs(list(e.Lexpr, e.Rexpr))}
 	case pg.A_Expr_Kind_AEXPR_OP:
+		if c := p.positive(e); c != nil {
+			return c
+		}
 		if len(e.Name) == 1 {
 			out.What = str(e.Name[0])
 		}
@@ -381,6 +389,24 @@ func (p *translator) operator(e *pg.A_Expr) sqlplan.Expr {
 	}
 	out.Operands = p.exprs(list(e.Lexpr, e.Rexpr))
 	return out
+}
+
+// positive translates +5, which the parser takes for an operator and -5 for a constant; it
+// returns nil for anything else.
+func (p *translator) positive(e *pg.A_Expr) sqlplan.Expr {
+	if e.Lexpr != nil || len(e.Name) != 1 || str(e.Name[0]) != "+" {
+		return nil
+	}
+	i := p.tokenAt(e.Location)
+	if e.Rexpr.GetAConst() == nil || int32(p.tokens[i+1].start) != e.Rexpr.GetAConst().Location || p.tokens[i+1].kind != kindNumber {
+		return nil
+	}
+	c, ok := p.expr(e.Rexpr).(*sqlplan.Constant)
+	if !ok {
+		return nil
+	}
+	c.Start = p.tokens[i].start
+	return c
 }
 
 func (p *translator) call(c *pg.FuncCall) sqlplan.Expr {

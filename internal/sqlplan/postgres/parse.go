@@ -45,7 +45,7 @@ func parse(src string, maxDepth int) (script *sqlplan.Script, err error) {
 	if deep(tokens, maxDepth) {
 		return nil, sqlplan.ErrTooDeep
 	}
-	tree, err := oliphant.Parse(src)
+	tree, err := oliphant.Parse(plainStrings(src, tokens))
 	if err != nil {
 		return nil, errSyntax
 	}
@@ -67,6 +67,29 @@ func parse(src string, maxDepth int) (script *sqlplan.Script, err error) {
 		p.unread(script, raw.Stmt, s)
 	}
 	return script, nil
+}
+
+// plainStrings blanks the N of N'…', which the parser does not read.
+func plainStrings(src string, tokens []token) string {
+	var b []byte
+	for _, t := range tokens {
+		if !t.national(src) {
+			continue
+		}
+		if b == nil {
+			b = []byte(src)
+		}
+		b[t.start] = ' '
+	}
+	if b == nil {
+		return src
+	}
+	return string(b)
+}
+
+// national reports whether the token is N'…', a constant of type character.
+func (t *token) national(src string) bool {
+	return t.kind == kindString && (src[t.start] == 'N' || src[t.start] == 'n')
 }
 
 // deep bounds brackets, and runs of tokens that the parser recurses on.
@@ -112,15 +135,20 @@ func params(s *sqlplan.Script, tokens []token) error {
 
 func (p *translator) fail() { panic(misread{}) }
 
-// tokenFrom returns the first token that begins at the offset or later.
+// tokenFrom returns the first token that begins at the offset or later. The parser sees
+// N'…' begin at its quote.
 func (p *translator) tokenFrom(offset int) int {
-	return sort.Search(len(p.tokens), func(i int) bool { return p.tokens[i].start >= offset })
+	i := sort.Search(len(p.tokens), func(i int) bool { return p.tokens[i].start >= offset })
+	if i > 0 && p.tokens[i-1].start == offset-1 && p.tokens[i-1].national(p.src) {
+		return i - 1
+	}
+	return i
 }
 
 // tokenAt returns the token that begins at the location.
 func (p *translator) tokenAt(location int32) int {
 	i := p.tokenFrom(int(location))
-	if location < 0 || i >= len(p.tokens) || p.tokens[i].start != int(location) {
+	if location < 0 || i >= len(p.tokens) || p.tokens[i].start != int(location) && !p.tokens[i].national(p.src) {
 		p.fail()
 	}
 	return i

@@ -130,6 +130,9 @@ var terms = map[sqlplan.TermUse]string{sqlplan.TermValue: "term", sqlplan.TermEa
 func (d *describer) seal(s sqlplan.Seal) {
 	var of []string
 	value := operand(s.Value, nil)
+	if n := s.Value.NullIf; n != nil {
+		value += fmt.Sprintf(" unless %q", n.Literal.Text)
+	}
 	if s.Value.Kind == sqlplan.OperandStored {
 		value = "the value it holds"
 	}
