@@ -53,8 +53,8 @@ func (k *serverColumns) span(n, i int, e Expr) Span {
 // statement is sent, a row for each row that has any; nil if it makes them during INSERT.
 func (k *serverColumns) evaluation(columns []RelationColumn) []part {
 	a, in := k.in.a, k.in
-	if len(k.rows) == in.count()*len(columns) && !k.computesAny() {
-		if text := a.d.Evaluate(in.t.rel, columns, in.count()); text != "" {
+	if len(k.rows) == len(k.order)*len(columns) && !k.computesAny() {
+		if text := a.d.Evaluate(in.t.rel, columns, len(k.order)); text != "" {
 			return []part{textPart(text)}
 		}
 		return nil

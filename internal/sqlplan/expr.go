@@ -106,23 +106,9 @@ func (a *analysis) checkUse(e Expr, s *scope, u use) {
 		}
 		a.tested(e)
 	case *Op:
-		if a.compare(e, s) || a.emptiness(e, s) {
+		if a.checkOp(e, s, u) {
 			return
 		}
-		if c, ok := nullTested(e); ok {
-			a.lookup(c, s)
-			return
-		}
-		if e.What == OpAnd && a.p.searches {
-			a.checkJoined(e, s, u)
-			return
-		}
-		if e.What == OpOr && a.p.searches {
-			a.alternatives(e, s, u)
-			return
-		}
-		a.compared(e, s)
-		a.tested(e)
 	case *Case:
 		a.checkCase(e, s)
 		return
@@ -146,6 +132,29 @@ func (a *analysis) checkUse(e Expr, s *scope, u use) {
 	}
 	u = useOf(e, u)
 	e.operands(func(c Expr) { a.checkUse(c, s, u) })
+}
+
+// checkOp checks the operators that the rules look into; it reports false if the operands
+// are to be looked at.
+func (a *analysis) checkOp(e *Op, s *scope, u use) bool {
+	if a.compare(e, s) || a.emptiness(e, s) {
+		return true
+	}
+	if c, ok := nullTested(e); ok {
+		a.lookup(c, s)
+		return true
+	}
+	switch {
+	case e.What == OpAnd && a.p.searches:
+		a.checkJoined(e, s, u)
+		return true
+	case e.What == OpOr && a.p.searches:
+		a.alternatives(e, s, u)
+		return true
+	}
+	a.compared(e, s)
+	a.tested(e)
+	return false
 }
 
 // nullTested returns the column of a comparison that is a test for NULL: IS [NOT]

@@ -40,6 +40,15 @@ type Piece struct {
 // Hole reports whether the piece is a hole.
 func (p *Piece) Hole() bool { return p.Arg.Kind != ArgInvalid }
 
+// Written is the hole with a literal in the place of the placeholder.
+func (p *Piece) Written(literal string) string {
+	i := strings.IndexAny(p.Placeholder, "?$")
+	if i < 0 {
+		return literal
+	}
+	return p.Placeholder[:i] + literal + strings.TrimLeft(p.Placeholder[i+1:], "0123456789")
+}
+
 // Pieces yields the runs of text and the holes in their order.
 func (t *Template) Pieces() iter.Seq[Piece] {
 	return func(yield func(Piece) bool) {

@@ -98,14 +98,10 @@ func (a *analysis) leavesOf(t *target, c *Column, e Expr, guards pins, direct bo
 			return
 		}
 	case *Call:
-		if strings.EqualFold(e.Name, "coalesce") && e.Schema == "" && len(e.Rest) == 0 {
-			for _, arg := range e.Args {
+		if args := a.chosen(e); len(args) > 0 {
+			for _, arg := range args {
 				a.leavesOf(t, c, arg, guards, false, yield)
 			}
-			return
-		}
-		if value, ok := a.nullIf(e); ok {
-			a.leavesOf(t, c, value, guards, false, yield)
 			return
 		}
 	case *Case:
@@ -113,6 +109,17 @@ func (a *analysis) leavesOf(t *target, c *Column, e Expr, guards pins, direct bo
 		return
 	}
 	a.refuse(e.At(), c.object(), "a protected column is set to something that the server computes", "set it to a parameter, a literal or NULL")
+}
+
+// chosen are the arguments of COALESCE or NULLIF of which one is the value.
+func (a *analysis) chosen(e *Call) []Expr {
+	if args := coalesced(e); len(args) > 0 {
+		return args
+	}
+	if value, ok := a.nullIf(e); ok {
+		return []Expr{value}
+	}
+	return nil
 }
 
 // nullIf takes apart NULLIF of a given value and a literal: the value is compared before

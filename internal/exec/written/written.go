@@ -82,7 +82,7 @@ func Inline(d server.Server, t *sqlplan.Template, sealed []any) (string, bool) {
 		}
 		switch v := sealed[p.Arg.Index].(type) {
 		case nil:
-			s.WriteString("NULL")
+			s.WriteString(p.Written("NULL"))
 		case []byte:
 			s.WriteString(d.BytesLiteral(v))
 		case string:

@@ -54,6 +54,12 @@ func (p *translator) expr(n *pg.Node) sqlplan.Expr {
 	case *pg.Node_TypeCast:
 		return p.cast(x.TypeCast)
 	case *pg.Node_AExpr:
+		if x.AExpr.Kind == pg.A_Expr_Kind_AEXPR_NULLIF {
+			return &sqlplan.Call{Span: near(x.AExpr.Location), Name: "nullif", Args: p.exprs(list(x.AExpr.Lexpr, x.AExpr.Rexpr))}
+		}
+		if c := p.positive(x.AExpr); c != nil {
+			return c
+		}
 		return p.operator(x.AExpr)
 	case *pg.Node_BoolExpr:
 		what := map[pg.BoolExprType]string{pg.BoolExprType_AND_EXPR: sqlplan.OpAnd, pg.BoolExprType_OR_EXPR: sqlplan.OpOr, pg.BoolExprType_NOT_EXPR: sqlplan.OpNot}
@@ -351,12 +357,7 @@ func (p *translator) operator(e *pg.A_Expr) sqlplan.Expr {
 	plainEqual := len(e.Name) == 1 && str(e.Name[0]) == "="
 	plainUnequal := len(e.Name) == 1 && str(e.Name[0]) == "<>"
 	switch e.Kind {
-	case pg.A_Expr_Kind_AEXPR_NULLIF:
-		return &sqlplan.Call{Span: out.Span, Name: "nullif", Args: p.exprs(list(e.Lexpr, e.Rexpr))}
 	case pg.A_Expr_Kind_AEXPR_OP:
-		if c := p.positive(e); c != nil {
-			return c
-		}
 		if len(e.Name) == 1 {
 			out.What = str(e.Name[0])
 		}
@@ -394,7 +395,7 @@ func (p *translator) operator(e *pg.A_Expr) sqlplan.Expr {
 // positive translates +5, which the parser takes for an operator and -5 for a constant; it
 // returns nil for anything else.
 func (p *translator) positive(e *pg.A_Expr) sqlplan.Expr {
-	if e.Lexpr != nil || len(e.Name) != 1 || str(e.Name[0]) != "+" {
+	if e.Kind != pg.A_Expr_Kind_AEXPR_OP || e.Lexpr != nil || len(e.Name) != 1 || str(e.Name[0]) != "+" {
 		return nil
 	}
 	i := p.tokenAt(e.Location)
