@@ -1,7 +1,6 @@
 package exec
 
 import (
-	"bytes"
 	"context"
 	sqldriver "database/sql/driver"
 	"errors"
@@ -171,7 +170,10 @@ func (b *binding) unseal(ctx context.Context, s *sqlplan.Seal, stored []any) (un
 		err = sameKind(u.column, s.Value, value)
 	}
 	if err == nil && s.Value.NullIf != nil {
-		value, err = b.nullIf(&u, s.Value.NullIf, value)
+		var literal any
+		if literal, err = s.Value.NullIf.Literal.Value(); err == nil {
+			value, err = u.column.NullIf(b.values, value, literal, s.Value.NullIf.Loose)
+		}
 	}
 	if err == nil {
 		err = b.encode(&u, value)
@@ -198,41 +200,6 @@ func (b *binding) encode(u *unsealed, v any) error {
 		u.plaintext, u.null, err = u.column.Encode(b.values, sent)
 	}
 	return err
-}
-
-// nullIf returns nil for a value that equals a literal: as text, or as values of the
-// column.
-func (b *binding) nullIf(u *unsealed, n *sqlplan.NullIf, v any) (any, error) {
-	v, err := server.Plain(v)
-	if err != nil || v == nil {
-		return nil, err
-	}
-	same := func(x, y []byte) bool {
-		if n.Loose {
-			x, y = bytes.ToLower(bytes.TrimRight(x, " ")), bytes.ToLower(bytes.TrimRight(y, " "))
-		}
-		return bytes.Equal(x, y)
-	}
-	literal, err := literalValue(n.Literal)
-	if err != nil {
-		return nil, err
-	}
-	switch given := v.(type) {
-	case string:
-		if text, ok := literal.(string); ok && same([]byte(given), []byte(text)) {
-			return nil, nil
-		}
-	case []byte:
-		if text, ok := literal.(string); ok && same(given, []byte(text)) {
-			return nil, nil
-		}
-	}
-	x, y := unsealed{column: u.column}, unsealed{column: u.column}
-	defer func() { wipe([]unsealed{x, y}) }()
-	if b.encode(&x, v) == nil && b.encode(&y, literal) == nil && same(x.plaintext, y.plaintext) {
-		return nil, nil
-	}
-	return v, nil
 }
 
 // source returns what an operand that gives a source stands for, and has the statement

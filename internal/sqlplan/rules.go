@@ -216,6 +216,14 @@ type UniqueKey struct {
 	Exclusion bool `json:",omitempty"`
 }
 
+// UserType says of a column's type that it is of the user's making.
+type UserType struct {
+	// Domain is the domain that the column's type is, with its schema; empty for none.
+	Domain string `json:"-"`
+	// Enum is true for Postgres's enumerations.
+	Enum bool `json:",omitempty"`
+}
+
 // RelationColumn is a column of a relation, in the order of SELECT *.
 type RelationColumn struct {
 	Name string
@@ -225,10 +233,7 @@ type RelationColumn struct {
 	// Full is the type with its modifiers, as the server writes it:
 	// "numeric(10,2)", "datetime(3)", "enum('a','b')"; empty if not known.
 	Full string `json:",omitempty"`
-	// Domain is the domain that the column's type is, with its schema; empty for none.
-	Domain string `json:"-"`
-	// Enum is true for Postgres's enumerations, which are types of the user's.
-	Enum    bool `json:",omitempty"`
+	UserType
 	NotNull bool
 	// OnUpdate is true if an UPDATE that does not set the column changes it.
 	OnUpdate bool   `json:",omitempty"`
