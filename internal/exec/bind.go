@@ -169,14 +169,8 @@ func (b *binding) unseal(ctx context.Context, s *sqlplan.Seal, stored []any) (un
 	if err == nil && s.Compared {
 		err = sameKind(u.column, s.Value, value)
 	}
-	if err == nil && s.Value.NullIf != nil {
-		var literal any
-		if literal, err = s.Value.NullIf.Literal.Value(); err == nil {
-			value, err = u.column.NullIf(b.values, value, literal, s.Value.NullIf.Loose)
-		}
-	}
 	if err == nil {
-		err = b.encode(&u, value)
+		err = b.encodeGiven(&u, s.Value, value)
 	}
 	if err == nil && s.NotNull && u.null {
 		err = errors.New("it is NULL, and INSERT IGNORE would store an empty row key")
@@ -191,6 +185,20 @@ func (b *binding) unseal(ctx context.Context, s *sqlplan.Seal, stored []any) (un
 		u.row, err = b.row(ctx, s, stored)
 	}
 	return u, err
+}
+
+// encodeGiven is encode for the value of an operand, which NULLIF may make NULL.
+func (b *binding) encodeGiven(u *unsealed, o sqlplan.Operand, v any) error {
+	if o.NullIf != nil {
+		literal, err := o.NullIf.Literal.Value()
+		if err == nil {
+			v, err = u.column.NullIf(b.values, v, literal, o.NullIf.Loose)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return b.encode(u, v)
 }
 
 // encode sets the plaintext of a value that the statement gives.

@@ -66,7 +66,7 @@ func (s *steps) nullOrEmpty(v *sqlplan.Seal) (null, empty bool, err error) {
 	u := unsealed{column: s.engine.columns[v.Column], schema: v.Schema}
 	value, err := s.value(v.Value)
 	if err == nil {
-		err = s.encode(&u, value)
+		err = s.encodeGiven(&u, v.Value, value)
 	}
 	defer clear(u.plaintext)
 	if err != nil {

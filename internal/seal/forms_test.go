@@ -12,7 +12,12 @@ import (
 // TestWhatLiesInAColumn names the form of a stored value in each layout.
 func TestWhatLiesInAColumn(t *testing.T) {
 	f := newFixture(t)
-	message, compact := f.sealed("ssn", ours).([]byte), f.sealed("small", ours).([]byte)
+	compact := f.sealed("small", ours).([]byte)
+	for compact[1] == 0x80 { // the key id, which is random, begins as a message of version 1 does
+		f = newFixture(t)
+		compact = f.sealed("small", ours).([]byte)
+	}
+	message := f.sealed("ssn", ours).([]byte)
 	blob := f.blob(map[string]string{"tenant": "t1", "account": "a1"})
 	foreign := append([]byte{0xff, 0xfe}, make([]byte, 80)...) // a ciphertext of another service, perhaps
 	binary, text := seal.Layout{Type: policy.TypeString}, seal.Layout{Type: policy.TypeString, Base64: true}

@@ -2,22 +2,23 @@ package seal
 
 import (
 	"bytes"
+	"errors"
 
 	"github.com/sealsql/sealsql/internal/server"
 )
 
 // NullIf returns nil for a value that equals a literal: as text, or as values of the
-// column. Loose equality takes no notice of case and of spaces at the end. NullIf returns
-// every other value reduced by [server.Plain].
+// column. It returns every other value reduced by [server.Plain]. loose says that the
+// server's equality may take no notice of case and of spaces at the end: NullIf fails for a
+// value that equals the literal so only.
 func (c *Column) NullIf(rules server.Values, v, literal any, loose bool) (any, error) {
 	v, err := server.Plain(v)
 	if err != nil || v == nil {
 		return nil, err
 	}
+	inDoubt := false
 	same := func(x, y []byte) bool {
-		if loose {
-			x, y = bytes.ToLower(bytes.TrimRight(x, " ")), bytes.ToLower(bytes.TrimRight(y, " "))
-		}
+		inDoubt = inDoubt || loose && bytes.EqualFold(bytes.TrimRight(x, " "), bytes.TrimRight(y, " "))
 		return bytes.Equal(x, y)
 	}
 	if text, ok := literal.(string); ok {
@@ -39,6 +40,9 @@ func (c *Column) NullIf(rules server.Values, v, literal any, loose bool) (any, e
 	defer clear(y)
 	if xOK && yOK && same(x, y) {
 		return nil, nil
+	}
+	if inDoubt {
+		return nil, errors.New("whether it equals NULLIF's literal depends on the collation; pass NULL or the value")
 	}
 	return v, nil
 }
