@@ -60,6 +60,7 @@ var countedUpserts = []struct {
 	{"INSERT INTO auto (email, ssn) VALUES (?, ?) ON DUPLICATE KEY UPDATE n = IF(VALUES(ssn) = '', n + 10, n + 1), ssn = VALUES(ssn)", []any{"c@x", ""}},
 	{"INSERT INTO auto (email, ssn) VALUES (?, ?) ON DUPLICATE KEY UPDATE n = IF(ssn = '', n + 10, n + 1), ssn = VALUES(ssn)", []any{"c@x", "980-00-0012"}},
 	{"INSERT INTO auto (email, ssn) VALUES (?, ?) ON DUPLICATE KEY UPDATE n = IF(VALUES(ssn) = '', n + 10, n + 1)", []any{"c@x", "980-00-0014"}},
+	{"INSERT INTO auto (email, ssn) VALUES (?, ?) ON DUPLICATE KEY UPDATE n = IF(VALUES(ssn) = '', n + 10, n + 1)", []any{"c@x", ""}},
 	{"INSERT INTO auto (email, ssn) VALUES (?, NULLIF(?, '')) ON DUPLICATE KEY UPDATE ssn = COALESCE(VALUES(ssn), ssn), n = n + 1", []any{"c@x", ""}},
 	{"INSERT INTO auto (email, ssn) VALUES (?, NULLIF(?, '')) ON DUPLICATE KEY UPDATE ssn = COALESCE(VALUES(ssn), ssn), n = n + 1", []any{"c@x", "980-00-0015"}},
 	{"INSERT INTO auto (email, ssn) VALUES (?, ?) ON DUPLICATE KEY UPDATE ssn = NULL", []any{"c@x", "980-00-0013"}},

@@ -16,7 +16,7 @@ func (k *serverColumns) insertCounted(key *ServerKey, columns []RelationColumn) 
 	if in.a.err != nil {
 		return
 	}
-	if upsert && (key.Rows != 1 || in.s.Returning != nil || in.chosen != nil || in.s.Conflict != nil && slices.ContainsFunc(in.s.Conflict.Set, in.changesSealed)) {
+	if upsert && (key.Rows != 1 || in.s.Returning != nil || in.chosen != nil || in.s.Conflict != nil && slices.ContainsFunc(in.s.Conflict.Set, in.needsSealed)) {
 		k.fillThenSeal(key, columns)
 		return
 	}

@@ -166,6 +166,25 @@ func (k *serverColumns) fillThenSeal(key *ServerKey, columns []RelationColumn) {
 	key.Mode, key.Filled = ServerKeyFillThenSeal, f
 }
 
+// needsSealed reports whether what an upsert assigns depends on protected values of the
+// row that was proposed, or changes what is sealed.
+func (in *insertion) needsSealed(s Assignment) bool {
+	proposed := false
+	walk(s.Value, func(e Expr) bool {
+		switch e := e.(type) {
+		case *ValuesRef:
+			proposed = proposed || in.a.protectedColumn(in.t.table, e.Column, e.Span) != nil
+		case *ColumnRef:
+			if !e.Star {
+				v := in.a.lookup(e, in.t.scope)
+				proposed = proposed || v.protected() && v.row != in.t.item.row
+			}
+		}
+		return true
+	})
+	return proposed || in.changesSealed(s)
+}
+
 // changesSealed reports whether an upsert's assignment changes a protected column, or a
 // column that values are bound to.
 func (in *insertion) changesSealed(s Assignment) bool {
