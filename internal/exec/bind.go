@@ -189,10 +189,10 @@ func (b *binding) unseal(ctx context.Context, s *sqlplan.Seal, stored []any) (un
 
 // encodeGiven is encode for the value of an operand, which NULLIF may make NULL.
 func (b *binding) encodeGiven(u *unsealed, o sqlplan.Operand, v any) error {
-	if o.NullIf != nil {
-		literal, err := o.NullIf.Literal.Value()
+	if n := o.NullIf; n != nil {
+		literal, err := n.Literal.Value()
 		if err == nil {
-			v, err = u.column.NullIf(b.values, v, literal, o.NullIf.Loose)
+			v, err = u.column.NullIf(b.values, v, literal, n.Loose)
 		}
 		if err != nil {
 			return err
@@ -202,11 +202,8 @@ func (b *binding) encodeGiven(u *unsealed, o sqlplan.Operand, v any) error {
 }
 
 // encode sets the plaintext of a value that the statement gives.
-func (b *binding) encode(u *unsealed, v any) error {
-	sent, err := b.values.Sent(u.column.InClear(), v)
-	if err == nil {
-		u.plaintext, u.null, err = u.column.Encode(b.values, sent)
-	}
+func (b *binding) encode(u *unsealed, v any) (err error) {
+	u.plaintext, u.null, err = u.column.EncodeGiven(b.values, v)
 	return err
 }
 

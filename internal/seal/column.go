@@ -246,6 +246,16 @@ func (c *Column) Encode(rules server.Values, v any) (plaintext []byte, null bool
 	return encodePlaintext(c.Type, v)
 }
 
+// EncodeGiven is Encode for a value as the statement gives it: it is first made what a
+// column in clear would be sent.
+func (c *Column) EncodeGiven(rules server.Values, v any) (plaintext []byte, null bool, err error) {
+	sent, err := rules.Sent(c.InClear(), v)
+	if err != nil {
+		return nil, false, err
+	}
+	return c.Encode(rules, sent)
+}
+
 // inClear are the columns in clear that protected columns stand for; types that are not
 // listed have forms of their own.
 var inClear = map[policy.ValueType]server.KeyType{

@@ -49,10 +49,6 @@ func (c *Column) NullIf(rules server.Values, v, literal any, loose bool) (any, e
 
 // encoded is the plain text form of a value that the column takes.
 func (c *Column) encoded(rules server.Values, v any) ([]byte, bool) {
-	sent, err := rules.Sent(c.InClear(), v)
-	if err != nil {
-		return nil, false
-	}
-	plaintext, null, err := c.Encode(rules, sent)
+	plaintext, null, err := c.EncodeGiven(rules, v)
 	return plaintext, err == nil && !null
 }
