@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/exec/catalog"
 	"github.com/sealsql/sealsql/internal/exec/plancache"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
@@ -123,7 +124,7 @@ func (e *Engine) doubtsViews(plan *sqlplan.Plan, text string, unlisted uint64) b
 	switch {
 	case c.Unlisted() != unlisted:
 		return true
-	case plan.Protected || c.DB() == nil:
+	case plan.Protected || c.DB() == nil || !catalog.NamesRelation(text):
 		return false
 	}
 	return e.rules.NamesColumn(text) || c.NewName(text) || e.rereads.Due(views, time.Now())
