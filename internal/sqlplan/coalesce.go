@@ -17,7 +17,7 @@ func (a *analysis) orElse(c *column, t Target, sc *scope) bool {
 	call := t.Expr.(*Call)
 	ref, ok := args[0].(*ColumnRef)
 	other, isConstant := args[1].(*Constant)
-	if !ok || ref.Star || !isConstant || call.ArgsEnd == 0 || !plainCall(call) {
+	if !ok || ref.Star || !isConstant || call.ArgsEnd == 0 {
 		return false
 	}
 	v := a.lookup(ref, sc)

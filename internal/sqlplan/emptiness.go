@@ -26,9 +26,6 @@ type EmptyShape struct {
 // notEmpty is what stands for every value that is not empty.
 const notEmpty = "x"
 
-// lengths are the functions that are 0 for an empty value and positive for others.
-var lengths = map[string]bool{"length": true, "char_length": true, "character_length": true, "octet_length": true, "bit_length": true}
-
 // emptiness plans a comparison that tells empty values from others and nothing else. It
 // reports false for every other expression.
 func (a *analysis) emptiness(e *Op, s *scope) bool {
@@ -81,7 +78,7 @@ func comparesEmptiness(e *Op, refs *[]*ColumnRef) bool {
 		if isEmptyText(with) && emptyOrNot(x, refs) {
 			return true
 		}
-		if c, ok := x.(*Call); ok && lengths[strings.ToLower(c.Name)] && plainCall(c) && len(c.Args) == 1 {
+		if c, ok := x.(*Call); ok && functionHints[strings.ToLower(c.Name)] == hintLength && plainCall(c) && len(c.Args) == 1 {
 			if comparesWithZero(e.What, with, i == 0) && emptyOrNot(c.Args[0], refs) {
 				return true
 			}
@@ -106,20 +103,13 @@ func emptyOrNot(e Expr, refs *[]*ColumnRef) bool {
 		*refs = append(*refs, &ColumnRef{Span: e.Span, Name: e.Column})
 		return true
 	case *Call:
-		switch strings.ToLower(e.Name) {
-		case "coalesce", "ifnull":
-		default:
-			return false
-		}
-		if !plainCall(e) {
-			return false
-		}
-		for _, arg := range e.Args {
+		args := coalesced(e)
+		for _, arg := range args {
 			if !isNull(arg) && !isEmptyText(arg) && !emptyOrNot(arg, refs) {
 				return false
 			}
 		}
-		return true
+		return len(args) > 0
 	}
 	return false
 }
