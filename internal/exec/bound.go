@@ -8,6 +8,7 @@ import (
 
 	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/exec/reading"
+	"github.com/sealsql/sealsql/internal/exec/sealing"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
@@ -58,7 +59,7 @@ func (b *Bound) Answer(ctx context.Context, base sqldriver.Rows) (Answer, error)
 	results, run := b.run.Plan.Results, b.run
 	run.Busy = true
 	err := run.shownAs(ctx, base)
-	if err != nil && err != errRetyped {
+	if err != nil && err != sealing.ErrRetyped {
 		return Answer{}, err
 	}
 	if err != nil || len(results) > 0 && !Fits(base, &results[0]) {
@@ -70,9 +71,9 @@ func (b *Bound) Answer(ctx context.Context, base sqldriver.Rows) (Answer, error)
 
 // Row is a row whose values are read, and are yet to be sealed.
 type Row struct {
-	b       *binding
+	b       *sealing.Binding
 	run     Run
-	todo    []unsealed
+	todo    []sealing.Unsealed
 	unowned bool
 }
 
@@ -85,16 +86,16 @@ func (r Run) Row(ctx context.Context, values []sqldriver.NamedValue, own func(an
 	}
 	row := &Row{b: r.binding(), run: r}
 	var err error
-	if row.todo, err = row.b.unsealAll(ctx, r.Plan.Seals, nil); err != nil {
-		wipe(row.todo)
+	if row.todo, err = row.b.UnsealAll(ctx, r.Plan.Seals, nil); err != nil {
+		sealing.Wipe(row.todo)
 		return nil, err
 	}
 	for _, a := range r.Plan.Main.Args {
 		if a.Kind != sqlplan.ArgUser {
 			continue
 		}
-		v, owned := own(row.b.params[a.Index].Value)
-		row.b.params[a.Index].Value = v
+		v, owned := own(row.b.Params[a.Index].Value)
+		row.b.Params[a.Index].Value = v
 		row.unowned = row.unowned || !owned
 	}
 	return row, nil
@@ -105,12 +106,12 @@ func (r *Row) Owned() bool { return !r.unowned }
 
 // Seal returns the values that are sent. It may be called in any goroutine, once.
 func (r *Row) Seal(ctx context.Context) ([]sqldriver.NamedValue, error) {
-	defer wipe(r.todo)
-	sealed, err := r.b.sealEach(ctx, r.todo)
+	defer sealing.Wipe(r.todo)
+	sealed, err := r.b.SealEach(ctx, r.todo)
 	if err != nil {
 		return nil, err
 	}
-	_, args := r.b.bind(&r.run.Plan.Main, nil, sealed)
+	_, args := r.b.Bind(&r.run.Plan.Main, nil, sealed)
 	return args, nil
 }
 
@@ -123,7 +124,7 @@ func (r Run) Copied(ctx context.Context, named []string) ([]string, error) {
 			return nil, err
 		}
 		if changed, err := r.Engine.retyped(ctx, s.Column.Table, s.Schema); err != nil || changed {
-			return nil, cmp.Or(err, errRetyped)
+			return nil, cmp.Or(err, sealing.ErrRetyped)
 		}
 	}
 	var room sqlplan.Seal

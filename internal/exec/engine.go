@@ -8,6 +8,7 @@
 //	run       one execution of a plan ([Run])
 //	route     direct, row by row, server-made key, key check: see [sqlplan.Route]
 //	session   what one connection's own settings change in planning ([Session])
+//	sealing   values given by a statement, sealed and sent: package sealing
 //	reading   rows handed out with their values opened: package reading
 //	shape     a protected table as the live catalog shows it ([seal.Shape])
 //
@@ -192,6 +193,9 @@ func (e *Engine) Funnel() *seal.Funnel { return e.funnel }
 
 // Column returns the protected column that a plan names.
 func (e *Engine) Column(c *sqlplan.Column) *seal.Column { return e.columns[c] }
+
+// SealedTable returns the table that a plan names.
+func (e *Engine) SealedTable(t *sqlplan.Table) *seal.Table { return e.tables[t] }
 
 // ReadAhead bounds what readers read ahead.
 func (e *Engine) ReadAhead() reading.Limits { return e.ahead }

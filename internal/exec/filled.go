@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/exec/sealing"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
@@ -41,7 +42,7 @@ func (s *steps) fill(ctx context.Context, f *sqlplan.Filled) error {
 		if v.Term != sqlplan.TermUnused {
 			continue
 		}
-		null, empty, err := s.nullOrEmpty(v)
+		null, empty, err := s.NullOrEmpty(v)
 		if err != nil {
 			return err
 		}
@@ -60,21 +61,6 @@ func (s *steps) fill(ctx context.Context, f *sqlplan.Filled) error {
 	return nil
 }
 
-// nullOrEmpty reports whether the value to seal is NULL, and whether its plaintext is
-// empty. It fails if the value does not fit its column.
-func (s *steps) nullOrEmpty(v *sqlplan.Seal) (null, empty bool, err error) {
-	u := unsealed{column: s.engine.columns[v.Column], schema: v.Schema}
-	value, err := s.value(v.Value)
-	if err == nil {
-		err = s.encodeGiven(&u, v.Value, value)
-	}
-	defer clear(u.plaintext)
-	if err != nil {
-		return false, false, u.unfit(err)
-	}
-	return u.null, len(u.plaintext) == 0, nil
-}
-
 // sealFilled replaces the fillers of the rows that the statement wrote. res is its
 // result, or nil if it returned rows, which answer holds.
 func (s *steps) sealFilled(ctx context.Context, k *sqlplan.ServerKey, res sqldriver.Result, answer [][]any) error {
@@ -88,7 +74,7 @@ func (s *steps) sealFilled(ctx context.Context, k *sqlplan.ServerKey, res sqldri
 			continue // two rows of the statement, or two keys of one, mean it
 		}
 		stored, cells := row[1:1+width], row[1+width:]
-		s.server = [][]any{{stored[k.Filled.Key]}}
+		s.Server = [][]any{{stored[k.Filled.Key]}}
 		if err := s.sealCells(ctx, k.Filled, stored, cells); err != nil {
 			return err
 		}
@@ -113,7 +99,7 @@ func (s *steps) sealCells(ctx context.Context, f *sqlplan.Filled, stored, cells 
 	if len(columns) == 0 {
 		return nil
 	}
-	s.groups = []group{{sealed: [][]any{sealed}}}
+	s.Groups = []sealing.Group{{Sealed: [][]any{sealed}}}
 	t := f.Update(columns)
 	text, args := s.bind(&t, nil, nil)
 	res, err := s.run.Base.Exec(ctx, text, args)
@@ -142,7 +128,7 @@ func (s *steps) sealFiller(ctx context.Context, cell any, stored []any) (value a
 	var v sqlplan.Seal
 	v = *s.run.Plan.Seals.At(i, &v)
 	v.Sources = held(v.Sources)
-	values, err := s.sealAll(ctx, sqlplan.ListedSeals([]sqlplan.Seal{v}), [][]any{stored})
+	values, err := s.SealAll(ctx, sqlplan.ListedSeals([]sqlplan.Seal{v}), [][]any{stored})
 	if err != nil {
 		return nil, false, err
 	}
@@ -198,7 +184,7 @@ func (s *steps) readFilled(ctx context.Context, k *sqlplan.ServerKey, res sqldri
 	if err != nil || first == 0 {
 		return rows, err
 	}
-	s.server = [][]any{{first}}
+	s.Server = [][]any{{first}}
 	list, err := s.readRows(ctx, k, &f.From)
 	return append(rows, list...), err
 }
@@ -210,7 +196,7 @@ func (s *steps) keyless(r *sqlplan.FilledRow) bool {
 		return !slices.ContainsFunc(key, func(a sqlplan.Arg) bool {
 			switch a.Kind {
 			case sqlplan.ArgUser:
-				v, err := server.Plain(s.params[a.Index].Value)
+				v, err := server.Plain(s.Params[a.Index].Value)
 				return err == nil && v == nil
 			case sqlplan.ArgSeal:
 				return s.sealed[a.Index] == nil
@@ -232,7 +218,7 @@ func (s *steps) readEach(ctx context.Context, k *sqlplan.ServerKey, answer [][]a
 			continue
 		}
 		seen[key] = true
-		s.server = [][]any{{row[k.Returned]}}
+		s.Server = [][]any{{row[k.Returned]}}
 		list, err := s.readRows(ctx, k, &k.Filled.ByKey)
 		if err != nil {
 			return nil, err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/exec/reading"
+	"github.com/sealsql/sealsql/internal/exec/sealing"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -43,21 +44,21 @@ func (s *steps) keyChecked(ctx context.Context, checks *sqlplan.KeyChecks, end f
 // writeChecked sends the statement once. If it returns errOtherRow, seals and stored
 // are set to what the rows hold.
 func (s *steps) writeChecked(ctx context.Context, checks *sqlplan.KeyChecks, seals []sqlplan.Seal, stored [][]any, end finish) error {
-	todo, err := s.unsealAll(ctx, sqlplan.ListedSeals(seals), stored)
-	defer wipe(todo)
+	todo, err := s.UnsealAll(ctx, sqlplan.ListedSeals(seals), stored)
+	defer sealing.Wipe(todo)
 	if err != nil {
 		return err
 	}
-	sealed, err := s.sealEach(ctx, todo)
+	sealed, err := s.SealEach(ctx, todo)
 	if err != nil {
 		return err
 	}
 	text, args := s.bind(&s.run.Plan.Main, s.run.Args.Options, sealed)
-	if err := s.typed(ctx, s.run, text, &s.run.Plan.Main, sqlplan.ListedSeals(seals)); err != nil {
+	if err := s.run.typed(ctx, s.Binding, text, &s.run.Plan.Main, sqlplan.ListedSeals(seals)); err != nil {
 		return err
 	}
 	written, err := end(ctx, text, args, s.run.Plan.Results)
-	if err != nil && !s.again && s.engine.names().Moving(ctx, s.run.Args.Text, err) {
+	if err != nil && !s.again && s.run.Engine.names().Moving(ctx, s.run.Args.Text, err) {
 		s.again = true
 		return errOtherKey
 	}
@@ -81,10 +82,10 @@ func (s *steps) writeChecked(ctx context.Context, checks *sqlplan.KeyChecks, sea
 
 // checkRow reads the row that was written. It reports whether a value of it was sealed
 // for other sources than the row holds, and notes what it holds.
-func (s *steps) checkRow(ctx context.Context, k *sqlplan.KeyCheck, todo []unsealed, seals []sqlplan.Seal, stored [][]any, sealed []any) (differs bool, err error) {
+func (s *steps) checkRow(ctx context.Context, k *sqlplan.KeyCheck, todo []sealing.Unsealed, seals []sqlplan.Seal, stored [][]any, sealed []any) (differs bool, err error) {
 	null := true
 	for _, i := range k.Seals {
-		null = null && todo[i].null
+		null = null && todo[i].Null
 	}
 	if null {
 		return false, nil
@@ -104,16 +105,16 @@ func (s *steps) checkRow(ctx context.Context, k *sqlplan.KeyCheck, todo []unseal
 		return false, err
 	}
 	for _, i := range k.Seals {
-		if todo[i].null {
+		if todo[i].Null {
 			continue
 		}
 		was := seals[i]
 		seals[i].Sources, stored[i] = held(was.Sources), rows[0]
-		row, err := s.row(ctx, &seals[i], rows[0])
+		row, err := s.Row(ctx, &seals[i], rows[0])
 		if err != nil {
 			return false, err
 		}
-		differs = differs || !todo[i].sameRow(row)
+		differs = differs || !todo[i].SameRow(row)
 	}
 	return differs, nil
 }

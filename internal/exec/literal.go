@@ -17,28 +17,28 @@ const maxWritten = 1 << 20
 // the text, if each has a literal that means the same. A term stands in no text: servers
 // keep texts in logs and in tables of statistics.
 func (s *steps) bind(t *sqlplan.Template, options []sqldriver.NamedValue, sealed []any) (string, []sqldriver.NamedValue) {
-	text, args := s.binding.bind(t, options, sealed)
+	text, args := s.Binding.Bind(t, options, sealed)
 	return s.written(t, text, args, len(options))
 }
 
 // bindAgain is bind for a text that compares arguments with what they were stored as.
 func (s *steps) bindAgain(t *sqlplan.Template, options []sqldriver.NamedValue, sealed []any) (string, []sqldriver.NamedValue) {
-	text, args := s.binding.bind(t, options, sealed)
+	text, args := s.Binding.Bind(t, options, sealed)
 	for i := len(options); i < len(args); i++ {
-		args[i].Value = s.values.Again(args[i].Value)
+		args[i].Value = s.Values.Again(args[i].Value)
 	}
 	return s.written(t, text, args, len(options))
 }
 
 // written writes arguments into the text, as bind says.
 func (s *steps) written(t *sqlplan.Template, text string, args []sqldriver.NamedValue, options int) (string, []sqldriver.NamedValue) {
-	if s.engine.config.Catalog.DB() == nil {
+	if s.run.Engine.config.Catalog.DB() == nil {
 		return text, args // the session's character set was not asked for
 	}
-	if literal := s.engine.config.Server.Literals(s.run.Conn, s.engine.session); literal != nil && !s.sendsTerms(t) {
+	if literal := s.run.Engine.config.Server.Literals(s.run.Conn, s.run.Engine.session); literal != nil && !s.sendsTerms(t) {
 		most := maxWritten
 		if len(args) > maxParameters {
-			most = int(s.engine.session.MaxPacket) // it cannot be sent otherwise
+			most = int(s.run.Engine.session.MaxPacket) // it cannot be sent otherwise
 		}
 		if inlined, ok := written.Write(t, args[options:], literal, most); ok {
 			return inlined, args[:options]
@@ -54,7 +54,7 @@ func (s *steps) written(t *sqlplan.Template, text string, args []sqldriver.Named
 // that the user did not write into the text.
 func (s *steps) sendsTerms(t *sqlplan.Template) bool {
 	var room sqlplan.Seal
-	return len(s.params) > 0 && slices.ContainsFunc(t.Args, func(a sqlplan.Arg) bool {
+	return len(s.Params) > 0 && slices.ContainsFunc(t.Args, func(a sqlplan.Arg) bool {
 		seals := &s.run.Plan.Seals
 		if r, ok := s.run.Plan.Route.(*sqlplan.RowByRow); ok && a.Kind != sqlplan.ArgSeal {
 			part := r.Tables[a.Group]

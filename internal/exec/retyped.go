@@ -5,25 +5,21 @@ import (
 	"context"
 	sqldriver "database/sql/driver"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
 	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/exec/coltypes"
+	"github.com/sealsql/sealsql/internal/exec/sealing"
 	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
-// errRetyped is returned before a statement's own text is sent, if another session changed
-// the type of a column that values are bound to. What was known of tables is forgotten then.
-var errRetyped = fmt.Errorf("%w: the type of a column that values are bound to has changed; run the statement again", fault.ErrTableChanged)
-
 // stale reports whether a statement failed for what was known of tables alone, before it
 // wrote anything that stays.
 func (r Run) stale(ctx context.Context, err error) bool {
-	if errors.Is(err, errRetyped) {
+	if errors.Is(err, sealing.ErrRetyped) {
 		return true
 	}
 	if direct(r.Plan) || !r.Engine.noteStale(err) {
@@ -33,11 +29,11 @@ func (r Run) stale(ctx context.Context, err error) bool {
 	return err == nil && !open
 }
 
-// replanned returns the run, after errRetyped, with a plan by what the tables are now.
+// replanned returns the run, after [sealing.ErrRetyped], with a plan by what the tables are now.
 func (r Run) replanned(ctx context.Context) (Run, error) {
 	var err error
 	if r.Plan, err = r.Engine.Plan(ctx, r.Args.Text); err == nil && !r.Plan.Protected {
-		err = errRetyped
+		err = sealing.ErrRetyped
 	}
 	return r, err
 }
@@ -54,25 +50,25 @@ func (e *Engine) retyped(ctx context.Context, t *sqlplan.Table, schema string) (
 
 func (e *Engine) types() coltypes.Types { return coltypes.Types{Catalog: e.config.Catalog} }
 
-// sure fails with errRetyped if a given value of a source means another key in a column of
+// sure fails with [sealing.ErrRetyped] if a given value of a source means another key in a column of
 // another type, such as '007', and the column has another type by now. The table is read
 // again for it, at most once in rereadAfter.
-func (b *binding) sure(ctx context.Context, s *sqlplan.Seal, c *server.Column, v any) error {
-	e, t := b.engine, s.Column.Table
-	if e.config.Catalog.DB() == nil || b.busy && e.config.Catalog.Borrowed() || !server.Ambiguous(b.values, c, v) || !e.rereads.Due("types\x00"+s.Schema+"\x00"+t.Schema+"\x00"+t.Name, time.Now()) {
+func (r Run) sure(ctx context.Context, values server.Values, s *sqlplan.Seal, c *server.Column, v any) error {
+	e, t := r.Engine, s.Column.Table
+	if e.config.Catalog.DB() == nil || r.Busy && e.config.Catalog.Borrowed() || !server.Ambiguous(values, c, v) || !e.rereads.Due("types\x00"+s.Schema+"\x00"+t.Schema+"\x00"+t.Name, time.Now()) {
 		return nil
 	}
 	if changed, err := e.retyped(ctx, t, s.Schema); err != nil || !changed {
 		return err
 	}
-	return errRetyped
+	return sealing.ErrRetyped
 }
 
 // typed fails before a text is sent whose parameters the server takes as other types than
 // the columns that they are given for, if that makes other keys of their values:
 // a text may have a type of its own for a parameter, and a table another type by now.
-func (b *binding) typed(ctx context.Context, r Run, text string, t *sqlplan.Template, seals sqlplan.Seals) error {
-	if len(b.params) == 0 {
+func (r Run) typed(ctx context.Context, b *sealing.Binding, text string, t *sqlplan.Template, seals sqlplan.Seals) error {
+	if len(b.Params) == 0 {
 		return nil
 	}
 	var types []server.KeyType // by the user's parameters
@@ -86,9 +82,9 @@ func (b *binding) typed(ctx context.Context, r Run, text string, t *sqlplan.Temp
 				if err != nil || list == nil {
 					return err
 				}
-				types = sqlplan.ByUser(t, list, len(b.params))
+				types = sqlplan.ByUser(t, list, len(b.Params))
 			}
-			if err := b.typedAs(ctx, s, k, types[o.Param]); err != nil {
+			if err := r.typedAs(ctx, b, s, k, types[o.Param]); err != nil {
 				return err
 			}
 		}
@@ -97,8 +93,8 @@ func (b *binding) typed(ctx context.Context, r Run, text string, t *sqlplan.Temp
 }
 
 // typedAs is typed for one source.
-func (b *binding) typedAs(ctx context.Context, s *sqlplan.Seal, k int, as server.KeyType) error {
-	shape, err := b.engine.Shape(ctx, b.engine.tables[s.Table], s.Schema)
+func (r Run) typedAs(ctx context.Context, b *sealing.Binding, s *sqlplan.Seal, k int, as server.KeyType) error {
+	shape, err := r.Engine.Shape(ctx, r.Engine.tables[s.Table], s.Schema)
 	if err != nil {
 		return err
 	}
@@ -106,19 +102,19 @@ func (b *binding) typedAs(ctx context.Context, s *sqlplan.Seal, k int, as server
 	if as == c.Key || as == server.KeyUnsupported || c.Key == server.KeyUnsupported {
 		return nil
 	}
-	v := b.params[s.Sources[k].Param].Value
-	stored, err := b.values.Given(&c, v)
+	v := b.Params[s.Sources[k].Param].Value
+	stored, err := b.Values.Given(&c, v)
 	if err != nil {
 		return nil // it was bound already, or the value is not used
 	}
-	sent, err := b.values.Given(&server.Column{Key: as}, v)
+	sent, err := b.Values.Given(&server.Column{Key: as}, v)
 	if err == nil && sent == stored {
 		return nil
 	}
-	if changed, err := b.engine.retyped(ctx, s.Column.Table, s.Schema); err != nil || changed {
-		return cmp.Or(err, errRetyped)
+	if changed, err := r.Engine.retyped(ctx, s.Column.Table, s.Schema); err != nil || changed {
+		return cmp.Or(err, sealing.ErrRetyped)
 	}
-	col := b.engine.columns[s.Column]
+	col := r.Engine.columns[s.Column]
 	return col.Error(fault.ErrValue, "", "pass the value as the column stores it, or cast the parameter to the column's type where else the text uses it",
 		&seal.SourceError{Table: col.Table.Name, Source: col.Table.Sources[k], Cause: errors.New("the server takes the argument as another type than the column's, and would store another value")})
 }
@@ -151,7 +147,7 @@ func (r Run) parameters(ctx context.Context, text string, t *sqlplan.Template) (
 	return types, err
 }
 
-// shownAs fails with errRetyped if a result shows a column, which values are verified
+// shownAs fails with [sealing.ErrRetyped] if a result shows a column, which values are verified
 // against, in another type than the table had when it was read.
 func (r Run) shownAs(ctx context.Context, base sqldriver.Rows) error {
 	if len(r.Plan.Results) == 0 {
@@ -207,7 +203,7 @@ func (r Run) readAs(ctx context.Context, base sqldriver.Rows, t *sqlplan.Table, 
 		return nil
 	}
 	if changed, err := e.retyped(ctx, t, schema); err != nil || changed {
-		return cmp.Or(err, errRetyped)
+		return cmp.Or(err, sealing.ErrRetyped)
 	}
 	e.plans.NoteShownAs(r.Args.Text, r.Plan, t, seen)
 	return nil

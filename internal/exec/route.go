@@ -9,6 +9,7 @@ import (
 
 	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/exec/reading"
+	"github.com/sealsql/sealsql/internal/exec/sealing"
 	"github.com/sealsql/sealsql/internal/exec/written"
 	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/internal/server"
@@ -93,6 +94,11 @@ func (r Run) count() error {
 	return nil
 }
 
+// binding returns what the run seals.
+func (r Run) binding() *sealing.Binding {
+	return sealing.New(r.Engine, r.Engine.config.Server.Values(r.Engine.session, r.Conn, r.Args.Options), r.Args.Text, r.Args.Params, r.sure)
+}
+
 // Exec carries out a statement that returns no rows.
 func (r Run) Exec(ctx context.Context, send ExecFunc) (sqldriver.Result, error) {
 	res, err := r.exec(ctx, send)
@@ -139,7 +145,7 @@ func (r Run) query(ctx context.Context, send QueryFunc) (Answer, error) {
 	case !r.stale(ctx, err):
 		return answer, err
 	case r.Args.Prepared && direct(r.Plan):
-		return Answer{}, errRetyped
+		return Answer{}, sealing.ErrRetyped
 	}
 	if r, err = r.replanned(ctx); err != nil {
 		return Answer{}, err
@@ -167,7 +173,7 @@ func (r Run) queryOnce(ctx context.Context, send QueryFunc) (Answer, error) {
 		r.Engine.noteStale(err)
 		return Answer{}, err
 	}
-	if err = r.shownAs(ctx, base); err != nil && err != errRetyped {
+	if err = r.shownAs(ctx, base); err != nil && err != sealing.ErrRetyped {
 		return Answer{}, errors.Join(err, base.Close())
 	}
 	if err != nil || len(r.Plan.Results) > 0 && !Fits(base, &r.Plan.Results[0]) {
@@ -229,13 +235,13 @@ func (r Run) bind(ctx context.Context) (text string, args []sqldriver.NamedValue
 		return main.Text, r.Args.Params, nil, nil
 	}
 	b := r.binding()
-	todo, err := b.unsealAll(ctx, r.Plan.Seals, nil)
-	defer wipe(todo)
+	todo, err := b.UnsealAll(ctx, r.Plan.Seals, nil)
+	defer sealing.Wipe(todo)
 	if err != nil {
 		return "", nil, nil, err
 	}
-	among = wanted(r.Plan.Results, todo)
-	sealed, err := b.sealEach(ctx, todo)
+	among = sealing.Wanted(r.Plan.Results, todo)
+	sealed, err := b.SealEach(ctx, todo)
 	if err != nil {
 		return "", nil, nil, err
 	}
@@ -244,9 +250,9 @@ func (r Run) bind(ctx context.Context) (text string, args []sqldriver.NamedValue
 			return text, r.Args.Options, among, r.Engine.fits(text, nil)
 		}
 	}
-	text, args = b.bind(main, r.Args.Options, sealed)
+	text, args = b.Bind(main, r.Args.Options, sealed)
 	if err = r.Engine.fits(text, args); err == nil {
-		err = b.typed(ctx, r, text, main, r.Plan.Seals)
+		err = r.typed(ctx, b, text, main, r.Plan.Seals)
 	}
 	return text, args, among, err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/exec/reading"
+	"github.com/sealsql/sealsql/internal/exec/sealing"
 	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
@@ -19,11 +20,11 @@ import (
 // for each, and writes them in one statement.
 func (s *steps) rowByRow(ctx context.Context, r *sqlplan.RowByRow, end finish) error {
 	var err error
-	if s.sealed, err = s.sealAll(ctx, s.run.Plan.Seals, nil); err != nil {
+	if s.sealed, err = s.SealAll(ctx, s.run.Plan.Seals, nil); err != nil {
 		return err
 	}
 	counts, found, read := make([]int, len(r.Tables)), 0, 0
-	s.groups = make([]group, len(r.Tables))
+	s.Groups = make([]sealing.Group, len(r.Tables))
 	for i, p := range r.Tables {
 		rows, err := s.lockRows(ctx, p)
 		if err != nil {
@@ -34,7 +35,7 @@ func (s *steps) rowByRow(ctx context.Context, r *sqlplan.RowByRow, end finish) e
 		if len(rows) > p.MaxRows {
 			return tooMany(p)
 		}
-		s.groups[i].rows, counts[i], found = rows, len(rows), found+len(rows)
+		s.Groups[i].Rows, counts[i], found = rows, len(rows), found+len(rows)
 	}
 	if found == 0 {
 		t := r.Empty()
@@ -42,14 +43,14 @@ func (s *steps) rowByRow(ctx context.Context, r *sqlplan.RowByRow, end finish) e
 	}
 	for i, p := range r.Tables {
 		var err error
-		if s.groups[i].sealed, err = s.sealRows(ctx, p, s.groups[i].rows, len(p.Table.RowKey)); err != nil {
+		if s.Groups[i].Sealed, err = s.sealRows(ctx, p, s.Groups[i].Rows, len(p.Table.RowKey)); err != nil {
 			return err
 		}
 	}
 	t := r.Build(counts...)
 	text, args := s.bind(&t, s.run.Args.Options, s.sealed)
 	for _, p := range r.Tables {
-		if err := s.typed(ctx, s.run, text, &t, p.Seals); err != nil {
+		if err := s.run.typed(ctx, s.Binding, text, &t, p.Seals); err != nil {
 			return err
 		}
 	}
@@ -67,8 +68,8 @@ func (s *steps) rowByRow(ctx context.Context, r *sqlplan.RowByRow, end finish) e
 
 // sealsNull reports whether NULL is written for a value: the row may hold it already.
 func (s *steps) sealsNull() bool {
-	for _, g := range s.groups {
-		for _, row := range g.sealed {
+	for _, g := range s.Groups {
+		for _, row := range g.Sealed {
 			if slices.Contains(row, nil) {
 				return true
 			}
@@ -82,11 +83,11 @@ func (s *steps) sealsNull() bool {
 // were written where the server does not report it.
 func (s *steps) checkWritten(ctx context.Context, r *sqlplan.RowByRow, written int64) error {
 	for i, p := range r.Tables {
-		locked := int64(len(s.groups[i].rows))
+		locked := int64(len(s.Groups[i].Rows))
 		if locked == 0 || p.Rekeys && written == unknown {
 			continue
 		}
-		t := p.Count(len(s.groups[i].rows))
+		t := p.Count(len(s.Groups[i].Rows))
 		text, args := s.bind(&t, s.run.Args.Options, s.sealed)
 		found, err := s.count(ctx, text, args)
 		if err != nil {
@@ -166,8 +167,8 @@ func distinct(rows [][]any, keys int) [][]any {
 // sealRows seals r.Seals for every row that was read.
 func (s *steps) sealRows(ctx context.Context, r *sqlplan.LockedTable, rows [][]any, keys int) ([][]any, error) {
 	sources, n := len(r.Table.Sources), r.Seals.Len()
-	todo := make([]unsealed, len(rows)*n)
-	defer wipe(todo)
+	todo := make([]sealing.Unsealed, len(rows)*n)
+	defer sealing.Wipe(todo)
 	for i, row := range rows {
 		stored := row[keys : keys+sources]
 		for j, v := range r.Seals.All() {
@@ -178,7 +179,7 @@ func (s *steps) sealRows(ctx context.Context, r *sqlplan.LockedTable, rows [][]a
 			todo[i*n+j] = u
 		}
 	}
-	flat, err := s.sealEach(ctx, todo)
+	flat, err := s.SealEach(ctx, todo)
 	if err != nil {
 		return nil, err
 	}
@@ -190,26 +191,26 @@ func (s *steps) sealRows(ctx context.Context, r *sqlplan.LockedTable, rows [][]a
 }
 
 // unsealRow is unseal for a row that was read: the value may be the row's own, opened.
-func (s *steps) unsealRow(ctx context.Context, r *sqlplan.LockedTable, v *sqlplan.Seal, stored, old []any) (unsealed, error) {
+func (s *steps) unsealRow(ctx context.Context, r *sqlplan.LockedTable, v *sqlplan.Seal, stored, old []any) (sealing.Unsealed, error) {
 	if v.Value.Kind != sqlplan.OperandStored {
-		return s.unseal(ctx, v, stored)
+		return s.Unseal(ctx, v, stored)
 	}
-	u := unsealed{column: s.engine.columns[v.Column], schema: v.Schema, use: v.Term}
+	u := sealing.Unsealed{Column: s.run.Engine.columns[v.Column], Schema: v.Schema, Use: v.Term}
 	i := slices.Index(r.Old, v.Column)
 	if i < 0 {
 		return u, fmt.Errorf("%w: the stored value of %s was not read", fault.ErrTableChanged, v.Column.Name)
 	}
 	if old[i] == nil {
-		u.null = true
+		u.Null = true
 		return u, nil
 	}
-	from, err := s.storedRow(ctx, v, stored)
+	from, err := s.StoredRow(ctx, v, stored)
 	if err != nil {
 		return u, err
 	}
-	if u.plaintext, u.null, err = s.engine.funnel.Open(ctx, seal.Request{Column: u.column, Stored: old[i], Row: from, Statement: s.text, First: true, Strict: true}); err != nil {
+	if u.Plaintext, u.Null, err = s.run.Engine.funnel.Open(ctx, seal.Request{Column: u.Column, Stored: old[i], Row: from, Statement: s.run.Args.Text, First: true, Strict: true}); err != nil {
 		return u, err
 	}
-	u.row, err = s.row(ctx, v, stored)
+	u.Row, err = s.Row(ctx, v, stored)
 	return u, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/exec/sealing"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -24,19 +25,19 @@ func sealsAfter(plan *sqlplan.Plan) *sqlplan.ServerKey {
 func (s *steps) evaluateThenInsert(ctx context.Context, k *sqlplan.ServerKey, end finish) error {
 	text, args := s.bind(&k.Evaluate, s.run.Args.Options, nil)
 	var err error
-	if s.server, _, err = query(ctx, s.run.Base, text, args, k.Rows); err != nil {
+	if s.Server, _, err = query(ctx, s.run.Base, text, args, k.Rows); err != nil {
 		return err
 	}
-	if len(s.server) != k.Rows {
-		return fmt.Errorf("%w: the server evaluated %d row keys for %d rows; nothing was written", fault.ErrTableChanged, len(s.server), k.Rows)
+	if len(s.Server) != k.Rows {
+		return fmt.Errorf("%w: the server evaluated %d row keys for %d rows; nothing was written", fault.ErrTableChanged, len(s.Server), k.Rows)
 	}
-	if err := width(s.server, len(k.Columns)); err != nil {
+	if err := width(s.Server, len(k.Columns)); err != nil {
 		return err
 	}
 	if k.Checks != nil {
 		return s.keyChecked(ctx, k.Checks, end)
 	}
-	sealed, err := s.sealAll(ctx, s.run.Plan.Seals, nil)
+	sealed, err := s.SealAll(ctx, s.run.Plan.Seals, nil)
 	if err != nil {
 		return err
 	}
@@ -52,12 +53,12 @@ func (s *steps) reserveThenInsert(ctx context.Context, k *sqlplan.ServerKey, end
 	}
 	err := s.undo(ctx, func(ctx context.Context) (keep bool, err error) {
 		err = s.reserve(ctx, k)
-		return err == nil && len(s.server) == 0, err // no row was inserted: what it did instead stays
+		return err == nil && len(s.Server) == 0, err // no row was inserted: what it did instead stays
 	})
-	if err != nil || len(s.server) == 0 {
+	if err != nil || len(s.Server) == 0 {
 		return err
 	}
-	sealed, err := s.sealAll(ctx, s.run.Plan.Seals, nil)
+	sealed, err := s.SealAll(ctx, s.run.Plan.Seals, nil)
 	if err != nil {
 		return err
 	}
@@ -73,7 +74,7 @@ func (s *steps) reserve(ctx context.Context, k *sqlplan.ServerKey) error {
 		if s.reserved, err = s.run.Base.Exec(ctx, text, args); err != nil {
 			return err
 		}
-		s.server, err = s.madeKeys(k, s.reserved)
+		s.Server, err = s.madeKeys(k, s.reserved)
 		return err
 	}
 	rows, base, err := query(ctx, s.run.Base, text, args, k.Rows)
@@ -81,12 +82,12 @@ func (s *steps) reserve(ctx context.Context, k *sqlplan.ServerKey) error {
 		return err
 	}
 	if results := s.run.Plan.Results; len(rows) != k.Rows || len(base.Columns()) <= k.Returned || len(results) > 0 && !Fits(base, &results[0]) {
-		s.engine.TablesChanged()
+		s.run.Engine.TablesChanged()
 		return fmt.Errorf("%w: the server did not return the rows that it inserted; the insert was undone", fault.ErrTableChanged)
 	}
-	s.server = make([][]any, k.Rows)
+	s.Server = make([][]any, k.Rows)
 	for i, row := range rows {
-		s.server[i] = []any{row[k.Returned]}
+		s.Server[i] = []any{row[k.Returned]}
 	}
 	return nil
 }
@@ -109,7 +110,7 @@ func (s *steps) sealTerms(ctx context.Context) error {
 			terms, places = append(terms, seal), append(places, i)
 		}
 	}
-	sealed, err := s.sealAll(ctx, sqlplan.ListedSeals(terms), nil)
+	sealed, err := s.SealAll(ctx, sqlplan.ListedSeals(terms), nil)
 	if err != nil {
 		return err
 	}
@@ -130,7 +131,7 @@ func (s *steps) madeKeys(k *sqlplan.ServerKey, res sqldriver.Result) ([][]any, e
 	if err != nil || first == 0 {
 		return nil, fmt.Errorf("%w: the server did not report the row key it made; the insert was undone", fault.ErrCatalog)
 	}
-	step := max(1, s.engine.session.AutoIncrementIncrement)
+	step := max(1, s.run.Engine.session.AutoIncrementIncrement)
 	keys := make([][]any, k.Rows)
 	for i := range keys {
 		keys[i] = []any{first + int64(i)*step}
@@ -150,14 +151,14 @@ func (r reservedResult) RowsAffected() (int64, error) { return r.written.RowsAff
 
 // sealInserted seals the values of rows whose keys the server just made, and writes them.
 func (s *steps) sealInserted(ctx context.Context, k *sqlplan.ServerKey, res sqldriver.Result) (err error) {
-	if s.server, err = s.madeKeys(k, res); err != nil || len(s.server) == 0 {
+	if s.Server, err = s.madeKeys(k, res); err != nil || len(s.Server) == 0 {
 		return err
 	}
-	sealed, err := s.sealAll(ctx, s.run.Plan.Seals, nil)
+	sealed, err := s.SealAll(ctx, s.run.Plan.Seals, nil)
 	if err != nil {
 		return err
 	}
-	s.groups = []group{{sealed: [][]any{sealed}}}
+	s.Groups = []sealing.Group{{Sealed: [][]any{sealed}}}
 	for i := range k.Update {
 		text, args := s.bind(&k.Update[i], nil, sealed)
 		res, err := s.run.Base.Exec(ctx, text, args)

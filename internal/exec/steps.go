@@ -8,13 +8,14 @@ import (
 	"io"
 
 	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/exec/sealing"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
 // steps is a run whose route sends more than one text.
 type steps struct {
-	*binding
+	*sealing.Binding
 	run Run
 	// reserved is the result of the insert that reserved keys and was undone; nil on
 	// other routes.
@@ -29,7 +30,7 @@ type steps struct {
 
 func (r Run) steps() *steps {
 	r.Base = fittingBase{r.Base, r.Engine}
-	return &steps{binding: r.binding(), run: r}
+	return &steps{Binding: r.binding(), run: r}
 }
 
 // unknown is the number of rows that a statement without a result wrote that was sent
@@ -80,16 +81,16 @@ func (s *steps) query(ctx context.Context) (Answer, error) {
 	err := s.carryOut(ctx, func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) (int64, error) {
 		err := s.run.describe(ctx, text, server.Cached)
 		if err != nil {
-			s.engine.noteStale(err)
+			s.run.Engine.noteStale(err)
 			return 0, err
 		}
 		all, base, err := query(ctx, s.run.Base, text, args, -1)
 		if err != nil {
-			s.engine.noteStale(err)
+			s.run.Engine.noteStale(err)
 			return 0, err
 		}
 		if len(results) > 0 && !Fits(base, &results[0]) {
-			s.engine.TablesChanged()
+			s.run.Engine.TablesChanged()
 			_, made := s.run.Plan.Route.(*sqlplan.ServerKey)
 			if open, err := s.run.Base.InTx(ctx); made && err == nil && !open {
 				return 0, fmt.Errorf("%w: it was carried out, but its result is withheld because it does not have the expected columns", fault.ErrTableChanged)
@@ -104,7 +105,7 @@ func (s *steps) query(ctx context.Context) (Answer, error) {
 		if err := s.run.shownAs(ctx, base); err != nil {
 			return 0, err
 		}
-		answer = Answer{Rows: base, Buffer: all, Sets: results, Engine: s.engine}
+		answer = Answer{Rows: base, Buffer: all, Sets: results, Engine: s.run.Engine}
 		if len(base.Columns()) == 0 {
 			return unknown, nil
 		}
@@ -140,7 +141,7 @@ func (s *steps) carryOut(ctx context.Context, end finish) error {
 // send sends a text with what is sealed by now.
 func (s *steps) send(ctx context.Context, t *sqlplan.Template, end finish) error {
 	text, args := s.bind(t, s.run.Args.Options, s.sealed)
-	if err := s.typed(ctx, s.run, text, t, s.run.Plan.Seals); err != nil {
+	if err := s.run.typed(ctx, s.Binding, text, t, s.run.Plan.Seals); err != nil {
 		return err
 	}
 	_, err := end(ctx, text, args, s.run.Plan.Results)
@@ -186,7 +187,7 @@ func (s *steps) whole(ctx context.Context, f func(ctx context.Context) (keep boo
 	}
 	keep, failed := f(ctx)
 	switch {
-	case failed != nil && aborted(failed), failed == nil && keep && s.engine.config.Server.Transaction(s.run.Conn, false).Keeps:
+	case failed != nil && aborted(failed), failed == nil && keep && s.run.Engine.config.Server.Transaction(s.run.Conn, false).Keeps:
 		return failed
 	case failed == nil && keep:
 		_, err := s.run.Base.Exec(ctx, "RELEASE SAVEPOINT sealsql_statement", nil)

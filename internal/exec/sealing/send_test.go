@@ -1,4 +1,4 @@
-package exec
+package sealing
 
 import (
 	sqldriver "database/sql/driver"
@@ -12,7 +12,7 @@ func TestArgumentsAreCopiedOnce(t *testing.T) {
 	for i := range user {
 		user[i].Value = i
 	}
-	b := &binding{params: user}
+	b := &Binding{Params: user}
 	n := testing.AllocsPerRun(1, func() {
 		for i := range user {
 			b.send(i, "x")
@@ -22,8 +22,8 @@ func TestArgumentsAreCopiedOnce(t *testing.T) {
 		t.Errorf("%v allocations for %d arguments", n, len(user))
 	}
 	for i := range user {
-		if user[i].Value != i || b.params[i].Value != "x" {
-			t.Fatalf("argument %d: the user's is %v, sent is %v", i, user[i].Value, b.params[i].Value)
+		if user[i].Value != i || b.Params[i].Value != "x" {
+			t.Fatalf("argument %d: the user's is %v, sent is %v", i, user[i].Value, b.Params[i].Value)
 		}
 	}
 }

@@ -1,0 +1,231 @@
+package sealing
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/exec/reading"
+	"github.com/sealsql/sealsql/internal/seal"
+	"github.com/sealsql/sealsql/internal/server"
+	"github.com/sealsql/sealsql/internal/sqlplan"
+	"github.com/sealsql/sealsql/policy"
+)
+
+// termKey is the index of the key that a use of terms means.
+func termKey(use sqlplan.TermUse) int {
+	if use == sqlplan.TermOther {
+		return 1
+	}
+	return 0
+}
+
+// unsealEach returns the plaintexts of an array's elements.
+func (b *Binding) unsealEach(ctx context.Context, s *sqlplan.Seal, u *Unsealed, value any) error {
+	elements, null, err := b.Values.Elements(u.Column.InClear(), value)
+	if err != nil {
+		return u.Column.Error(fault.ErrValue, "", "pass a slice of values of the column's type", fmt.Errorf("the array given cannot be read: %w", err))
+	}
+	if u.Null = null; null {
+		return nil
+	}
+	row, err := b.termRow(ctx, s, u.Column, nil)
+	if err != nil {
+		return err
+	}
+	u.each = make([]Unsealed, len(elements))
+	for i, v := range elements {
+		e := &u.each[i]
+		e.Column, e.Schema, e.Use, e.Row = u.Column, u.Schema, sqlplan.TermValue, row
+		if err := sameKind(u.Column, sqlplan.Operand{}, v); err != nil {
+			return e.unfit(err)
+		}
+		if e.Plaintext, e.Null, err = e.Column.Encode(b.Values, v); err != nil {
+			return e.unfit(err)
+		}
+	}
+	return nil
+}
+
+// term returns the term of a value as its column stores it.
+func (b *Binding) term(ctx context.Context, u *Unsealed) (any, error) {
+	if u.Use == sqlplan.TermEach {
+		return b.termEach(ctx, u)
+	}
+	key := termKey(u.Use)
+	term, err := b.engine.Funnel().Term(ctx, seal.TermRequest{Column: u.Column, Key: key, Plaintext: u.Plaintext, Row: u.Row, Statement: b.text})
+	if err != nil {
+		return nil, err
+	}
+	shape, err := b.engine.Shape(ctx, u.Column.Table, u.Schema)
+	if err != nil {
+		return nil, err
+	}
+	return term, u.Column.TermFits(key, term, shape)
+}
+
+// sameKind fails for a number that a column of text is compared with: MySQL compares
+// both as numbers, so that '007' equals 7, and Postgres fails.
+func sameKind(c *seal.Column, o sqlplan.Operand, v any) error {
+	if c.Type != policy.TypeString {
+		return nil
+	}
+	number := o.Kind == sqlplan.OperandLiteral && o.Literal.Kind != sqlplan.LiteralString && o.Literal.Kind != sqlplan.LiteralBytes
+	switch v, _ := server.Plain(v); v.(type) {
+	case int64, uint64:
+		number = true
+	}
+	if number {
+		return errors.New("the column holds text, and is compared with a number")
+	}
+	return nil
+}
+
+// notNull stands for every value that is not NULL, in the type of the column's terms.
+func notNull(c *seal.Column) any {
+	if c.Base64() {
+		return ""
+	}
+	return []byte{0}
+}
+
+// spell sets the plaintext of a value that a test compares and that does not fit the
+// column: the test may be of another column's value.
+func (b *Binding) spell(u *Unsealed, v any) error {
+	plain, err := server.Plain(v)
+	switch v := plain.(type) {
+	case nil:
+		u.Null = err == nil
+	case []byte:
+		u.Plaintext = bytes.Clone(v)
+	default:
+		u.Plaintext = fmt.Append(nil, v)
+	}
+	return err
+}
+
+// alike returns what is sent in the place of a given value that a test compares with
+// another: a hash under a key of this run alone, in the type of the column's terms. It is
+// spelled so that every collation tells two of them apart.
+func (b *Binding) alike(u *Unsealed) any {
+	b.alikeMade.Do(func() { rand.Read(b.alikeKey[:]) })
+	value := u.Plaintext
+	if u.Use == sqlplan.TermTestLoose {
+		value = bytes.ToLower(bytes.TrimRight(value, " "))
+	}
+	mac := hmac.New(sha256.New, b.alikeKey[:])
+	mac.Write(value)
+	hash := hex.AppendEncode(nil, mac.Sum(nil))
+	if u.Column.Base64() {
+		return string(hash)
+	}
+	return hash
+}
+
+// termEach returns an array of the terms of an array's elements.
+func (b *Binding) termEach(ctx context.Context, u *Unsealed) (any, error) {
+	bytes, texts := make([][]byte, len(u.each)), make([]*string, len(u.each))
+	for i := range u.each {
+		e := &u.each[i]
+		if e.Null {
+			continue
+		}
+		term, err := b.term(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		switch t := term.(type) {
+		case []byte:
+			bytes[i] = t
+		case string:
+			texts[i] = &t
+		}
+	}
+	if u.Column.Base64() {
+		return texts, nil
+	}
+	return bytes, nil
+}
+
+// termSource returns the term of a value that the statement gives for a protected
+// column of the row key.
+func (b *Binding) termSource(ctx context.Context, s *sqlplan.Seal, o sqlplan.Operand, v any) (any, error) {
+	u := Unsealed{Column: b.engine.Column(o.Of), Schema: s.Schema, Use: sqlplan.TermValue}
+	if o.Kind == sqlplan.OperandNull {
+		return nil, nil
+	}
+	err := b.encode(&u, v)
+	defer clear(u.Plaintext)
+	if err != nil || u.Null {
+		return nil, err
+	}
+	if u.Row, err = b.termRow(ctx, s, u.Column, nil); err != nil {
+		return nil, err
+	}
+	return b.term(ctx, &u)
+}
+
+// termRow binds the terms of a column to the row of a seal. The column is the seal's,
+// or one of the same row. stored is as in row.
+func (b *Binding) termRow(ctx context.Context, s *sqlplan.Seal, c *seal.Column, stored []any) (seal.Row, error) {
+	row := seal.Row{Sources: make([]string, len(s.Table.Sources))}
+	if len(c.Search().Sources) == 0 {
+		return row, nil
+	}
+	shape, err := b.engine.Shape(ctx, c.Table, s.Schema)
+	if err == nil {
+		err = c.BindTerm(row, shape, b.Values, b.sources(ctx, s, stored))
+	}
+	if err != nil {
+		return row, c.Error(fault.ErrValue, "", "give the column that the term depends on a value of its type", err)
+	}
+	return row, nil
+}
+
+// rowSources are the indexes in Table.Sources that what is sealed depends on.
+func (u *Unsealed) rowSources() []int {
+	if u.Use != sqlplan.TermUnused {
+		return u.Column.Search().Sources
+	}
+	return u.Column.Context
+}
+
+// SameRow reports whether two rows have the same sources as far as what is sealed
+// depends on them.
+func (u *Unsealed) SameRow(other seal.Row) bool {
+	return !slices.ContainsFunc(u.rowSources(), func(i int) bool { return u.Row.Sources[i] != other.Sources[i] })
+}
+
+// Wanted are the values that a statement searches for by short terms.
+func Wanted(results []sqlplan.ResultSet, todo []Unsealed) (list []reading.Wanted) {
+	for i := range results {
+		for _, f := range results[i].Filters {
+			w := reading.Wanted{Set: i, Column: f.Column}
+			for _, at := range f.Seals {
+				for _, u := range todo[at].values() {
+					w.Values = u.Column.Normalised(w.Values, u.Plaintext)
+				}
+			}
+			list = append(list, w)
+		}
+	}
+	return list
+}
+
+// values are the values that are not NULL: that of u, or an array's.
+func (u *Unsealed) values() (list []*Unsealed) {
+	for i := range u.each {
+		list = append(list, u.each[i].values()...)
+	}
+	if u.Use != sqlplan.TermEach && !u.Null {
+		list = append(list, u)
+	}
+	return list
+}
