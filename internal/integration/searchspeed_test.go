@@ -80,11 +80,11 @@ func spread(list []float64) string {
 // speed is a table of users, protected and bare, without a proxy between.
 type speed struct {
 	*world
-	dbs  [2]*sql.DB
+	dbs [2]*sql.DB
 	// terms are those of the sealed rows, for the bare driver.
 	terms [][]byte
-	rows int
-	next int // id of a new row
+	rows  int
+	next  int // id of a new row
 	// statements are prepared once, as applications do.
 	statements map[string]*sql.Stmt
 }
@@ -111,7 +111,7 @@ func newSpeed(t *testing.T, server *testdb.Server, rows int) *speed {
 
 // readTerms reads the terms of the sealed rows.
 func (s *speed) readTerms() {
-	list, err := s.admin[0].Query("SELECT email_eq FROM users WHERE email IS NOT NULL ORDER BY id")
+	list, err := s.admin[0].Query("SELECT email_eq FROM users WHERE email IS NOT NULL AND id >= 1000 ORDER BY id")
 	if err != nil {
 		s.t.Fatal(err)
 	}
