@@ -16,10 +16,10 @@ import (
 )
 
 // spell replaces arguments of protected columns that only pgx can read by the texts that
-// pgx would send for a column of the policy's type.
-func (c *conn) spell(e *exec.Engine, plan *sqlplan.Plan, mode pgx.QueryExecMode, args []sqldriver.NamedValue) {
+// pgx would send for a column of the policy's type, and reports whether there was one.
+func (c *conn) spell(e *exec.Engine, plan *sqlplan.Plan, mode pgx.QueryExecMode, args []sqldriver.NamedValue) (spelt bool) {
 	if !slices.ContainsFunc(args, func(nv sqldriver.NamedValue) bool { return ownReading(nv.Value) }) {
-		return
+		return false
 	}
 	for s := range plan.AllSeals() {
 		if s.Value.Kind != sqlplan.OperandParam || int(s.Value.Param) >= len(args) {
@@ -31,9 +31,10 @@ func (c *conn) spell(e *exec.Engine, plan *sqlplan.Plan, mode pgx.QueryExecMode,
 		}
 		switch t := e.Column(s.Column).Type; t {
 		case policy.TypeFloat64, policy.TypeTimestamp, policy.TypeDate, policy.TypeJSON:
-			*arg = c.spelling(t, mode, *arg)
+			*arg, spelt = c.spelling(t, mode, *arg), true
 		}
 	}
+	return spelt
 }
 
 // spelling is the text that pgx would send for an argument, or the argument itself if pgx

@@ -178,20 +178,21 @@ func (r *batchResults) Exec() (pgconn.CommandTag, error) {
 // Query implements pgx.BatchResults.
 func (r *batchResults) Query() (pgx.Rows, error) {
 	item := r.take()
-	rows, err := r.base.Query()
+	base, err := r.base.Query()
 	if err != nil || item == nil || !item.plan.Protected {
-		return rows, err
+		return base, err
 	}
-	base, err := fetch(rows, r.conn.base.TypeMap())
-	if err = r.named(err); err != nil {
+	own := newRows(r.conn)
+	if err = r.named(own.desk.fetched.fetch(base, r.conn.base.TypeMap())); err != nil {
 		return failedRows{err}, err
 	}
-	answer, err := item.bound.Answer(r.ctx, base)
+	answer, err := item.bound.Answer(r.ctx, &own.desk.fetched)
 	if err != nil {
-		rows.Close()
+		base.Close()
 		return failedRows{err}, err
 	}
-	return r.conn.open(r.ctx, &answer, &item.request), nil
+	own.open(r.ctx, &answer, &item.request)
+	return own, nil
 }
 
 // QueryRow implements pgx.BatchResults.

@@ -67,7 +67,7 @@ func (c *Conn) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 
 // Query carries out a query. pgx's options come before the arguments.
 func (c *Conn) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	return c.conn.query(ctx, sql, args)
+	return c.conn.query(ctx, sql, args, nil)
 }
 
 // QueryRow is Query for at most one row. Errors are Scan's.

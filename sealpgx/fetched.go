@@ -6,11 +6,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/sealsql/sealsql/internal/exec/reading"
 )
 
 // fetched are pgx's rows as routes and readers take them: each column's value as
@@ -23,11 +24,19 @@ type fetched struct {
 	names  []string
 	// wanted says which columns are read as values; nil means all.
 	wanted []bool
+	// reader reads the rows; nil if a route does. lends is true if each row is handed out
+	// before another is read, whatever the reader.
+	reader *reading.Reader
+	lends  bool
+	// sent are the raw values of the last row that was not copied.
+	sent raw
+	// narrow holds names of a narrow result.
+	narrow [narrow]string
 	// pending is true while the first row waits, and more says whether there is one.
 	pending, more bool
 	// keeps has kept hold the raw values of each row.
 	keeps bool
-	kept  []raw
+	kept  []*raw
 }
 
 // raw are the values of a row as the server sent them.
@@ -37,26 +46,31 @@ var _ sqldriver.Rows = (*fetched)(nil)
 
 // send sends a text and reads the first row.
 func (c *conn) send(ctx context.Context, text string, args []any) (*fetched, error) {
+	f := new(fetched)
+	return f, f.send(ctx, c, text, args)
+}
+
+// send sends a text and reads the first row.
+func (f *fetched) send(ctx context.Context, c *conn, text string, args []any) error {
 	rows, err := c.base.Query(ctx, text, args...)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return fetch(rows, c.base.TypeMap())
+	return f.fetch(rows, c.base.TypeMap())
 }
 
 // fetch reads the first row.
-func fetch(rows pgx.Rows, types *pgtype.Map) (*fetched, error) {
-	f := &fetched{rows: rows, types: types, pending: true, more: rows.Next()}
+func (f *fetched) fetch(rows pgx.Rows, types *pgtype.Map) error {
+	f.rows, f.types, f.pending, f.more = rows, types, true, rows.Next()
 	if err := rows.Err(); err != nil {
 		rows.Close()
-		return nil, err
+		return err
 	}
-	f.fields = rows.FieldDescriptions()
-	f.names = make([]string, len(f.fields))
+	f.fields, f.names = rows.FieldDescriptions(), f.narrow[:0]
 	for i := range f.fields {
-		f.names[i] = f.fields[i].Name
+		f.names = append(f.names, f.fields[i].Name)
 	}
-	return f, nil
+	return nil
 }
 
 // want has a column read as a value; a negative number is none.
@@ -93,8 +107,8 @@ func (f *fetched) step() (first bool, err error) {
 }
 
 // Next implements driver.Rows. If dest has one more place than there are columns, that
-// takes the row's raw values. Those of the first row lie in pgx's buffers, which are valid
-// until the next call; others are copies.
+// takes the row's raw values, as a *raw. Those of a row that is handed out at once lie in
+// pgx's buffers, which are valid until the next call; others are copies.
 func (f *fetched) Next(dest []sqldriver.Value) error {
 	first, err := f.step()
 	if err != nil {
@@ -112,16 +126,18 @@ func (f *fetched) Next(dest []sqldriver.Value) error {
 	switch {
 	case f.keeps:
 		f.kept = append(f.kept, copied(values))
-	case len(dest) > len(f.fields) && first:
-		dest[len(f.fields)] = raw(values)
-	case len(dest) > len(f.fields):
+	case len(dest) == len(f.fields):
+	case first || f.lends || f.reader != nil && f.reader.Direct():
+		f.sent = values
+		dest[len(f.fields)] = &f.sent
+	default:
 		dest[len(f.fields)] = copied(values)
 	}
 	return nil
 }
 
 // copied copies the values of a row into one piece of memory.
-func copied(values [][]byte) raw {
+func copied(values [][]byte) *raw {
 	size := 0
 	for _, v := range values {
 		size += len(v)
@@ -134,7 +150,7 @@ func copied(values [][]byte) raw {
 		all = append(all, v...)
 		out[i] = all[len(all)-len(v) : len(all) : len(all)]
 	}
-	return out
+	return &out
 }
 
 // opaque stands for a value that no driver.Value stands for, such as an array. Nothing
@@ -172,10 +188,11 @@ func (f *fetched) value(i int, v []byte) (sqldriver.Value, error) {
 	return out, nil
 }
 
-// ColumnTypeDatabaseTypeName implements driver.RowsColumnTypeDatabaseTypeName.
+// ColumnTypeDatabaseTypeName implements driver.RowsColumnTypeDatabaseTypeName, but for the
+// letters' case.
 func (f *fetched) ColumnTypeDatabaseTypeName(i int) string {
 	if t, ok := f.types.TypeForOID(f.fields[i].DataTypeOID); ok {
-		return strings.ToUpper(t.Name)
+		return t.Name
 	}
 	return ""
 }

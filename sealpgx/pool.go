@@ -143,16 +143,25 @@ func (p *Pool) Close() {
 
 // Acquire takes a connection from the pool.
 func (p *Pool) Acquire(ctx context.Context) (*PoolConn, error) {
-	base, err := p.base.Acquire(ctx)
+	base, state, err := p.acquire(ctx)
 	if err != nil {
 		return nil, err
+	}
+	return &PoolConn{wrapped: Conn{conn: state}, base: base}, nil
+}
+
+// acquire takes a connection from the pool, and its state.
+func (p *Pool) acquire(ctx context.Context) (*pgxpool.Conn, *conn, error) {
+	base, err := p.base.Acquire(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
 	state, err := p.shared.admit(ctx, base.Conn())
 	if err != nil {
 		base.Release()
-		return nil, err
+		return nil, nil, err
 	}
-	return &PoolConn{wrapped: Conn{conn: state}, base: base}, nil
+	return base, state, nil
 }
 
 // AcquireFunc calls f with a connection, and releases it.
@@ -201,12 +210,12 @@ func (p *Pool) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 	if p.passes(ctx, sql, args) {
 		return p.base.Exec(ctx, sql, args...)
 	}
-	c, err := p.Acquire(ctx)
+	base, state, err := p.acquire(ctx)
 	if err != nil {
 		return pgconn.CommandTag{}, err
 	}
-	defer c.Release()
-	return c.Exec(ctx, sql, args...)
+	defer base.Release()
+	return state.exec(ctx, sql, args)
 }
 
 // Query carries out a query on a connection of the pool, which the rows give back when
@@ -215,17 +224,11 @@ func (p *Pool) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 	if p.passes(ctx, sql, args) {
 		return p.base.Query(ctx, sql, args...)
 	}
-	c, err := p.Acquire(ctx)
+	base, state, err := p.acquire(ctx)
 	if err != nil {
 		return failedRows{err}, err
 	}
-	rows, err := c.Query(ctx, sql, args...)
-	if err != nil {
-		rows.Close()
-		c.Release()
-		return failedRows{err}, err
-	}
-	return &ending{Rows: rows, end: c.Release}, nil
+	return state.query(ctx, sql, args, base)
 }
 
 // QueryRow is Query for at most one row. Errors are Scan's.

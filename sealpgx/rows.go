@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sealsql/sealsql/internal/exec"
 	"github.com/sealsql/sealsql/internal/exec/reading"
@@ -23,25 +25,37 @@ type rows struct {
 	conn   *conn
 	engine *exec.Engine
 	text   string
-	base   *fetched // nil if the statement returned no result
-	reader reading.Reader
-	// cells is a row as a reader that opens nothing reads it.
-	cells   []sqldriver.Value
-	columns []column
-	fields  []pgconn.FieldDescription
-	values  [][]byte // of the row in hand
-	buf     []byte   // what opened values lie in
-	plans   []scanPlan
-	err     error
-	closed  bool
+	// desk is what reading takes; nil once the rows are closed.
+	desk *desk
+	// base is what the rows are read from, mostly the desk's; nil if the statement returned
+	// no result, and once the rows are closed.
+	base *fetched
+	// pooled goes back to its pool when the rows end; nil if no pool waits for it.
+	pooled *pgxpool.Conn
+	fields []pgconn.FieldDescription
+	// protected says which columns are, field by field.
+	protected []bool
+	values    [][]byte // of the row in hand
+	buf       []byte   // what opened values lie in
+	plans     []scanPlan
+	tag       pgconn.CommandTag // once the rows are closed
+	err       error
+	closed    bool
+	// narrow holds the parts of a narrow result.
+	narrow struct {
+		fields    [narrow]pgconn.FieldDescription
+		protected [narrow]bool
+		values    [narrow][]byte
+		buf       [48]byte
+		plans     [1]scanPlan
+	}
 }
 
 // column is a visible column.
 type column struct {
 	from int // the server's column
 	// look is set for a protected column.
-	look      look
-	protected bool
+	look *look
 }
 
 // scanPlan is pgx's plan for a destination of a type.
@@ -53,26 +67,28 @@ type scanPlan struct {
 var _ pgx.Rows = (*rows)(nil)
 
 // open hands out the rows of an answer.
-func (c *conn) open(ctx context.Context, a *exec.Answer, r *request) pgx.Rows {
+func (r *rows) open(ctx context.Context, a *exec.Answer, q *request) {
+	c := r.conn
 	base, buffer := fetchedOf(a)
 	if base == nil {
-		return &rows{conn: c}
+		return
 	}
-	out := &rows{conn: c, engine: c.engine(), text: r.text, base: base}
-	width := len(base.fields) + 1
-	source := a.Source(r.text)
+	d, n := r.desk, len(base.fields)
+	r.engine, r.text, r.base = c.engine(), q.text, base
+	source := a.Source(q.text)
 	source.Rows, source.Buffer = base, buffer
-	out.reader.Init(ctx, source)
+	base.reader = &d.reader
+	d.reader.Init(ctx, source)
 	set := firstSet(a.Sets)
-	out.reader.Enter(0, set, width)
+	d.reader.Enter(0, set, n+1)
+	r.fields, r.protected = slices.Grow(r.narrow.fields[:0], n), slices.Grow(r.narrow.protected[:0], n)
+	d.columns, base.wanted = slices.Grow(d.narrow.columns[:0], n), slices.Grow(d.narrow.wanted[:0], n)[:n]
 	if set == nil {
-		out.cells = make([]sqldriver.Value, width)
+		d.cells, base.lends = make([]sqldriver.Value, n+1), true
 	}
-	base.wanted = make([]bool, len(base.fields))
-	out.columns, out.fields = make([]column, 0, len(base.fields)), make([]pgconn.FieldDescription, 0, len(base.fields))
 	for i, f := range base.fields {
 		if set == nil {
-			out.columns, out.fields = append(out.columns, column{from: i}), append(out.fields, f)
+			r.add(column{from: i}, f)
 			continue
 		}
 		p := set.Columns[i].Protected
@@ -89,12 +105,16 @@ func (c *conn) open(ctx context.Context, a *exec.Answer, r *request) pgx.Rows {
 		f.Name = cmp.Or(set.Columns[i].Shown, f.Name)
 		shown := column{from: i}
 		if p != nil {
-			shown.look, shown.protected = looks[a.Engine.Column(p.Column).Type], true
-			f = shown.look.field(f, c.shownFormat(r, shown.look.oid, len(out.columns)))
+			shown.look = looks[a.Engine.Column(p.Column).Type]
+			f = shown.look.field(f, c.shownFormat(q, shown.look.oid, len(d.columns)))
 		}
-		out.columns, out.fields = append(out.columns, shown), append(out.fields, f)
+		r.add(shown, f)
 	}
-	return out
+}
+
+// add adds a visible column.
+func (r *rows) add(c column, f pgconn.FieldDescription) {
+	r.desk.columns, r.fields, r.protected = append(r.desk.columns, c), append(r.fields, f), append(r.protected, c.look != nil)
 }
 
 // fetchedOf returns the rows of an answer, and those that were read already: each has the
@@ -122,13 +142,20 @@ func (r *rows) Close() {
 	}
 	r.closed = true
 	r.values, r.plans = nil, nil
-	r.reader.Stop()
-	if r.base == nil {
+	if r.pooled != nil {
+		defer r.pooled.Release()
+	}
+	d, base := r.desk, r.base
+	r.desk, r.base = nil, nil
+	d.reader.Stop()
+	defer d.clear()
+	if base == nil {
 		return
 	}
-	if err := r.base.Close(); r.err == nil {
+	if err := base.Close(); r.err == nil {
 		r.err = err
 	}
+	r.tag = base.rows.CommandTag()
 	r.err = r.engine.Named(context.Background(), r.text, r.err) // the server may say only now what a write violates
 }
 
@@ -136,12 +163,7 @@ func (r *rows) Close() {
 func (r *rows) Err() error { return r.err }
 
 // CommandTag implements pgx.Rows.
-func (r *rows) CommandTag() pgconn.CommandTag {
-	if r.base == nil || !r.closed {
-		return pgconn.CommandTag{}
-	}
-	return r.base.rows.CommandTag()
-}
+func (r *rows) CommandTag() pgconn.CommandTag { return r.tag }
 
 // FieldDescriptions implements pgx.Rows.
 func (r *rows) FieldDescriptions() []pgconn.FieldDescription { return r.fields }
@@ -186,35 +208,37 @@ func (r *rows) Next() bool {
 
 // next reads a row and writes its protected values as the server would.
 func (r *rows) next() (err error) {
-	cells := r.cells
+	d := r.desk
+	cells := d.cells
 	if cells == nil {
-		cells, err = r.reader.Row()
+		cells, err = d.reader.Row()
 	} else {
-		err = r.reader.Fetch(cells)
+		err = d.reader.Fetch(cells)
 	}
 	if err != nil {
 		return err
 	}
 	if r.values == nil {
-		r.values, r.buf = make([][]byte, len(r.columns)), []byte{} // an empty value is not NULL
+		r.values, r.buf = append(r.narrow.values[:0], make([][]byte, len(d.columns))...), r.narrow.buf[:0]
 	}
-	sent := cells[len(cells)-1].(raw)
-	r.buf = r.buf[:0]
-	for i := range r.columns {
-		c := &r.columns[i]
-		if !c.protected {
+	sent := *cells[len(cells)-1].(*raw)
+	buf := r.buf[:0]
+	for i := range d.columns {
+		c := &d.columns[i]
+		if c.look == nil {
 			r.values[i] = sent[c.from]
 			continue
 		}
 		if r.values[i] = nil; cells[c.from] == nil {
 			continue
 		}
-		at := len(r.buf)
-		if r.buf, err = c.look.write(r.buf, r.fields[i].Format, cells[c.from]); err != nil {
+		at := len(buf)
+		if buf, err = c.look.write(buf, r.fields[i].Format, cells[c.from]); err != nil {
 			return err
 		}
-		r.values[i] = r.buf[at:len(r.buf):len(r.buf)]
+		r.values[i] = buf[at:len(buf):len(buf)]
 	}
+	r.buf = buf
 	return nil
 }
 
@@ -235,18 +259,19 @@ func (r *rows) Scan(dest ...any) error {
 		return r.scanFailed(fmt.Errorf("number of field descriptions must equal number of destinations, got %d and %d", len(r.fields), len(dest)))
 	}
 	if r.plans == nil {
-		r.plans = make([]scanPlan, len(dest))
+		r.plans = append(r.narrow.plans[:0], make([]scanPlan, len(dest))...)
 	}
+	plans, values, protected := r.plans, r.values, r.protected // a Scanner may close the rows
 	for i, d := range dest {
 		if d == nil {
 			continue
 		}
-		p, to := &r.plans[i], reflect.TypeOf(d)
+		p, to := &plans[i], reflect.TypeOf(d)
 		if p.to != to {
 			p.to, p.plan = to, r.TypeMap().PlanScan(r.fields[i].DataTypeOID, r.fields[i].Format, d)
 		}
-		if err := p.plan.Scan(r.values[i], d); err != nil {
-			if r.columns[i].protected {
+		if err := p.plan.Scan(values[i], d); err != nil {
+			if protected[i] {
 				err = &scanError{d, err}
 			}
 			return r.scanFailed(pgx.ScanArgError{ColumnIndex: i, FieldName: r.fields[i].Name, Err: err})
@@ -280,8 +305,9 @@ func (r *rows) Values() ([]any, error) {
 	if r.closed {
 		return nil, errors.New("rows is closed")
 	}
-	out := make([]any, len(r.values))
-	for i, v := range r.values {
+	values := r.values
+	out := make([]any, len(values))
+	for i, v := range values {
 		var err error
 		if out[i], err = r.value(i, v); err != nil {
 			r.fail(err)
@@ -298,7 +324,7 @@ func (r *rows) value(i int, v []byte) (any, error) {
 	f := &r.fields[i]
 	if t, known := r.TypeMap().TypeForOID(f.DataTypeOID); known {
 		out, err := t.Codec.DecodeValue(r.TypeMap(), f.DataTypeOID, f.Format, v)
-		if err != nil && r.columns[i].protected {
+		if err != nil && r.protected[i] {
 			err = &scanError{out, err}
 		}
 		return out, err

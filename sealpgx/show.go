@@ -24,7 +24,7 @@ type look struct {
 	write func(buf []byte, format int16, v any) ([]byte, error)
 }
 
-var looks = map[policy.ValueType]look{
+var looks = map[policy.ValueType]*look{
 	policy.TypeString:    {pgtype.TextOID, -1, formats(appendText, appendText)},
 	policy.TypeBytes:     {pgtype.ByteaOID, -1, formats(appendHex, appendBytes)},
 	policy.TypeInt64:     {pgtype.Int8OID, 8, formats(appendDigits, appendInt)},
@@ -41,7 +41,7 @@ var looks = map[policy.ValueType]look{
 var errLook = errors.New("sealpgx: a protected value has another type than its column")
 
 // field describes a protected column to the user.
-func (l look) field(f pgconn.FieldDescription, format int16) pgconn.FieldDescription {
+func (l *look) field(f pgconn.FieldDescription, format int16) pgconn.FieldDescription {
 	f.DataTypeOID, f.DataTypeSize, f.TypeModifier, f.Format = l.oid, l.size, -1, format
 	return f
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/exec"
@@ -64,6 +65,8 @@ type request struct {
 	byOID   pgx.QueryResultFormatsByOID
 	// prepared is true for a statement that the user prepared.
 	prepared bool
+	// spelt is true once an argument was replaced, see [conn.spell].
+	spelt bool
 }
 
 // call is the kind of a call of pgx: each takes the options of those before it, and more.
@@ -167,7 +170,7 @@ func (c *conn) plan(ctx context.Context, text string) (*exec.Engine, *sqlplan.Pl
 // run is one execution of a plan.
 func (c *conn) run(e *exec.Engine, plan *sqlplan.Plan, r *request) exec.Run {
 	a := server.Arguments{Text: r.text, Params: numbered(r.args), Prepared: r.prepared}
-	c.spell(e, plan, r.mode, a.Params)
+	r.spelt = c.spell(e, plan, r.mode, a.Params)
 	if r.mode != 0 {
 		a.Options = []sqldriver.NamedValue{{Ordinal: 1, Value: r.mode}}
 	}
@@ -194,32 +197,77 @@ func (c *conn) exec(ctx context.Context, sql string, args []any) (pgconn.Command
 	return tagOf(res), c.failed(ctx, r.text, err)
 }
 
-// query carries out a statement that returns rows.
-func (c *conn) query(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
+// query carries out a statement that returns rows. The end of the rows, or an error, gives
+// pooled back to its pool; it is nil for a connection that stays with the caller.
+func (c *conn) query(ctx context.Context, sql string, args []any, pooled *pgxpool.Conn) (pgx.Rows, error) {
+	own, others, err := c.queryRows(ctx, sql, args)
+	switch {
+	case pooled == nil:
+	case err != nil:
+		if others != nil {
+			others.Close()
+		}
+		pooled.Release()
+	case own != nil:
+		own.pooled = pooled
+	default:
+		others = &ending{Rows: others, end: pooled.Release}
+	}
+	switch {
+	case own != nil:
+		return own, nil
+	case others == nil:
+		return failedRows{err}, err
+	}
+	return others, err
+}
+
+// queryRows returns the rows of a query: own, or those of another type.
+func (c *conn) queryRows(ctx context.Context, sql string, args []any) (own *rows, others pgx.Rows, err error) {
 	r, err := c.request(ctx, sql, args, queried)
 	if err != nil {
-		return failedRows{err}, err
+		return nil, nil, err
 	}
 	e, plan, err := c.plan(ctx, r.text)
 	if err == nil && !plan.Protected {
-		return c.queryBare(ctx, e, plan, &r)
+		others, err = c.queryBare(ctx, e, plan, &r)
+		return nil, others, err
 	}
 	if err == nil {
 		err = r.fits(plan)
 	}
 	if err != nil {
-		return failedRows{err}, err
+		return nil, nil, err
 	}
-	answer, err := c.run(e, plan, &r).Query(ctx, func(ctx context.Context, text string, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
-		return c.send(ctx, text, r.withFormats(plan, plain(args)))
+	own = newRows(c)
+	run := c.run(e, plan, &r)
+	answer, err := run.Query(ctx, func(ctx context.Context, text string, bound []sqldriver.NamedValue) (sqldriver.Rows, error) {
+		given := r.args
+		if r.spelt || !sameSlice(bound, run.Args.Params) {
+			given = plain(bound)
+		}
+		into := &own.desk.fetched
+		if into.rows != nil { // the text is sent again
+			into = new(fetched)
+		}
+		return into, into.send(ctx, c, text, r.withFormats(plan, given))
 	})
 	if err != nil {
+		own.desk.clear()
 		c.done(ctx, e, plan, r.text, err)
-		err = c.failed(ctx, r.text, err)
-		return failedRows{err}, err
+		return nil, nil, c.failed(ctx, r.text, err)
 	}
 	c.session.Sent(plan, nil)
-	return c.noted(ctx, e, plan, r.text, c.open(ctx, &answer, &r)), nil
+	own.open(ctx, &answer, &r)
+	if noted := c.noted(ctx, e, plan, r.text, own); noted != pgx.Rows(own) {
+		return nil, noted, nil
+	}
+	return own, nil, nil
+}
+
+// sameSlice reports whether two slices are one piece of memory.
+func sameSlice(a, b []sqldriver.NamedValue) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
 // queryBare sends a text that is not protected. pgx's own rows are handed out.
@@ -256,7 +304,7 @@ func (c *conn) noted(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, te
 
 // queryRow is query for at most one row.
 func (c *conn) queryRow(ctx context.Context, sql string, args []any) pgx.Row {
-	rows, err := c.query(ctx, sql, args)
+	rows, err := c.query(ctx, sql, args, nil)
 	return &row{rows, err}
 }
 

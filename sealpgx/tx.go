@@ -117,7 +117,7 @@ func (t *Tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, erro
 	if t.done() {
 		return failedRows{pgx.ErrTxClosed}, pgx.ErrTxClosed
 	}
-	return t.conn.query(ctx, sql, args)
+	return t.conn.query(ctx, sql, args, nil)
 }
 
 // QueryRow implements pgx.Tx.

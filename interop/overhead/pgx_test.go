@@ -98,19 +98,27 @@ func BenchmarkPgxPoints(b *testing.B) {
 			}
 		}
 		for _, goroutines := range []int{1, 8} {
-			for _, c := range [][]contender{
-				{{"bare-pgxpool", together(goroutines, p.read(p.bare, "plain", p.least))}, {"sealpgx-unprotected", together(goroutines, p.read(p.sealed, "plain", p.least))},
-					{"sealpgx-protected", together(goroutines, p.read(p.sealed, "sealed", len(ssn)))}},
-				{{"bare-stdlib", together(goroutines, stdlib(p.pair.bare, "plain"))}, {"sealsql-protected", together(goroutines, stdlib(p.pair.sealed, "sealed"))}},
-			} {
-				title := fmt.Sprintf("%s, %s, %d at a time", format, c[0].name, goroutines)
-				b.Run(title, func(b *testing.B) {
-					for b.Loop() {
-						clock, used := compare(b, 21, 60/(1+goroutines/4), c)
-						report(b, title, c, clock, used)
-					}
-				})
+			title := fmt.Sprintf("%s, %d at a time", format, goroutines)
+			all := []contender{
+				{"bare-pgxpool", together(goroutines, p.read(p.bare, "plain", p.least))},
+				{"sealpgx-unprotected", together(goroutines, p.read(p.sealed, "plain", p.least))},
+				{"sealpgx-protected", together(goroutines, p.read(p.sealed, "sealed", len(ssn)))},
+				{"bare-stdlib", together(goroutines, stdlib(p.pair.bare, "plain"))},
+				{"sealsql-protected", together(goroutines, stdlib(p.pair.sealed, "sealed"))},
 			}
+			b.Run(title, func(b *testing.B) {
+				for b.Loop() {
+					clock, used := compare(b, 41, 60/(1+goroutines/4), all)
+					report(b, title, all[:3], clock, used)
+					stdlib := make(ratios, len(used["bare-stdlib"]))
+					beside := make(ratios, len(stdlib))
+					for i, bare := range used["bare-stdlib"] {
+						stdlib[i] = used["sealsql-protected"][i] / bare
+						beside[i] = used["sealpgx-protected"][i] / stdlib[i]
+					}
+					b.Logf("%-44s processor time of sealsql-protected %v times bare-stdlib; sealpgx-protected takes %v times its share", title, stdlib, beside)
+				}
+			})
 		}
 	}
 }

@@ -13,7 +13,8 @@ const (
 	// patience is how many values in a row may take longer: a busy machine holds up any
 	// value now and then.
 	patience = 4
-	// timed is how many of the first values are timed each, and how seldom later ones.
+	// timed is how many of the first values are timed each, and how seldom later ones. The
+	// first is not: most results have no other.
 	timed = 16
 )
 
@@ -31,7 +32,7 @@ func (r *Reader) openHere() ([]sqldriver.Value, error) {
 	if r.end != nil {
 		return nil, r.end
 	}
-	s := r.queue.slot(r.width, 1)
+	s := r.slot()
 	if r.end = r.Fetch(s.cells); r.end != nil {
 		return nil, r.end
 	}
@@ -42,7 +43,7 @@ func (r *Reader) openHere() ([]sqldriver.Value, error) {
 	if c.empty(s.cells) {
 		return s.cells, nil
 	}
-	began, isTimed := time.Time{}, s.number < timed || s.number%timed == 0 || r.pace.late > 0
+	began, isTimed := time.Time{}, s.number > 0 && (s.number < timed || s.number%timed == 0 || r.pace.late > 0)
 	if isTimed {
 		began = time.Now()
 	}

@@ -78,6 +78,7 @@ type sourceStorage struct {
 	sources   [maxSources]string
 	known     [maxSources]bool
 	plaintext []byte
+	short     [48]byte // what plaintext is at first
 	digits    seal.Digits
 }
 
@@ -99,6 +100,9 @@ func openShown(ctx context.Context, by Opener, s *shown, row []sqldriver.Value, 
 		return nil, err
 	}
 	values := by.Values()
+	if storage.plaintext == nil {
+		storage.plaintext = storage.short[:0]
+	}
 	request := seal.Request{Column: s.col, Stored: row[s.index], Row: storage.take(len(s.from.Sources)), Statement: text, First: first, Rules: values, Buffer: &storage.plaintext, Defaults: shape.Defaults}
 	source := func(i int) (seal.Source, error) {
 		at := s.from.Sources[i]

@@ -138,12 +138,14 @@ func inPlace(l *sqlplan.Literal) sqldriver.Value {
 	return l.Text
 }
 
-// readerStorage holds the columns of a narrow result. Values that are opened in the
+// readerStorage holds the columns of a narrow result, and a row. Values that are opened in the
 // background may refer to it later, so it serves the first result set only.
 type readerStorage struct {
 	used  bool
 	shown [1]shown
 	index [Narrow]int
+	slot  oneSlot
+	taken bool // the slot
 }
 
 // Source is what a reader reads from.
@@ -220,6 +222,13 @@ func (r *Reader) Fetch(row []sqldriver.Value) error {
 	}
 	return r.base.Next(row)
 }
+
+// Direct reports whether the row that is fetched next is handed out before another one is
+// fetched.
+func (r *Reader) Direct() bool { return r.pace.direct }
+
+// Alone reports whether nothing in the background refers to the reader.
+func (r *Reader) Alone() bool { return r.ahead == nil }
 
 // Enter sets the reader up for the result set of a number and of width columns; a nil
 // set shows nothing protected.
@@ -307,9 +316,18 @@ func (r *Reader) row() ([]sqldriver.Value, error) {
 	return s.cells, nil
 }
 
+// slot returns a slot for a row: the first one lies in the reader.
+func (r *Reader) slot() *slot {
+	if r.storage.taken || len(r.shown) > 1 {
+		return r.queue.slot(r.width, len(r.shown))
+	}
+	r.storage.taken = true
+	return r.storage.slot.of(r.width, len(r.shown))
+}
+
 // read takes one row from the base driver.
 func (r *Reader) read() bool {
-	s := r.queue.slot(r.width, len(r.shown))
+	s := r.slot()
 	if r.end = r.Fetch(s.cells); r.end != nil {
 		return false
 	}

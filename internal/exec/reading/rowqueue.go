@@ -10,6 +10,7 @@ type rowQueue struct {
 	size  int     // bytes of the rows
 	out   *slot   // the row that was handed out last
 	spare []*slot // to be used again
+	one   [1]*slot
 }
 
 // slot is a row.
@@ -23,20 +24,30 @@ type slot struct {
 	buffers  [][]byte   // by shown column; what the ciphertexts lie in
 }
 
-// newSlot returns a slot; a narrow one takes one allocation.
-func newSlot(width, shown int) *slot {
-	if width > Narrow || shown > 1 {
-		return &slot{cells: make([]sqldriver.Value, width), openings: make([]*opening, shown), inline: make([]opening, shown), buffers: make([][]byte, shown)}
+// oneSlot is a slot for one protected column, and the memory of its parts.
+type oneSlot struct {
+	slot
+	cells    [Narrow]sqldriver.Value
+	openings [1]*opening
+	own      [1]opening
+	buffers  [1][]byte
+}
+
+// of returns the slot, for rows of a width. They have one protected column, or none.
+func (o *oneSlot) of(width, shown int) *slot {
+	o.slot.openings, o.slot.inline, o.slot.buffers = o.openings[:shown], o.own[:shown], o.buffers[:shown]
+	if o.slot.cells = o.cells[:min(width, Narrow)]; width > Narrow {
+		o.slot.cells = make([]sqldriver.Value, width)
 	}
-	one := new(struct {
-		slot
-		cells    [Narrow]sqldriver.Value
-		openings [1]*opening
-		own      [1]opening
-		buffers  [1][]byte
-	})
-	one.slot.cells, one.slot.openings, one.slot.inline, one.slot.buffers = one.cells[:width], one.openings[:shown], one.own[:shown], one.buffers[:shown]
-	return &one.slot
+	return &o.slot
+}
+
+// newSlot returns a slot. A narrow one takes one allocation.
+func newSlot(width, shown int) *slot {
+	if shown <= 1 {
+		return new(oneSlot).of(width, shown)
+	}
+	return &slot{cells: make([]sqldriver.Value, width), openings: make([]*opening, shown), inline: make([]opening, shown), buffers: make([][]byte, shown)}
 }
 
 // keep copies a ciphertext to where the slot's last one of the column lay.
@@ -68,9 +79,13 @@ func (q *rowQueue) slot(width, shown int) *slot {
 
 // reclaim makes the row that was handed out last a spare one.
 func (q *rowQueue) reclaim() {
-	if q.out != nil {
-		q.spare, q.out = append(q.spare, q.out), nil
+	if q.out == nil {
+		return
 	}
+	if q.spare == nil {
+		q.spare = q.one[:0]
+	}
+	q.spare, q.out = append(q.spare, q.out), nil
 }
 
 func (q *rowQueue) len() int     { return len(q.slots) - q.head }

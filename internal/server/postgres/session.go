@@ -55,7 +55,7 @@ func unfit(conforming, encoding string) (what, hint string) {
 	case conforming != "on":
 		return "the server's standard_conforming_strings is off, under which sealsql cannot read string literals",
 			"set it to on for the session, for the role or in the DSN's options"
-	case mixed[strings.ToUpper(encoding)]:
+	case encoding != "UTF8" && mixed[strings.ToUpper(encoding)]:
 		return "the session's client_encoding is " + encoding + ", in which bytes of ASCII may be part of other characters", "use client_encoding UTF8"
 	}
 	return "", ""
