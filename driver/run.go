@@ -73,15 +73,12 @@ func (c *conn) skipped(plan *sqlplan.Plan, args []sqldriver.NamedValue) bool {
 
 // planCall finds the plan for a call under the policy in force.
 func (c *conn) planCall(ctx context.Context, query string, args []sqldriver.NamedValue) (*exec.Engine, *sqlplan.Plan, server.Arguments, error) {
-	a := server.Arguments{Text: query, Params: args}
-	if len(args) > 0 {
-		var err error
-		if a, err = c.ctor.server.Arguments(ctx, c.base, query, args); err != nil {
-			return nil, nil, a, err
-		}
-		if a.Ran {
-			c.session.Doubt()
-		}
+	a, err := c.ctor.server.Arguments(ctx, c.base, query, args)
+	if err != nil {
+		return nil, nil, a, err
+	}
+	if a.Ran {
+		c.session.Doubt()
 	}
 	e, plan, err := c.plan(ctx, a.Text)
 	return e, plan, a, err

@@ -27,7 +27,7 @@ type Conn struct {
 //
 // A statement that was prepared on the connection before may be sent by its name.
 func WrapConn(ctx context.Context, base *pgx.Conn, opts ...driver.Option) (*Conn, error) {
-	connector, err := driver.NewConnector(stdlib.GetConnector(*base.Config()), opts...)
+	connector, err := driver.NewConnector(stdlib.GetConnector(*askingConfig(base.Config())), opts...)
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,8 @@ type fetched struct {
 	narrow [narrow]string
 	// pending is true while the first row waits, and more says whether there is one.
 	pending, more bool
+	// failed is true if the server took the text and failed before the first row.
+	failed bool
 	// keeps has kept hold the raw values of each row.
 	keeps bool
 	kept  []*raw
@@ -64,6 +66,7 @@ func (f *fetched) fetch(rows pgx.Rows, types *pgtype.Map) error {
 	f.rows, f.types, f.pending, f.more = rows, types, true, rows.Next()
 	if err := rows.Err(); err != nil {
 		rows.Close()
+		f.failed = true
 		return err
 	}
 	f.fields, f.names = rows.FieldDescriptions(), f.narrow[:0]

@@ -49,6 +49,8 @@ var askedFormats = pgx.QueryResultFormatsByOID{pgtype.ByteaOID: pgx.BinaryFormat
 // cache that the connection does not have, when each of the user's calls names another.
 func askedMode(config *pgx.ConnConfig) pgx.QueryExecMode {
 	switch mode := config.DefaultQueryExecMode; {
+	case config.RuntimeParams["replication"] != "":
+		return pgx.QueryExecModeSimpleProtocol
 	case mode == pgx.QueryExecModeCacheStatement && config.StatementCacheCapacity <= 0, mode == pgx.QueryExecModeCacheDescribe && config.DescriptionCacheCapacity <= 0:
 		return pgx.QueryExecModeDescribeExec
 	default:

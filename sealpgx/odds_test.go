@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -172,12 +173,13 @@ func stateOf(err error) string {
 }
 
 func TestOddCasesEndAsInClear(t *testing.T) {
-	ran := 0
+	ran, cases := 0, maps.Clone(oddCases)
+	maps.Copy(cases, callCases)
 	for _, parameter := range []string{"", "&default_query_exec_mode=exec", "&default_query_exec_mode=simple_protocol", "&default_query_exec_mode=cache_describe"} {
 		s := newSite(t, parameter)
-		s.watch(t, "911-11-1111", "900-12-3456")
+		s.watch(t, "911-11", "911-22", "911-33", "911-44", "911-00", "900-12")
 		ctx := context.Background()
-		for name, f := range oddCases {
+		for name, f := range cases {
 			var told [2]string
 			for i, q := range []pooled{s.pool, s.twin} {
 				exec(t, s.bare, resetText)
@@ -192,7 +194,7 @@ func TestOddCasesEndAsInClear(t *testing.T) {
 		}
 		s.givenBack(t)
 	}
-	if want := 4 * len(oddCases); ran != want {
+	if want := 4 * (len(oddCases) + len(callCases)); ran != want {
 		t.Errorf("%d cases ran, want %d", ran, want)
 	}
 }

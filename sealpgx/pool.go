@@ -105,9 +105,16 @@ func asking(config *pgxpool.Config) sqldriver.Connector {
 	if config.AfterConnect != nil {
 		opts = append(opts, stdlib.OptionAfterConnect(config.AfterConnect))
 	}
-	asked := config.ConnConfig.Copy()
+	return stdlib.GetConnector(*askingConfig(config.ConnConfig), opts...)
+}
+
+// askingConfig is a configuration for connections through which the catalog is asked. A
+// connection of replication takes no arguments.
+func askingConfig(config *pgx.ConnConfig) *pgx.ConnConfig {
+	asked := config.Copy()
+	delete(asked.RuntimeParams, "replication")
 	asked.DefaultQueryExecMode = askedMode(asked)
-	return stdlib.GetConnector(*asked, opts...)
+	return asked
 }
 
 // ownParameters takes sealsql's own parameters out of a connection string's.

@@ -1,8 +1,8 @@
 package sealpgx
 
 import (
+	"cmp"
 	"context"
-	"reflect"
 	"strings"
 	"sync"
 
@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/sealsql/sealsql/internal/exec"
+	serverpostgres "github.com/sealsql/sealsql/internal/server/postgres"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -20,6 +21,8 @@ type prepared struct {
 	text string
 	// kept is what pgx keeps it under.
 	kept string
+	// name is the server's; empty if the user's is.
+	name string
 }
 
 // names are the statements that are prepared on a connection, by the names under which
@@ -87,44 +90,41 @@ func (listener) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQue
 // TraceQueryEnd implements pgx.QueryTracer.
 func (listener) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
+// preparing is the key of the context of a statement that is being prepared.
+type preparing struct{}
+
 // TracePrepareStart implements pgx.PrepareTracer.
-func (l listener) TracePrepareStart(ctx context.Context, c *pgx.Conn, d pgx.TracePrepareStartData) context.Context {
-	if d.Name != "" && d.Name != d.SQL && !strings.HasPrefix(d.Name, "stmtcache_") {
-		namesOf(c)[d.Name] = prepared{d.SQL, d.Name}
-		l.heard.add(d.Name)
+func (l listener) TracePrepareStart(ctx context.Context, _ *pgx.Conn, d pgx.TracePrepareStartData) context.Context {
+	if d.Name == "" || d.Name == d.SQL || strings.HasPrefix(d.Name, "stmtcache_") {
+		return ctx
 	}
-	return ctx
+	l.heard.add(d.Name)
+	return context.WithValue(ctx, preparing{}, d)
 }
 
-// TracePrepareEnd implements pgx.PrepareTracer.
-func (listener) TracePrepareEnd(context.Context, *pgx.Conn, pgx.TracePrepareEndData) {}
-
-// heldBy returns the text of a statement that pgx holds under a name, on a connection
-// whose statements were not heard of. sure is false for a pgx that holds them elsewhere.
-func heldBy(base *pgx.Conn, name string) (text string, held, sure bool) {
-	list := reflect.ValueOf(base).Elem().FieldByName("preparedStatements")
-	if !list.IsValid() || list.Type() != reflect.TypeFor[map[string]*pgconn.StatementDescription]() {
-		return "", false, false
+// TracePrepareEnd implements pgx.PrepareTracer. A statement that failed leaves an older one
+// of its name in place.
+func (listener) TracePrepareEnd(ctx context.Context, c *pgx.Conn, end pgx.TracePrepareEndData) {
+	if d, named := ctx.Value(preparing{}).(pgx.TracePrepareStartData); named && end.Err == nil {
+		namesOf(c)[d.Name] = prepared{text: d.SQL, kept: d.Name}
 	}
-	sd := list.MapIndex(reflect.ValueOf(name))
-	if !sd.IsValid() || sd.IsNil() {
-		return "", false, true
-	}
-	return sd.Elem().FieldByName("SQL").String(), true, true
 }
 
 // statement returns what the text of a call stands for, if it is a prepared statement's
 // name, and the text that is sent in its place.
 func (c *conn) statement(text string) (p prepared, known bool, sent string) {
-	if p, known = c.prepared[text]; known || !c.unheard || text == "" {
+	p, known = c.prepared[text]
+	if !c.unheard || text == "" || known && p.kept != text {
 		return p, known, text
 	}
-	held, found, sure := heldBy(c.base, text)
+	held, found, sure := serverpostgres.Held(c.base, text)
 	switch {
+	case known && (!found || held == p.text):
+		return p, true, text
 	case !sure:
 		return p, false, text + " " // pgx finds no statement of this name
 	case found && held != text:
-		return prepared{held, text}, true, text
+		return prepared{text: held, kept: text}, true, text
 	}
 	return p, false, text
 }
@@ -140,12 +140,17 @@ func (c *conn) prepare(ctx context.Context, name, text string) (*pgconn.Statemen
 		sent = preparedText(plan)
 		kept = sent
 	}
+	if had, taken := c.prepared[name]; taken && had.text != text {
+		// The server says that it has a statement of that name.
+		_, err := c.base.PgConn().Prepare(ctx, cmp.Or(had.name, name), sent, nil)
+		return nil, e.Named(ctx, text, err)
+	}
 	sd, err := c.base.Prepare(ctx, kept, sent)
 	if err != nil {
 		return nil, e.Named(ctx, text, err)
 	}
 	if name != "" { // the unnamed statement cannot be sent
-		c.prepared[name] = prepared{text, kept}
+		c.prepared[name] = prepared{text, kept, sd.Name}
 		c.heard.add(name)
 	}
 	if !plan.Protected {

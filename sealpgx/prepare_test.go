@@ -2,6 +2,7 @@ package sealpgx_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/policy"
@@ -26,6 +28,9 @@ func TestWhatAHookPreparesIsSealed(t *testing.T) {
 		_, err := c.Prepare(ctx, "insert one", "INSERT INTO accounts (number, ssn) VALUES ($1, $2)")
 		_, again := c.Prepare(ctx, "get account", "SELECT ssn FROM accounts WHERE number = $1")
 		_, third := c.Prepare(ctx, "one", "SELECT 1")
+		if _, taken := c.Prepare(ctx, "insert one", "SELECT $1::text, $2::text"); taken == nil {
+			third = errors.New("two statements have one name")
+		}
 		return errors.Join(err, again, third)
 	}
 	before, rest, _ := strings.Cut(policyText, "  items:")
@@ -80,8 +85,15 @@ func TestAWrappedConnectionSealsOlderStatements(t *testing.T) {
 		t.Fatal(err)
 	}
 	keep("later", text)
+	if _, err := c.Prepare(ctx, "again", "SELECT $1::text, $2::text"); err != nil {
+		t.Fatal(err)
+	}
+	if err := base.Deallocate(ctx, "again"); err != nil {
+		t.Fatal(err)
+	}
+	keep("again", text)
 	keep("read", "SELECT ssn FROM accounts WHERE number = 'select account'")
-	for _, name := range []string{"put", "select account", text, "later"} {
+	for _, name := range []string{"put", "select account", text, "later", "again"} {
 		exec(t, c, name, name[:min(len(name), 20)], "900-12-3456")
 		b := &pgx.Batch{}
 		b.Queue(name, "b"+name[:min(len(name), 19)], "900-12-3456")
@@ -151,5 +163,44 @@ func TestAPoolsConnectionReachesPgx(t *testing.T) {
 	}
 	if config := s.pool.Config(); config.ConnConfig.Tracer != nil || config.BeforeClose != nil {
 		t.Error("the configuration is not the user's")
+	}
+}
+
+// TestADatabaseSealsWhatAHookPrepared sends a statement by the name under which a hook of
+// the driver for database/sql prepared it: pgx would send its arguments in clear.
+func TestADatabaseSealsWhatAHookPrepared(t *testing.T) {
+	s := newSite(t, "")
+	s.watch(t, "900-12-3456")
+	hook := stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Prepare(ctx, "put", insertAccount)
+		_, again := c.Prepare(ctx, "all of them", "SELECT ssn FROM accounts")
+		return errors.Join(err, again)
+	})
+	connector, err := driver.NewConnector(stdlib.GetConnector(*s.config(t, s.proxy.Addr(), 0, "").ConnConfig, hook), driver.WithPolicy(testPolicy(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := sql.OpenDB(connector)
+	t.Cleanup(func() { _ = db.Close() })
+	if _, err := db.Exec("put", "p1", "900-12-3456"); err != nil {
+		t.Error(err)
+	}
+	if _, err := db.Exec("anything", rewriter{"put", []any{"p2", "900-12-3456"}}); err != nil {
+		t.Error(err)
+	}
+	rows, err := db.Query("all of them")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	n := 0
+	for ; rows.Next(); n++ {
+		var ssn string
+		if err := rows.Scan(&ssn); err != nil || ssn != "900-12-3456" {
+			t.Errorf("%q, %v", ssn, err)
+		}
+	}
+	if rows.Err() != nil || n != 2 {
+		t.Errorf("%d rows, %v", n, rows.Err())
 	}
 }

@@ -3,6 +3,7 @@ package sealpgx
 import (
 	"context"
 	sqldriver "database/sql/driver"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -241,6 +242,7 @@ func (c *conn) queryRows(ctx context.Context, sql string, args []any) (own *rows
 	}
 	own = newRows(c)
 	run := c.run(e, plan, &r)
+	var failed error // after the server took the text
 	answer, err := run.Query(ctx, func(ctx context.Context, text string, bound []sqldriver.NamedValue) (sqldriver.Rows, error) {
 		given := r.args
 		if r.spelt || !sameSlice(bound, run.Args.Params) {
@@ -250,12 +252,19 @@ func (c *conn) queryRows(ctx context.Context, sql string, args []any) (own *rows
 		if into.rows != nil { // the text is sent again
 			into = new(fetched)
 		}
-		return into, into.send(ctx, c, text, r.withFormats(plan, given))
+		err := into.send(ctx, c, text, r.withFormats(plan, given))
+		if failed = nil; into.failed {
+			failed = err
+		}
+		return into, err
 	})
 	if err != nil {
 		own.desk.clear()
 		c.done(ctx, e, plan, r.text, err)
-		return nil, nil, c.failed(ctx, r.text, err)
+		if err = c.failed(ctx, r.text, err); failed != nil && errors.Is(err, failed) {
+			return nil, failedRows{err}, nil // as pgx does, whose rows tell of it
+		}
+		return nil, nil, err
 	}
 	c.session.Sent(plan, nil)
 	own.open(ctx, &answer, &r)

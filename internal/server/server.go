@@ -75,8 +75,8 @@ type Server interface {
 	Planner(rules *sqlplan.Rules, catalog sqlplan.Catalog, s Session) Planner
 	// Arguments takes the driver's own options out of args: what is not a
 	// parameter of the statement. It may rewrite the text, as pgx's
-	// QueryRewriter does, which may use the connection. It returns its input where
-	// there is nothing to do.
+	// QueryRewriter does, which may use the connection, and it replaces a name that the
+	// base driver takes for a statement. It returns its input where there is nothing to do.
 	Arguments(ctx context.Context, base sqldriver.Conn, text string, args []sqldriver.NamedValue) (Arguments, error)
 
 	// Describe returns where the server says that the columns of a text's first

@@ -60,7 +60,6 @@ func (Server) TypeName(policyType string) string {
 // lets a QueryRewriter such as pgx.NamedArgs rewrite the text now, so that what
 // is planned is what is sent.
 func (Server) Arguments(ctx context.Context, base sqldriver.Conn, text string, args []sqldriver.NamedValue) (server.Arguments, error) {
-	a := server.Arguments{Text: text, Params: args}
 	n := 0
 	for n < len(args) {
 		switch v := args[n].Value.(type) {
@@ -72,8 +71,7 @@ func (Server) Arguments(ctx context.Context, base sqldriver.Conn, text string, a
 		}
 		break
 	}
-	a.Options, a.Params = args[:n:n], args[n:]
-	return a, nil
+	return server.Arguments{Text: standsFor(base, text), Options: args[:n:n], Params: args[n:]}, nil
 }
 
 // pure reports whether a rewriter of pgx's own leaves the connection alone.
@@ -94,7 +92,7 @@ func rewrite(ctx context.Context, base sqldriver.Conn, r pgx.QueryRewriter, text
 	if err != nil {
 		return server.Arguments{}, fmt.Errorf("sealsql: the QueryRewriter failed: %w", err)
 	}
-	a := server.Arguments{Text: text, Rewritten: true, Ran: !pure(r), Options: args[:at:at], Params: make([]sqldriver.NamedValue, len(params))}
+	a := server.Arguments{Text: standsFor(base, text), Rewritten: true, Ran: !pure(r), Options: args[:at:at], Params: make([]sqldriver.NamedValue, len(params))}
 	for i, v := range params {
 		a.Params[i] = sqldriver.NamedValue{Ordinal: i + 1, Value: v}
 	}

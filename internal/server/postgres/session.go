@@ -29,6 +29,9 @@ func (Server) Session(ctx context.Context, db *sql.DB) (server.Session, error) {
 		if c := pgxConn(base); c != nil {
 			readBytea(c)
 			options = []any{pgx.QueryExecModeExec} // one exchange, and nothing is prepared
+			if c.Config().RuntimeParams["replication"] != "" {
+				options[0] = pgx.QueryExecModeSimpleProtocol // such a connection takes nothing else
+			}
 		}
 		return nil
 	})

@@ -68,6 +68,10 @@ func run(dir string, servers []string, suites []suite, atATime int) (table [][]s
 	for i, server := range servers {
 		cells[i] = make([]cell, len(suites))
 		for j, p := range programs {
+			if !p.isFor(server) {
+				cells[i][j] = cell{absent: true}
+				continue
+			}
 			slots <- struct{}{}
 			wait.Go(func() {
 				defer func() { <-slots }()

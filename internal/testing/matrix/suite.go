@@ -16,6 +16,8 @@ type suite struct {
 	module string // the folder of its go.mod
 	pkg    string // its folder within the module
 	args   []string
+	// only begins the names of the servers that the suite is for; empty for all.
+	only string
 	// within counts the tests of other people's suites, which the tests run.
 	within bool
 }
@@ -24,6 +26,7 @@ var suites = []suite{
 	{name: "integration", module: ".", pkg: "internal/integration", args: []string{"-test.skip=^TestCorpusOnServers$"}},
 	{name: "conformance", module: "interop", pkg: "conformance", args: []string{"-test.run=^Test(Pgx|MySQL)$"}, within: true},
 	{name: "corpus", module: ".", pkg: "internal/integration", args: []string{"-test.run=^TestCorpusOnServers$"}},
+	{name: "sealpgx", module: ".", pkg: "sealpgx", only: "postgres"},
 	{name: "rekey", module: ".", pkg: "rekey/internal/engine"},
 	{name: "short drills", module: ".", pkg: "internal/testing/drills"},
 }
@@ -47,6 +50,9 @@ func (s suite) build(dir string) (program, error) {
 	}
 	return p, nil
 }
+
+// isFor reports whether the suite runs on a server.
+func (s suite) isFor(server string) bool { return strings.HasPrefix(server, s.only) }
 
 // environment names the server for package testdb, and leaves out the other dialect.
 func environment(server string) []string {
