@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/sealsql/sealsql/sealpgx"
 	"github.com/sealsql/sealsql/sealtest"
 )
 
@@ -18,7 +17,7 @@ import (
 func TestACallThatWaitsForTheKeyServiceEnds(t *testing.T) {
 	s := newSite(t, "")
 	s.watch(t, "900-12-3456")
-	pool, k := kmsPool(t, s, "value", 1)
+	pool, k := s.kmsPool(t, perValue, 1)
 	exec(t, pool, insertAccount, "a1", "900-12-3456")
 	region := "us-east-1"
 	calls := map[string]func(context.Context, querier) error{
@@ -83,5 +82,3 @@ func TestACallThatWaitsForTheKeyServiceEnds(t *testing.T) {
 		t.Errorf("%d connections were not given back", acquired)
 	}
 }
-
-var _ querier = (*sealpgx.Pool)(nil)
