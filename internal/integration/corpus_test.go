@@ -233,6 +233,10 @@ func (w *world) keep(i int) {
 	}
 	switch {
 	case w.dir == searchedDir || w.dir == fuzzSearchDir: // no row key of theirs is made by the server
+	case w.dir == applicationsDir && w.server.Name == "postgres":
+		reset.WriteString("SELECT setval('users_id_seq', 10)")
+	case w.dir == applicationsDir:
+		reset.WriteString("ALTER TABLE users AUTO_INCREMENT = 11")
 	case w.dir == writtenDir && w.server.Name == "postgres":
 		reset.WriteString("SELECT setval('serials_id_seq', 10)")
 	case w.dir == writtenDir:

@@ -466,7 +466,7 @@ func TestUpsertsOverAnotherTenantsRow(t *testing.T) {
 			{"ssn = NEW(ssn), note = NEW(note)", "a", "a", ssn3, "n"},
 			{"ssn = '900-44-5566'", "a", "a", "900-44-5566", ssn2},
 			{"name = NEW(name)", "a", "a", ssn1, ssn2},
-			{"ssn = NEW(ssn), note = NEW(note), tenant = NEW(tenant)", "b", "", ssn3, "n"},
+			{"ssn = NEW(ssn), note = NEW(note), tenant = NEW(tenant)", "b", "b", ssn3, "n"},
 			{"ssn = NEW(ssn), tenant = NEW(tenant)", "", "", ssn1, ssn2},
 			{"tenant = NEW(tenant)", "", "", ssn1, ssn2},
 			{"ssn = NEW(ssn), note = NEW(note), tenant = 'a'", "", "", ssn1, ssn2},

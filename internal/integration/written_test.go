@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -18,35 +19,39 @@ func TestWritesOfTermsOnServers(t *testing.T) {
 	for _, server := range testdb.Each(t) {
 		t.Run(server.String(), func(t *testing.T) {
 			w := newWorld(t, server, writtenDir)
-			w.held = (*world).checkTerms
+			w.held = func(w *world, c *corpus.Case) { w.checkTerms(c, searchable) }
 			w.runAll(corpus.Written[server.Name])
 		})
 	}
 }
 
+// termColumn is a searchable column, the column of its terms, one that names its rows, and
+// the one that its terms depend on, if any.
+type termColumn struct{ table, column, term, key, per string }
+
 // searchable are the searchable columns of writtenDir's tables.
-var searchable = []struct{ table, column, term, key string }{
-	{"contacts", "email", "email_eq", "id"},
-	{"contacts", "phone", "phone_eq", "id"},
-	{"serials", "email", "email_eq", "id"},
-	{"codes", "code", "code_eq", "name"},
-	{"slots", "code", "code_eq", "name"},
+var searchable = []termColumn{
+	{"contacts", "email", "email_eq", "id", ""},
+	{"contacts", "phone", "phone_eq", "id", "tenant_id"},
+	{"serials", "email", "email_eq", "id", ""},
+	{"codes", "code", "code_eq", "name", ""},
+	{"slots", "code", "code_eq", "name", ""},
 }
 
 // checkTerms checks that each row's stored term is the term of its value: the row is found
 // by it, and a row without a value has no term.
-func (w *world) checkTerms(c *corpus.Case) {
+func (w *world) checkTerms(c *corpus.Case, columns []termColumn) {
 	db := w.pair("")[0]
-	for _, s := range searchable {
+	for _, s := range columns {
 		var odd int
 		if err := w.admin[0].QueryRow("SELECT count(*) FROM " + s.table + " WHERE (" + s.column + " IS NULL) <> (" + s.term + " IS NULL)").Scan(&odd); err != nil || odd != 0 {
 			w.t.Errorf("%s: %d rows of %s have a value without a term or a term without a value (%v)", c.Text, odd, s.table, err)
 		}
 		where := ""
-		if s.column == "phone" {
-			where = "tenant_id = %s AND "
+		if s.per != "" {
+			where = s.per + " = %s AND "
 		}
-		rows, err := db.Query(fmt.Sprintf("SELECT %s, %s, %s FROM %s WHERE %[2]s IS NOT NULL", w.named("tenant_id", s.table), s.column, "coalesce("+w.text(s.key)+", '')", s.table))
+		rows, err := db.Query(fmt.Sprintf("SELECT %s, %s, %s FROM %s WHERE %[2]s IS NOT NULL", cmp.Or(s.per, "NULL"), s.column, "coalesce("+w.text(s.key)+", '')", s.table))
 		if err != nil {
 			w.t.Errorf("%s: %v", c.Text, err)
 			continue
@@ -65,7 +70,7 @@ func (w *world) checkTerms(c *corpus.Case) {
 				continue // a statement cannot fix NULL
 			}
 			if where != "" {
-				text += "tenant_id = " + w.placeholder(2) + " AND "
+				text += s.per + " = " + w.placeholder(2) + " AND "
 				args = append(args, v[0])
 				if w.server.Name == "mysql" {
 					args[0], args[1] = args[1], args[0]
@@ -81,14 +86,6 @@ func (w *world) checkTerms(c *corpus.Case) {
 			}
 		}
 	}
-}
-
-// named is the column where the table has it, else NULL.
-func (w *world) named(column, table string) string {
-	if table == "contacts" {
-		return column
-	}
-	return "NULL"
 }
 
 // text casts a column to text.

@@ -77,7 +77,7 @@ func TestUpsertsByASearchedColumnFromManyConnections(t *testing.T) {
 					t.Errorf("%s: %d rows, %v", email, len(a.rows), a.err)
 				}
 			}
-			w.checkTerms(&corpus.Case{Text: "the race"})
+			w.checkTerms(&corpus.Case{Text: "the race"}, searchable)
 		})
 	}
 }

@@ -458,8 +458,8 @@ func (in *insertion) keyCheck() {
 		a.refuse(in.s.Conflict.Span, in.t.table.Name, "an upsert whose rows must be read first, in this form", "send INSERT … VALUES by itself")
 		return
 	}
-	if len(in.conflictChanged()) > 0 {
-		a.refuse(in.s.Conflict.Span, in.t.table.Name, "an upsert that changes the row key's spelling or a column that values are bound to", "UPDATE the row by itself")
+	if slices.ContainsFunc(in.conflictChanged(), in.keyed) { // what else changes becomes what is proposed: see conflictSources
+		a.refuse(in.s.Conflict.Span, in.t.table.Name, "an upsert that changes the row key or its spelling", "UPDATE the row by itself")
 		return
 	}
 	checks := &KeyChecks{table: in.t.table}

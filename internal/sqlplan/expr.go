@@ -289,6 +289,7 @@ func (a *analysis) forbid(v value, at Span, what string) {
 // checkCall checks a function's arguments; count(column) is harmless.
 func (a *analysis) checkCall(c *Call, s *scope) {
 	a.checkRunsSQL(c.Name, c.Args, c.Span)
+	a.partition(c, s)
 	for _, e := range c.Rest {
 		a.checkUse(e, s, use{"a clause of a function over a protected column", hintCompute})
 	}

@@ -119,8 +119,10 @@ type Call struct {
 	Args         []Expr
 	Distinct     bool
 	Star         bool // count(*)
-	// Rest are FILTER, ORDER BY, WITHIN GROUP and OVER.
+	// Rest are FILTER, ORDER BY, WITHIN GROUP and what OVER has beside PARTITION BY.
 	Rest []Expr
+	// Partition is PARTITION BY.
+	Partition []Expr
 	// Windowed is true if the call has OVER.
 	Windowed bool
 	// ArgsEnd is the offset of the closing parenthesis, if known.

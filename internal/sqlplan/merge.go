@@ -1,5 +1,7 @@
 package sqlplan
 
+import "slices"
+
 // merge analyses MERGE. Its source may give the values, or none of the
 // branches may write a protected column.
 func (a *analysis) merge(s *Merge, parent *scope) output {
@@ -110,7 +112,9 @@ func (a *analysis) termSource(c *Column) int {
 // mergeSeal seals what a branch writes; inserts is true if the branch also writes
 // the columns that the value is bound to.
 func (a *analysis) mergeSeal(t *target, c *Column, l written, given pins, inserts bool) {
-	for _, cell := range l.cells() {
+	cells := l.cells()
+	seals := make([]Seal, len(cells))
+	for n, cell := range cells {
 		if isNull(cell.expr) {
 			continue
 		}
@@ -126,8 +130,42 @@ func (a *analysis) mergeSeal(t *target, c *Column, l written, given pins, insert
 		for _, i := range c.Context {
 			operands[i].Written = inserts
 		}
-		a.sealCell(cell.expr, Seal{Table: t.table, Column: c, Value: v, Sources: operands}, false)
+		seals[n] = Seal{Table: t.table, Column: c, Value: v, Sources: operands}
 	}
+	if l.kind == leafCells && a.searchedFor(cells) && a.sealBeside(l, cells, seals) {
+		return
+	}
+	for n, cell := range cells {
+		if seals[n].Column != nil {
+			a.sealCell(cell.expr, seals[n], false)
+		}
+	}
+}
+
+// searchedFor reports whether a condition compares the cells of a list with a searchable
+// column: their terms are in their places.
+func (a *analysis) searchedFor(cells []cellOf) bool {
+	return slices.ContainsFunc(cells, func(c cellOf) bool {
+		claim, ok := a.claims[c.expr.At().Start]
+		return ok && a.seals[claim.seal].Compared
+	})
+}
+
+// sealBeside seals the cells as a further column of their list.
+func (a *analysis) sealBeside(l written, cells []cellOf, seals []Seal) bool {
+	before, after := a.d.SealCast(seals[0].Column)
+	text := a.growReach(*l.value, func(n int) part {
+		if seals[n].Column == nil {
+			return textPart(before + "NULL" + after)
+		}
+		p := argPart(argOf(ArgSeal, a.addSeal(seals[n])))
+		p.around, p.literal = a.around(before, after), seals[n].Value.Kind == OperandLiteral
+		return p
+	})
+	if text != "" {
+		a.replace(l.expr.At(), textPart(text))
+	}
+	return text != ""
 }
 
 func (a *analysis) refuseMergeSource(at Expr, t *target, c *Column, missing int) {

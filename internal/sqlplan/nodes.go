@@ -35,7 +35,7 @@ func (e *Sub) operands(yield func(Expr))     { yield(e.Test) }
 func (e *Row) operands(yield func(Expr))     { each(yield, e.Items) }
 func (e *Op) operands(yield func(Expr))      { each(yield, e.Operands) }
 func (e *Unknown) operands(yield func(Expr)) { each(yield, e.Children) }
-func (e *Call) operands(yield func(Expr))    { each(yield, e.Args, e.Rest) }
+func (e *Call) operands(yield func(Expr))    { each(yield, e.Args, e.Partition, e.Rest) }
 
 func (e *Case) operands(yield func(Expr)) {
 	yield(e.Arg)

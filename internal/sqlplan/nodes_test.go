@@ -92,7 +92,7 @@ func TestEveryOperandIsListed(t *testing.T) {
 			}
 		}
 	}
-	if tried != 12 {
+	if tried != 13 {
 		t.Errorf("tried %d fields", tried)
 	}
 }

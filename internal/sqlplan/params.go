@@ -1,6 +1,9 @@
 package sqlplan
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // This file decides where a parameter that is sealed, or searched with, may stand
 // besides.
@@ -38,13 +41,31 @@ func (a *analysis) compared(e *Op, s *scope) {
 			case *Cast, *Row:
 				return true
 			case *Call:
-				return len(coalesced(x)) > 0 || a.peel(x).expr != x
+				if joinsText(x) {
+					a.typeless(x.Args)
+				}
+				return len(coalesced(x)) > 0 || joinsText(x) || a.peel(x).expr != x
 			case *Op:
 				return x.What == "||" || x.What == OpArray
 			}
 			return false
 		})
 	}
+}
+
+// typeless notes the parameters whose type the function does not tell the server. Bare,
+// the comparison with the searchable column tells it.
+func (a *analysis) typeless(args []Expr) {
+	for _, e := range args {
+		if p, ok := e.(*Param); ok {
+			a.untold = append(a.untold, p.Span)
+		}
+	}
+}
+
+// joinsText reports whether a call does what || does.
+func joinsText(c *Call) bool {
+	return strings.EqualFold(c.Name, "concat") && c.Schema == "" && len(c.Rest) == 0
 }
 
 // hasPlain reports whether an operand is a column that is not protected.
@@ -312,9 +333,13 @@ func (a *analysis) checkParams() {
 			a.refuse(site.Span, c.object(), "a parameter for a protected column also stands where it would be sent unencrypted", "pass the value as two parameters")
 			return
 		}
-		if c, ok := searched[site.Index]; ok && !slices.Contains(a.inClear, site.Span) {
+		c, ok := searched[site.Index]
+		switch {
+		case ok && !slices.Contains(a.inClear, site.Span):
 			a.refuse(site.Span, c.object(), "a parameter that a protected column is compared with also stands where it would be sent unencrypted", "pass the value as two parameters, or compare it with a column")
 			return
+		case ok && slices.Contains(a.untold, site.Span):
+			a.insertText(site.Span.End, "::text")
 		}
 	}
 }

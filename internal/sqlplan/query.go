@@ -201,7 +201,7 @@ func (a *analysis) selectQuery(q *Query, s *Select, sc *scope) output {
 	a.targets(out, s.Targets, sc, out.direct || a.anyStar[s], a.termLists[s])
 	a.group(s, out, sc)
 	if s.Having != nil {
-		a.byAlias(s.Having, out, "HAVING on a protected column")
+		a.byAlias(s.Having, out, nil, "HAVING on a protected column")
 	}
 	a.distinct(s, out, sc)
 	a.order(q.OrderBy, out, sc)
@@ -346,7 +346,7 @@ func (a *analysis) group(s *Select, out *selectOutput, sc *scope) {
 			a.refuseGroup(e, v)
 		}
 		a.check(e, sc, "GROUP BY on a protected column")
-		a.byAlias(e, out, "GROUP BY on a protected column")
+		a.byAlias(e, out, nil, "GROUP BY on a protected column")
 	}
 	out.loose = !a.d.StrictGroups() && (len(s.GroupBy) > 0 || s.aggregates())
 	if !out.loose {
@@ -471,13 +471,14 @@ func (a *analysis) order(exprs []Expr, out output, sc *scope) {
 			continue
 		}
 		a.check(e, sc, orderBy)
-		a.byAlias(e, out, orderBy)
+		a.byAlias(e, out, sc, orderBy)
 	}
 }
 
 // byAlias refuses an expression that names a column of the select list which
-// shows a protected value: some servers look there first.
-func (a *analysis) byAlias(e Expr, out output, what string) {
+// shows a protected value: some servers look there first. A name that means the same
+// column in the scope, if one is given, was checked there.
+func (a *analysis) byAlias(e Expr, out output, sc *scope, what string) {
 	list, _ := out.columns()
 	walk(e, func(x Expr) bool {
 		if _, ok := x.(*IsNull); ok {
@@ -485,13 +486,22 @@ func (a *analysis) byAlias(e Expr, out output, what string) {
 		}
 		if c, ok := x.(*ColumnRef); ok && !c.Star && len(c.Qualifier) == 0 {
 			for _, o := range list {
-				if o.value.protected() && a.d.SameColumn(o.name, c.Name) {
+				if o.value.protected() && a.d.SameColumn(o.name, c.Name) && !a.refersTo(c, sc, o.value) {
 					a.forbid(o.value, c.Span, what)
 				}
 			}
 		}
 		return true
 	})
+}
+
+// refersTo reports whether a reference is to a protected value in the scope, if one is given.
+func (a *analysis) refersTo(c *ColumnRef, sc *scope, v value) bool {
+	if sc == nil {
+		return false
+	}
+	found := a.lookup(c, sc)
+	return found.kind == valueStored && found.row == v.row && found.column == v.column
 }
 
 // orderTarget resolves an ordinal or a bare output name. With inputFirst, a

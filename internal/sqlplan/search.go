@@ -1,9 +1,6 @@
 package sqlplan
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // This file turns comparisons of protected columns into comparisons of their equality
 // terms. A reference to the column becomes a reference to the term's column, and a
@@ -51,6 +48,9 @@ func (a *analysis) compare(e Expr, s *scope) bool {
 	c, ok := comparisonOf(e)
 	if !ok {
 		return false
+	}
+	if a.compareEach(e, &c, s) {
+		return true
 	}
 	leads := make([]*searching, len(c.left))
 	found := false
@@ -200,6 +200,10 @@ func (x *searching) operand(e Expr) {
 			}
 			return
 		}
+		if value, ok := a.nullIf(o); ok && p.expr == e {
+			x.given(a.peel(value))
+			return
+		}
 	case *Case:
 		if p.expr == e {
 			a.checkConditions(&Case{Span: o.Span, Arg: o.Arg, Whens: conditions(o)}, x.s)
@@ -252,6 +256,7 @@ func (x *searching) given(p peeled) {
 		x.refuse(p.expr.At(), "a protected column is compared with a value under a cast that may change it", "leave the cast out")
 		return
 	}
+	v.NullIf = a.nullIfs[p.expr]
 	if sources, ok := x.sources(nil, 0); ok {
 		x.hole(p.at, Seal{Table: x.column.Table, Column: x.column, Value: v, Sources: sources, Term: TermValue})
 	}
@@ -569,63 +574,4 @@ func (a *analysis) inQuery(x *Sub, s *scope) bool {
 		a.matched(lead.match)
 	}
 	return true
-}
-
-// counted replaces the columns of COUNT(DISTINCT …) by their terms.
-func (a *analysis) counted(c *Call, s *scope) bool {
-	if !a.p.searches || !c.Distinct || !strings.EqualFold(c.Name, "count") {
-		return false
-	}
-	if !slices.ContainsFunc(c.Args, func(e Expr) bool { return a.searchable(e, s).column != nil }) {
-		return false
-	}
-	for _, e := range c.Args {
-		v := a.searchable(e, s)
-		if v.column == nil || !a.groups(e, v, s, nil) {
-			a.checkUse(e, s, use{"an aggregate over a protected column", hintCompute})
-			continue
-		}
-		a.replaceByTerm(peeled{expr: e, at: e.At()}, v, s)
-	}
-	return true
-}
-
-// groups reports whether equal terms are equal values among the rows that are grouped.
-func (a *analysis) groups(e Expr, v value, s *scope, grouped []value) bool {
-	x := &searching{a: a, s: s, column: v.column, row: v.row}
-	if !v.column.Term.Exact {
-		return false
-	}
-	for _, i := range v.column.Term.Sources {
-		together := slices.ContainsFunc(grouped, func(g value) bool {
-			return g.kind == valueStored && g.row == v.row && a.d.SameColumn(g.name, v.column.Table.Sources[i])
-		})
-		if _, ok := x.pin(i); !ok && !together {
-			return false
-		}
-	}
-	return true
-}
-
-// groupTerm groups by the term of a searchable column that the SELECT does not show.
-func (a *analysis) groupTerm(e Expr, s *Select, out *selectOutput, sc *scope) (value, bool) {
-	if !a.p.searches {
-		return value{}, false
-	}
-	p := a.peel(e)
-	v := a.searchable(p.expr, sc)
-	if v.column == nil || p.folded || p.trim || v.kind != valueStored {
-		return value{}, false
-	}
-	list, _ := out.columns()
-	for _, c := range list {
-		if c.value.row == v.row && c.value.column == v.column {
-			return value{}, false
-		}
-	}
-	if !a.groups(e, v, sc, a.groupedPlainly(s, e, sc)) {
-		return value{}, false
-	}
-	a.replaceByTerm(p, v, sc)
-	return value{kind: valueStored, row: v.row, table: v.table, name: v.column.Term.Column, term: v.column}, true
 }

@@ -54,13 +54,31 @@ func (a *analysis) newTarget(it *item, s *scope) *target {
 // returns are to be written too: none for a column that has no term.
 func (a *analysis) leaves(t *target, c *Column, e Expr, yield func(written)) []*mirror {
 	mirrors := a.newMirrors(t, c, e)
+	typed := false // whether a leaf tells the server the expression's type
+	var nulls []Expr
 	a.leavesOf(t, c, e, nil, true, func(w written) {
+		typed = typed || w.kind != leafNull || w.direct
+		if w.kind == leafNull && isNull(w.expr) {
+			nulls = append(nulls, w.expr)
+		}
 		if w.expr != nil && len(mirrors) > 0 {
 			mirrors[0].leaves[w.expr] = w // they share it
 		}
 		yield(w)
 	})
+	a.typeNulls(c, nulls, !typed)
 	return mirrors
+}
+
+// typeNulls gives NULLs in what a column is set to the type of its ciphertexts: those that
+// have another type by a cast, and all of them if no other value tells the type.
+func (a *analysis) typeNulls(c *Column, nulls []Expr, all bool) {
+	before, after := a.d.SealCast(c)
+	for _, e := range nulls {
+		if _, cast := e.(*Cast); (cast || all) && before+after != "" {
+			a.replace(e.At(), textPart(before+"NULL"+after))
+		}
+	}
 }
 
 func (a *analysis) leavesOf(t *target, c *Column, e Expr, guards pins, direct bool, yield func(written)) {

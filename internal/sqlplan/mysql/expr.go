@@ -400,23 +400,23 @@ func (p *translator) aggregate(n *ast.AggregateFuncExpr) sqlplan.Expr {
 
 func (p *translator) window(n *ast.WindowFuncExpr) sqlplan.Expr {
 	i := p.first(n)
+	partition, rest := p.windowSpec(&n.Spec)
 	return &sqlplan.Call{
 		Span: p.near(n), Name: strings.ToLower(p.tokens[i].text), Args: p.exprs(n.Args), Distinct: n.Distinct,
-		Star: p.op(i+2, "*"), Rest: p.windowSpec(&n.Spec), Windowed: true,
+		Star: p.op(i+2, "*"), Partition: partition, Rest: rest, Windowed: true,
 	}
 }
 
-// windowSpec returns what a window is partitioned, ordered and framed by.
-func (p *translator) windowSpec(w *ast.WindowSpec) []sqlplan.Expr {
-	var out []sqlplan.Expr
+// windowSpec returns what a window is partitioned by, and what orders and frames it.
+func (p *translator) windowSpec(w *ast.WindowSpec) (partition, rest []sqlplan.Expr) {
 	if w.PartitionBy != nil {
-		out = append(out, p.byItems(w.PartitionBy.Items)...)
+		partition = p.byItems(w.PartitionBy.Items)
 	}
-	out = append(out, p.orderBy(w.OrderBy)...)
+	rest = p.orderBy(w.OrderBy)
 	if w.Frame != nil {
-		out = append(out, p.exprs([]ast.ExprNode{w.Frame.Extent.Start.Expr, w.Frame.Extent.End.Expr})...)
+		rest = append(rest, p.exprs([]ast.ExprNode{w.Frame.Extent.Start.Expr, w.Frame.Extent.End.Expr})...)
 	}
-	return out
+	return partition, rest
 }
 
 func (p *translator) byItems(items []*ast.ByItem) []sqlplan.Expr {

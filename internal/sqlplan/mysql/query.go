@@ -197,7 +197,8 @@ func (p *translator) selectBody(n *ast.SelectStmt) *sqlplan.Select {
 		s.Having = p.expr(n.Having.Expr)
 	}
 	for i := range n.WindowSpecs {
-		s.Windows = append(s.Windows, p.windowSpec(&n.WindowSpecs[i])...)
+		partition, rest := p.windowSpec(&n.WindowSpecs[i])
+		s.Windows = append(append(s.Windows, partition...), rest...)
 	}
 	return s
 }

@@ -418,7 +418,9 @@ func (p *translator) call(c *pg.FuncCall) sqlplan.Expr {
 	}
 	out.Rest = append(p.exprs(c.AggOrder), p.exprs(list(c.AggFilter))...)
 	if c.Over != nil {
-		p.collect(c.Over.ProtoReflect(), true, &out.Rest)
+		out.Partition = p.exprs(c.Over.PartitionClause)
+		rest := &pg.WindowDef{OrderClause: c.Over.OrderClause, StartOffset: c.Over.StartOffset, EndOffset: c.Over.EndOffset}
+		p.collect(rest.ProtoReflect(), true, &out.Rest)
 	}
 	return out
 }

@@ -1,0 +1,4 @@
+CREATE TABLE users (id bigint AUTO_INCREMENT PRIMARY KEY, tenant_id bigint NOT NULL, name varchar(50), email {nocase}, {sealed:email_eq varbinary(32),} phone {exact}, {sealed:phone_eq varbinary(32),} code {exact}, pin {exact}, note {exact}, {sealed:code_eq varbinary(32), pin_eq varbinary(32),} version bigint NOT NULL DEFAULT 1, created_at datetime, updated_at datetime, deleted_at datetime, UNIQUE KEY users_email_key ({sealed:email_eq}{twin:email(60)}));
+CREATE TABLE invites (id bigint PRIMARY KEY, tenant_id bigint, email {nocase}, label varchar(50) {sealed:, email_eq varbinary(32)});
+CREATE TABLE sessions ({sealed:token_eq varbinary(32) PRIMARY KEY,} token {exact} {twin:NOT NULL, PRIMARY KEY (token(100))}, secret {exact}, used int, user_id bigint);
+CREATE TABLE orders (id bigint PRIMARY KEY, user_id bigint, total int)

@@ -1,0 +1,5 @@
+INSERT INTO users (id, tenant_id, name, email, phone, code, pin, note) VALUES (1, 1, 'Ada', 'ada@leak.example', '901-11-0001', '902-22-0001', '903-33-0001', 'secret note'), (2, 1, 'Ben', 'Ben@leak.example', '901-11-0002', '902-22-0002', '903-33-0002', NULL), (3, 2, 'Cleo', 'cleo@leak.example', NULL, '902-22-0001', '903-33-0001', ''), (4, 2, 'Dan', NULL, '901-11-0001', NULL, NULL, NULL), (5, 2, 'Eve', '', '', '', '', NULL), (6, 1, 'Fay', 'fay@leak.example', '901-11-0001', '902-22-0006', '903-33-0006', NULL);
+UPDATE users SET deleted_at = '2025-01-02 03:04:05' WHERE id = 6;
+INSERT INTO invites (id, tenant_id, email, label) VALUES (1, 1, 'ADA@leak.example', 'x'), (2, 1, 'ben@leak.example', 'y'), (3, 2, 'zoe@leak.example', 'x'), (4, NULL, NULL, 'z'), (5, 2, 'Ada@leak.example', 'y');
+INSERT INTO sessions (token, secret, used, user_id) VALUES ('904-44-0001', 'secret one', 0, 1), ('904-44-0002', 'secret two', 1, 2), ('904-44-0003', NULL, 0, 3);
+INSERT INTO orders (id, user_id, total) VALUES (1, 1, 10), (2, 2, 20), (3, 3, 30), (4, 1, 40)
