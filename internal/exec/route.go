@@ -240,7 +240,9 @@ func (r Run) bind(ctx context.Context) (text string, args []sqldriver.NamedValue
 	if err != nil {
 		return "", nil, nil, err
 	}
-	among = sealing.Wanted(r.Plan.Results, todo)
+	if among, err = b.Wanted(r.Plan.Results, todo); err != nil {
+		return "", nil, nil, err
+	}
 	sealed, err := b.SealEach(ctx, todo)
 	if err != nil {
 		return "", nil, nil, err

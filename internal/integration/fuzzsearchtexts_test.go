@@ -47,7 +47,7 @@ var pools = map[string][]any{
 	"mail":   {"ada@leak.example", "ADA@leak.example", "ben@leak.example", "Ben@Leak.Example", "cleo@leak.example", "zoe@leak.example", "fay@LEAK.example", ""},
 	"phone":  {"901-11-0001", "901-11-0002", "901-11-0003", "901-11-0009", ""},
 	"code":   {"902-22-0001", "902-22-0002", "902-22-0009"},
-	"pin":    {"903-33-0001", "903-33-0002", "903-33-0003", "903-33-0009", ""},
+	"pin":    {"903-33-0001", "903-33-0030", "903-33-0297", "903-33-0009", ""}, // the first three share a term
 	"age":    {int64(770000001), int64(770000002), int64(770000003), int64(770000009)},
 	"token":  {"904-44-0001", "904-44-0002", "904-44-0003", "904-44-0009"},
 	"name":   {"Ada", "Ben", "Cleo", "Zoe", ""},

@@ -27,10 +27,59 @@ func (a *analysis) finds(q *Query, s *Select, out *selectOutput) {
 	if out.merged = !plain; out.merged {
 		return
 	}
-	filtered := s == a.top && a.nested == 0 && out.end >= 0 && len(q.Limits) == 0 && !s.windowed()
+	filtered := s == a.top && a.nested == 0 && out.end >= 0 && !s.windowed() && (!q.Limited || a.canPage(q))
 	conjuncts(s.Where, true, func(x Expr, all bool) { a.find(x, out, filtered && all) })
 	for _, e := range innerConditions(s.From) {
 		conjuncts(e, true, func(x Expr, _ bool) { a.find(x, out, false) })
+	}
+	if q.Limited && slices.ContainsFunc(out.found, func(f found) bool { return f.filter != nil }) {
+		a.pageRows(q)
+	}
+}
+
+// canPage reports whether the driver can count the rows that stay in the server's place.
+// Rows that are passed over would be locked.
+func (a *analysis) canPage(q *Query) bool {
+	for _, e := range []Expr{q.Count, q.Offset} {
+		if _, ok := a.pageOperand(e); !ok {
+			return false
+		}
+	}
+	return q.Pages && !q.Locking
+}
+
+// pageOperand is the operand of LIMIT or OFFSET; it is NULL for none.
+func (a *analysis) pageOperand(e Expr) (Operand, bool) {
+	switch x := e.(type) {
+	case nil:
+		return Operand{Kind: OperandNull}, true
+	case *Cast:
+		if _, ok := x.Expr.(*Param); ok && x.Plain && (a.d.SameType(x.Type, "bigint") || a.d.SameType(x.Type, "integer")) {
+			return a.pageOperand(x.Expr)
+		}
+	case *Param:
+		return a.operand(x, "")
+	case *Constant:
+		return Operand{Kind: OperandLiteral, Literal: x.Value}, x.Value.Kind == LiteralInteger
+	}
+	return Operand{}, false
+}
+
+// pageRows has the server return all rows that a short term finds: which of them LIMIT and
+// OFFSET mean is known once the others are dropped.
+func (a *analysis) pageRows(q *Query) {
+	all := strings.TrimPrefix(a.d.AllRows(), " LIMIT ")
+	if all == "" {
+		all = "NULL"
+	}
+	a.page = &Page{}
+	a.page.Count, _ = a.pageOperand(q.Count)
+	a.page.Offset, _ = a.pageOperand(q.Offset)
+	if q.Count != nil {
+		a.replace(q.Count.At(), textPart(all))
+	}
+	if q.Offset != nil {
+		a.replace(q.Offset.At(), textPart("0"))
 	}
 }
 

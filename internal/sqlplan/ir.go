@@ -317,6 +317,10 @@ type Query struct {
 	// OrderBy and Limits (LIMIT, OFFSET, FETCH) apply to the whole Body.
 	OrderBy []Expr
 	Limits  []Expr
+	// Limited is true if the query has LIMIT, OFFSET or FETCH. Pages is true if Count and
+	// Offset, which stand in the text, are all that they say.
+	Limited, Pages bool
+	Count, Offset  Expr
 	// Locking is true for FOR UPDATE and its kin.
 	Locking bool
 	// Parens is true if the query stands in parentheses of its own.

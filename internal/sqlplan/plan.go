@@ -228,7 +228,13 @@ type ResultSet struct {
 	Protected bool
 	// Filters drop the rows that short terms find beside those that are searched for.
 	Filters []Filter
+	// Page says which of the rows that stay are handed out, if it is not nil.
+	Page *Page
 }
+
+// Page is LIMIT and OFFSET of a result whose rows are filtered. An operand that is NULL
+// limits nothing.
+type Page struct{ Count, Offset Operand }
 
 // Filter drops rows whose value is not one of those that are searched for.
 type Filter struct {

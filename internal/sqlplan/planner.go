@@ -282,6 +282,7 @@ type comparing struct {
 	anyStar   map[*Select]bool // SELECTs whose columns do not matter: EXISTS
 	tests     []givenTest
 	inClear   []Span // parameters that are compared with columns that are not protected
+	page      *Page  // of the statement at hand
 	untold    []Span // those of them whose type only the searchable column tells
 }
 

@@ -49,7 +49,7 @@ func (a *analysis) result(out output) {
 			}
 		}
 	}
-	set.Filters = found.filters(index)
+	set.Filters, set.Page, a.page = found.filters(index), a.page, nil
 	if k, ok := a.route.(*ServerKey); ok && k.shows != nil {
 		k.Returned = index[k.shows]
 		if !known {

@@ -64,7 +64,7 @@ type Reader struct {
 	text   string
 	base   sqldriver.Rows
 	next   func([]sqldriver.Value) error // in place of base.Next, if set
-	among  []Wanted
+	filter filter
 
 	width   int
 	shown   []shown
@@ -77,6 +77,13 @@ type Reader struct {
 	end    error // what ended the reading: io.EOF or an error
 
 	ahead *lookahead // nil until rows are read ahead
+}
+
+// filter is which rows are handed out: those that hold a value searched for, and of them
+// those of a page.
+type filter struct {
+	among []Wanted
+	page  Page
 }
 
 // pace is how the rows of a result come.
@@ -168,6 +175,27 @@ type Wanted struct {
 	// Set is the index of the result set, Column that of the column.
 	Set, Column int
 	Values      seal.Among
+	// Page says which of the rows that stay are handed out; nil means all.
+	Page *Page
+}
+
+// Page is LIMIT and OFFSET of a result whose rows are filtered.
+type Page struct {
+	Skip, Most uint64
+	Limited    bool
+}
+
+// done reports whether the last row of the page was handed out.
+func (p *Page) done() bool { return p.Limited && p.Most == 0 }
+
+// takes counts a row that stays. It reports whether the row is on the page.
+func (p *Page) takes() bool {
+	if p.Skip > 0 {
+		p.Skip--
+		return false
+	}
+	p.Most--
+	return true
 }
 
 // Opener opens values for a reader. It is safe for concurrent use.
@@ -192,7 +220,7 @@ type Limits struct{ Rows, Bytes int }
 
 // Init sets the reader up to read from a source.
 func (r *Reader) Init(ctx context.Context, s Source) {
-	r.ctx, r.opener, r.text, r.base, r.among = ctx, s.Opener, s.Text, s.Rows, s.Among
+	r.ctx, r.opener, r.text, r.base, r.filter.among = ctx, s.Opener, s.Text, s.Rows, s.Among
 	if s.Buffer != nil {
 		r.next = fromBuffer(s.Buffer)
 	}
@@ -235,7 +263,7 @@ func (r *Reader) Alone() bool { return r.ahead == nil }
 func (r *Reader) Enter(number int, set *sqlplan.ResultSet, width int) {
 	r.Stop()
 	r.width, r.shown, r.index = width, nil, nil
-	r.pace, r.queue, r.handed, r.end, r.ahead = pace{}, rowQueue{}, 0, nil, nil
+	r.filter.page, r.pace, r.queue, r.handed, r.end, r.ahead = Page{}, pace{}, rowQueue{}, 0, nil, nil
 	if set == nil {
 		return
 	}
@@ -253,9 +281,12 @@ func (r *Reader) Enter(number int, set *sqlplan.ResultSet, width int) {
 			c := r.opener.Column(p.Column)
 			r.index[i] = len(r.shown)
 			s := shown{index: i, from: p, col: c, once: !p.Unverifiable && c.Silent(), reuses: c.Reusable(), inPlace: inPlace(p.InPlace)}
-			for _, w := range r.among {
+			for _, w := range r.filter.among {
 				if w.Set == number && w.Column == i {
 					s.among = append(s.among, w.Values)
+					if w.Page != nil {
+						r.filter.page = *w.Page
+					}
 				}
 			}
 			r.shown = append(r.shown, s)
@@ -275,15 +306,18 @@ func (r *Reader) Stop() {
 // Row returns the next row as the server sent it, with its values opened. The
 // slice is valid until the next call.
 func (r *Reader) Row() ([]sqldriver.Value, error) {
-	for {
+	for !r.filter.page.done() {
 		row, err := r.row()
+		if err == seal.ErrNotAmong || err == nil && !r.filter.page.takes() {
+			continue
+		}
 		if err == nil {
 			r.putInPlace(row)
 		}
-		if err != seal.ErrNotAmong {
-			return row, err
-		}
+		return row, err
 	}
+	r.Stop()
+	return nil, io.EOF
 }
 
 // row is Row; its error is [seal.ErrNotAmong] for a row that is left out.

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/exec/reading"
@@ -204,10 +205,14 @@ func (u *Unsealed) SameRow(other seal.Row) bool {
 }
 
 // Wanted are the values that a statement searches for by short terms.
-func Wanted(results []sqlplan.ResultSet, todo []Unsealed) (list []reading.Wanted) {
+func (b *Binding) Wanted(results []sqlplan.ResultSet, todo []Unsealed) (list []reading.Wanted, err error) {
 	for i := range results {
+		page, err := b.page(results[i].Page)
+		if err != nil {
+			return nil, err
+		}
 		for _, f := range results[i].Filters {
-			w := reading.Wanted{Set: i, Column: f.Column}
+			w := reading.Wanted{Set: i, Column: f.Column, Page: page}
 			for _, at := range f.Seals {
 				for _, u := range todo[at].values() {
 					w.Values = u.Column.Normalised(w.Values, u.Plaintext)
@@ -216,7 +221,42 @@ func Wanted(results []sqlplan.ResultSet, todo []Unsealed) (list []reading.Wanted
 			list = append(list, w)
 		}
 	}
-	return list
+	return list, nil
+}
+
+// page reads LIMIT and OFFSET of a result whose rows are filtered.
+func (b *Binding) page(p *sqlplan.Page) (*reading.Page, error) {
+	if p == nil {
+		return nil, nil
+	}
+	count, limited, err := b.rowCount(p.Count)
+	if err != nil {
+		return nil, err
+	}
+	offset, _, err := b.rowCount(p.Offset)
+	if err != nil {
+		return nil, err
+	}
+	return &reading.Page{Skip: offset, Most: count, Limited: limited}, nil
+}
+
+// rowCount is the number that LIMIT or OFFSET gives; given is false if it is NULL.
+func (b *Binding) rowCount(o sqlplan.Operand) (n uint64, given bool, err error) {
+	v, err := b.value(o)
+	if err == nil {
+		v, err = server.Plain(v)
+	}
+	if err != nil || v == nil {
+		return 0, false, err
+	}
+	digits, err := server.Integer(v)
+	if err == nil {
+		n, err = strconv.ParseUint(digits, 10, 64)
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("%w: LIMIT and OFFSET beside a search by short terms must be whole numbers from 0", fault.ErrValue)
+	}
+	return n, true, nil
 }
 
 // values are the values that are not NULL: that of u, or an array's.

@@ -105,9 +105,11 @@ func (p *translator) selectQuery(n *ast.SelectStmt) *sqlplan.Query {
 	q := &sqlplan.Query{
 		With:    p.with(n.With),
 		Limits:  p.limits(n.Limit),
+		Limited: n.Limit != nil,
 		Locking: n.LockInfo != nil,
 		Parens:  n.IsInBraces,
 	}
+	p.pages(q)
 	p.read[n] = true
 	p.locks(n)
 	switch n.Kind {
@@ -273,6 +275,41 @@ func (p *translator) alias(name string, i int) string {
 		}
 	}
 	return name
+}
+
+// pages finds LIMIT at the end of a query that is a statement. The parser records no places.
+func (p *translator) pages(q *sqlplan.Query) {
+	end := p.unit.end
+	i := p.seekWord(p.unit.start, end, "LIMIT")
+	if !q.Limited || q.Locking || i >= end {
+		return
+	}
+	at, offset := []int{i + 1}, -1
+	switch {
+	case i+4 == end && p.op(i+2, ","):
+		at, offset = []int{i + 3}, i+1
+	case i+4 == end && p.word(i+2, "OFFSET"):
+		offset = i + 3
+	case i+2 != end:
+		return
+	}
+	if offset >= 0 {
+		at = append(at, offset)
+	}
+	if len(at) != len(q.Limits) {
+		return
+	}
+	for n, e := range q.Limits {
+		if c, ok := e.(*sqlplan.Constant); ok && c.Value.Text == p.src[p.tokens[at[n]].start:p.tokens[at[n]].end] {
+			c.Span = p.span(at[n], at[n]+1)
+		}
+		if e.At() != p.span(at[n], at[n]+1) {
+			return
+		}
+	}
+	if q.Pages, q.Count = true, q.Limits[0]; offset >= 0 {
+		q.Offset = q.Limits[1]
+	}
 }
 
 func (p *translator) limits(l *ast.Limit) []sqlplan.Expr {

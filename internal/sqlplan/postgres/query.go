@@ -58,6 +58,20 @@ func columnNames(list []*pg.Node) (out []sqlplan.Expr) {
 	return out
 }
 
+// pages says what limits a query. FETCH FIRST ROW ONLY has no number in the text.
+func (p *translator) pages(q *sqlplan.Query, s *pg.SelectStmt) {
+	q.Limited = s.LimitCount != nil || s.LimitOffset != nil
+	limits := q.Limits
+	take := func(n *pg.Node) (e sqlplan.Expr) {
+		if n != nil && len(limits) > 0 {
+			e, limits = limits[0], limits[1:]
+		}
+		return e
+	}
+	q.Offset, q.Count = take(s.LimitOffset), take(s.LimitCount)
+	q.Pages = q.Limited && s.LimitOption != pg.LimitOption_LIMIT_OPTION_WITH_TIES && (s.LimitCount == nil) == (q.Count == nil) && (s.LimitOffset == nil) == (q.Offset == nil)
+}
+
 // query translates a SELECT in any of its forms.
 func (p *translator) query(s *pg.SelectStmt) *sqlplan.Query {
 	p.read[s] = true
@@ -74,6 +88,7 @@ func (p *translator) query(s *pg.SelectStmt) *sqlplan.Query {
 			q.Limits = append(q.Limits, p.expr(n))
 		}
 	}
+	p.pages(q, s)
 	switch {
 	case s.Op == pg.SetOperation_SETOP_UNION || s.Op == pg.SetOperation_SETOP_INTERSECT || s.Op == pg.SetOperation_SETOP_EXCEPT:
 		kind := map[pg.SetOperation]sqlplan.SetOpKind{pg.SetOperation_SETOP_UNION: sqlplan.SetUnion,

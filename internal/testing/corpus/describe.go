@@ -228,5 +228,8 @@ func (d *describer) results(sets []sqlplan.ResultSet) {
 			}
 			d.line("drops rows unless column %d is %s", f.Column+1, strings.Join(seals, " or "))
 		}
+		if p := set.Page; p != nil {
+			d.line("of these: LIMIT %s OFFSET %s", operand(p.Count, nil), operand(p.Offset, nil))
+		}
 	}
 }
