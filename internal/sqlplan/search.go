@@ -10,7 +10,7 @@ const (
 	hintSearch = "its equality terms answer =, <>, IN and = ANY with a parameter, a literal, or a column of the same search group; do other work in the application"
 	hintFold   = "add casefold to the normalisers of the column's search, or leave the function out"
 	hintTrim   = "add trim to the normalisers of the column's search, or leave the function out"
-	hintShort  = "give the column's search more bits, or compare it by equality alone in the WHERE clause of a plain SELECT"
+	hintShort  = "give the column's search 128 bits or more, or find the rows by a plain SELECT that ANDs = or IN of the column in its WHERE, and count them, or write by their row keys, in the application"
 )
 
 // match is a comparison of a row's protected column that was turned into one of terms.
