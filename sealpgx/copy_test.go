@@ -238,8 +238,11 @@ func TestACopyThatIsCancelledEnds(t *testing.T) {
 		t.Errorf("%d rows, %v", rows, err)
 	}
 	stacks := make([]byte, 1<<20)
-	for deadline := time.Now().Add(5 * time.Second); ; runtime.Gosched() {
-		seal, taken := bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("parallel.(*Line")), s.pool.Stat().AcquiredConns()
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for deadline := time.Now().Add(time.Minute); ; <-look.C {
+		taken := s.pool.Stat().AcquiredConns()
+		seal := bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("parallel.(*Line"))
 		if !seal && taken == 0 {
 			break
 		}

@@ -116,7 +116,10 @@ func queued(ctx context.Context, env *demo.Env, pool *sealpgx.Pool) error {
 	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 		return err
 	}
-	jobs, err := river.NewClient(riverpgxv5.New(pool.Bare()), &river.Config{})
+	worker := &greeter{pool: pool, greeted: make(chan string, 1)}
+	workers := river.NewWorkers()
+	river.AddWorker(workers, worker)
+	jobs, err := river.NewClient(riverpgxv5.New(pool.Bare()), &river.Config{Workers: workers, Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 2}}})
 	if err != nil {
 		return err
 	}
@@ -140,5 +143,57 @@ func queued(ctx context.Context, env *demo.Env, pool *sealpgx.Pool) error {
 		return fmt.Errorf("%d jobs: %w", n, err)
 	}
 	env.Say("River: one job, committed with its customer")
+	return worked(ctx, env, jobs, worker)
+}
+
+// greeter works on jobs: it reads the customer through sealpgx.
+type greeter struct {
+	river.WorkerDefaults[welcome]
+	pool    *sealpgx.Pool
+	greeted chan string
+}
+
+// Work implements river.Worker. The job is completed in the transaction that writes what
+// it did.
+func (g *greeter) Work(ctx context.Context, job *river.Job[welcome]) error {
+	var ssn string
+	err := pgx.BeginFunc(ctx, g.pool, func(tx pgx.Tx) error {
+		c, err := queries.New(tx).GetCustomer(ctx, job.Args.Customer)
+		if err != nil {
+			return err
+		}
+		ssn = c.Ssn.String
+		if _, err := tx.Exec(ctx, "UPDATE customers SET income = $1 WHERE id = $2", 61_000, c.ID); err != nil {
+			return err
+		}
+		_, err = river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job)
+		return err
+	})
+	if err == nil {
+		g.greeted <- ssn
+	}
+	return err
+}
+
+// worked has River's client work on the job until it is done.
+func worked(ctx context.Context, env *demo.Env, jobs *river.Client[pgx.Tx], worker *greeter) error {
+	if err := jobs.Start(ctx); err != nil {
+		return err
+	}
+	var ssn string
+	select {
+	case ssn = <-worker.greeted:
+	case <-ctx.Done():
+	}
+	if err := jobs.Stop(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	var income int64
+	var state string
+	err := worker.pool.QueryRow(ctx, "SELECT c.income, j.state FROM customers c JOIN river_job j ON c.id = (j.args->>'customer')::bigint").Scan(&income, &state)
+	if err != nil || ssn != demo.SSNs[1] || income != 61_000 || state != "completed" {
+		return fmt.Errorf("the worker read another value, or left the job %s: %w", state, err)
+	}
+	env.Say("River: the worker read the customer, and changed it as it completed the job")
 	return nil
 }
