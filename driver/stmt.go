@@ -5,6 +5,8 @@ package driver
 import (
 	"context"
 	sqldriver "database/sql/driver"
+	"errors"
+	"io"
 
 	"github.com/sealsql/sealsql/internal/exec"
 	"github.com/sealsql/sealsql/internal/server"
@@ -212,8 +214,36 @@ func sealed(p *sqlplan.Plan, param int) bool {
 
 // execBase runs the prepared base statement. Its text is the plan's text.
 func (s *stmt) execBase(ctx context.Context, _ string, args []sqldriver.NamedValue) (sqldriver.Result, error) {
+	if len(s.plan.Results) > 0 && !s.engine.ExecsRows() {
+		return s.drain(ctx, args)
+	}
 	return execStmt(ctx, s.base, args)
 }
+
+// drain runs the prepared base statement and drops the rows that it returns.
+func (s *stmt) drain(ctx context.Context, args []sqldriver.NamedValue) (sqldriver.Result, error) {
+	rows, err := queryStmt(ctx, s.base, args)
+	if err != nil {
+		return nil, err
+	}
+	row := make([]sqldriver.Value, len(rows.Columns()))
+	for err == nil {
+		err = rows.Next(row)
+	}
+	if err != io.EOF {
+		return nil, errors.Join(err, rows.Close())
+	}
+	return dropped{}, rows.Close()
+}
+
+// dropped is the result of a statement whose rows were dropped, as go-sql-driver has it.
+type dropped struct{}
+
+// LastInsertId implements driver.Result.
+func (dropped) LastInsertId() (int64, error) { return 0, nil }
+
+// RowsAffected implements driver.Result.
+func (dropped) RowsAffected() (int64, error) { return 0, nil }
 
 func (s *stmt) queryBase(ctx context.Context, _ string, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
 	return queryStmt(ctx, s.base, args)

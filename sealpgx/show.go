@@ -34,7 +34,7 @@ var looks = map[policy.ValueType]*look{
 	policy.TypeDate:      {pgtype.DateOID, 4, formats(appendDateText, appendDate)},
 	policy.TypeDecimal:   {pgtype.NumericOID, -1, formats(appendText, appendNumeric)},
 	policy.TypeUUID:      {pgtype.UUIDOID, 16, formats(appendText, appendUUID)},
-	policy.TypeJSON:      {pgtype.JSONBOID, -1, formats(appendText, appendJSON)},
+	policy.TypeJSON:      {pgtype.JSONBOID, -1, formats(appendBytes, appendJSON)},
 }
 
 // errLook is the error of a value that has another Go type than its column.
@@ -151,4 +151,4 @@ func appendUUID(buf []byte, s string) ([]byte, error) {
 }
 
 // appendJSON appends jsonb, whose binary format is the text behind a version.
-func appendJSON(buf []byte, s string) ([]byte, error) { return append(append(buf, 1), s...), nil }
+func appendJSON(buf []byte, s []byte) ([]byte, error) { return append(append(buf, 1), s...), nil }

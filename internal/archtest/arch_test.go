@@ -134,7 +134,7 @@ var allowed = map[string][]string{
 	},
 
 	"internal/exec/reading": {
-		"fault", "internal/seal", "internal/server", "internal/sqlplan",
+		"fault", "internal/seal", "internal/server", "internal/sqlplan", "policy",
 	},
 
 	"internal/exec/sealing": {

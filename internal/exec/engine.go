@@ -206,6 +206,9 @@ func (e *Engine) CountAhead() { e.config.Counters.RowsAhead.Add(1) }
 // TypeName is the DatabaseTypeName that a column's plaintexts report.
 func (e *Engine) TypeName(c *seal.Column) string { return e.config.Server.TypeName(string(c.Type)) }
 
+// ExecsRows is [server.Server.ExecsRows] of the engine's server.
+func (e *Engine) ExecsRows() bool { return e.config.Server.ExecsRows() }
+
 // Table returns the table that the policy names so.
 func (e *Engine) Table(name string) (*seal.Table, error) {
 	for _, t := range e.funnel.Tables {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"time"
 
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
@@ -118,24 +117,26 @@ func (f *Funnel) Open(ctx context.Context, r Request) (plaintext []byte, null bo
 }
 
 // OpenValue is Open as a column's Go value: string, []byte, int64, float64, bool or
-// time.Time by the column's type; nil for NULL. It counts the value.
+// time.Time by the column's type, or what r.Rules show in its place; nil for NULL. It
+// counts the value.
 func (f *Funnel) OpenValue(ctx context.Context, r Request) (any, error) {
 	plaintext, null, err := f.Open(ctx, r)
 	if err != nil || null {
 		return nil, err
 	}
-	if r.Buffer != nil && r.Column.Type == policy.TypeBytes {
+	asBytes := r.Column.Type == policy.TypeBytes || r.Rules != nil && isText(r.Column.Type) && r.Rules.ShowsBytes(r.Column.Type)
+	if r.Buffer != nil && asBytes {
 		own := bytes.Clone(plaintext)
 		clear(plaintext)
 		plaintext = own
 	}
-	v, err := decodePlaintext(r.Column.Type, plaintext)
+	v, err := decodePlaintext(r.Column.Type, plaintext, asBytes)
 	if err != nil {
 		return nil, r.Column.Error(fault.ErrValue, "", "it was sealed as another type; correct the column's type in the policy", err)
 	}
 	r.Column.Opened.Add(1)
-	if at, ok := v.(time.Time); ok && r.Rules != nil {
-		return r.Rules.ShowMoment(r.Column.Type, at), nil
+	if r.Rules != nil {
+		return r.Rules.Show(r.Column.Type, v), nil
 	}
 	return v, nil
 }

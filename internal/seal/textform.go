@@ -176,24 +176,41 @@ func encodeJSON(v any) ([]byte, bool, error) {
 	return b, false, nil
 }
 
+// isText reports whether values of a type are texts.
+func isText(t policy.ValueType) bool {
+	switch t {
+	case policy.TypeString, policy.TypeDecimal, policy.TypeUUID, policy.TypeJSON:
+		return true
+	}
+	return false
+}
+
 // decodePlaintext is the inverse of encodePlaintext: string, decimal, uuid and
-// json become string; bytes []byte; int64, float64, bool themselves; timestamp
-// and date time.Time in UTC. It takes ownership of b.
-func decodePlaintext(t policy.ValueType, b []byte) (any, error) {
+// json become string, or []byte if asBytes is set; bytes []byte; int64, float64, bool
+// themselves; timestamp and date time.Time in UTC. It takes ownership of b.
+func decodePlaintext(t policy.ValueType, b []byte, asBytes bool) (any, error) {
 	if t == policy.TypeBytes {
 		if b == nil {
 			b = []byte{}
 		}
 		return b, nil
 	}
-	defer clear(b)
 	if !utf8.Valid(b) {
+		clear(b)
 		return nil, errors.New("the plaintext is not UTF-8")
 	}
+	if isText(t) && asBytes {
+		if b == nil {
+			b = []byte{}
+		}
+		return b, nil
+	}
+	defer clear(b)
 	s := string(b)
-	switch t {
-	case policy.TypeString, policy.TypeDecimal, policy.TypeUUID, policy.TypeJSON:
+	if isText(t) {
 		return s, nil
+	}
+	switch t {
 	case policy.TypeInt64:
 		n, err := strconv.ParseInt(s, 10, 64)
 		return n, hideCause(err)

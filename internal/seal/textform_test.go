@@ -35,7 +35,7 @@ func TestPlaintextsKeepTheirValueThroughSealingForm(t *testing.T) {
 			t.Errorf("%s: encoded %q, null %v, %v; want %q", tt.typ, form, null, err, tt.form)
 			continue
 		}
-		if out, err := decodePlaintext(tt.typ, form); err != nil || out != tt.out {
+		if out, err := decodePlaintext(tt.typ, form, false); err != nil || out != tt.out {
 			t.Errorf("%s: decoded %v, %v; want %v", tt.typ, out, err, tt.out)
 		}
 	}
@@ -58,7 +58,7 @@ func TestErrorsAboutValuesDoNotHoldThem(t *testing.T) {
 			if err != nil {
 				continue
 			}
-			if _, err := decodePlaintext(policy.TypeInt64, b); err == nil || strings.Contains(err.Error(), secret) {
+			if _, err := decodePlaintext(policy.TypeInt64, b, false); err == nil || strings.Contains(err.Error(), secret) {
 				t.Errorf("decoding as int64: %v", err != nil)
 			}
 		}

@@ -63,6 +63,9 @@ type Server interface {
 	// FailsInRows reports whether a statement that writes and returns rows may fail
 	// after its first rows were sent.
 	FailsInRows() bool
+	// ExecsRows reports whether Exec of the base driver's prepared statements is safe for
+	// a statement that returns rows.
+	ExecsRows() bool
 
 	// Dependents lists the triggers, generated columns, checks and indexes of a table.
 	Dependents(ctx context.Context, db *sql.DB, schema, table string) ([]Dependent, error)
@@ -199,9 +202,12 @@ type Values interface {
 	// text with a zone or without a time. It stands for what a column in clear would hold.
 	// v was reduced by [Plain].
 	Moment(t policy.ValueType, v any) (any, error)
-	// ShowMoment returns a protected timestamp or date, in UTC, as the base driver
-	// reads one from a column in clear.
-	ShowMoment(t policy.ValueType, at time.Time) any
+	// Show returns a protected value, as [policy.ValueType] has it, as the base driver
+	// reads one from a column in clear. A timestamp or date is given in UTC.
+	Show(t policy.ValueType, v any) any
+	// ShowsBytes reports whether the base driver reads text of the type from a column in
+	// clear as []byte.
+	ShowsBytes(t policy.ValueType) bool
 	// CheckExact fails with [ErrNotExact] if the column would hold another value than
 	// v, whose canonical text is text. A column whose full type is unknown is not checked.
 	CheckExact(c *Column, v any, text string) error

@@ -26,6 +26,7 @@ import (
 	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
+	"github.com/sealsql/sealsql/policy"
 )
 
 const (
@@ -133,7 +134,7 @@ func (r *Reader) putInPlace(row []sqldriver.Value) {
 
 // inPlace is the value of a literal that a column shows in place of NULL; nil if there is
 // none.
-func inPlace(l *sqlplan.Literal) sqldriver.Value {
+func (r *Reader) inPlace(l *sqlplan.Literal) sqldriver.Value {
 	if l == nil {
 		return nil
 	}
@@ -141,6 +142,9 @@ func inPlace(l *sqlplan.Literal) sqldriver.Value {
 		if n, err := strconv.ParseInt(l.Text, 10, 64); err == nil {
 			return n
 		}
+	}
+	if r.opener.Values().ShowsBytes(policy.TypeString) {
+		return []byte(l.Text)
 	}
 	return l.Text
 }
@@ -280,7 +284,7 @@ func (r *Reader) Enter(number int, set *sqlplan.ResultSet, width int) {
 		if p := set.Columns[i].Protected; p != nil {
 			c := r.opener.Column(p.Column)
 			r.index[i] = len(r.shown)
-			s := shown{index: i, from: p, col: c, once: !p.Unverifiable && c.Silent(), reuses: c.Reusable(), inPlace: inPlace(p.InPlace)}
+			s := shown{index: i, from: p, col: c, once: !p.Unverifiable && c.Silent(), reuses: c.Reusable(), inPlace: r.inPlace(p.InPlace)}
 			for _, w := range r.filter.among {
 				if w.Set == number && w.Column == i {
 					s.among = append(s.among, w.Values)

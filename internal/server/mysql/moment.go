@@ -181,12 +181,30 @@ func (w values) Moment(t policy.ValueType, v any) (any, error) {
 	return v, nil
 }
 
-// ShowMoment implements [server.Values]. Without a session, as over a mocked
-// connection, the moment is shown as it is.
-func (w values) ShowMoment(t policy.ValueType, at time.Time) any {
+// ShowsBytes implements [server.Values]. Without a session, as over a mocked connection,
+// text is shown as a string.
+func (w values) ShowsBytes(policy.ValueType) bool { return w.wire.Location != nil }
+
+// Show implements [server.Values]. Without a session a value is shown as it is. A bool
+// is a TINYINT.
+func (w values) Show(t policy.ValueType, v any) any {
+	if w.wire.Location == nil {
+		return v
+	}
+	switch v := v.(type) {
+	case time.Time:
+		return w.showMoment(t, v)
+	case bool:
+		if v {
+			return int64(1)
+		}
+		return int64(0)
+	}
+	return v
+}
+
+func (w values) showMoment(t policy.ValueType, at time.Time) any {
 	switch {
-	case w.wire.Location == nil:
-		return at
 	case t == policy.TypeDate && w.wire.ParsesTime:
 		return time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, w.location())
 	case t == policy.TypeDate:

@@ -66,3 +66,7 @@ func (Server) NoRelation(err error) bool {
 // FailsInRows implements server.Server: MariaDB sends each row of RETURNING as it writes
 // it.
 func (Server) FailsInRows() bool { return true }
+
+// ExecsRows implements server.Server: go-sql-driver 1.10 skips columns that MariaDB does
+// not describe a second time, takes rows for them, and waits for more.
+func (Server) ExecsRows() bool { return false }

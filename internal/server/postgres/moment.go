@@ -47,5 +47,13 @@ func (w values) zone() (name string, known bool) {
 	return "", false
 }
 
-// ShowMoment implements [server.Values].
-func (values) ShowMoment(_ policy.ValueType, at time.Time) any { return at }
+// Show implements [server.Values]: pgx hands out a timestamptz in the process's zone.
+func (values) Show(t policy.ValueType, v any) any {
+	if at, ok := v.(time.Time); ok && t == policy.TypeTimestamp {
+		return at.Local()
+	}
+	return v
+}
+
+// ShowsBytes implements [server.Values]: pgx hands out JSON as bytes.
+func (values) ShowsBytes(t policy.ValueType) bool { return t == policy.TypeJSON }

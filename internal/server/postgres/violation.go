@@ -50,3 +50,6 @@ func (Server) NoRelation(err error) bool {
 
 // FailsInRows implements server.Server: Postgres writes all rows before it sends one.
 func (Server) FailsInRows() bool { return false }
+
+// ExecsRows implements server.Server.
+func (Server) ExecsRows() bool { return true }
