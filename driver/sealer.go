@@ -205,7 +205,7 @@ func (s *ValueSealer) EncodePlaintext(table, column string, value any) (plaintex
 }
 
 // Open opens a stored value of the row: string, []byte, int64, float64, bool or
-// time.Time by the column's type, nil for NULL. It verifies as a read of the driver
+// time.Time (in UTC) by the column's type, nil for NULL. It verifies as a read of the driver
 // does: the same errors, the same events, and the policy's on_mismatch and
 // plaintext_reads.
 func (s *ValueSealer) Open(ctx context.Context, table, column string, row Row, stored any) (any, error) {
@@ -217,7 +217,6 @@ func (s *ValueSealer) Open(ctx context.Context, table, column string, row Row, s
 	if err != nil || !ok {
 		return nil, err
 	}
-	r.Rules = e.Values()
 	return e.Funnel().OpenValue(ctx, r)
 }
 
