@@ -91,8 +91,7 @@ func New(c Config) (*Engine, error) {
 		rules:   &sqlplan.Rules{MaxText: c.Policy.Limits().MaxStatementBytes, MaxDepth: c.Policy.Limits().MaxNesting, DDL: ddlModes[c.Policy.DDL()]},
 		columns: make(map[*sqlplan.Column]*seal.Column), tables: make(map[*sqlplan.Table]*seal.Table),
 		plans: plancache.New(cachedTexts, cachedPlanBytes), starting: make(chan struct{}, 1)}
-	ahead := c.Policy.ReadAhead()
-	e.ahead = reading.Limits{Rows: ahead.MaxRows, Bytes: int(ahead.MaxBytes)}
+	e.ahead = reading.Limits{Rows: c.Policy.ReadAhead().MaxRows, Bytes: int(c.Policy.ReadAhead().MaxBytes)}
 	for _, t := range funnel.Tables {
 		e.addTable(t)
 	}
@@ -104,6 +103,7 @@ func New(c Config) (*Engine, error) {
 			}
 		}
 	}
+	c.Catalog.SpellAs(e.rules)
 	return e, nil
 }
 

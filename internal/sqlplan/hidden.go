@@ -85,7 +85,7 @@ func (a *analysis) columnText(n node, c *column) string {
 		if n.name == "" || c.name == "" || !n.unique(c.name) {
 			return ""
 		}
-		return n.text(c.name)
+		return n.text(n.spelled(c.name))
 	case *joined:
 		if n.isMerged(c.name) && n.merge(c.name) == c {
 			return a.d.Quote(c.name)
@@ -100,6 +100,16 @@ func (a *analysis) columnText(n node, c *column) string {
 		}
 	}
 	return ""
+}
+
+// spelled is the name of a column as the item's table spells it, which is what a star shows.
+func (it *item) spelled(name string) string {
+	if it.rel != nil {
+		if table, ok := it.rel.Spelled[name]; ok {
+			return table
+		}
+	}
+	return name
 }
 
 // checkNatural refuses a NATURAL join that the server makes on a term's column too.

@@ -224,6 +224,8 @@ type Literal struct {
 // ResultSet describes the columns of one result set as the server returns it.
 type ResultSet struct {
 	Columns []ResultColumn
+	// AnyCase is true if names of columns that differ in case alone are one.
+	AnyCase bool
 	// Protected is true if a column shows a protected value or is hidden.
 	Protected bool
 	// Filters drop the rows that short terms find beside those that are searched for.

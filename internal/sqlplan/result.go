@@ -28,7 +28,7 @@ func (a *analysis) result(out output) {
 	}
 	list, known := out.columns()
 	index := make(map[*column]int, len(list)) // a star that is repeated repeats its columns
-	set := ResultSet{Columns: make([]ResultColumn, len(list))}
+	set := ResultSet{Columns: make([]ResultColumn, len(list)), AnyCase: a.d.SameColumn("a", "A")}
 	for i, c := range list {
 		if _, seen := index[c]; !seen {
 			index[c] = i
@@ -130,10 +130,18 @@ func (s *ResultSet) Fits(names []string) bool {
 		return false
 	}
 	for i, c := range s.Columns {
-		// go-sql-driver puts the table's name before it under columnsWithAlias.
-		if c.Name != "" && c.Name != names[i] && !strings.HasSuffix(names[i], "."+c.Name) {
+		if c.Name != "" && !s.named(names[i], c.Name) {
 			return false
 		}
 	}
 	return true
+}
+
+// named reports whether the server's name of a result column is that of a column.
+// go-sql-driver puts the table's name before it under columnsWithAlias.
+func (s *ResultSet) named(shown, name string) bool {
+	if before := len(shown) - len(name); before > 0 && shown[before-1] == '.' {
+		shown = shown[before:]
+	}
+	return shown == name || s.AnyCase && strings.EqualFold(shown, name)
 }

@@ -172,6 +172,9 @@ type Relation struct {
 	// KeysKnown is true if UniqueKeys are all that the table has, as the live catalog
 	// shows them.
 	KeysKnown bool `json:"-"`
+	// Spelled holds, by the names of columns that the policy writes in another case than
+	// the table, the table's spelling. It is nil where the server tells cases apart.
+	Spelled map[string]string `json:"-"`
 	// Indexes are the names of the indexes that are not unique, where names of indexes
 	// belong to their table; a name stands there once for each of its columns.
 	Indexes []string `json:"-"`

@@ -31,6 +31,8 @@ type Catalog struct {
 	// spellings are the connector's.
 	spellings *spellings
 
+	rules *sqlplan.Rules // whose spelling of names counts; nil for the server's own
+
 	version  atomic.Uint64
 	due      atomic.Bool // the readers should be read again
 	unlisted atomic.Uint64
@@ -75,6 +77,10 @@ func Static(d server.Server, relations []*sqlplan.Relation) *Catalog {
 	}
 	return c
 }
+
+// SpellAs has relations spell the names of columns as the policy does. It is called before
+// the catalog is used.
+func (c *Catalog) SpellAs(rules *sqlplan.Rules) { c.rules = rules }
 
 // DB reaches the base driver; nil for a static catalog.
 func (c *Catalog) DB() *sql.DB { return c.db }
@@ -142,6 +148,9 @@ func (c *Catalog) Read(ctx context.Context, schema, name string) (*sqlplan.Relat
 	r, err := asked(ctx, c, func() (*sqlplan.Relation, error) { return c.server.Relation(ctx, c.db, schema, name) })
 	if err != nil {
 		return nil, fmt.Errorf("%w: reading relation %s: %w", fault.ErrCatalog, name, err)
+	}
+	if r != nil && c.rules != nil {
+		c.rules.Spell(r)
 	}
 	return r, nil
 }
@@ -268,7 +277,7 @@ func (c *Catalog) Close() error {
 func (c *Catalog) Of(db *sql.DB, database string) *Catalog {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	forked := &Catalog{server: c.server, db: db, borrowed: true, spellings: c.spellings, relations: make(map[string]*sqlplan.Relation), readers: c.readers}
+	forked := &Catalog{server: c.server, db: db, borrowed: true, spellings: c.spellings, rules: c.rules, relations: make(map[string]*sqlplan.Relation), readers: c.readers}
 	if database != "" {
 		forked.db, forked.database = c.db, database
 	}

@@ -44,7 +44,7 @@ FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?
 ORDER BY INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX`
 
 func (Server) Relation(ctx context.Context, db *sql.DB, schema, name string) (*sqlplan.Relation, error) {
-	r := &sqlplan.Relation{KeysKnown: true}
+	r := &sqlplan.Relation{KeysKnown: true, Spelled: map[string]string{}}
 	var maria bool
 	err := db.QueryRowContext(ctx, relationSQL, schema, name).Scan(&r.Schema, &r.Name, &r.View, &maria, &r.Witness, &r.InsertTrigger, &r.Lasting, &r.Definition)
 	if errors.Is(err, sql.ErrNoRows) {
