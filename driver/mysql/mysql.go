@@ -58,32 +58,45 @@ func openBase(dsn string) (sqldriver.Connector, error) {
 // ownParams is how the names of sealsql's own parameters begin.
 const ownParams = "sealsql_"
 
-// splitDSN takes sealsql_policy out of the DSN's parameters, which come after
-// the last slash. Errors do not quote the DSN.
+// splitDSN takes sealsql's own parameters out of the DSN. Their values may hold slashes as
+// they are, which go-sql-driver's may not. Errors do not quote the DSN.
 func splitDSN(dsn string) (string, map[string]string, error) {
-	slash := strings.LastIndexByte(dsn, '/')
-	mark := strings.IndexByte(dsn[slash+1:], '?')
-	if slash < 0 || mark < 0 {
-		return dsn, nil, nil
-	}
-	mark += slash + 1
 	params := map[string]string{}
-	var keep []string
-	for part := range strings.SplitSeq(dsn[mark+1:], "&") {
-		key, value, _ := strings.Cut(part, "=")
-		if !strings.HasPrefix(key, ownParams) {
-			keep = append(keep, part)
-			continue
+	for from := 0; ; {
+		at, end := ownParam(dsn, from)
+		if at < 0 {
+			return dsn, params, nil
 		}
+		key, value, _ := strings.Cut(dsn[at+1:end], "=")
 		value, err := url.QueryUnescape(value)
 		if err != nil || value == "" {
-			return "", nil, fmt.Errorf("sealsql: %s in the DSN is empty or not percent-encoded; write slashes as %%2F", key)
+			return "", nil, fmt.Errorf("sealsql: %s in the DSN is empty or not percent-encoded; write a percent sign as %%25", key)
 		}
 		params[key] = value
+		rest := dsn[end:]
+		if dsn[at] == '?' && rest != "" {
+			rest = "?" + rest[1:]
+		}
+		dsn, from = dsn[:at]+rest, at
 	}
-	base := dsn[:mark]
-	if len(keep) > 0 {
-		base += "?" + strings.Join(keep, "&")
+}
+
+// ownParam finds the next of sealsql's own parameters, with the mark before it, or -1.
+// Parameters come after a slash and a question mark; what looks like one before them is
+// part of a password.
+func ownParam(dsn string, from int) (at, end int) {
+	for i := from; i < len(dsn); i++ {
+		if dsn[i] != '?' && dsn[i] != '&' || !strings.HasPrefix(dsn[i+1:], ownParams) {
+			continue
+		}
+		slash := strings.LastIndexByte(dsn[:i], '/')
+		if slash < 0 || dsn[i] == '&' && !strings.Contains(dsn[slash:i], "?") {
+			continue
+		}
+		if n := strings.IndexByte(dsn[i+1:], '&'); n >= 0 {
+			return i, i + 1 + n
+		}
+		return i, len(dsn)
 	}
-	return base, params, nil
+	return -1, 0
 }
