@@ -143,7 +143,7 @@ func label(schema, name string) string {
 
 func (f *Funnel) column(t *Table, c policy.Column) (*Column, error) {
 	col := &Column{Table: t, Name: c.Name, Type: c.Type, under: under{keyring: c.Keyring, suite: keyrings.Suite(f.policy, c.Keyring)},
-		layout: Layout{Base64: c.Storage == policy.Base64, Type: c.Type},
+		layout: Layout{Base64: c.Storage == policy.Base64, Plaintexts: c.PlaintextReads == policy.Allow, Type: c.Type},
 		policy: handling{c.OnMismatch, c.PlaintextReads, c.Unverifiable, c.Default}}
 	col.bind(c)
 	var err error

@@ -66,6 +66,8 @@ var (
 type Layout struct {
 	// Base64 is true if ciphertexts are stored as base64 text.
 	Base64 bool
+	// Plaintexts is true for a column that may hold values that were never sealed.
+	Plaintexts bool
 	// Legacy is true for a column that also holds bare ciphertexts of KMS, whose
 	// form is not documented: bytes that cannot be a plaintext of Type may be one.
 	Legacy bool

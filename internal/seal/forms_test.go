@@ -23,6 +23,8 @@ func TestWhatLiesInAColumn(t *testing.T) {
 	binary, text := seal.Layout{Type: policy.TypeString}, seal.Layout{Type: policy.TypeString, Base64: true}
 	reads, writes := seal.Layout{Type: policy.TypeString, Compact: true}, seal.Layout{Type: policy.TypeString, Compact: true, WritesCompact: true}
 	legacy, legacyText := seal.Layout{Type: policy.TypeString, Legacy: true}, seal.Layout{Type: policy.TypeString, Legacy: true, Base64: true}
+	clear64 := seal.Layout{Type: policy.TypeString, Base64: true, Plaintexts: true}
+	clearBytes := seal.Layout{Type: policy.TypeBytes, Plaintexts: true}
 	cases := []struct {
 		name   string
 		layout seal.Layout
@@ -74,13 +76,23 @@ func TestWhatLiesInAColumn(t *testing.T) {
 		{"base64 of a short text is a plaintext in a base64 column", text, in64([]byte(ssn)), inspect.Plaintext},
 		{"an integer is a plaintext", binary, int64(7), inspect.Plaintext},
 		{"a boolean is a plaintext", binary, true, inspect.Plaintext},
+
+		{"a text that begins like a message may be a plaintext where there are some", clear64, "AgR4", inspect.Plaintext},
+		{"a longer one", clear64, "AgR4Ab+/xyz0", inspect.Plaintext},
+		{"one that is no base64", clear64, "AgR4-0001", inspect.Plaintext},
+		{"bytes that begin like a message", clearBytes, "\x02\x04\x78 and more", inspect.Plaintext},
+		{"bytes that begin like an older message", clearBytes, "\x01\x80\x01\x78 and more", inspect.Plaintext},
+		{"a message cut in its header is damaged there too", clearBytes, message[:120], inspect.Damaged},
+		{"the same in base64", clear64, in64(message[:120]), inspect.Damaged},
+		{"base64 of a message cut in a group of four", clear64, in64(message)[:201], inspect.Damaged},
+		{"a message is a message where there are plaintexts", clear64, in64(message), inspect.Message},
 	}
 	for _, c := range cases {
 		if got := c.layout.Classify(c.stored).Kind; got != c.want {
 			t.Errorf("%s: taken for %s, want %s", c.name, got, c.want)
 		}
 	}
-	if len(cases) != 41 {
+	if len(cases) != 50 {
 		t.Errorf("%d cases", len(cases))
 	}
 	for name, raw := range map[string][]byte{"a message": message, "a compact value": compact} {

@@ -16,7 +16,7 @@ import (
 // messageForm is that of AWS Encryption SDK messages.
 type messageForm struct{}
 
-func (f messageForm) find(_ Layout, h held) (Found, bool) {
+func (f messageForm) find(l Layout, h held) (Found, bool) {
 	if h.err != nil {
 		return Found{}, false
 	}
@@ -24,11 +24,20 @@ func (f messageForm) find(_ Layout, h held) (Found, bool) {
 	switch {
 	case err == nil:
 		return Found{Kind: inspect.Message, form: f, bytes: h.raw, msg: m}, true
-	case errors.Is(err, codec.ErrNotMessage):
+	case errors.Is(err, codec.ErrNotMessage), l.clear(len(h.raw)):
 		return Found{}, false
 	}
 	return Found{Kind: inspect.Damaged, form: f, bytes: h.raw, cause: err}, true
 }
+
+// leastMessage is the length of the shortest message: of version 1, with one wrapped key
+// of no bytes, no context and no content.
+const leastMessage = 107
+
+// clear reports whether n bytes that begin like a message and cannot be read as a message
+// count as a value that was never sealed: there may be such values, and no message is as
+// short.
+func (l Layout) clear(n int) bool { return l.Plaintexts && n < leastMessage }
 
 // MessageOf returns the message that a value of either storage holds.
 func MessageOf(stored any) (*codec.Message, error) {

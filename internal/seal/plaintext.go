@@ -3,6 +3,7 @@ package seal
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
@@ -18,7 +19,7 @@ func (f plaintextForm) find(l Layout, h held) (Found, bool) {
 		_, found.cause = codec.Parse(h.raw)
 	}
 	// The first bytes of a message of version 2 in base64, and no base64 behind them.
-	if h.err != nil && (bytes.HasPrefix(h.text, []byte("AgR4")) || bytes.HasPrefix(h.text, []byte("AgV4"))) {
+	if h.err != nil && !l.clear(base64.StdEncoding.DecodedLen(len(h.text))) && (bytes.HasPrefix(h.text, []byte("AgR4")) || bytes.HasPrefix(h.text, []byte("AgV4"))) {
 		found.Kind = inspect.Damaged
 	}
 	return found, true
