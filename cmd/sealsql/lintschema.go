@@ -36,6 +36,9 @@ func (l *linter) schema(ctx context.Context, db *sql.DB, dialect string, longest
 		return err
 	}
 	defer func() { _ = s.Close() }()
+	if err := l.views(ctx, db, srv); err != nil {
+		return err
+	}
 	for _, t := range l.policy.Tables() {
 		name := t.FullName()
 		rel, types, err := exec.EngineOf(s).Relation(ctx, name)
@@ -73,6 +76,24 @@ func (l *linter) schemas(ctx context.Context, db *sql.DB, srv server.Server, t p
 	if len(list) > 1 {
 		l.add(lintWarning, t.Line, "several-schemas", t.Name, "the policy means it in every schema, and "+strings.Join(list, ", ")+" have it: a value of a row opens in the row of the same key of another",
 			"name the schema, as in "+list[0]+"."+t.Name+", or keep them in databases of their own")
+	}
+	return nil
+}
+
+// views asks which views have definitions that the account may not see.
+func (l *linter) views(ctx context.Context, db *sql.DB, srv server.Server) error {
+	readers, err := srv.Readers(ctx, db, &sqlplan.Rules{})
+	if err != nil {
+		return fmt.Errorf("the catalog cannot be read: %w", err)
+	}
+	for _, v := range readers {
+		listed := slices.ContainsFunc(l.policy.Views(), func(p policy.View) bool {
+			return strings.EqualFold(p.Name, v.Name) && (p.Schema == "" || strings.EqualFold(p.Schema, v.Schema))
+		})
+		if v.ReadsProtected == sqlplan.Unseen && !listed {
+			l.add(lintWarning, 0, "view-unseen", v.Schema+"."+v.Name, "the account may not see the view's definition: statements that name the view are refused",
+				"GRANT SHOW VIEW ON "+v.Schema+".* TO the account, or list the view under views")
+		}
 	}
 	return nil
 }

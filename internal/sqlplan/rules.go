@@ -193,10 +193,14 @@ type Relation struct {
 	// Definition is a view's query, as the server writes it; empty if the catalog
 	// does not show it.
 	Definition string `json:"-"`
-	// ReadsProtected names "table.column" of a protected column that the view
+	// ReadsProtected is [Unseen], or names "table.column" of a protected column that the view
 	// reads, directly or through other views; empty for none.
 	ReadsProtected string
 }
+
+// Unseen stands in ReadsProtected of a view whose definition, or that of a view beneath it,
+// the server does not show to the account: it could read anything.
+const Unseen = "?"
 
 // Same reports whether two relations mean the same to a plan; nil is no relation.
 // ReadsProtected is not compared: it depends on the policy.

@@ -48,6 +48,10 @@ func (a *analysis) relation(t *TableRef) (relationKind, *Table) {
 			a.refuse(t.Span, r.ReadsProtected, "a partition of a protected table, named directly", "name the table itself")
 			return relationPlain, nil
 		}
+		if r.ReadsProtected == Unseen {
+			a.refuse(t.Span, r.Name, "a view that could read a protected column: the account may not see its definition", "grant the account SHOW VIEW on it, or list it under views")
+			return relationPlain, nil
+		}
 		a.refuse(t.Span, r.ReadsProtected, "a view that the policy does not list reads a protected column", "list it under views, or read the table")
 		return relationPlain, nil
 	}
