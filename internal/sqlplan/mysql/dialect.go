@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"encoding/hex"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -168,10 +169,14 @@ func (d *dialect) Evaluate(r *sqlplan.Relation, columns []sqlplan.RelationColumn
 	return row + strings.Repeat(" UNION ALL "+row, rows-1)
 }
 
+// sequenceCall matches what MariaDB shows of a value of a sequence, whose name is that of no
+// column.
+var sequenceCall = regexp.MustCompile("(?i)\\b(?:nextval|lastval)\\((?:`[^`]+`\\.)?`[^`]+`\\)")
+
 // DefaultOf implements [sqlplan.Dialect]: AUTO_INCREMENT makes its values during INSERT,
 // and a default that names columns needs the row.
 func (d *dialect) DefaultOf(_ *sqlplan.Relation, c sqlplan.RelationColumn) string {
-	if c.AutoIncrement || c.Default == "" || strings.Contains(c.Default, "`") {
+	if c.AutoIncrement || c.Default == "" || strings.Contains(sequenceCall.ReplaceAllString(c.Default, ""), "`") {
 		return ""
 	}
 	before, after := d.Assigned(c)
@@ -273,8 +278,11 @@ func textType(name string) bool {
 // ExactAliasLists implements [sqlplan.Dialect].
 func (d *dialect) ExactAliasLists() bool { return true }
 
-// SystemColumn implements [sqlplan.Dialect].
-func (d *dialect) SystemColumn(string) bool { return false }
+// SystemColumn implements [sqlplan.Dialect]: tables of MariaDB with system versioning have
+// these two.
+func (d *dialect) SystemColumn(name string) bool {
+	return sameName(name, "row_start") || sameName(name, "row_end")
+}
 
 // FieldCalls implements [sqlplan.Dialect].
 func (d *dialect) FieldCalls() bool { return false }

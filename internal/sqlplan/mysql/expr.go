@@ -90,7 +90,10 @@ func (p *translator) otherExpr(n ast.ExprNode) sqlplan.Expr {
 		return op
 	case *ast.PositionExpr:
 		return p.unplaced(strconv.Itoa(n.N)) // ORDER BY 2
-	case *ast.TableNameExpr, *ast.TimeUnitExpr, *ast.GetFormatSelectorExpr, *ast.TrimDirectionExpr, *ast.MaxValueExpr:
+	case *ast.TableNameExpr: // of a sequence
+		p.read[n.Name] = true
+		return &sqlplan.Op{Span: at, What: "a keyword"}
+	case *ast.TimeUnitExpr, *ast.GetFormatSelectorExpr, *ast.TrimDirectionExpr, *ast.MaxValueExpr:
 		return &sqlplan.Op{Span: at, What: "a keyword"}
 	case *ast.JSONValueExpr:
 		return &sqlplan.Op{Span: at, What: "a function", Operands: p.unknown(n).Children}

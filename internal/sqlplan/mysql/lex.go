@@ -237,7 +237,7 @@ func (l *lexer) number() {
 	if end < len(l.src) && l.src[end] == '.' {
 		end = skipDigits(l.src, end+1)
 		whole = false
-		if l.src[end-1] == '.' {
+		if l.src[end-1] == '.' && end < len(l.src) && l.src[end] != ',' && l.src[end] != ')' {
 			// "1." directly before a word is read differently by readers.
 			l.err = errUnreadable
 			return

@@ -3,6 +3,7 @@ package mysql
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/sqlc-dev/marino/ast"
@@ -91,6 +92,8 @@ type translator struct {
 	read         map[any]bool
 	unreadExprs  []sqlplan.Expr
 	unreadTables []*sqlplan.TableRef
+	// rollups are the tokens of the lists of GROUP BY ROLLUP(…) that are not read yet.
+	rollups [][2]int
 }
 
 // unit is one statement of a text.
@@ -145,6 +148,9 @@ func (p *translator) script() (*sqlplan.Script, error) {
 			p.unread(stmts[0])
 		}
 		stmts = stmts[1:]
+	}
+	if len(p.rollups) > 0 {
+		fail("a list of ROLLUP is not where the parser saw it")
 	}
 	return &sqlplan.Script{Text: p.src, Statements: p.out, Params: p.paramSites(), NumParams: len(p.params),
 		Unread: p.unreadExprs, UnreadTables: p.unreadTables}, nil
@@ -227,8 +233,49 @@ func (p *translator) adaptWords(u *unit) {
 			p.shadow.blank(p.tokens[i+1].start, p.tokens[i+1].end)
 		case p.word(i, "MODE") && p.word(i-1, "SHARE"):
 			p.adaptLockWait(i + 1)
+		default:
+			p.adaptClause(u, i)
 		}
 	}
+}
+
+// adaptClause is adapt for clauses that one server has.
+func (p *translator) adaptClause(u *unit, i int) {
+	switch {
+	case p.word(i, "FOR") && p.word(i+1, "SYSTEM_TIME"):
+		p.adaptSystemTime(i)
+	case p.word(i, "DELETE") && p.word(i+1, "HISTORY") && p.word(i+2, "FROM"):
+		p.adaptDeleteHistory(i+1, u.end)
+	case p.word(i, "ROLLUP") && p.op(i+1, "(") && p.word(i-1, "BY"):
+		p.adaptRollup(i)
+	case p.word(i, "EXCLUDE") && p.word(i+1, "NO") && p.word(i+2, "OTHERS") && p.op(i+3, ")"): // of a window's frame
+		p.shadow.blank(p.tokens[i].start, p.tokens[i+2].end)
+	}
+}
+
+// adaptRollup hides the parentheses of GROUP BY ROLLUP(…), MySQL's other spelling of WITH
+// ROLLUP.
+func (p *translator) adaptRollup(i int) {
+	end := p.tokens[i+1].mate
+	if p.op(end+1, ",") || !p.word(i-2, "GROUP") {
+		return
+	}
+	p.shadow.blank(p.tokens[i].start, p.tokens[i+1].end)
+	p.shadow.blank(p.tokens[end].start, p.tokens[end].end)
+	p.rollups = append(p.rollups, [2]int{i + 2, end})
+}
+
+// rolledUp reports whether a list of GROUP BY is that of a ROLLUP(…).
+func (p *translator) rolledUp(items []*ast.ByItem) bool {
+	for k, list := range p.rollups {
+		for _, item := range items {
+			if i := p.tokenAt(item.Expr.OriginTextPosition()); list[0] <= i && i < list[1] {
+				p.rollups = slices.Delete(p.rollups, k, k+1)
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // adaptCollation replaces a collation's name, which the parser looks up in a

@@ -191,7 +191,7 @@ func (p *translator) selectBody(n *ast.SelectStmt) *sqlplan.Select {
 	s.Where = p.expr(n.Where)
 	if n.GroupBy != nil {
 		s.GroupBy = p.byItems(n.GroupBy.Items)
-		if n.GroupBy.Rollup {
+		if n.GroupBy.Rollup || p.rolledUp(n.GroupBy.Items) {
 			s.Regrouped = s.GroupBy
 		}
 	}

@@ -32,6 +32,10 @@ func newShadow(t *text) (*shadow, error) {
 			}
 		case kindVar:
 			s.maskVar(tok)
+		case kindNumber:
+			if t.src[tok.end-1] == '.' {
+				s.edit()[tok.end-1] = '0' // the parser reads no "1."
+			}
 		}
 	}
 	return s, nil
