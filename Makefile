@@ -145,6 +145,13 @@ FUZZVALUESTIME ?= 30s
 fuzz-values: servers
 	go test ./internal/integration -count 1 -v -timeout 0 -run 'TestFuzzValues$$' -args -fuzzvalues.time=$(FUZZVALUESTIME) $(if $(SEED),-fuzzvalues.seed=$(SEED))
 
+# corpus-settings sends the corpus under each setting of the drivers, beside a bare twin, and
+# then under random combinations of them for SETTINGSTIME; it prints how many statements ran.
+SETTINGSTIME ?= 1m
+.PHONY: corpus-settings
+corpus-settings: servers
+	go test ./internal/integration -count 1 -v -timeout 0 -run 'TestCorpusUnderSettings$$' -args -corpus.settings -corpus.mixed=$(SETTINGSTIME) $(if $(SEED),-corpus.seed=$(SEED)) | grep -v '^time=\|^ *=== RUN\|^ *--- PASS'
+
 # The drills of internal/testing/drills at full length: outages of whole Regions under
 # load, long scans, values moved behind the driver's back, sinks that hang.
 DRILL = go test ./internal/testing/drills -count 1 -v -timeout 30m -whole
