@@ -151,6 +151,11 @@ func (a *analysis) sealValue(c *Column, e Expr) (Operand, bool) {
 	if !ok {
 		a.refuse(e.At(), c.object(), "a protected column is set to a value under a cast that may change it", "leave the cast out")
 	}
+	if o.Kind == OperandLiteral {
+		if o.Literal, ok = o.Literal.stored(c.Type, a.d.LooseLiterals()); !ok {
+			a.refuse(e.At(), c.object(), "a protected column is set to a number that the server writes in its own way", "pass the value as a parameter")
+		}
+	}
 	o.NullIf = a.nullIfs[e]
 	return o, ok
 }

@@ -99,6 +99,10 @@ type Dialect interface {
 	// column with a number as numbers).
 	LiteralFits(kind LiteralKind, columnType string) bool
 
+	// LooseLiterals is true if TRUE is 1, bits are a number in a number's place, and a
+	// number with an exponent is a floating-point number (MySQL).
+	LooseLiterals() bool
+
 	// ExactAliasLists is true if a column alias list must name every column
 	// of a derived table or CTE (MySQL).
 	ExactAliasLists() bool

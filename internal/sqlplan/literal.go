@@ -7,7 +7,7 @@ func (l Literal) Value() (any, error) {
 	switch l.Kind {
 	case LiteralString, LiteralInteger, LiteralDecimal, LiteralFloat:
 		return l.Text, nil
-	case LiteralBytes:
+	case LiteralBytes, LiteralBits:
 		return []byte(l.Text), nil
 	case LiteralBool:
 		return l.Text == "true", nil

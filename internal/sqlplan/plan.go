@@ -213,6 +213,7 @@ const (
 	LiteralFloat                          // Text is as written
 	LiteralBool                           // Text is "true" or "false"
 	LiteralBytes                          // Text holds the raw bytes
+	LiteralBits                           // the same; in a number's place they are a number
 )
 
 // Literal is a literal's value.

@@ -78,7 +78,7 @@ func sameKind(c *seal.Column, o sqlplan.Operand, v any) error {
 	if c.Type != policy.TypeString {
 		return nil
 	}
-	number := o.Kind == sqlplan.OperandLiteral && o.Literal.Kind != sqlplan.LiteralString && o.Literal.Kind != sqlplan.LiteralBytes
+	number := o.Kind == sqlplan.OperandLiteral && o.Literal.Kind < sqlplan.LiteralBytes && o.Literal.Kind != sqlplan.LiteralString
 	switch v, _ := server.Plain(v); v.(type) {
 	case int64, uint64:
 		number = true

@@ -231,7 +231,7 @@ func (d *dialect) LiteralFits(kind sqlplan.LiteralKind, columnType string) bool 
 	switch kind {
 	case sqlplan.LiteralString:
 		return textType(columnType) || strings.EqualFold(columnType, "uuid")
-	case sqlplan.LiteralBytes:
+	case sqlplan.LiteralBytes, sqlplan.LiteralBits:
 		return textType(columnType)
 	case sqlplan.LiteralInteger:
 		return wholeType(columnType) || decimalType(columnType)
@@ -240,6 +240,9 @@ func (d *dialect) LiteralFits(kind sqlplan.LiteralKind, columnType string) bool 
 	}
 	return false
 }
+
+// LooseLiterals implements [sqlplan.Dialect].
+func (d *dialect) LooseLiterals() bool { return true }
 
 // baseType takes the length off a type as the catalog shows it.
 func baseType(name string) string {

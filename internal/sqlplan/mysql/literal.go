@@ -36,7 +36,11 @@ func (t *text) literalAt(i, end int) (sqlplan.Literal, bool) {
 		if i+1 != end {
 			return none, false
 		}
-		return sqlplan.Literal{Kind: sqlplan.LiteralBytes, Text: binaryValue(tok)}, true
+		kind := sqlplan.LiteralBytes
+		if tok.kind == kindBit || tok.text[0] == '0' { // MariaDB takes x'1F' for no number
+			kind = sqlplan.LiteralBits
+		}
+		return sqlplan.Literal{Kind: kind, Text: binaryValue(tok)}, true
 	case kindWord:
 		return t.wordLiteral(i, end)
 	}
@@ -55,7 +59,12 @@ func (t *text) wordLiteral(i, end int) (sqlplan.Literal, bool) {
 		}
 		return sqlplan.Literal{}, false
 	}
-	if t.tokens[i+1].kind != kindString {
+	tok := t.tokens[i+1]
+	if tok.kind == kindHex || tok.kind == kindBit {
+		lit := introduced(word, binaryValue(tok))
+		return lit, i+2 == end && lit.Kind != 0 && (lit.Kind == sqlplan.LiteralBytes || utf8.ValidString(lit.Text))
+	}
+	if tok.kind != kindString {
 		return sqlplan.Literal{}, false
 	}
 	switch strings.ToUpper(word) {
@@ -70,6 +79,17 @@ func (t *text) wordLiteral(i, end int) (sqlplan.Literal, bool) {
 		return lit, t.stringRun(i+1) == end
 	}
 	return sqlplan.Literal{}, false
+}
+
+// introduced is a literal of bytes behind the name of a character set.
+func introduced(word, value string) sqlplan.Literal {
+	switch strings.ToUpper(word) {
+	case "_UTF8MB4", "_UTF8MB3", "_UTF8":
+		return sqlplan.Literal{Kind: sqlplan.LiteralString, Text: value}
+	case "_BINARY":
+		return sqlplan.Literal{Kind: sqlplan.LiteralBytes, Text: value}
+	}
+	return sqlplan.Literal{}
 }
 
 // stringRun returns the index after the run of adjacent strings at token i.

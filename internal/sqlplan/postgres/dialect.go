@@ -240,6 +240,9 @@ func (d *dialect) LiteralFits(kind sqlplan.LiteralKind, columnType string) bool 
 	return false
 }
 
+// LooseLiterals implements [sqlplan.Dialect].
+func (d *dialect) LooseLiterals() bool { return false }
+
 // ExactAliasLists implements [sqlplan.Dialect].
 func (d *dialect) ExactAliasLists() bool { return false }
 
