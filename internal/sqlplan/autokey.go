@@ -39,6 +39,8 @@ func (k *serverColumns) refuseCounted(columns []RelationColumn) {
 		a.refuse(in.s.Span, in.t.table.Name, "a value is bound to a column whose default the server computes", "give that column's value in the statement")
 	case k.inTerms():
 		a.refuse(in.s.Span, in.t.table.Name, "an equality term that depends on a row key that the server makes", "give the row key")
+	case containsFold(a.text, "auto_increment_increment"), containsFold(a.text, "auto_increment_offset"):
+		a.refuse(in.s.Span, in.t.table.Name, "a statement that changes how the server counts up the row keys of its rows", "set auto_increment_increment for the session, or give the row key")
 	case len(in.branches) > 1:
 		a.refuse(in.s.Span, in.t.table.Name, "INSERT … SELECT of several rows whose row keys the server makes", "use VALUES, or give the row key")
 	}

@@ -99,6 +99,10 @@ type Dialect interface {
 	// column with a number as numbers).
 	LiteralFits(kind LiteralKind, columnType string) bool
 
+	// ZeroIsGiven is false if the server makes a key of its own in place of 0 (MySQL
+	// without NO_AUTO_VALUE_ON_ZERO).
+	ZeroIsGiven() bool
+
 	// LooseLiterals is true if TRUE is 1, bits are a number in a number's place, and a
 	// number with an exponent is a floating-point number (MySQL).
 	LooseLiterals() bool

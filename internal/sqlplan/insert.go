@@ -502,7 +502,7 @@ func (in *insertion) seal(c *Column, use TermUse, cell cellOf, given pins, n int
 
 // markAuto notes where the server would replace a value by one of its own.
 func (in *insertion) markAuto(o *Operand, source int) {
-	if rc := in.a.relationColumn(in.t.rel, in.t.table.Sources[source]); rc != nil && rc.AutoIncrement {
+	if rc := in.a.relationColumn(in.t.rel, in.t.table.Sources[source]); rc != nil && rc.AutoIncrement && !in.a.d.ZeroIsGiven() {
 		o.NotZero = true
 	}
 }

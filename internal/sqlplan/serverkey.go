@@ -33,7 +33,7 @@ func (k *serverColumns) makes(e Expr, i int) bool {
 	}
 	if rc.AutoIncrement {
 		c, ok := e.(*Constant)
-		if isNull(e) || ok && c.Value.Kind == LiteralInteger && c.Value.Text == "0" {
+		if isNull(e) || ok && !k.in.a.d.ZeroIsGiven() && c.Value.Kind == LiteralInteger && c.Value.Text == "0" {
 			return true
 		}
 	}

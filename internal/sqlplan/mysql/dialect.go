@@ -241,6 +241,9 @@ func (d *dialect) LiteralFits(kind sqlplan.LiteralKind, columnType string) bool 
 	return false
 }
 
+// ZeroIsGiven implements [sqlplan.Dialect].
+func (d *dialect) ZeroIsGiven() bool { return d.modes.zeroIsGiven }
+
 // LooseLiterals implements [sqlplan.Dialect].
 func (d *dialect) LooseLiterals() bool { return true }
 

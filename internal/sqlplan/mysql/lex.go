@@ -34,12 +34,14 @@ type token struct {
 	mate int
 }
 
-// modes are the parts of sql_mode that change how a text is read.
+// modes are the parts of sql_mode that change how a text is read, or what it means.
 type modes struct {
 	ansiQuotes         bool
 	noBackslashEscapes bool
 	pipesAsConcat      bool
 	highNotPrecedence  bool
+	// zeroIsGiven changes no reading: 0 is a value of an AUTO_INCREMENT column.
+	zeroIsGiven bool
 }
 
 // parseModes reads a value of sql_mode. Names that do not change how a text
@@ -58,6 +60,8 @@ func parseModes(s string) modes {
 			m.pipesAsConcat = true
 		case "HIGH_NOT_PRECEDENCE":
 			m.highNotPrecedence = true
+		case "NO_AUTO_VALUE_ON_ZERO":
+			m.zeroIsGiven = true
 		}
 	}
 	return m

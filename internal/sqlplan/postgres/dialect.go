@@ -240,6 +240,9 @@ func (d *dialect) LiteralFits(kind sqlplan.LiteralKind, columnType string) bool 
 	return false
 }
 
+// ZeroIsGiven implements [sqlplan.Dialect].
+func (d *dialect) ZeroIsGiven() bool { return true }
+
 // LooseLiterals implements [sqlplan.Dialect].
 func (d *dialect) LooseLiterals() bool { return false }
 
