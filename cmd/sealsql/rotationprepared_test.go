@@ -50,7 +50,7 @@ func TestPreparedStatementsOutliveARotation(t *testing.T) {
 			filled := func(id int64, want string) {
 				t.Helper()
 				var got string
-				if err := r.bare.QueryRow("SELECT CONCAT(CASE WHEN email_eq IS NULL THEN '-' ELSE 'o' END, CASE WHEN email_eq_new IS NULL THEN '-' ELSE 'n' END) FROM users WHERE id = "+string(rune('0'+id))).Scan(&got); err != nil || got != want {
+				if err := r.bare.QueryRow("SELECT CONCAT(CASE WHEN email_eq IS NULL THEN '-' ELSE 'o' END, CASE WHEN email_eq_new IS NULL THEN '-' ELSE 'n' END) FROM users WHERE id = " + string(rune('0'+id))).Scan(&got); err != nil || got != want {
 					t.Errorf("row %d has the terms %q, want %q (%v)", id, got, want, err)
 				}
 			}
