@@ -1,6 +1,9 @@
 package sqlplan
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // This file turns comparisons of protected columns into comparisons of their equality
 // terms. A reference to the column becomes a reference to the term's column, and a
@@ -69,11 +72,38 @@ func (a *analysis) compare(e Expr, s *scope) bool {
 			})
 			continue
 		}
-		x.match = &match{row: x.row, column: x.column, given: true, finds: c.finds, expr: e, at: e.At()}
+		x.match = &match{row: x.row, column: x.column, given: x.plainly(&c, j), finds: c.finds, expr: e, at: e.At()}
 		x.position(&c, j)
 		a.matched(x.match)
 	}
 	return true
+}
+
+// plainly reports whether a position compares the column itself with given values, any of
+// which it may equal: a row that a short term finds stays if its value is one of them. The
+// row of a list that a row value equals, and the argument that COALESCE returns, are the
+// server's to choose.
+func (x *searching) plainly(c *comparison, j int) bool {
+	isColumn := func(e Expr) bool { return x.a.searchable(x.a.peel(e).expr, x.s).column != nil }
+	isGiven := func(e Expr) bool {
+		if list, ok := e.(*Cast); ok && list.Array {
+			e = list.Expr
+		}
+		if isArray(e) {
+			return !slices.ContainsFunc(e.(*Op).Operands, func(o Expr) bool { return !leaf(x.a.peel(o).expr) })
+		}
+		return leaf(x.a.peel(e).expr) || nulledIf(e)
+	}
+	if !isColumn(c.left[j]) {
+		return len(c.right) == 1 && isGiven(c.left[j]) && isColumn(c.right[0][j])
+	}
+	return (len(c.left) == 1 || len(c.right) == 1) && !slices.ContainsFunc(c.right, func(r []Expr) bool { return !isGiven(r[j]) })
+}
+
+// nulledIf reports whether an expression is NULLIF of a given value.
+func nulledIf(e Expr) bool {
+	c, ok := e.(*Call)
+	return ok && isNullIf(c) && leaf(c.Args[0])
 }
 
 // matched notes a comparison.
