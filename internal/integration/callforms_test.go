@@ -284,7 +284,7 @@ func TestCallForms(t *testing.T) {
 			f := newForms(t, s, "")
 			for _, c := range formTexts {
 				ran++
-				if !s.postgres() && execs[name] && reads(strings.TrimLeft(c.text, " (/*acomment")) {
+				if !s.postgres() && execs[name] && reads(strings.TrimLeft(c.text, " (/*acoment")) {
 					continue // see TestRowsThatExecDrops
 				}
 				f.same(fmt.Sprintf("%s: %s %v", name, c.text, c.args), func(db *sql.DB) string {
