@@ -345,3 +345,29 @@ func TestAConnectionWithoutACache(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatRowsHandOutStaysTheirs keeps what rows handed out until other rows have been read
+// with what served them.
+func TestWhatRowsHandOutStaysTheirs(t *testing.T) {
+	s := seeded(t)
+	ctx := context.Background()
+	read := func(number string) (raw []byte, fields []pgconn.FieldDescription, rows pgx.Rows) {
+		rows, err := s.pool.Query(ctx, "SELECT ssn, number FROM accounts WHERE number = $1", number)
+		if err != nil || !rows.Next() {
+			t.Fatal(number, err, rows.Err())
+		}
+		raw, fields = rows.RawValues()[0], rows.FieldDescriptions()
+		rows.Close()
+		rows.Close() // does nothing
+		return raw, fields, rows
+	}
+	raw, fields, rows := read("a1")
+	for range 50 {
+		if other, _, _ := read("a2"); string(other) != "900-12-3457" {
+			t.Fatalf("%q", other)
+		}
+	}
+	if string(raw) != "900-12-3456" || fields[0].Name != "ssn" || rows.CommandTag().RowsAffected() != 1 || rows.Next() || rows.Err() != nil {
+		t.Errorf("%q, %v, %v, %v", raw, fields, rows.CommandTag(), rows.Err())
+	}
+}
