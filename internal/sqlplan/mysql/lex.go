@@ -241,7 +241,7 @@ func (l *lexer) number() {
 	if end < len(l.src) && l.src[end] == '.' {
 		end = skipDigits(l.src, end+1)
 		whole = false
-		if l.src[end-1] == '.' && end < len(l.src) && l.src[end] != ',' && l.src[end] != ')' {
+		if l.src[end-1] == '.' && !l.closes(end) {
 			// "1." directly before a word is read differently by readers.
 			l.err = errUnreadable
 			return
@@ -267,6 +267,11 @@ func (l *lexer) number() {
 		return
 	}
 	l.emit(kindNumber, end)
+}
+
+// closes reports whether an expression ends before pos.
+func (l *lexer) closes(pos int) bool {
+	return pos == len(l.src) || l.src[pos] == ',' || l.src[pos] == ')'
 }
 
 // zeroPrefixed reads 0x4D or 0b01; anything that only looks like it is left
