@@ -445,14 +445,23 @@ type renamed struct {
 	out    output
 	names  []string
 	end    int // where the list of names ends
-	mapped map[*column]*column
+	mapped map[*column]*renaming
+	walks  int
+}
+
+// renaming is what a column of the output became: one view for each place that it has,
+// since a star that stands twice repeats its columns and each place has its own name.
+type renaming struct {
+	views []*column
+	walk  int // the walk in which next counts
+	next  int // of views
 }
 
 func (a *analysis) rename(out output, names []string, end int) output {
 	if len(names) == 0 {
 		return out
 	}
-	o := &renamed{a: a, out: out, names: names, end: end, mapped: map[*column]*column{}}
+	o := &renamed{a: a, out: out, names: names, end: end, mapped: map[*column]*renaming{}}
 	a.renames = append(a.renames, o)
 	return o
 }
@@ -460,23 +469,32 @@ func (a *analysis) rename(out output, names []string, end int) output {
 func (o *renamed) columns() ([]*column, bool) {
 	list, known := o.out.columns()
 	shown := make([]*column, len(list))
+	o.walks++
 	for i, c := range list {
 		shown[i] = o.column(c, i)
 	}
 	return shown, known
 }
 
+// column returns the view of a column at its next place in this walk, which is i.
 func (o *renamed) column(c *column, i int) *column {
-	m, ok := o.mapped[c]
-	if !ok {
-		copied := *c
-		m = &copied
-		if i < len(o.names) {
-			m.name = o.names[i]
-		}
-		o.mapped[c] = m
+	r := o.mapped[c]
+	if r == nil {
+		r = &renaming{}
+		o.mapped[c] = r
 	}
-	return m
+	if r.walk != o.walks {
+		r.walk, r.next = o.walks, 0
+	}
+	if r.next == len(r.views) {
+		view := *c
+		if i < len(o.names) {
+			view.name = o.names[i]
+		}
+		r.views = append(r.views, &view)
+	}
+	r.next++
+	return r.views[r.next-1]
 }
 
 func (o *renamed) expose(r *row, source string, fresh bool) *column {
