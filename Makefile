@@ -227,8 +227,9 @@ FUZZLEAKTIME ?= 30s
 fuzz-leak: servers
 	go test ./internal/testing/leak -count 1 -v -timeout 0 -run 'TestFuzzLeak$$' -args -fuzzleak.time=$(FUZZLEAKTIME) $(if $(SEED),-fuzzleak.seed=$(SEED))
 
-# mutants-leak takes out what keeps one kind of plaintext from the servers, one at a
-# time, and has fuzz-leak find each; MUTANT selects by a part of the description.
+# mutants-leak takes out what keeps one kind of plaintext from the servers, or one kind of
+# value from being lost, one at a time, and has fuzz-leak or a test find each; MUTANT
+# selects by a part of the description.
 .PHONY: mutants-leak
 mutants-leak: servers
 	scripts/servers.sh postgres-18 mysql-9.7

@@ -110,9 +110,9 @@ func TestTwoTablesOfOneNameWithKeysOfTwoTypes(t *testing.T) {
 		to := map[bool]string{true: "SET search_path TO ", false: "USE "}[s.postgres()]
 		s.onConn(func(c *sql.Conn) {
 			const insert = "INSERT INTO kt (id, ssn) VALUES (?, ?)"
-			prepared, err := c.PrepareContext(t.Context(), s.q(insert))
+			prepared, err := c.PrepareContext(s.t.Context(), s.q(insert))
 			if err != nil {
-				t.Fatal(err)
+				s.t.Fatal(err)
 			}
 			defer prepared.Close()
 			for i, in := range []string{"", other, "", other} {
@@ -121,7 +121,7 @@ func TestTwoTablesOfOneNameWithKeysOfTwoTypes(t *testing.T) {
 				}
 				s.on(c, s.q(insert), fmt.Sprintf("0%d", i), ssn1)
 				if _, err := prepared.Exec(fmt.Sprintf("01%d", i), ssn2); err != nil {
-					t.Fatal(err)
+					s.t.Fatal(err)
 				}
 			}
 		})
@@ -150,12 +150,12 @@ func TestAKeyThatTheTextTakesAsAnotherType(t *testing.T) {
 				case err == nil:
 					written++
 				case !errors.Is(err, driver.ErrValue) && !errors.Is(err, driver.ErrRefused) && !strings.Contains(err.Error(), "SQLSTATE"):
-					t.Errorf("%s: %v", text, err)
+					s.t.Errorf("%s: %v", text, err)
 				}
 			}
 		}
 		if rows := s.read("SELECT id, ssn FROM kt"); len(rows) != written || written < 2 {
-			t.Errorf("%d rows written, %d read", written, len(rows))
+			s.t.Errorf("%d rows written, %d read", written, len(rows))
 		}
 	})
 }
@@ -169,7 +169,7 @@ func TestAValueMovedToAKeyThatTheOldTypeReadsAlike(t *testing.T) {
 		s.want("7|"+ssn1+"\n8|"+ssn2, "SELECT id, ssn FROM kt ORDER BY id")
 		prepared, err := s.sealed.Prepare("SELECT ssn FROM kt ORDER BY id")
 		if err != nil {
-			t.Fatal(err)
+			s.t.Fatal(err)
 		}
 		defer prepared.Close()
 		s.bareExec(s.retyped("varchar(20)"))
@@ -189,7 +189,7 @@ func TestAValueMovedToAKeyThatTheOldTypeReadsAlike(t *testing.T) {
 					err = errors.Join(rows.Err(), rows.Close())
 				}
 				if err == nil {
-					t.Errorf("%s: a value of row 7 opens in row 007", name)
+					s.t.Errorf("%s: a value of row 7 opens in row 007", name)
 				}
 			}
 		}
@@ -204,7 +204,7 @@ func TestRowsOfAKeyOfAnotherTypeThatAreWrittenRowByRow(t *testing.T) {
 		const update, upsert = "UPDATE kt SET ssn = ? WHERE code = ?", "UPDATE kt SET ssn = ?, code = code + 10 WHERE code IN (?, 2)"
 		prepared, err := s.sealed.Prepare(s.q(upsert))
 		if err != nil {
-			t.Fatal(err)
+			s.t.Fatal(err)
 		}
 		defer prepared.Close()
 		s.affected(1, update, ssn2, 1)
@@ -213,7 +213,7 @@ func TestRowsOfAKeyOfAnotherTypeThatAreWrittenRowByRow(t *testing.T) {
 		s.affected(1, update, ssn2, 1)
 		s.bareExec("UPDATE kt SET id = '008' WHERE id = '8'")
 		if _, err := prepared.Exec(ssn3, 3); err != nil {
-			t.Fatal(err)
+			s.t.Fatal(err)
 		}
 		s.sealed = on()
 		s.want("007|"+ssn2+"\n008|"+ssn3, "SELECT id, ssn FROM kt ORDER BY id")
