@@ -50,6 +50,7 @@ tables:
     row_key: [id]
     columns:
       ssn: {keyring: dev, type: string}
+  kt: {row_key: [id], columns: {ssn: {keyring: dev, type: string}}}
   accounts:
     row_key: [number]
     columns:

@@ -50,12 +50,13 @@ func (e *Engine) retyped(ctx context.Context, t *sqlplan.Table, schema string) (
 
 func (e *Engine) types() coltypes.Types { return coltypes.Types{Catalog: e.config.Catalog} }
 
-// sure fails with [sealing.ErrRetyped] if a given value of a source means another key in a column of
-// another type, such as '007', and the column has another type by now. The table is read
-// again for it, at most once in rereadAfter.
-func (r Run) sure(ctx context.Context, values server.Values, s *sqlplan.Seal, c *server.Column, v any) error {
-	e, t := r.Engine, s.Column.Table
-	if e.config.Catalog.DB() == nil || r.Busy && e.config.Catalog.Borrowed() || !server.Ambiguous(values, c, v) || !e.rereads.Due("types\x00"+s.Schema+"\x00"+t.Schema+"\x00"+t.Name, time.Now()) {
+// sure fails with [sealing.ErrRetyped] if a given value of a source may be another key in a
+// column of another type, and the column has another type by now. The table is read again
+// for it.
+func (r Run) sure(ctx context.Context, s *sqlplan.Seal, c *server.Column, v any) error {
+	e, t, ambiguity := r.Engine, s.Column.Table, server.AmbiguityOf(c, v)
+	if ambiguity == server.Unambiguous || e.config.Catalog.DB() == nil || r.Busy && e.config.Catalog.Borrowed() ||
+		!e.rereads.DueFor("types\x00"+s.Schema+"\x00"+t.Schema+"\x00"+t.Name, ambiguity == server.Ambiguous, time.Now()) {
 		return nil
 	}
 	if changed, err := e.retyped(ctx, t, s.Schema); err != nil || !changed {

@@ -2,12 +2,20 @@ package server
 
 import "strings"
 
-// readAs are the types by which a text may mean another key than it does as text.
-var readAs = []KeyType{KeyPaddedText, KeyInteger, KeyNumeric, KeyUUID, KeyDate, KeyTimestamp, KeyTimestampTZ}
+// Ambiguity says whether a given value may be another key once its column has another type.
+type Ambiguity int
 
-// Ambiguous reports whether columns of two types may hold a value, given for the column,
-// as two keys: '007' is another key of text than 7.
-func Ambiguous(values Values, c *Column, v any) bool {
+const (
+	// Unambiguous values are the same under every type that takes them.
+	Unambiguous Ambiguity = iota
+	// AmbiguousBytes are another key as bytes only.
+	AmbiguousBytes
+	// Ambiguous values may be another number, date, UUID or padded text: '007' is not 7.
+	Ambiguous
+)
+
+// AmbiguityOf returns the ambiguity of a value that is given for a column.
+func AmbiguityOf(c *Column, v any) Ambiguity {
 	plain, err := Plain(v)
 	var text string
 	switch x := plain.(type) {
@@ -16,35 +24,74 @@ func Ambiguous(values Values, c *Column, v any) bool {
 	case []byte:
 		text = string(x)
 	case [16]byte:
-		return false
+		return Unambiguous
 	case int64, uint64:
-		return c.Key != KeyText && c.Key != KeyInteger && c.Key != KeyNumeric && c.Key != KeyPaddedText
-	default:
-		return err == nil && plain != nil
-	}
-	if unlike(text) {
-		return false
-	}
-	if canonical, err := values.Given(c, plain); err == nil && canonical != text {
-		return true
-	}
-	for _, t := range readAs {
-		if canonical, err := values.Given(&Column{Key: t}, text); err == nil && canonical != text {
-			return true
+		switch c.Key {
+		case KeyInteger, KeyNumeric:
+			return Unambiguous
+		case KeyText, KeyPaddedText:
+			return AmbiguousBytes
 		}
+		return Ambiguous
+	default:
+		if err != nil || plain == nil {
+			return Unambiguous
+		}
+		return Ambiguous
 	}
-	return false
+	switch {
+	case c.Key == KeyBytes:
+		return Ambiguous
+	case c.Key == KeyUUID && canonicalUUID(text), c.Key == KeyInteger && shortNumber(text), c.Key == KeyNumeric && shortNumber(text):
+		return Unambiguous
+	case shortNumber(text), canonicalUUID(text), word(text):
+		return AmbiguousBytes
+	}
+	return Ambiguous
 }
 
-// unlike reports for sure that every type spells a text as it is that takes it at all: a
-// short number without leading zeros, or what begins like no number, date or UUID.
-func unlike(text string) bool {
+// shortNumber reports whether a text is a number as every type spells it that takes it.
+// Longer ones may be dates.
+func shortNumber(text string) bool {
+	return len(text) > 0 && len(text) < 6 && strings.Trim(text, "0123456789") == "" && (text[0] != '0' || len(text) == 1)
+}
+
+func canonicalUUID(text string) bool {
+	return len(text) == 36 && text[8] == '-' && text[13] == '-' && strings.Trim(text, "0123456789abcdef-") == ""
+}
+
+// word reports whether a text begins like no number, date, boolean or UUID.
+func word(text string) bool {
 	if text == "" || text[len(text)-1] == ' ' {
 		return false
 	}
-	if first := text[0] | 0x20; 'g' <= first && first <= 'z' {
-		return true
+	if first := text[0] | 0x20; first < 'a' || first > 'z' && text[0] < 0x80 {
+		return false
 	}
-	digits := strings.Trim(text, "0123456789") == ""
-	return digits && len(text) < 6 && (text[0] != '0' || len(text) == 1)
+	digits := strings.Count(text, "-")
+	for _, b := range []byte(text) {
+		if '0' <= b && b <= '9' || 'a' <= b|0x20 && b|0x20 <= 'f' {
+			digits++
+		}
+	}
+	lower := strings.ToLower(text[:min(len(text), 9)])
+	for _, w := range booleans {
+		if strings.HasPrefix(w, lower) {
+			return false
+		}
+	}
+	for _, w := range moments {
+		if strings.HasPrefix(lower, w) {
+			return false
+		}
+	}
+	return digits < len(text) || len(text) < 32
 }
+
+var (
+	// booleans may be cut short.
+	booleans = []string{"true", "false", "yes", "no", "on", "off"}
+	// moments are how dates begin, and numbers without digits.
+	moments = []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "mon", "tue", "wed", "thu", "fri", "sat", "sun",
+		"epoch", "inf", "nan", "now", "today", "tomorrow", "yesterday", "j0", "j1", "j2"}
+)

@@ -9,11 +9,11 @@ import (
 // RereadAfter is for how long a relation that refusals rest on counts as just read.
 const RereadAfter = time.Second
 
-// Rereads tells when relations were read again for refusals. It is safe for concurrent
-// use.
+// Rereads tells when relations were read again. It is safe for concurrent use.
 type Rereads struct {
 	mu sync.Mutex
-	at map[string]time.Time
+	// next is when each relation may be read again, if it is read once in RereadAfter.
+	next map[string]time.Time
 }
 
 // mostRereads bounds the relations that are remembered: texts may make up names.
@@ -21,19 +21,37 @@ const mostRereads = 4096
 
 // Due reports whether a relation was not read again lately, and claims the reading for the
 // caller.
-func (r *Rereads) Due(name string, now time.Time) bool {
+func (r *Rereads) Due(name string, now time.Time) bool { return r.due(name, 1, now) }
+
+// inARow is how often a relation is read again in a row where much depends on it. The
+// average is once in RereadAfter.
+const inARow = 32
+
+// DueFor is Due for a name that has some readings in a row if much depends on them.
+func (r *Rereads) DueFor(name string, much bool, now time.Time) bool {
+	if much {
+		return r.due("\x00"+name, inARow, now)
+	}
+	return r.due(name, 1, now)
+}
+
+func (r *Rereads) due(name string, most int, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if last, known := r.at[name]; known && now.Sub(last) < RereadAfter {
+	next := r.next[name]
+	if next.Before(now) {
+		next = now
+	}
+	if next.Sub(now) > time.Duration(most-1)*RereadAfter {
 		return false
 	}
-	if len(r.at) >= mostRereads {
-		maps.DeleteFunc(r.at, func(_ string, last time.Time) bool { return now.Sub(last) >= RereadAfter })
+	if len(r.next) >= mostRereads {
+		maps.DeleteFunc(r.next, func(_ string, next time.Time) bool { return !next.After(now) })
 	}
-	if r.at == nil || len(r.at) >= mostRereads {
-		r.at = make(map[string]time.Time)
+	if r.next == nil || len(r.next) >= mostRereads {
+		r.next = make(map[string]time.Time)
 	}
-	r.at[name] = now
+	r.next[name] = next.Add(RereadAfter)
 	return true
 }
 
@@ -41,5 +59,5 @@ func (r *Rereads) Due(name string, now time.Time) bool {
 func (r *Rereads) Doubt(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.at, name)
+	delete(r.next, name)
 }

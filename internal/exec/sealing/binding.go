@@ -60,7 +60,7 @@ type Binding struct {
 
 // Sure fails with [ErrRetyped] if a given value of a source means another key than the
 // statement was planned for.
-type Sure func(ctx context.Context, values server.Values, s *sqlplan.Seal, c *server.Column, v any) error
+type Sure func(ctx context.Context, s *sqlplan.Seal, c *server.Column, v any) error
 
 // Group is the rows of one table: their keys, as they were read, and what was
 // sealed for them.
@@ -267,7 +267,7 @@ func (b *Binding) source(ctx context.Context, s *sqlplan.Seal, i int) (any, erro
 	}
 	sent, err := b.Values.Sent(shape.Sources[i].Key, v)
 	if err == nil {
-		err = b.sure(ctx, b.Values, s, &shape.Sources[i], sent)
+		err = b.sure(ctx, s, &shape.Sources[i], sent)
 	}
 	if err != nil || o.Kind != sqlplan.OperandParam {
 		return sent, err
