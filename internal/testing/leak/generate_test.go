@@ -126,6 +126,11 @@ func (g *generator) script(number uint64) *script {
 		return s
 	}
 	g.sure = false
+	if *fuzzScopes || g.IntN(12) == 0 {
+		s := g.scopes(number)
+		g.mode(s)
+		return s
+	}
 	from := g.seeds[g.IntN(len(g.seeds))]
 	for from.refused && g.IntN(4) > 0 { // most changes of a refused one are refused
 		from = g.seeds[g.IntN(len(g.seeds))]

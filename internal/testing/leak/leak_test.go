@@ -17,6 +17,7 @@ var (
 	fuzzSeed    = flag.Uint64("fuzzleak.seed", 1, "the first statement's seed")
 	fuzzOne     = flag.Bool("fuzzleak.one", false, "send one statement only, and print what became of it")
 	fuzzSeeds   = flag.Bool("fuzzleak.unchanged", false, "send the seeds as they are, with markers in the places of values")
+	fuzzScopes  = flag.Bool("fuzzleak.scopes", false, "send only statements about which column a name means")
 	fuzzWithout = flag.String("fuzzleak.without", "", "leave out the seeds of files whose path holds this")
 	fuzzFinds   = flag.Int("fuzzleak.finds", 5, "stop after so many finds")
 )
@@ -41,7 +42,7 @@ func TestFuzzLeak(t *testing.T) {
 					break
 				}
 			}
-			if !*fuzzOne && !*fuzzSeeds && f.finds == 0 {
+			if !*fuzzOne && !*fuzzSeeds && !*fuzzScopes && f.finds == 0 {
 				f.enough(t)
 			}
 		})
