@@ -305,7 +305,7 @@ func (c *conn) done(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, tex
 
 // noted has the end of DDL's rows noted: pgx says only then that it was carried out.
 func (c *conn) noted(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, text string, rows pgx.Rows) pgx.Rows {
-	if !plan.Defines && !c.session.Defines() {
+	if !plan.Defines && !plan.Excludes && !c.session.Defines() {
 		return rows
 	}
 	return &ending{Rows: rows, end: func() { c.session.Defined(ctx, (*routed)(c), e, c.engine(), plan, text, rows.Err()) }}

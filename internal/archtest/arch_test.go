@@ -98,7 +98,7 @@ var allowed = map[string][]string{
 	},
 
 	"internal/exec": {
-		"internal/exec/catalog", "internal/exec/coltypes", "internal/exec/lineage", "internal/exec/loan", "internal/exec/owntx", "internal/exec/parallel", "internal/exec/plancache", "internal/exec/reading", "internal/exec/sealing", "internal/exec/violation", "internal/exec/written",
+		"internal/exec/catalog", "internal/exec/coltypes", "internal/exec/lineage", "internal/exec/loan", "internal/exec/owntx", "internal/exec/packet", "internal/exec/parallel", "internal/exec/plancache", "internal/exec/reading", "internal/exec/sealing", "internal/exec/violation", "internal/exec/written",
 		"alert", "fault", "internal/keyrings", "internal/seal", "internal/server", "internal/sqlplan", "policy",
 	},
 
@@ -126,6 +126,10 @@ var allowed = map[string][]string{
 	},
 
 	"internal/exec/loan": {},
+
+	"internal/exec/packet": {
+		"fault",
+	},
 
 	"internal/exec/parallel": {},
 

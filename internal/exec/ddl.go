@@ -28,7 +28,12 @@ func (s *Session) Defined(ctx context.Context, base Base, e, current *Engine, pl
 		if err == nil {
 			e.noteLeftOut(ctx, plan, text)
 		}
-	case len(s.defined) > 0:
+	case plan.Excludes && err == nil:
+		// The catalog's own connections may have to wait for what the text has locked.
+		if open, err := base.InTx(ctx); err == nil && open {
+			s.Own(true)
+		}
+	case s.Defines():
 		s.settle(ctx, base, endsTransaction(text))
 	}
 }
@@ -44,8 +49,8 @@ func (s *Session) settle(ctx context.Context, base Base, changed bool) {
 	}
 }
 
-// Defines reports whether a transaction may be open that has DDL.
-func (s *Session) Defines() bool { return len(s.defined) > 0 }
+// Defines reports whether a transaction may be open that has DDL, or locks of relations.
+func (s *Session) Defines() bool { return s.own || len(s.defined) > 0 }
 
 // Settled takes note that no transaction is open any more.
 func (s *Session) Settled() {

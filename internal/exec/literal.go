@@ -4,6 +4,7 @@ import (
 	sqldriver "database/sql/driver"
 	"slices"
 
+	"github.com/sealsql/sealsql/internal/exec/packet"
 	"github.com/sealsql/sealsql/internal/exec/written"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
@@ -37,7 +38,7 @@ func (s *steps) written(t *sqlplan.Template, text string, args []sqldriver.Named
 	}
 	if literal := s.run.Engine.config.Server.Literals(s.run.Conn, s.run.Engine.session); literal != nil && !s.sendsTerms(t) {
 		most := maxWritten
-		if len(args) > maxParameters {
+		if len(args) > packet.MaxParameters {
 			most = int(s.run.Engine.session.MaxPacket) // it cannot be sent otherwise
 		}
 		if inlined, ok := written.Write(t, args[options:], literal, most); ok {

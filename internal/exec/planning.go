@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,14 +14,29 @@ import (
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
+// lockedAfter is how long a transaction waits for the catalog before its own connection is
+// asked.
+const lockedAfter = time.Second
+
 // Plan returns the plan for a text, from the cache if it can. A refusal that rests on
 // relations which have changed meanwhile is never returned: see outdated.
 func (e *Engine) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) {
+	return e.planOn(ctx, nil, text)
+}
+
+// planOn is Plan for a connection. If its transaction may hold locks for which reading the
+// catalog waits, the catalog is given up after lockedAfter.
+func (e *Engine) planOn(ctx context.Context, base sqldriver.Conn, text string) (*sqlplan.Plan, error) {
 	if e.config.Catalog.Stale() {
 		go e.reload()
 	}
 	if p := e.plans.Get(text); p != nil && !e.outdated(ctx, p.Refused) {
 		return p.Plan, p.Err
+	}
+	if base != nil && !e.config.Server.Settled(base) {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, lockedAfter)
+		defer cancel()
 	}
 	unlisted := e.config.Catalog.Unlisted()
 	version, plan, err := e.planAnew(ctx, text)

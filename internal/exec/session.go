@@ -37,7 +37,8 @@ type Session struct {
 	// locked is true while the session may hold table locks, once while what SET
 	// TRANSACTION set waits for its transaction.
 	locked, once bool
-	// own is true while the connection alone may see what its transaction made of tables.
+	// own is true while the connection alone may see what its transaction made of tables,
+	// or others would wait for the transaction's locks to see it.
 	own bool
 	// defined are the engines that planned DDL whose transaction may still be open: what
 	// they know of tables is forgotten again when it ends.
@@ -47,8 +48,16 @@ type Session struct {
 // Plan returns the plan for a text on the connection, and the engine that made it: e
 // itself, or one for the session's settings.
 func (s *Session) Plan(ctx context.Context, e *Engine, base sqldriver.Conn, d sqldriver.Driver, text string) (*Engine, *sqlplan.Plan, error) {
-	plan, err := e.Plan(ctx, text)
-	if err != nil || plan.Named || e.spelt(text) {
+	shared := !s.own || endsTransaction(text)
+	var plan *sqlplan.Plan
+	var err error
+	if shared {
+		if plan, err = e.planOn(ctx, base, text); err != nil && ended(err) && ctx.Err() == nil {
+			s.Own(true)
+			shared = false
+		}
+	}
+	if !shared || err != nil || plan.Named || e.spelt(text) {
 		mine, failed := s.engine(ctx, e, base, d)
 		if failed == nil && s.known.Charset != "" && e.spelt(text) {
 			failed = &fault.RefusedError{What: "the session's character set is " + s.known.Charset + ", in which a name outside ASCII may be spelt otherwise than in the policy", Hint: "use UTF-8 in the DSN"}
@@ -56,7 +65,7 @@ func (s *Session) Plan(ctx context.Context, e *Engine, base sqldriver.Conn, d sq
 		if failed != nil {
 			return nil, nil, failed
 		}
-		if mine != e {
+		if mine != e || !shared {
 			e = mine
 			plan, err = e.Plan(ctx, text)
 		}

@@ -83,6 +83,13 @@ func TestMigrationsOfAnApplication(t *testing.T) {
 			if now := m.columns(); now != before {
 				t.Errorf("a migrator that runs again changes the schema from\n%s\nto\n%s", before, now)
 			}
+			m.exec("ALTER TABLE users ALTER COLUMN phone DROP DEFAULT")
+			m.exec("ALTER TABLE users ALTER COLUMN phone SET DEFAULT ''")
+			m.exec("INSERT INTO users (name, email) VALUES ('e', 'eve@x')")
+			var phone string
+			if m.row("SELECT phone FROM users WHERE email = 'eve@x'", &phone); phone != "" {
+				t.Errorf("a default that was set again reads %q", phone)
+			}
 			for _, step := range slices.Backward(list) {
 				m.exec(step.down)
 			}

@@ -169,7 +169,7 @@ func (d *defining) defaultValue(c *Column, def *Definition) {
 		return
 	}
 	if d.a.p.rules.DDL == DDLRewrite {
-		d.a.replace(v.Span, textPart(d.a.d.ClearDefault(c, v.Literal.Text)))
+		d.a.replace(v.Span, textPart(d.a.d.ClearDefault(c, v.Literal.Text, def.Kind == DefineDefault)))
 	}
 }
 

@@ -24,6 +24,9 @@ type Defining struct {
 	// IfExistsAt is the offset where IF EXISTS goes.
 	Indexes    []string
 	IfExistsAt int
+	// Excludes is true for a statement of another kind that may lock relations against all
+	// others until its transaction ends, or runs what may.
+	Excludes bool
 }
 
 // Definition is a part of a [Utility] that defines: an element of CREATE TABLE, an

@@ -174,7 +174,8 @@ type DefiningDialect interface {
 	TermType(t *Term) string
 
 	// ClearDefault is DEFAULT's value for a column of the StorageType of c that holds text.
-	ClearDefault(c *Column, text string) string
+	// alter is true for SET DEFAULT.
+	ClearDefault(c *Column, text string, alter bool) string
 
 	// ClearText is the text that a default of the catalog makes, if it is a constant.
 	ClearText(def string) (text string, ok bool)

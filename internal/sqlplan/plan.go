@@ -94,6 +94,10 @@ type RelationUse struct {
 	// of tables holds once it was sent.
 	Defines bool
 
+	// Excludes is true for a text that may have locked relations, until its transaction
+	// ends, against others that ask what they are.
+	Excludes bool
+
 	// LeftOut are the parts of DDL that are not sent, since they mean nothing over
 	// ciphertexts.
 	LeftOut []LeftOut

@@ -316,6 +316,7 @@ type draft struct {
 	writes    bool
 	opaque    bool // a statement returns rows of which nothing is known
 	defines   bool // a statement changes what relations are
+	excludes  bool // a statement may lock relations until its transaction ends
 	leftOut   []LeftOut
 }
 
@@ -364,7 +365,7 @@ func (a *analysis) run() (*Plan, error) {
 	}
 	if !a.touched {
 		plan := unprotected(a.script.NumParams, true)
-		plan.Defines = a.defines
+		plan.Defines, plan.Excludes = a.defines, a.excludes
 		return plan, nil
 	}
 	for _, o := range a.renames {
@@ -378,7 +379,7 @@ func (a *analysis) run() (*Plan, error) {
 		Named:       true,
 		UserParams:  a.script.NumParams,
 		Route:       Direct{},
-		RelationUse: RelationUse{Implied: a.implied, Attaches: a.attached, Defines: a.defines, LeftOut: a.leftOut},
+		RelationUse: RelationUse{Implied: a.implied, Attaches: a.attached, Defines: a.defines, Excludes: a.excludes, LeftOut: a.leftOut},
 		ReadOnly:    readOnly && !a.writes,
 	}
 	if a.returning {

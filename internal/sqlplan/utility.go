@@ -15,6 +15,7 @@ func (a *analysis) utility(u *Utility) {
 	if !quiet[u.What] {
 		a.opaque = true
 	}
+	a.excludes = a.excludes || u.Excludes
 	if u.Kind == UtilityHarmless {
 		a.defines = a.defines || u.What == "DROP"
 		a.droppedIndexes(u)

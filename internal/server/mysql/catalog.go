@@ -58,6 +58,7 @@ func (Server) Relation(ctx context.Context, db *sql.DB, schema, name string) (*s
 			return nil, err
 		}
 	}
+	var hidden []int // columns whose default is not shown
 	err = scan(ctx, db, columnsSQL, r, func(rows *sql.Rows) error {
 		var c sqlplan.RelationColumn
 		var extra, collation string
@@ -70,6 +71,9 @@ func (Server) Relation(ctx context.Context, db *sql.DB, schema, name string) (*s
 		if !maria {
 			c.Expression = unescaped(c.Expression)
 			if expression {
+				if !value.Valid && !r.View {
+					hidden = append(hidden, len(r.Columns))
+				}
 				value.String = readable(unescaped(value.String))
 			}
 		}
@@ -77,6 +81,9 @@ func (Server) Relation(ctx context.Context, db *sql.DB, schema, name string) (*s
 		r.Columns = append(r.Columns, c)
 		return nil
 	})
+	if err == nil && len(hidden) > 0 {
+		readHidden(ctx, db, r, hidden)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +156,24 @@ func unescaped(shown string) string {
 		b.WriteByte(shown[i])
 	}
 	return b.String()
+}
+
+// readHidden reads the defaults of columns that ALTER TABLE gave them: MySQL may not show
+// those in information_schema. A default that cannot be read is no NULL.
+func readHidden(ctx context.Context, db *sql.DB, r *sqlplan.Relation, hidden []int) {
+	tick := func(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
+	var name, table string
+	_ = db.QueryRowContext(ctx, "SHOW CREATE TABLE "+tick(r.Schema)+"."+tick(r.Name)).Scan(&name, &table) // unreadable, then
+	for _, i := range hidden {
+		_, text, _ := strings.Cut(table, "\n  "+tick(r.Columns[i].Name)+" ")
+		text, _, _ = strings.Cut(text, "\n")
+		text, _, _ = strings.Cut(text, " COMMENT '")
+		_, text, _ = strings.Cut(text, " DEFAULT (")
+		r.Columns[i].Default = readable(`\`)
+		if end := strings.LastIndexByte(text, ')'); end >= 0 {
+			r.Columns[i].Default = readable(text[:end])
+		}
+	}
 }
 
 // readable is a default's expression if it means the same in every session, else one

@@ -52,12 +52,16 @@ func (d *dialect) Converts(*sqlplan.Column, string) bool { return true }
 func (d *dialect) TermType(t *sqlplan.Term) string { return TermType(t.Size, t.Base64) }
 
 // ClearDefault implements [sqlplan.DefiningDialect]. MySQL takes defaults of these types as
-// expressions only.
-func (d *dialect) ClearDefault(_ *sqlplan.Column, text string) string {
-	if text == "" {
-		return "('')"
+// expressions only, and in ALTER COLUMN no constant in parentheses.
+func (d *dialect) ClearDefault(_ *sqlplan.Column, text string, alter bool) string {
+	constant := "''"
+	if text != "" {
+		constant = "x'" + hex.EncodeToString([]byte(text)) + "'"
 	}
-	return "(x'" + hex.EncodeToString([]byte(text)) + "')"
+	if alter {
+		return "(concat(" + constant + "))"
+	}
+	return "(" + constant + ")"
 }
 
 // ClearText implements [sqlplan.DefiningDialect].
@@ -68,6 +72,9 @@ func ClearText(def string) (text string, ok bool) {
 	def = strings.ReplaceAll(def, `\'`, "'") // as MySQL writes an expression
 	for strings.HasPrefix(def, "(") && strings.HasSuffix(def, ")") {
 		def = def[1 : len(def)-1]
+	}
+	if inner, ok := strings.CutPrefix(def, "concat("); ok {
+		def = strings.TrimSuffix(inner, ")") // as ALTER COLUMN sets it
 	}
 	if strings.HasPrefix(def, "_") {
 		_, def, _ = strings.Cut(def, "'")

@@ -43,7 +43,7 @@ func (d *dialect) Converts(c *sqlplan.Column, typeName string) bool {
 func (d *dialect) TermType(t *sqlplan.Term) string { return TermType(t.Base64) }
 
 // ClearDefault implements [sqlplan.DefiningDialect].
-func (d *dialect) ClearDefault(c *sqlplan.Column, text string) string {
+func (d *dialect) ClearDefault(c *sqlplan.Column, text string, _ bool) string {
 	if c.Base64 || text == "" {
 		return quoteText(text)
 	}

@@ -31,6 +31,7 @@ func (p *translator) utility(n *pg.Node) sqlplan.Statement {
 	if p.begin < p.end {
 		u.Span = p.span(p.begin, p.end)
 	}
+	u.Excludes = excludes(n)
 	if harmless(n) {
 		u.Kind = sqlplan.UtilityHarmless
 		if x := n.GetDropStmt(); x != nil && x.RemoveType == pg.ObjectType_OBJECT_INDEX && !x.MissingOk {
@@ -81,6 +82,16 @@ func (p *translator) made(u *sqlplan.Utility, r *pg.RangeVar) {
 	}
 	u.Relations, u.Refuse = []*sqlplan.TableRef{p.bareRef(r)}, "a protected table cannot be made from a query"
 	u.Temporary = r.Relpersistence == "t"
+}
+
+// excludes reports whether a statement may take locks that reading a relation's defaults
+// from the catalog waits for. DDL is known by its kind.
+func excludes(n *pg.Node) bool {
+	switch n.GetNode().(type) {
+	case *pg.Node_TruncateStmt, *pg.Node_LockStmt, *pg.Node_ReindexStmt, *pg.Node_ClusterStmt, *pg.Node_RefreshMatViewStmt, *pg.Node_DoStmt, *pg.Node_CallStmt:
+		return true
+	}
+	return false
 }
 
 // harmless reports whether a statement neither holds a value nor changes what
