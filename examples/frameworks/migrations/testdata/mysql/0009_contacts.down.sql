@@ -1,0 +1,4 @@
+ALTER TABLE contacts MODIFY value VARCHAR(100);
+ALTER TABLE contacts RENAME COLUMN channel TO kind;
+ALTER TABLE labels RENAME COLUMN label TO name;
+ALTER TABLE labels RENAME AS tags;

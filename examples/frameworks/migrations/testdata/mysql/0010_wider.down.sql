@@ -1,0 +1,4 @@
+ALTER TABLE payments DROP INDEX payments_iban_amount;
+ALTER TABLE clients ALTER secret SET DEFAULT '';
+ALTER TABLE sessions MODIFY token VARCHAR(64) NOT NULL;
+ALTER TABLE users MODIFY email VARCHAR(320) DEFAULT NULL;

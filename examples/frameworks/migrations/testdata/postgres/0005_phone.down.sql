@@ -1,0 +1,3 @@
+DROP INDEX users_phone_idx;
+ALTER TABLE users DROP COLUMN logins, DROP COLUMN born;
+ALTER TABLE users DROP COLUMN IF EXISTS phone CASCADE;

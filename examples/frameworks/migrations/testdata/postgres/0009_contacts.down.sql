@@ -1,0 +1,5 @@
+ALTER TABLE contacts ALTER COLUMN value DROP NOT NULL, ALTER COLUMN value DROP DEFAULT;
+ALTER TABLE contacts ALTER COLUMN value TYPE text USING value::text;
+ALTER TABLE contacts RENAME COLUMN channel TO kind;
+ALTER TABLE labels RENAME label TO name;
+ALTER TABLE labels RENAME TO tags;

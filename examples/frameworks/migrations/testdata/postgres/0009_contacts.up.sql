@@ -1,0 +1,5 @@
+ALTER TABLE tags RENAME TO labels;
+ALTER TABLE labels RENAME COLUMN name TO label;
+ALTER TABLE contacts RENAME COLUMN kind TO channel;
+ALTER TABLE contacts ALTER COLUMN value TYPE varchar(200);
+ALTER TABLE contacts ALTER COLUMN value SET DEFAULT '', ALTER COLUMN value SET NOT NULL;

@@ -1,0 +1,5 @@
+ALTER TABLE payments DROP CONSTRAINT payments_iban_amount;
+ALTER TABLE clients ALTER secret SET DEFAULT '';
+ALTER TABLE sessions ALTER COLUMN token SET DATA TYPE varchar(64);
+ALTER TABLE users ALTER COLUMN email DROP NOT NULL;
+ALTER TABLE users ALTER COLUMN email TYPE text;
