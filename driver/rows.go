@@ -3,6 +3,7 @@ package driver
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	sqldriver "database/sql/driver"
 	"io"
 	"reflect"
@@ -11,6 +12,7 @@ import (
 	"github.com/sealsql/sealsql/internal/exec"
 	"github.com/sealsql/sealsql/internal/exec/reading"
 	"github.com/sealsql/sealsql/internal/seal"
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
@@ -181,6 +183,14 @@ func (r *rows) protected(i int) *seal.Column {
 	return nil
 }
 
+// length is what a visible column shows of protected values.
+func (r *rows) length(i int) sqlplan.Measure {
+	if set := r.set(); set != nil && set.Columns[r.visible[i]].Protected != nil {
+		return set.Columns[r.visible[i]].Protected.Measure
+	}
+	return sqlplan.MeasureNone
+}
+
 func (r *rowsNextSet) HasNextResultSet() bool {
 	return r.base.(sqldriver.RowsNextResultSet).HasNextResultSet()
 }
@@ -205,14 +215,23 @@ func (r *rowsScanType) ColumnTypeScanType(i int) reflect.Type {
 		if base, ok := r.base.(sqldriver.RowsColumnTypeNullable); ok {
 			nullable, _ = base.ColumnTypeNullable((*rows)(r).server(i))
 		}
-		return c.ScanType(nullable)
+		switch {
+		case (*rows)(r).length(i) == sqlplan.MeasureNone:
+			return c.ScanType(nullable)
+		case nullable:
+			return reflect.TypeFor[sql.NullInt64]()
+		}
+		return reflect.TypeFor[int32]()
 	}
 	return r.base.(sqldriver.RowsColumnTypeScanType).ColumnTypeScanType((*rows)(r).server(i))
 }
 
 func (r *rowsTypeName) ColumnTypeDatabaseTypeName(i int) string {
+	if (*rows)(r).length(i) != sqlplan.MeasureNone {
+		return r.engine.TypeName(server.LengthType)
+	}
 	if c := (*rows)(r).protected(i); c != nil {
-		return r.engine.TypeName(c)
+		return r.engine.TypeName(string(c.Type))
 	}
 	return r.base.(sqldriver.RowsColumnTypeDatabaseTypeName).ColumnTypeDatabaseTypeName((*rows)(r).server(i))
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sealsql/sealsql/internal/exec"
 	"github.com/sealsql/sealsql/internal/exec/reading"
+	"github.com/sealsql/sealsql/internal/sqlplan"
 )
 
 // rows are the rows of a protected statement: they open the protected values, show them
@@ -106,6 +107,9 @@ func (r *rows) open(ctx context.Context, a *exec.Answer, q *request) {
 		shown := column{from: i}
 		if p != nil {
 			shown.look = looks[a.Engine.Column(p.Column).Type]
+			if p.Measure != sqlplan.MeasureNone {
+				shown.look = lengthLook
+			}
 			f = shown.look.field(f, c.shownFormat(q, shown.look.oid, len(d.columns)))
 		}
 		r.add(shown, f)

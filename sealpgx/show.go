@@ -37,6 +37,11 @@ var looks = map[policy.ValueType]*look{
 	policy.TypeJSON:      {pgtype.JSONBOID, -1, formats(appendBytes, appendJSON)},
 }
 
+// lengthLook is how a result shows the length of a value.
+var lengthLook = &look{pgtype.Int4OID, 4, formats(appendDigits, func(buf []byte, n int64) ([]byte, error) {
+	return binary.BigEndian.AppendUint32(buf, uint32(n)), nil
+})}
+
 // errLook is the error of a value that has another Go type than its column.
 var errLook = errors.New("sealpgx: a protected value has another type than its column")
 

@@ -203,8 +203,8 @@ func (e *Engine) ReadAhead() reading.Limits { return e.ahead }
 // CountAhead counts a row that was read ahead.
 func (e *Engine) CountAhead() { e.config.Counters.RowsAhead.Add(1) }
 
-// TypeName is the DatabaseTypeName that a column's plaintexts report.
-func (e *Engine) TypeName(c *seal.Column) string { return e.config.Server.TypeName(string(c.Type)) }
+// TypeName is the DatabaseTypeName that plaintexts of a policy's type report.
+func (e *Engine) TypeName(of string) string { return e.config.Server.TypeName(of) }
 
 // ExecsRows is [server.Server.ExecsRows] of the engine's server.
 func (e *Engine) ExecsRows() bool { return e.config.Server.ExecsRows() }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/exec/packet"
 	"github.com/sealsql/sealsql/internal/exec/reading"
 	"github.com/sealsql/sealsql/internal/exec/sealing"
 	"github.com/sealsql/sealsql/internal/exec/written"
@@ -249,11 +250,11 @@ func (r Run) bind(ctx context.Context) (text string, args []sqldriver.NamedValue
 	}
 	if !r.Args.Prepared && len(r.Args.Params) == 0 && len(main.Args) > 0 {
 		if text, ok := written.Inline(r.Engine.config.Server, main, sealed); ok {
-			return text, r.Args.Options, among, r.Engine.fits(text, nil)
+			return text, r.Args.Options, among, packet.Fits(text, nil, r.Engine.session.MaxPacket)
 		}
 	}
 	text, args = b.Bind(main, r.Args.Options, sealed)
-	if err = r.Engine.fits(text, args); err == nil {
+	if err = packet.Fits(text, args, r.Engine.session.MaxPacket); err == nil {
 		err = r.typed(ctx, b, text, main, r.Plan.Seals)
 	}
 	return text, args, among, err

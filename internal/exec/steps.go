@@ -29,7 +29,7 @@ type steps struct {
 }
 
 func (r Run) steps() *steps {
-	r.Base = fittingBase{r.Base, r.Engine}
+	r.Base = fittingBase{r.Base, r.Engine.session.MaxPacket}
 	return &steps{Binding: r.binding(), run: r}
 }
 

@@ -21,6 +21,9 @@ import (
 	"github.com/sealsql/sealsql/policy"
 )
 
+// LengthType is the type of the lengths of plaintexts.
+const LengthType = "length"
+
 // Server is one family of servers. Implementations are safe for concurrent use.
 type Server interface {
 	// Name is the name under which the server is registered.
@@ -117,7 +120,7 @@ type Server interface {
 	// ClearText is the text that a default of the catalog makes, if it is a constant.
 	ClearText(def string) (text string, ok bool)
 	// TypeName is the DatabaseTypeName that a column of plaintexts of the given
-	// policy type reports.
+	// policy type, or of [LengthType], reports.
 	TypeName(policyType string) string
 	// BytesLiteral spells bytes, TextLiteral a base64 text, as a literal.
 	BytesLiteral(b []byte) string

@@ -111,6 +111,10 @@ type Dialect interface {
 	// of a derived table or CTE (MySQL).
 	ExactAliasLists() bool
 
+	// Measure is what a function of that name, in lower case, counts of a string, or of
+	// bytes. It is MeasureNone if there is no such function.
+	Measure(function string, bytes bool) Measure
+
 	// SystemColumn reports whether every table has a column of this name that
 	// SELECT * does not show (ctid, xmin).
 	SystemColumn(name string) bool

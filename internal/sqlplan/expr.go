@@ -43,7 +43,7 @@ const (
 )
 
 const (
-	hintLength = "compare the length with 0, or select the column itself and measure the value in the application: a ciphertext has another length"
+	hintLength = "select the length alone in the select list of the statement itself, compare it with 0, or measure the value in the application: a ciphertext has another length"
 	hintNull   = "write COALESCE of the column and one literal, alone in the select list of the statement itself, or replace NULL in the application"
 	hintEmpty  = "compare the column itself with '', which works for strings and bytes whose keyring's suite does not sign, or add search: to the column in the policy"
 )

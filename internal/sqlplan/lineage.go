@@ -57,6 +57,8 @@ type column struct {
 	shown string
 	// inPlace is what the driver shows in place of NULL, if it is not nil.
 	inPlace *Literal
+	// measure is what the driver shows of the value.
+	measure Measure
 }
 
 // output is what a query or a RETURNING clause returns.

@@ -285,6 +285,8 @@ type ResultProtected struct {
 	// InPlace is what is shown in place of NULL: COALESCE of the column and a literal. It
 	// is nil for NULL.
 	InPlace *Literal
+	// Measure is what is shown of the value.
+	Measure Measure
 }
 
 // RowByRow carries out an UPDATE whose rows are known only after they were

@@ -234,7 +234,7 @@ func (a *analysis) targets(out *selectOutput, targets []Target, sc *scope, shown
 		if j < len(leads) {
 			c.value, isTerm = a.termTarget(t.Expr, sc, leads[j])
 		}
-		isOr := !isTerm && out.direct && a.orElse(c, t, sc)
+		isOr := !isTerm && out.direct && (a.orElse(c, t, sc) || a.measured(c, t, sc))
 		if !isTerm && !isOr {
 			c.value = a.trace(t.Expr, sc, out)
 		}

@@ -44,7 +44,7 @@ func (a *analysis) result(out output) {
 		}
 		for i, c := range list {
 			if c == v.column {
-				p.InPlace = c.inPlace
+				p.InPlace, p.Measure = c.inPlace, c.measure
 				set.Columns[i].Protected = p
 			}
 		}

@@ -115,6 +115,8 @@ type shown struct {
 	among []seal.Among
 	// inPlace is what the column shows in place of NULL.
 	inPlace sqldriver.Value
+	// measure is what the column shows of the value.
+	measure sqlplan.Measure
 }
 
 // empty reports whether a row shows NULL, so that nothing is to be opened. A row that
@@ -123,11 +125,15 @@ func (c *shown) empty(row []sqldriver.Value) bool {
 	return row[c.index] == nil && (c.from.Term < 0 || row[c.from.Term] == nil)
 }
 
-// putInPlace has the row show what is asked for in place of NULL.
+// putInPlace has the row show what is asked for in place of NULL, or of a value.
 func (r *Reader) putInPlace(row []sqldriver.Value) {
 	for i := range r.shown {
-		if c := &r.shown[i]; row[c.index] == nil {
+		c := &r.shown[i]
+		switch v := row[c.index]; {
+		case v == nil:
 			row[c.index] = c.inPlace
+		case c.measure != sqlplan.MeasureNone:
+			row[c.index] = measured(c.measure, v)
 		}
 	}
 }
@@ -284,7 +290,7 @@ func (r *Reader) Enter(number int, set *sqlplan.ResultSet, width int) {
 		if p := set.Columns[i].Protected; p != nil {
 			c := r.opener.Column(p.Column)
 			r.index[i] = len(r.shown)
-			s := shown{index: i, from: p, col: c, once: !p.Unverifiable && c.Silent(), reuses: c.Reusable(), inPlace: r.inPlace(p.InPlace)}
+			s := shown{index: i, from: p, col: c, once: !p.Unverifiable && c.Silent(), reuses: c.Reusable(), inPlace: r.inPlace(p.InPlace), measure: p.Measure}
 			for _, w := range r.filter.among {
 				if w.Set == number && w.Column == i {
 					s.among = append(s.among, w.Values)

@@ -38,7 +38,7 @@ func (Server) TypeName(policyType string) string {
 	switch policyType {
 	case "bytes":
 		return "BLOB"
-	case "int64":
+	case "int64", server.LengthType: // MariaDB shows most lengths as INT
 		return "BIGINT"
 	case "float64":
 		return "DOUBLE"

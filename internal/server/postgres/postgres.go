@@ -38,6 +38,8 @@ func (Server) TypeName(policyType string) string {
 		return "BYTEA"
 	case "int64":
 		return "INT8"
+	case server.LengthType:
+		return "INT4"
 	case "float64":
 		return "FLOAT8"
 	case "bool":

@@ -284,6 +284,17 @@ func textType(name string) bool {
 // ExactAliasLists implements [sqlplan.Dialect].
 func (d *dialect) ExactAliasLists() bool { return true }
 
+// Measure implements [sqlplan.Dialect]: length counts bytes.
+func (d *dialect) Measure(function string, bytes bool) sqlplan.Measure {
+	switch {
+	case function == "bit_length":
+		return sqlplan.MeasureBits
+	case bytes, function == "length", function == "octet_length":
+		return sqlplan.MeasureBytes
+	}
+	return sqlplan.MeasureChars
+}
+
 // SystemColumn implements [sqlplan.Dialect]: tables of MariaDB with system versioning have
 // these two.
 func (d *dialect) SystemColumn(name string) bool {

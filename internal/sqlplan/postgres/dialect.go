@@ -249,6 +249,19 @@ func (d *dialect) LooseLiterals() bool { return false }
 // ExactAliasLists implements [sqlplan.Dialect].
 func (d *dialect) ExactAliasLists() bool { return false }
 
+// Measure implements [sqlplan.Dialect]: length counts characters of a string.
+func (d *dialect) Measure(function string, bytes bool) sqlplan.Measure {
+	switch {
+	case function == "octet_length", function == "length" && bytes:
+		return sqlplan.MeasureBytes
+	case function == "bit_length":
+		return sqlplan.MeasureBits
+	case bytes:
+		return sqlplan.MeasureNone
+	}
+	return sqlplan.MeasureChars
+}
+
 // SystemColumn implements [sqlplan.Dialect].
 func (d *dialect) SystemColumn(name string) bool {
 	switch name {
