@@ -195,7 +195,9 @@ func (a *analysis) defined(u *Utility, tables []*Table) {
 			a.carry(u, t)
 		} else {
 			for _, d := range u.Definitions {
-				a.named(u, t, d.Names)
+				if a.named(u, t, d.Names); d.Kind == DefineColumn && len(d.Keys) > 0 {
+					a.named(u, t, []string{d.Column})
+				}
 			}
 		}
 		for _, e := range u.Exprs {
