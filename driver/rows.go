@@ -217,7 +217,7 @@ func (r *rowsScanType) ColumnTypeScanType(i int) reflect.Type {
 		}
 		switch {
 		case (*rows)(r).length(i) == sqlplan.MeasureNone:
-			return c.ScanType(nullable)
+			return c.ScanType(r.engine.Values(), nullable)
 		case nullable:
 			return reflect.TypeFor[sql.NullInt64]()
 		}

@@ -181,6 +181,24 @@ func scanned(err error, into any) string {
 	return fmt.Sprintf("%+v", reflect.ValueOf(into).Elem())
 }
 
+// TestABoolIsTheTwinsType: on MySQL a bool is a TINYINT to whatever asks for its type.
+func TestABoolIsTheTwinsType(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		newForms(t, s, "").same("the type of a bool", func(db *sql.DB) string {
+			rows, err := db.Query("SELECT b FROM forms")
+			if err != nil {
+				return err.Error()
+			}
+			defer rows.Close()
+			types, err := rows.ColumnTypes()
+			if err != nil {
+				return err.Error()
+			}
+			return fmt.Sprint(types[0].ScanType(), types[0].DatabaseTypeName())
+		})
+	})
+}
+
 // callForms are ways of database/sql to send a text.
 var callForms = map[string]func(ctx context.Context, db *sql.DB, text string, args []any) (*sql.Rows, sql.Result, func(), error){
 	"DB.Query": func(ctx context.Context, db *sql.DB, text string, args []any) (*sql.Rows, sql.Result, func(), error) {

@@ -216,10 +216,13 @@ func (c *Column) MayDefault(text string) bool {
 // the column's values.
 func (c *Column) HidesRejected() bool { return c.policy.unverifiable == policy.UnverifiableError }
 
-// ScanType is the Go type that the column's values have, or the type of database/sql
-// that takes NULL too.
-func (c *Column) ScanType(nullable bool) reflect.Type {
+// ScanType is the Go type that the column's values have as rules show them, or the type of
+// database/sql that takes NULL too. rules may be nil.
+func (c *Column) ScanType(rules server.Values, nullable bool) reflect.Type {
 	t := scanType(c.Type)
+	if rules != nil && c.Type == policy.TypeBool {
+		t = reflect.TypeOf(rules.Show(c.Type, false))
+	}
 	if withNull, ok := nullTypes[t]; ok && nullable {
 		return withNull
 	}

@@ -31,7 +31,7 @@ var mutants = []mutant{
 	{"DriverContext is faked", "connector.go", "base.(sqldriver.DriverContext); ok {\n\t\treturn wrapped", "base.(sqldriver.DriverContext); ok || true {\n\t\treturn wrapped"},
 	{"RowsNextResultSet is hidden", "rows.go", "bits(nextSet, scanType", "bits(nextSet && false, scanType"},
 	{"ScanType is hidden", "rows.go", "bits(nextSet, scanType,", "bits(nextSet, scanType && false,"},
-	{"the ciphertext's type is told of a protected column", "rows.go", "return c.ScanType(nullable)", "_ = c"},
+	{"the ciphertext's type is told of a protected column", "rows.go", "return c.ScanType(r.engine.Values(), nullable)", "_ = c"},
 	{"rows share the base driver's buffer", "../internal/exec/reading/reader.go", "s.cells[i] = copied(v)", "s.cells[i] = v"},
 	{"ErrSkip is wrapped", "run.go", "\tif err == sqldriver.ErrSkip {\n", "\tif err != nil {\n\t\terr = struct{ error }{err}\n\t}\n\tif err == sqldriver.ErrSkip {\n"},
 	{"unprotected results are wrapped", "run.go", "\t\tres, err := send(ctx, a.Text, passOn(&a, args))\n\t\treturn res, c.sent(ctx, e, plan, a.Text, err)",
