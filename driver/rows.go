@@ -171,6 +171,15 @@ func (r *rows) server(i int) int {
 	return r.visible[i]
 }
 
+// retyped returns the protected column that a visible column shows in another type than
+// the server's, or nil.
+func (r *rows) retyped(i int) *seal.Column {
+	if c := r.protected(i); c != nil && !c.KeepsType() {
+		return c
+	}
+	return nil
+}
+
 // protected returns the protected column that a visible column shows, or nil.
 func (r *rows) protected(i int) *seal.Column {
 	set := r.set()
@@ -210,7 +219,7 @@ func (r *rowsNextSet) NextResultSet() error {
 }
 
 func (r *rowsScanType) ColumnTypeScanType(i int) reflect.Type {
-	if c := (*rows)(r).protected(i); c != nil {
+	if c := (*rows)(r).retyped(i); c != nil {
 		nullable := false
 		if base, ok := r.base.(sqldriver.RowsColumnTypeNullable); ok {
 			nullable, _ = base.ColumnTypeNullable((*rows)(r).server(i))
@@ -230,14 +239,14 @@ func (r *rowsTypeName) ColumnTypeDatabaseTypeName(i int) string {
 	if (*rows)(r).length(i) != sqlplan.MeasureNone {
 		return r.engine.TypeName(server.LengthType)
 	}
-	if c := (*rows)(r).protected(i); c != nil {
+	if c := (*rows)(r).retyped(i); c != nil {
 		return r.engine.TypeName(string(c.Type))
 	}
 	return r.base.(sqldriver.RowsColumnTypeDatabaseTypeName).ColumnTypeDatabaseTypeName((*rows)(r).server(i))
 }
 
 func (r *rowsLength) ColumnTypeLength(i int) (int64, bool) {
-	if (*rows)(r).protected(i) != nil {
+	if (*rows)(r).retyped(i) != nil {
 		return 0, false
 	}
 	return r.base.(sqldriver.RowsColumnTypeLength).ColumnTypeLength((*rows)(r).server(i))
@@ -248,7 +257,7 @@ func (r *rowsNullable) ColumnTypeNullable(i int) (nullable, ok bool) {
 }
 
 func (r *rowsPrecision) ColumnTypePrecisionScale(i int) (precision, scale int64, ok bool) {
-	if (*rows)(r).protected(i) != nil {
+	if (*rows)(r).retyped(i) != nil {
 		return 0, 0, false
 	}
 	return r.base.(sqldriver.RowsColumnTypePrecisionScale).ColumnTypePrecisionScale((*rows)(r).server(i))

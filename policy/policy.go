@@ -136,6 +136,9 @@ type Column struct {
 	LegacyContext []ContextPair
 	// Equality is nil for a column that cannot be searched.
 	Equality *Equality
+	// Paths are what is protected of a JSON document that stays JSON; nil for a column
+	// whose values are protected as a whole.
+	Paths []DocumentPath
 	Line     int // in the file, from 1
 }
 
@@ -215,6 +218,7 @@ func (p *Policy) Tables() []Table {
 			out[i].Columns[j].Context = slices.Clone(out[i].Columns[j].Context)
 			out[i].Columns[j].LegacyContext = slices.Clone(out[i].Columns[j].LegacyContext)
 			out[i].Columns[j].Equality = out[i].Columns[j].Equality.clone()
+			out[i].Columns[j].Paths = slices.Clone(out[i].Columns[j].Paths)
 			if d := out[i].Columns[j].Default; d != nil {
 				text := *d
 				out[i].Columns[j].Default = &text

@@ -56,7 +56,7 @@ func (d *decoder) column(p *Policy, t *Table, e entry, path string, unverifiable
 		}
 	}
 	seen := map[string]bool{}
-	for _, f := range d.fields(e.value, path, "keyring", "type", "storage", "context", "on_mismatch", "plaintext_reads", "unverifiable", "unbound", "bind_location", "legacy", "search", "default") {
+	for _, f := range d.fields(e.value, path, "keyring", "type", "storage", "context", "on_mismatch", "plaintext_reads", "unverifiable", "unbound", "bind_location", "legacy", "search", "default", "paths") {
 		seen[f.key] = true
 		d.columnField(&c, f, join(path, f.key))
 	}
@@ -75,6 +75,7 @@ func (d *decoder) column(p *Policy, t *Table, e entry, path string, unverifiable
 	d.checkLegacy(t, &c, e, path)
 	d.checkBranch(p.keyrings[c.Keyring], &c, e, path)
 	d.checkEquality(p.keyrings[c.Keyring], &c, path)
+	d.checkPaths(&c, e, path, seen)
 	if c.PlaintextReads == Allow {
 		d.warn(e.name, path, "plaintext_reads: allow hands out values that nothing protects; turn it off after the backfill")
 	}
@@ -107,6 +108,8 @@ func (d *decoder) columnField(c *Column, f entry, path string) {
 		d.search(c, f.value, path)
 	case "default":
 		c.Default = d.constant(f.value, path)
+	case "paths":
+		c.Paths = d.paths(f.value, path)
 	}
 }
 

@@ -191,7 +191,7 @@ func (c *conn) described(e *exec.Engine, plan *sqlplan.Plan, sd *pgconn.Statemen
 				continue
 			}
 			if p := set.Columns[i].Protected; p != nil {
-				f = looks[e.Column(p.Column).Type].field(f, f.Format)
+				f = lookOf(e.Column(p.Column), f.DataTypeOID).field(f, f.Format)
 			}
 		}
 		out.Fields = append(out.Fields, f)

@@ -106,7 +106,7 @@ func (r *rows) open(ctx context.Context, a *exec.Answer, q *request) {
 		f.Name = cmp.Or(set.Columns[i].Shown, f.Name)
 		shown := column{from: i}
 		if p != nil {
-			shown.look = looks[a.Engine.Column(p.Column).Type]
+			shown.look = lookOf(a.Engine.Column(p.Column), f.DataTypeOID)
 			if p.Measure != sqlplan.MeasureNone {
 				shown.look = lengthLook
 			}

@@ -42,6 +42,32 @@ var lengthLook = &look{pgtype.Int4OID, 4, formats(appendDigits, func(buf []byte,
 	return binary.BigEndian.AppendUint32(buf, uint32(n)), nil
 })}
 
+// shownColumn is a protected column, as far as its look depends on it.
+type shownColumn interface {
+	KeepsType() bool
+	ValueType() policy.ValueType
+}
+
+// lookOf is how a result shows a protected column for which the server returns the type.
+// Documents and their values keep that type.
+func lookOf(c shownColumn, oid uint32) *look {
+	if !c.KeepsType() {
+		return looks[c.ValueType()]
+	}
+	return &look{oid, -1, func(buf []byte, format int16, v any) ([]byte, error) {
+		if format == pgx.BinaryFormatCode && oid == pgtype.JSONBOID {
+			buf = append(buf, 1)
+		}
+		switch v := v.(type) {
+		case string:
+			return append(buf, v...), nil
+		case []byte:
+			return append(buf, v...), nil
+		}
+		return nil, errLook
+	}}
+}
+
 // errLook is the error of a value that has another Go type than its column.
 var errLook = errors.New("sealpgx: a protected value has another type than its column")
 

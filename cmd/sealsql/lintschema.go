@@ -229,6 +229,12 @@ func (c *tableCheck) sources(pc policy.Column) {
 func (c *tableCheck) storage(pc policy.Column, rc *sqlplan.RelationColumn) {
 	object := c.name + "." + pc.Name
 	kind, width := storageOf(rc.Type)
+	if pc.Paths != nil {
+		if t := strings.ToLower(rc.Type); kind != "text" && t != "json" && t != "jsonb" {
+			c.add(lintError, pc.Line, "storage-type", object, sprintf("the column is %s, and paths: needs JSON, JSONB or TEXT", rc.Type), "change the column's type, or leave paths out of the policy")
+		}
+		return
+	}
 	want := map[policy.Storage]string{policy.Binary: "binary", policy.Base64: "text"}[pc.Storage]
 	if kind != want {
 		c.add(lintError, pc.Line, "storage-type", object, sprintf("the column is %s, and storage: %s needs %s", rc.Type, pc.Storage, map[string]string{"binary": "BYTEA or BLOB", "text": "TEXT or VARCHAR"}[want]), "change the column's type or the policy's storage")

@@ -114,6 +114,7 @@ func (e *Engine) addTable(t *seal.Table) {
 		for _, shape := range c.EmptyShapes() {
 			col.Empty = append(col.Empty, sqlplan.EmptyShape(shape))
 		}
+		e.addPaths(col, c)
 		col.Term, col.Other = termOf(c, 0), termOf(c, 1)
 		for _, term := range []*sqlplan.Term{col.Term, col.Other} {
 			e.outside = e.outside || term != nil && !ascii(term.Column)
@@ -124,6 +125,16 @@ func (e *Engine) addTable(t *seal.Table) {
 	e.tables[table] = t
 	e.outside = e.outside || !ascii(table.Name) || slices.ContainsFunc(table.Columns, func(c *sqlplan.Column) bool { return !ascii(c.Name) })
 	e.rules.Tables = append(e.rules.Tables, table)
+}
+
+// addPaths adds the protected paths of a column of documents.
+func (e *Engine) addPaths(col *sqlplan.Column, c *seal.Column) {
+	whole := *col
+	for _, p := range c.Parts() {
+		own := sqlplan.DocumentPath{Path: p.Path, Value: new(whole), Text: new(whole)}
+		e.columns[own.Value], e.columns[own.Text] = p.Value, p.Text
+		col.Paths = append(col.Paths, own)
+	}
 }
 
 // Start is StartOn over the catalog's own connections.
@@ -238,6 +249,9 @@ func (e *Engine) Report(s *alert.Snapshot) {
 	for _, t := range e.funnel.Tables {
 		for _, c := range t.Columns {
 			s.Columns = append(s.Columns, c.Stats())
+			for _, p := range c.Parts() {
+				s.Columns = append(s.Columns, p.Value.Stats())
+			}
 		}
 	}
 }

@@ -85,9 +85,10 @@ type Column struct {
 	formats
 	bound binding
 	under
-	search *Search // nil: the column cannot be searched
-	legacy *legacy // nil: bare ciphertexts of KMS are not read
-	policy handling
+	document *document
+	search   *Search // nil: the column cannot be searched
+	legacy   *legacy // nil: bare ciphertexts of KMS are not read
+	policy   handling
 
 	*alert.ColumnCounters
 }
@@ -127,6 +128,9 @@ func New(p *policy.Policy, keys *keyrings.Set, alerts *alert.Dispatcher, counter
 				return nil, err
 			}
 			col.ColumnCounters = counters.Column(table.Label, c.Name)
+			if err := f.addDocument(table, col, c, counters); err != nil {
+				return nil, err
+			}
 			table.Columns = append(table.Columns, col)
 		}
 		f.Tables = append(f.Tables, table)

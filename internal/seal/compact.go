@@ -147,7 +147,7 @@ func (f *Funnel) addCompact(col *Column, c policy.Column) error {
 		return err
 	}
 	if c.BindLocation {
-		col.location = compact.Location{Table: col.Table.Label, Column: col.Name}
+		col.location = compact.Location{Table: col.Table.Label, Column: c.Name}
 	}
 	if col.compact, err = compact.New(compact.Config{Keys: keys, Location: col.location}); err != nil {
 		return err

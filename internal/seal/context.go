@@ -193,7 +193,7 @@ func (c *Column) bind(p policy.Column) {
 		c.Context = append(c.Context, i)
 	}
 	if p.BindLocation {
-		b.static[contextTable], b.static[contextColumn] = c.Table.Label, c.Name
+		b.static[contextTable], b.static[contextColumn] = c.Table.Label, p.Name
 	}
 }
 

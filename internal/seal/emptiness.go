@@ -13,9 +13,9 @@ type EmptyShape struct {
 }
 
 // EmptyShapes are those of every format that the column holds. They are nil if not all can
-// be told: messages that end in a signature, and bare ciphertexts of KMS.
+// be told: messages that end in a signature, bare ciphertexts of KMS, and documents.
 func (c *Column) EmptyShapes() []EmptyShape {
-	if c.suite.Signed() || c.layout.Legacy {
+	if c.suite.Signed() || c.layout.Legacy || c.document != nil {
 		return nil
 	}
 	return EmptyShapes(c.layout.Compact)

@@ -8,6 +8,7 @@ import (
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/inspect"
+	"github.com/sealsql/sealsql/internal/jsondoc"
 	"github.com/sealsql/sealsql/policy"
 )
 
@@ -72,6 +73,8 @@ type Layout struct {
 	// form is not documented: bytes that cannot be a plaintext of Type may be one.
 	Legacy bool
 	Type   policy.ValueType
+	// Element is set for a column of values in JSON documents.
+	Element element
 	// Compact is true for a column that reads compact values, WritesCompact for
 	// one whose new values are compact.
 	Compact, WritesCompact bool
@@ -131,6 +134,14 @@ func (l Layout) read(stored any) held {
 	if !l.Base64 {
 		h.raw = h.text
 		return h
+	}
+	if l.Element == elementJSON {
+		text, ok := jsondoc.Text(h.text)
+		if !ok {
+			h.err = fmt.Errorf("%w: the document holds no string there", codec.ErrNotMessage)
+			return h
+		}
+		h.text = []byte(text)
 	}
 	raw := make([]byte, base64.StdEncoding.DecodedLen(len(h.text)))
 	n, err := base64.StdEncoding.Decode(raw, h.text)

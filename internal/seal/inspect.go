@@ -14,6 +14,9 @@ import (
 // what the policy would write. sources may be nil: then the context's fixed pairs
 // alone are compared. Nothing is verified.
 func (f *Funnel) Inspect(c *Column, stored any, sources []string) inspect.Value {
+	if c.document != nil && !IsNull(stored) {
+		return f.inspectDocument(c, stored, sources)
+	}
 	found := c.layout.Classify(stored)
 	in := inspection(found, stored)
 	if written, ok := found.form.(format); ok && found.Kind.Sealed() {

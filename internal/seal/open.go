@@ -44,13 +44,17 @@ type Request struct {
 	// each of them has it. Else the error is [ErrNotAmong].
 	Among []Among
 
+	// Mixed hands out the values of a document that were never sealed, beside those that
+	// are. It is for sealing them.
+	Mixed bool
+
 	anywhere bool // under the context that the value carries
 }
 
 // readsPlaintexts reports whether a value that was never sealed may be handed out: the
 // policy says so, or it is the column's DEFAULT, which rows hold that ADD COLUMN filled.
 func (r *Request) readsPlaintexts() bool {
-	return !r.Strict && (r.Column.policy.plaintextReads == policy.Allow || r.holdsDefault())
+	return r.Mixed || !r.Strict && (r.Column.policy.plaintextReads == policy.Allow || r.holdsDefault())
 }
 
 // holdsDefault reports whether the column holds its DEFAULT in clear.
@@ -83,6 +87,12 @@ type opened struct {
 // Open opens a stored value for a row. It is the only way to a plaintext. null is
 // true for NULL, and for a value in whose place the policy has NULL.
 func (f *Funnel) Open(ctx context.Context, r Request) (plaintext []byte, null bool, err error) {
+	if r.Column.document != nil {
+		return f.openDocument(ctx, r)
+	}
+	if r.Column.isJSONNull(r.Stored) {
+		return []byte("null"), false, nil
+	}
 	found := r.Column.layout.Classify(r.Stored)
 	if found.Kind == inspect.Null {
 		if r.HoldsTerm && !IsNull(r.Term) {
@@ -110,7 +120,7 @@ func (f *Funnel) Open(ctx context.Context, r Request) (plaintext []byte, null bo
 		clear(o.plaintext)
 		return nil, true, ErrNotAmong
 	}
-	if o.noted != 0 {
+	if o.noted != 0 && !r.Mixed {
 		f.raise(ctx, finding{Request: r, found: found, kind: o.noted, cause: o.cause}, true)
 	}
 	return o.plaintext, false, nil
@@ -123,6 +133,10 @@ func (f *Funnel) OpenValue(ctx context.Context, r Request) (any, error) {
 	plaintext, null, err := f.Open(ctx, r)
 	if err != nil || null {
 		return nil, err
+	}
+	if r.Column.KeepsType() {
+		r.Column.Opened.Add(1)
+		return r.Column.asStored(r.Stored, bytes.Clone(plaintext)), nil
 	}
 	asBytes := r.Column.Type == policy.TypeBytes || r.Rules != nil && isText(r.Column.Type) && r.Rules.ShowsBytes(r.Column.Type)
 	if r.Buffer != nil && asBytes {
@@ -144,6 +158,9 @@ func (f *Funnel) OpenValue(ctx context.Context, r Request) (any, error) {
 // Fits reports whether a stored value verifies for a row. It hands out nothing and
 // raises no event. The error says why that is not known.
 func (f *Funnel) Fits(ctx context.Context, r Request) (bool, error) {
+	if r.Column.document != nil {
+		return f.documentFits(ctx, r)
+	}
 	found := r.Column.layout.Classify(r.Stored)
 	if found.Kind == inspect.Null {
 		return false, nil

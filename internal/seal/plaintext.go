@@ -31,11 +31,13 @@ func (plaintextForm) open(_ context.Context, r Request, found Found) opened {
 	if !r.readsPlaintexts() {
 		return rejected
 	}
-	plaintext, null, err := r.Column.Encode(nil, r.Stored)
+	plaintext, null, err := r.Column.inClear(r.Stored)
 	if err != nil || null {
 		return rejected
 	}
-	r.Column.PlaintextReads.Add(1)
+	if !r.Mixed {
+		r.Column.PlaintextReads.Add(1)
+	}
 	return opened{plaintext: plaintext, noted: alert.PlaintextRead, cause: found.cause}
 }
 

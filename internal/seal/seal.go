@@ -46,6 +46,9 @@ type Value struct {
 // equality term, belongs here.
 func (f *Funnel) Seal(ctx context.Context, v Value) (any, error) {
 	col := v.Column
+	if col.document != nil {
+		return f.sealDocument(ctx, v)
+	}
 	if !col.local { // a wrapping may be missing
 		ctx = context.WithValue(ctx, sealing{}, &finding{Request: Request{Column: col, Row: v.Row, Statement: v.Statement}})
 	}

@@ -47,10 +47,10 @@ const leastBlob = 64
 
 // NewGuard returns the guard of a column: one shape for each form that the policy
 // writes or reads. ok is false if the policy lets clear text into the column
-// (plaintext_reads: allow), so that no constraint can keep it out.
+// (plaintext_reads: allow, paths), so that no constraint can keep it out.
 func NewGuard(p *policy.Policy, t policy.Table, c policy.Column) (g Guard, ok bool) {
 	g = Guard{Schema: t.Schema, Table: t.Name, Column: c.Name, Text: c.Storage == policy.Base64}
-	if c.PlaintextReads == policy.Allow {
+	if c.PlaintextReads == policy.Allow || c.Paths != nil {
 		return g, false
 	}
 	ring, _ := p.Keyring(c.Keyring)

@@ -79,6 +79,7 @@ type JobColumn struct {
 type JobTable struct {
 	Relation, Value string // quoted
 	Base64          bool   // Value holds text
+	Document        string // the type of a Value that is a JSON document, else empty
 	Key             []JobColumn
 	Sources         []JobColumn // other columns that the value is bound to
 	From            string      // a column in clear, quoted, or empty

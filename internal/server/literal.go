@@ -36,3 +36,9 @@ func cutLiteral(text, open, end string) (body string, length int) {
 	}
 	return body, len(open) + len(body) + len(end)
 }
+
+// IsBase64 reports whether a text has no other characters than base64 has: it needs no
+// escapes in a literal.
+func IsBase64(text string) bool {
+	return strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=") == ""
+}

@@ -104,8 +104,16 @@ func (k *serverColumns) sealRow(n int, keyColumn string) Template {
 	}
 	first := in.rowSeals.of(n)[0]
 	parts = append(parts, textPart(" WHERE "+a.d.Quote(keyColumn)+" = "), part{arg: argOfRow(ArgServer, 0, n, 0)},
-		textPart(" AND "+a.d.Quote(a.sealed(first).Name)+" = "+a.filler(in.t.rel, first))) // no other row is hit
+		textPart(" AND "+a.fillable(a.sealed(first))+" = "+a.filler(in.t.rel, first))) // no other row is hit
 	return finish(a.d, nil, parts)
+}
+
+// fillable writes a column so that it compares equal with its filler.
+func (a *analysis) fillable(c *Column) string {
+	if c.Paths != nil { // MySQL's JSON equals no text
+		return "CAST(" + a.d.Quote(c.Name) + " AS CHAR)"
+	}
+	return a.d.Quote(c.Name)
 }
 
 // reserving turns the parts of a statement that gives its keys into those of the
@@ -131,6 +139,9 @@ const fillerBytes = 104
 // clear text out takes it. A narrower column has no such constraint.
 func (a *analysis) filler(rel *Relation, seal int) string {
 	c := a.sealed(seal)
+	if c.Paths != nil {
+		return "'{}'"
+	}
 	length, first, rest := fillerLength(c), "x'020478'", "x'00'"
 	if c.Base64 {
 		first, rest = "'AgR4'", "'A'"

@@ -264,7 +264,7 @@ func (in *insertion) conflictValues(set assignments, changed map[int]bool) {
 			switch w.kind {
 			case leafNull:
 				return
-			case leafSame:
+			case leafSame, leafEdited:
 				if affected(c, changed) {
 					a.refuse(s.Span, c.object(), "an upsert keeps a value but changes a column that it is bound to", "set the value to a new one")
 				}

@@ -140,14 +140,14 @@ func (d *defining) has(name string) bool {
 // storage gives the column the type that its ciphertexts need.
 func (d *defining) storage(c *Column, def *Definition) {
 	a := d.a
-	if def.Kind == DefineChange {
+	if def.Kind == DefineChange && c.Paths == nil {
 		if live := a.relationColumn(d.rel, c.Name); live != nil && !a.d.Converts(c, live.Type) {
 			a.refuse(def.Span, c.object(), d.u.What+" changes a protected column that does not hold ciphertexts yet: its type is "+live.Type,
 				"change the type as docs/OPERATIONS.md says for columns in clear, with the bare driver")
 			return
 		}
 	}
-	if a.d.Stores(c, def.TypeName, def.Size) {
+	if c.Paths != nil || a.d.Stores(c, def.TypeName, def.Size) {
 		return
 	}
 	a.replace(def.Type, textPart(a.d.StorageType(c)))
@@ -168,13 +168,16 @@ func (d *defining) defaultValue(c *Column, def *Definition) {
 			"leave it out and give the value in INSERT; the empty string works, and a constant that the policy names as the column's default")
 		return
 	}
-	if d.a.p.rules.DDL == DDLRewrite {
+	if d.a.p.rules.DDL == DDLRewrite && c.Paths == nil {
 		d.a.replace(v.Span, textPart(d.a.d.ClearDefault(c, v.Literal.Text, def.Kind == DefineDefault)))
 	}
 }
 
 // clearDefault reports whether the text may stand in clear as the column's default.
 func (c *Column) clearDefault(text string) bool {
+	if c.harmless(text) {
+		return true
+	}
 	if c.Default != nil && *c.Default == text {
 		return true
 	}

@@ -39,6 +39,10 @@ type Dialect interface {
 	// what is around it ("" and "::bytea").
 	SealCast(c *Column) (before, after string)
 
+	// DocumentCast is what is written after a placeholder that carries a JSON document for
+	// a column of the type, where the server does not take its type from there ("::jsonb").
+	DocumentCast(columnType string) string
+
 	// KeyCast is what is written after a placeholder in a select list that
 	// carries a value of the column ("::bigint").
 	KeyCast(c RelationColumn) string

@@ -69,6 +69,8 @@ type use struct{ what, hint string }
 // hintFor is the hint for a use of the column.
 func (u use) hintFor(c *Column) string {
 	switch {
+	case c.Paths != nil:
+		return hintDocument
 	case u.what == orderBy:
 		return "sort in the application"
 	case u.hint == hintCompare && c.Term != nil:
@@ -95,11 +97,17 @@ func (a *analysis) checkUse(e Expr, s *scope, u use) {
 	if e == nil || a.err != nil {
 		return
 	}
+	if a.usesPart(e, s) {
+		return
+	}
 	switch e := e.(type) {
 	case *ColumnRef:
 		a.checkColumn(e, s, u)
 		return
 	case *IsNull:
+		if a.testsPart(e, s) {
+			return
+		}
 		if c, ok := e.Expr.(*ColumnRef); ok && !c.Star {
 			a.lookup(c, s)
 			return

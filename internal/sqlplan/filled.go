@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,6 +59,11 @@ func (c FilledColumn) Filler(seal int, empty bool) []byte {
 	size := c.Size
 	if c.Column.Base64 {
 		size = size / 4 * 3
+	}
+	if c.Column.Paths != nil { // a document in every server's own spelling
+		filler := make([]byte, 16)
+		rand.Read(filler)
+		return fmt.Appendf(nil, `"sealsql %x"`, filler)
 	}
 	filler := make([]byte, max(size, 24))
 	copy(filler, "\x02\x04\x78")

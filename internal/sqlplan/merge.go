@@ -220,7 +220,7 @@ func (a *analysis) mergeInserted(t *target, c *Column, l written, given pins) {
 	switch l.kind {
 	case leafGiven, leafCells:
 		a.mergeSeal(t, c, l, given, true)
-	case leafSame, leafExcluded:
+	case leafSame, leafExcluded, leafEdited:
 		a.refuse(l.expr.At(), c.object(), "MERGE inserts a protected value of another row", "set it to a parameter, a literal or NULL")
 	}
 }

@@ -22,6 +22,8 @@ type Planner struct {
 	dialect  Dialect
 	maxText  int
 	searches bool // a column has equality terms
+	// documents is true if a column holds JSON documents.
+	documents bool
 	reaching atomic.Pointer[reaching]
 }
 
@@ -41,6 +43,7 @@ func New(rules *Rules, catalog Catalog, dialect Dialect) *Planner {
 	}
 	for _, t := range rules.Tables {
 		p.searches = p.searches || slices.ContainsFunc(t.Columns, func(c *Column) bool { return c.Term != nil })
+		p.documents = p.documents || slices.ContainsFunc(t.Columns, func(c *Column) bool { return c.Paths != nil })
 	}
 	return p
 }

@@ -143,7 +143,7 @@ func (u *updating) explained() {
 				continue
 			}
 			p := argPart(argOf(ArgSeal, len(a.seals)-1))
-			p.around = a.around(a.d.SealCast(w.column))
+			p.around = a.around(a.sealCast(w.column))
 			p.literal = v.Kind == OperandLiteral
 			a.replace(cell.expr.At(), p)
 		}
@@ -299,7 +299,7 @@ func (u *updating) rekeys() bool {
 
 // chooseValue is choose for the column's value.
 func (u *updating) chooseValue(seal int, c *Column) part {
-	return u.choose(seal, u.a.around(u.a.d.SealCast(c)))
+	return u.choose(seal, u.a.around(u.a.sealCast(c)))
 }
 
 // choose writes what is sealed for a row.

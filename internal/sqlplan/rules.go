@@ -122,6 +122,9 @@ type Column struct {
 	Legacy []int
 	// Base64 is true if the value is stored as base64 text.
 	Base64 bool
+	// Paths are the protected paths of a column of JSON documents, which stay JSON; nil for
+	// a column that is protected as a whole.
+	Paths []DocumentPath
 	// Type is the policy's type of the plaintexts.
 	Type string
 	// Default is a constant that DDL may give as the column's default beside the empty

@@ -165,7 +165,7 @@ func (a *analysis) sealCell(e Expr, s Seal, direct bool) int {
 	}
 	p := argPart(argOf(ArgSeal, index))
 	if !direct {
-		p.around = a.around(a.d.SealCast(s.Column))
+		p.around = a.around(a.sealCast(s.Column))
 	}
 	p.literal = s.Value.Kind == OperandLiteral
 	if s.Value.Kind == OperandParam {

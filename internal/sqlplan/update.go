@@ -171,6 +171,8 @@ func (u *updating) collect() bool {
 				u.work = append(u.work, cellWork{c, w})
 			case leafSame:
 				keeps[c] = keeps[c] || affected(c, u.changed)
+			case leafEdited:
+				u.edited(c, s)
 			case leafExcluded:
 				a.refuse(s.Span, c.object(), "a reference to a proposed row outside an upsert", "")
 			}
@@ -183,6 +185,13 @@ func (u *updating) collect() bool {
 		}
 	}
 	return a.err == nil
+}
+
+// edited refuses to change parts of a document whose values are to be sealed anew.
+func (u *updating) edited(c *Column, s Assignment) {
+	if affected(c, u.changed) {
+		u.a.refuse(s.Span, c.object(), "parts of a document are changed together with a column that its values are bound to", "change them in a statement of its own")
+	}
 }
 
 // sources finds what the statement makes of the context sources.

@@ -15,6 +15,7 @@ const (
 	leafCells             // a column of given values
 	leafSame              // the same column of the same row
 	leafExcluded          // the same column of the row that INSERT proposed
+	leafEdited            // the same document of the same row, with other parts changed
 )
 
 // written is one leaf.
@@ -91,6 +92,10 @@ func (a *analysis) leavesOf(t *target, c *Column, e Expr, guards pins, direct bo
 	}
 	if leaf(e) {
 		yield(written{kind: leafGiven, expr: e, guards: guards, direct: direct})
+		return
+	}
+	if a.editsDocument(t, c, e) {
+		yield(written{kind: leafEdited, expr: e, direct: direct})
 		return
 	}
 	switch e := e.(type) {

@@ -146,7 +146,7 @@ func stored(ctx context.Context, tx *sql.Tx, t *server.JobTable, written []*serv
 	if len(written) == 0 {
 		return nil
 	}
-	one := []string{"CAST(" + t.Value + " AS BINARY) <=> CAST(? AS BINARY)"}
+	one := []string{valueIs(t)}
 	for _, k := range t.Key {
 		one = append(one, k.Quoted+" = "+fmt.Sprintf(k.Param, "?"))
 		if k.Inexact {
@@ -171,9 +171,19 @@ func stored(ctx context.Context, tx *sql.Tx, t *server.JobTable, written []*serv
 	return server.Stored(found, len(written))
 }
 
-// updateOne compares bytes: a collation takes different base64 texts for equal.
+// valueIs compares the value with a parameter: JSON as JSON, which the server does not
+// keep as it was written, and others by their bytes, since a collation takes different
+// base64 texts for equal.
+func valueIs(t *server.JobTable) string {
+	if t.Document == "json" {
+		return t.Value + " <=> CAST(? AS JSON)"
+	}
+	return "CAST(" + t.Value + " AS BINARY) <=> CAST(? AS BINARY)"
+}
+
+// updateOne is the statement that changes a row which is as it was read.
 func updateOne(t *server.JobTable) string {
-	where := []string{"CAST(" + t.Value + " AS BINARY) <=> CAST(? AS BINARY)"}
+	where := []string{valueIs(t)}
 	if t.From != "" {
 		where = append(where, "CAST("+t.FromExpr+" AS BINARY) <=> CAST(? AS BINARY)")
 	}

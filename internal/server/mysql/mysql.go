@@ -63,7 +63,12 @@ func (Server) Arguments(_ context.Context, _ sqldriver.Conn, text string, args [
 
 func (Server) BytesLiteral(b []byte) string { return fmt.Sprintf("x'%x'", b) }
 
-func (Server) TextLiteral(s string) string { return "'" + s + "'" }
+func (Server) TextLiteral(s string) string {
+	if server.IsBase64(s) {
+		return "'" + s + "'"
+	}
+	return fmt.Sprintf(" _utf8mb4 x'%x'", s) // whatever the sql_mode is
+}
 
 // ReadLiteral implements [server.Server].
 func (Server) ReadLiteral(text string) (b []byte, length int) {

@@ -135,6 +135,9 @@ func stored(ctx context.Context, tx *sql.Tx, t *server.JobTable, written []*serv
 func (d jobs) update(t *server.JobTable, changes []*server.JobChange) (string, []any) {
 	from, where, args := match(t, changes)
 	set := t.Value + " = v.value"
+	if t.Document != "" {
+		set += "::" + t.Document
+	}
 	for i, name := range t.Terms {
 		set += fmt.Sprintf(", %s = v.term%d", name, i)
 	}
@@ -153,6 +156,9 @@ func match(t *server.JobTable, changes []*server.JobChange) (relation, condition
 	where := []string{"t." + t.Value + " IS NOT DISTINCT FROM v.replaces"}
 	if t.Base64 {
 		where[0] = "t." + t.Value + `::text COLLATE "C" IS NOT DISTINCT FROM v.replaces COLLATE "C"`
+	}
+	if t.Document == "jsonb" {
+		where[0] = "t." + t.Value + " IS NOT DISTINCT FROM v.replaces::jsonb"
 	}
 	if t.From != "" {
 		where = append(where, originIs(t))

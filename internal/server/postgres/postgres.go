@@ -6,6 +6,7 @@ import (
 	"context"
 	sqldriver "database/sql/driver"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -108,7 +109,12 @@ func (Server) Literals(sqldriver.Conn, server.Session) func(any, bool) (string, 
 // which a function of the server may have changed.
 func (Server) BytesLiteral(b []byte) string { return fmt.Sprintf(`E'\\x%x'::bytea`, b) }
 
-func (Server) TextLiteral(s string) string { return "'" + s + "'" }
+func (Server) TextLiteral(s string) string {
+	if server.IsBase64(s) {
+		return "'" + s + "'"
+	}
+	return " E'" + strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(s) + "'" // whatever standard_conforming_strings is
+}
 
 // ReadLiteral implements [server.Server].
 func (Server) ReadLiteral(text string) (b []byte, length int) {

@@ -116,6 +116,9 @@ func (d *dialect) SealCast(c *sqlplan.Column) (before, after string) {
 	return "CAST(", " AS BINARY)"
 }
 
+// DocumentCast implements [sqlplan.Dialect]: text becomes JSON where it is stored.
+func (d *dialect) DocumentCast(string) string { return "" }
+
 // KeyCast implements [sqlplan.Dialect].
 func (d *dialect) KeyCast(sqlplan.RelationColumn) string { return "" }
 

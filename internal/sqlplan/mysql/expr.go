@@ -96,7 +96,11 @@ func (p *translator) otherExpr(n ast.ExprNode) sqlplan.Expr {
 	case *ast.TimeUnitExpr, *ast.GetFormatSelectorExpr, *ast.TrimDirectionExpr, *ast.MaxValueExpr:
 		return &sqlplan.Op{Span: at, What: "a keyword"}
 	case *ast.JSONValueExpr:
-		return &sqlplan.Op{Span: at, What: "a function", Operands: p.unknown(n).Children}
+		args := p.unknown(n).Children
+		if len(args) == 2 && n.Returning == nil {
+			return &sqlplan.Call{Span: at, Name: "json_value", Args: args}
+		}
+		return &sqlplan.Op{Span: at, What: "a function", Operands: args}
 	default:
 		return p.unknown(n)
 	}

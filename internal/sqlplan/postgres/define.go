@@ -65,7 +65,7 @@ func ClearText(def string) (text string, ok bool) {
 	case kind == "bytea":
 		b, err := hex.DecodeString(strings.TrimPrefix(text, `\x`))
 		return string(b), err == nil && strings.HasPrefix(text, `\x`)
-	case kind == "text" || strings.HasPrefix(kind, "character varying"):
+	case kind == "text" || kind == "json" || kind == "jsonb" || strings.HasPrefix(kind, "character varying"):
 		return strings.ReplaceAll(text, "''", "'"), true
 	}
 	return "", false

@@ -135,6 +135,14 @@ func (d *dialect) SealCast(c *sqlplan.Column) (before, after string) {
 	return "", "::bytea"
 }
 
+// DocumentCast implements [sqlplan.Dialect].
+func (d *dialect) DocumentCast(columnType string) string {
+	if columnType == "" {
+		return ""
+	}
+	return "::" + columnType
+}
+
 // KeyCast implements [sqlplan.Dialect].
 func (d *dialect) KeyCast(c sqlplan.RelationColumn) string { return "::" + c.Type }
 

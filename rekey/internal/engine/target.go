@@ -67,6 +67,9 @@ func newTarget(ctx context.Context, c *Config, s *driver.ValueSealer) (*target, 
 		t.Relation = t.jobs.Quote(rel.Schema) + "." + t.Relation
 	}
 	t.Value, t.Base64 = t.jobs.Quote(c.Column), t.policy.Storage == policy.Base64
+	if err := t.setDocument(c, rel); err != nil {
+		return nil, err
+	}
 	if err := t.setTerms(s, c, described); err != nil {
 		return nil, err
 	}
@@ -99,6 +102,23 @@ func newTarget(ctx context.Context, c *Config, s *driver.ValueSealer) (*target, 
 		return t, t.setFrom(rel, types, t.terms.column)
 	}
 	return t, nil
+}
+
+// setDocument notes the type of a column of JSON documents, and refuses the jobs that do
+// not know documents.
+func (t *target) setDocument(c *Config, rel *sqlplan.Relation) error {
+	if t.policy.Paths == nil {
+		return nil
+	}
+	if c.From != "" || c.FindOrigin {
+		return fmt.Errorf("%w: %s.%s holds JSON documents, whose values are sealed in their place; leave out the column in clear and the search for origins", ErrConfig, c.Table, c.Column)
+	}
+	for _, rc := range rel.Columns {
+		if rc.Name == c.Column {
+			t.Document = rc.Type
+		}
+	}
+	return nil
 }
 
 // setTerms chooses the terms that the job makes or compares.

@@ -16,6 +16,8 @@ import (
 	"github.com/sealsql/sealsql/codec/compact"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/inspect"
+	"github.com/sealsql/sealsql/internal/exec"
+	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/policy"
 )
@@ -252,7 +254,25 @@ func (w *worker) backfill(ctx context.Context, r *server.JobRow, bound driver.Ro
 	case in.Form.Sealed():
 		return skip(reasonOther)
 	}
+	if w.t.policy.Paths != nil {
+		return w.seal(ctx, bound, costs(in), func() ([]byte, error) { return w.document(ctx, bound, r.Stored) })
+	}
 	return w.seal(ctx, bound, 0, func() ([]byte, error) { return w.encode(r.Stored) })
+}
+
+// document opens a document of which some values are sealed and others are not.
+func (w *worker) document(ctx context.Context, bound driver.Row, stored []byte) ([]byte, error) {
+	e := exec.EngineOf(w.sealer)
+	col, err := e.Find(w.t.table, w.t.column)
+	if err != nil {
+		return nil, err
+	}
+	r := seal.Request{Column: col, Stored: stored, Strict: true, Mixed: true}
+	if r.Row, err = e.Row(ctx, col, bound, false); err != nil {
+		return nil, err
+	}
+	plaintext, _, err := e.Funnel().Open(ctx, r)
+	return plaintext, err
 }
 
 // mayBePlaintext decides on bytes that look like a compact value: they are one if a

@@ -1,0 +1,400 @@
+package integration
+
+import (
+	"bytes"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/internal/testing/testdb"
+	"github.com/sealsql/sealsql/policy"
+)
+
+// documentPolicy protects paths of documents in columns of every type.
+const documentPolicy = `
+version: 1
+keyrings:
+  pii:
+    kms: {keys: ["${SEALSQL_TEST_KEY}"]}
+tables:
+  docs:
+    row_key: [id]
+    columns:
+      payload: {keyring: pii, type: json, paths: &1}
+      plain: {keyring: pii, type: json, paths: &1}
+      raw: {keyring: pii, type: json, paths: &1}
+  counted:
+    row_key: [id]
+    columns:
+      payload: {keyring: pii, type: json, paths: &1}
+`
+
+const documentPaths = `{$.email: {type: string}, "$.contact.phones[*]": {type: json}, "$.items[*].ssn": {type: string}, '$["full name"]': {type: string}, $.score: {type: json}}`
+
+var documentSchema = map[string][]string{
+	"postgres": {
+		`CREATE TABLE {d} (id varchar(20) PRIMARY KEY, kind text, payload jsonb, plain json, raw text)`,
+		`CREATE TABLE {c} (id bigserial PRIMARY KEY, kind varchar(20) UNIQUE, payload jsonb NOT NULL DEFAULT '{}')`,
+	},
+	"mysql": {
+		`CREATE TABLE {d} (id varchar(20) PRIMARY KEY, kind text, payload json, plain json, raw longtext)`,
+		`CREATE TABLE {c} (id bigint AUTO_INCREMENT PRIMARY KEY, kind varchar(20) UNIQUE, payload json)`,
+	},
+}
+
+// documentSecrets are the protected values of the tests' documents.
+var documentSecrets = []string{"mia@secret.example", "leo@secret.example", "new@secret.example", "0301-5550001", "0301-5550002", "0301-5550003", "078-05-1120", "219-09-9999", "Mia O'Secret", `Leo \"Quote\" Secret`, "98765432123"}
+
+const (
+	miaDoc = `{"email":"mia@secret.example","action":"login","contact":{"city":"Kiel","phones":["0301-5550001","0301-5550002"]},"items":[{"sku":"a","ssn":"078-05-1120"},{"sku":"b","ssn":"219-09-9999"}],"full name":"Mia O'Secret","score":98765432123,"n":7,"tags":["x","y"]}`
+	leoDoc = `{"action":"logout","email":"leo@secret.example","contact":{"city":"Bonn","phones":[]},"items":[],"full name":"Leo \"Quote\" Secret","score":{"deep":[98765432123,true]},"n":3,"tags":[]}`
+	nilDoc = `{"action":"none","email":null,"contact":{"phones":"0301-5550003"},"score":null,"n":1}`
+	newDoc = `{"email":"new@secret.example","action":"\"it's\" \\ new","n":2,"score":[1,"new@secret.example"]}`
+)
+
+// documents is a database with documents, sealed and on a twin in clear.
+type documents struct {
+	*site
+	ran int
+}
+
+func newDocuments(t *testing.T, server *testdb.Server, param string, opts ...driver.Option) *documents {
+	t.Helper()
+	name := server.NewDatabase(t)
+	s := &site{t: t, server: server, bare: server.Open(t, name), proxy: server.Proxy(t)}
+	for _, ddl := range documentSchema[server.Name] {
+		for _, tables := range [][2]string{{"docs", "counted"}, {"docs_twin", "counted_twin"}} {
+			if _, err := s.bare.Exec(strings.NewReplacer("{d}", tables[0], "{c}", tables[1]).Replace(ddl)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := s.proxy.Watch(documentSecrets...); err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range documentSecrets {
+		emitted.secret(secret)
+	}
+	k, arn := kms()
+	t.Setenv("SEALSQL_TEST_KEY", arn)
+	p, err := policy.Parse("test", []byte(strings.ReplaceAll(documentPolicy, "&1", documentPaths)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bareName, dsn := server.DSN(s.proxy.Addr(), name)
+	s.sealed = open(t, bareName, dsn+param, append([]driver.Option{driver.WithPolicy(p), driver.WithAWSConfig(k.AWSConfig("us-east-1")), driver.WithAlertFunc(s.alert)}, opts...)...)
+	return &documents{site: s}
+}
+
+// canonical writes a cell so that JSON texts which mean the same are equal.
+func canonical(v any) string {
+	text := fmt.Sprint(v)
+	if b, ok := v.([]byte); ok {
+		text = string(b)
+	}
+	d := json.NewDecoder(bytes.NewReader([]byte(text)))
+	d.UseNumber()
+	var decoded any
+	if strings.ContainsAny(text[:min(1, len(text))], `{["`) && d.Decode(&decoded) == nil {
+		again, err := json.Marshal(decoded)
+		if err == nil {
+			return string(again)
+		}
+	}
+	return text
+}
+
+// outcome runs a statement and returns all that it shows.
+func outcome(db *sql.DB, text string, args []any) (string, error) {
+	rows, err := db.Query(text, args...)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	names, err := rows.Columns()
+	if err != nil {
+		return "", err
+	}
+	types, err := rows.ColumnTypes()
+	if err != nil {
+		return "", err
+	}
+	lines := []string{fmt.Sprint(names)}
+	for _, c := range types {
+		lines[0] += fmt.Sprint(" ", c.DatabaseTypeName(), " ", c.ScanType())
+	}
+	for rows.Next() {
+		cells := make([]any, len(names))
+		for i := range cells {
+			cells[i] = new(any)
+		}
+		if err := rows.Scan(cells...); err != nil {
+			return "", err
+		}
+		var line []string
+		for _, c := range cells {
+			v := *c.(*any)
+			line = append(line, fmt.Sprintf("%T %s", v, canonical(v)))
+		}
+		lines = append(lines, strings.Join(line, " | "))
+	}
+	return strings.Join(lines, "\n"), rows.Err()
+}
+
+// same runs a statement on the sealed tables and, bare, on their twins, and compares what
+// it shows and what it leaves behind.
+func (d *documents) same(text string, args ...any) {
+	d.t.Helper()
+	d.ran++
+	on := func(suffix string) string {
+		return d.q(strings.NewReplacer("{d}", "docs"+suffix, "{c}", "counted"+suffix).Replace(text))
+	}
+	read := strings.HasPrefix(text, "SELECT") || strings.HasPrefix(text, "WITH") || strings.Contains(text, "RETURNING") || strings.HasPrefix(text, "TABLE")
+	if read {
+		want, wantErr := outcome(d.bare, on("_twin"), args)
+		got, err := outcome(d.sealed, on(""), args)
+		if wantErr != nil || err != nil || strings.ReplaceAll(got, "_twin", "") != strings.ReplaceAll(want, "_twin", "") {
+			d.t.Errorf("%s\n got: %s, %v\nwant: %s, %v", text, got, err, want, wantErr)
+		}
+		if strings.HasPrefix(text, "SELECT") {
+			return
+		}
+	} else {
+		res, wantErr := d.bare.Exec(on("_twin"), args...)
+		own, err := d.sealed.Exec(on(""), args...)
+		if wantErr != nil || err != nil {
+			d.t.Errorf("%s: %v, want %v", text, err, wantErr)
+			return
+		}
+		want, _ := res.RowsAffected()
+		if got, err := own.RowsAffected(); err != nil || got != want {
+			d.t.Errorf("%s: %d rows, %v; want %d", text, got, err, want)
+		}
+	}
+	for _, table := range []string{"docs", "counted"} {
+		want, wantErr := outcome(d.bare, "SELECT * FROM "+table+"_twin ORDER BY id", nil)
+		got, err := outcome(d.sealed, "SELECT * FROM "+table+" ORDER BY id", nil)
+		if wantErr != nil || err != nil || got != want {
+			d.t.Errorf("after %s\n got: %s, %v\nwant: %s, %v", text, got, err, want, wantErr)
+		}
+	}
+}
+
+// refused says that a statement is refused with a hint, and nothing is sent.
+func (d *documents) refused(text string, args ...any) {
+	d.t.Helper()
+	d.ran++
+	text = d.q(strings.NewReplacer("{d}", "docs", "{c}", "counted").Replace(text))
+	rows, err := d.sealed.Query(text, args...)
+	if err == nil {
+		_ = rows.Close()
+	}
+	var refusal *driver.RefusedError
+	if !errors.As(err, &refusal) || refusal.Hint == "" {
+		d.t.Errorf("%s: %v, want a refusal with a hint", text, err)
+	}
+}
+
+func literalOf(doc string, mysql bool) string {
+	if mysql {
+		doc = strings.ReplaceAll(doc, `\`, `\\`)
+	}
+	return "'" + strings.ReplaceAll(doc, "'", "''") + "'"
+}
+
+// fill writes the documents of the tests, in every way of writing rows.
+func (d *documents) fill() {
+	mysql := !d.postgres()
+	d.same("INSERT INTO {d} (id, kind, payload, plain, raw) VALUES (?, ?, ?, ?, ?)", "mia", "p", miaDoc, miaDoc, miaDoc)
+	d.same("INSERT INTO {d} (id, kind, payload, plain, raw) VALUES ('leo', 'l', " + literalOf(leoDoc, mysql) + ", " + literalOf(leoDoc, mysql) + ", " + literalOf(leoDoc, mysql) + ")")
+	d.same("INSERT INTO {d} VALUES (?, ?, ?, ?, ?), (?, ?, NULL, NULL, NULL)", "nil", "n", []byte(nilDoc), nilDoc, nilDoc, "none", nil)
+	d.same("INSERT INTO {c} (kind, payload) VALUES (?, ?), ('b', ?)", "a", miaDoc, leoDoc)
+}
+
+func documentReads(postgres bool) (list []string) {
+	columns := []string{"payload", "plain"}
+	reads := []string{"SELECT {p} FROM {d} ORDER BY id", "SELECT id, {p} FROM {d} WHERE id = 'mia'", "SELECT d.{p} AS doc, d.id FROM {d} d ORDER BY 2", "SELECT q.{p} FROM (SELECT id, {p} FROM {d}) q ORDER BY q.id",
+		"SELECT id FROM {d} WHERE {p} IS NULL ORDER BY id", "SELECT id FROM {d} WHERE {p} IS NOT NULL ORDER BY id", "SELECT count({p}) FROM {d}",
+		"WITH q AS (SELECT * FROM {d}) SELECT {p}, id FROM q ORDER BY id", "SELECT a.{p}, b.{p} FROM {d} a JOIN {d} b ON a.id = b.id ORDER BY a.id"}
+	if postgres {
+		columns = append(columns, "raw::jsonb", "raw::json")
+		reads = append(reads,
+			"SELECT {p}->>'email' FROM {d} ORDER BY id", "SELECT {p}->'email' AS e, id FROM {d} ORDER BY id", "SELECT {p}#>>'{email}' FROM {d} ORDER BY id", "SELECT {p}#>'{\"email\"}' FROM {d} WHERE 1 = 0",
+			"SELECT {p}->>'full name' FROM {d} ORDER BY id", "SELECT {p}->'score' FROM {d} ORDER BY id", "SELECT {p}->>'score' FROM {d} ORDER BY id",
+			"SELECT {p}->'contact'->'phones'->>0 FROM {d} ORDER BY id", "SELECT {p}#>'{contact,phones,1}' FROM {d} ORDER BY id", "SELECT {p}#>>ARRAY['items','0','ssn'] FROM {d} ORDER BY id", "SELECT {p}->'items'->-1->'ssn' FROM {d} ORDER BY id",
+			"SELECT {x}_extract_path_text({p}, 'email') FROM {d} ORDER BY id", "SELECT {x}_extract_path({p}, 'items', '1', 'ssn') FROM {d} ORDER BY id",
+			"SELECT id FROM {d} WHERE {p}->>'action' = 'login'", "SELECT id FROM {d} WHERE {p}->>'action' ILIKE 'LOG%' ORDER BY id", "SELECT {p}->'contact'->>'city', count(*) FROM {d} GROUP BY 1 ORDER BY 1",
+			"SELECT id, {p}->'n' FROM {d} ORDER BY ({p}->>'n')::int DESC NULLS LAST", "SELECT DISTINCT {p}->>'action' FROM {d} ORDER BY 1", "SELECT max(({p}->>'n')::int), min({p}#>>'{contact,city}') FROM {d}",
+			"SELECT id FROM {d} WHERE ({p}->'n')::text IN ('7', '3') AND {p}#>>'{tags,0}' = 'x'", "SELECT coalesce({p}->>'action', 'nothing') FROM {d} ORDER BY id", "SELECT {p}->'items'->0->>'sku' FROM {d} ORDER BY id",
+			"SELECT id FROM {d} WHERE {p}->>'email' IS NULL ORDER BY id", "SELECT id FROM {d} WHERE {p}->'contact'->'phones'->0 IS NOT NULL ORDER BY id", "SELECT {p}->>'action' || '!' FROM {d} UNION SELECT kind FROM {d} ORDER BY 1",
+			"SELECT d.{p}->>'email', e.{p}->>'action' FROM {d} d JOIN {d} e ON d.{p}->>'action' = e.{p}->>'action' ORDER BY d.id", "SELECT id, {p}, {p}->>'email', {p}->'email' FROM {d} ORDER BY id",
+			"SELECT id FROM {d} WHERE {p}->>'action' = ANY(ARRAY['login', 'none']) ORDER BY id", "SELECT CASE WHEN {p}->>'action' = 'login' THEN 1 ELSE 0 END FROM {d} ORDER BY id", "SELECT json_agg({p}->'n' ORDER BY id) FROM {d}")
+	} else {
+		columns = append(columns, "raw")
+		reads = append(reads,
+			"SELECT JSON_EXTRACT({p}, '$.email') FROM {d} ORDER BY id", "SELECT JSON_UNQUOTE(JSON_EXTRACT({p}, '$.email')) AS e, id FROM {d} ORDER BY id", "SELECT json_extract({p}, '$.\"full name\"') FROM {d} ORDER BY id",
+			"SELECT JSON_UNQUOTE(JSON_EXTRACT({p}, '$.\"full name\"')) FROM {d} ORDER BY id", "SELECT JSON_EXTRACT({p}, '$.score') FROM {d} ORDER BY id", "SELECT JSON_UNQUOTE(JSON_EXTRACT({p}, '$.score')) FROM {d} ORDER BY id",
+			"SELECT JSON_EXTRACT({p}, '$.contact.phones[0]') FROM {d} WHERE id <> 'nil' ORDER BY id", "SELECT JSON_UNQUOTE(JSON_EXTRACT({p}, '$.items[1].ssn')) FROM {d} ORDER BY id", "SELECT id, {p}, JSON_EXTRACT({p}, '$.email') FROM {d} ORDER BY id",
+			"SELECT id FROM {d} WHERE JSON_EXTRACT({p}, '$.action') = 'login'", "SELECT id FROM {d} WHERE JSON_UNQUOTE(JSON_EXTRACT({p}, '$.action')) LIKE 'log%' ORDER BY id", "SELECT JSON_VALUE({p}, '$.action') FROM {d} ORDER BY id",
+			"SELECT JSON_UNQUOTE(JSON_EXTRACT({p}, '$.contact.city')) AS c, count(*) FROM {d} GROUP BY c ORDER BY c", "SELECT id, JSON_EXTRACT({p}, '$.n') FROM {d} ORDER BY JSON_EXTRACT({p}, '$.n'), id", "SELECT DISTINCT JSON_EXTRACT({p}, '$.action') FROM {d} ORDER BY 1",
+			"SELECT max(JSON_EXTRACT({p}, '$.n') + 0) FROM {d}", "SELECT id FROM {d} WHERE JSON_EXTRACT({p}, '$.tags[0]') = 'x'", "SELECT coalesce(JSON_UNQUOTE(JSON_EXTRACT({p}, '$.action')), 'nothing') FROM {d} ORDER BY id",
+			"SELECT id FROM {d} WHERE JSON_EXTRACT({p}, '$.email') IS NULL ORDER BY id", "SELECT id FROM {d} WHERE JSON_EXTRACT({p}, '$.items[0].ssn') IS NOT NULL ORDER BY id", "SELECT JSON_EXTRACT({p}, '$.action', '$.n') FROM {d} WHERE 1 = 0",
+			"SELECT JSON_EXTRACT(d.{p}, '$.email'), JSON_EXTRACT(e.{p}, '$.action') FROM {d} d JOIN {d} e ON JSON_EXTRACT(d.{p}, '$.action') = JSON_EXTRACT(e.{p}, '$.action') ORDER BY d.id",
+			"SELECT JSON_EXTRACT({p}, '$.action') FROM {d} UNION SELECT kind FROM {d} ORDER BY 1", "SELECT CASE WHEN JSON_EXTRACT({p}, '$.action') = 'login' THEN 1 ELSE 0 END FROM {d} ORDER BY id", "SELECT JSON_EXTRACT({p}, '$.items[0].sku') FROM {d} ORDER BY id",
+			"SELECT id FROM {d} WHERE JSON_UNQUOTE(JSON_EXTRACT({p}, '$.action')) IN ('login', 'none') ORDER BY id")
+	}
+	for _, p := range columns {
+		for _, text := range reads {
+			text = strings.ReplaceAll(text, "{x}", map[bool]string{true: "jsonb", false: "json"}[strings.HasSuffix(p, "payload") || strings.HasSuffix(p, "jsonb")])
+			if strings.Contains(p, "::") {
+				if !strings.Contains(text, "({p}, ") && !strings.Contains(text, "{p}-") && !strings.Contains(text, "{p}#") || strings.Contains(text, ".{p}") || strings.Contains(text, "{p},") {
+					continue
+				}
+				text = strings.ReplaceAll(text, "{p}", "("+p+")")
+			}
+			list = append(list, strings.ReplaceAll(text, "{p}", p))
+		}
+	}
+	return list
+}
+
+// TestDocumentsAreReadAsOnATwinInClear: whatever part of a document a statement may read
+// is what the bare driver reads of documents in clear.
+func TestDocumentsAreReadAsOnATwinInClear(t *testing.T) {
+	for _, server := range testdb.Each(t) {
+		t.Run(server.String(), func(t *testing.T) {
+			d := newDocuments(t, server, "")
+			d.fill()
+			for _, text := range documentReads(d.postgres()) {
+				d.same(text)
+			}
+			if d.ran < 90 {
+				t.Errorf("%d statements ran", d.ran)
+			}
+			d.noEvents()
+		})
+	}
+}
+
+func (d *documents) noEvents() {
+	d.t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, e := range d.events {
+		if e.Kind.String() != "refused" {
+			d.t.Errorf("an event: %+v", e)
+		}
+	}
+}
+
+func documentWrites(postgres bool) []string {
+	writes := []string{
+		"UPDATE {d} SET payload = ? WHERE id = 'mia'", "UPDATE {d} SET raw = ?, kind = 'u' WHERE id = 'leo'", "UPDATE {d} SET payload = NULL WHERE id = 'nil'", "UPDATE {d} SET plain = CASE WHEN id = 'mia' THEN {v} ELSE plain END",
+		"UPDATE {d} SET payload = ? WHERE kind IN ('p', 'u')", "UPDATE {d} SET id = 'moved' WHERE id = 'leo'", "UPDATE {d} SET payload = coalesce({v}, payload) WHERE id = 'moved'", "UPDATE {d} SET id = 'leo', raw = ? WHERE id = 'moved'",
+		"UPDATE {c} SET payload = ? WHERE kind = 'a'", "INSERT INTO {c} (kind, payload) VALUES ('c', ?), ('d', {v})", "INSERT INTO {d} (id, payload) SELECT 'sel', {v}", "INSERT INTO {d} (id, kind, payload) SELECT 'sel2', kind, {v} FROM {c} WHERE kind = 'a'",
+		"DELETE FROM {d} WHERE id = 'sel2'", "UPDATE {d} SET kind = 'only' WHERE id = 'sel'", "UPDATE {c} SET payload = '{\"email\":\"\",\"a\":[]}' WHERE kind = 'd'",
+	}
+	if postgres {
+		return append(writes,
+			"INSERT INTO {d} (id, payload, raw) VALUES ('mia', ?, {v}) ON CONFLICT (id) DO UPDATE SET payload = excluded.payload, raw = excluded.raw", "INSERT INTO {d} (id, payload) VALUES ('up', {v}) ON CONFLICT DO NOTHING",
+			"INSERT INTO {d} AS x (id, payload) VALUES ('up', ?) ON CONFLICT (id) DO UPDATE SET payload = jsonb_set(x.payload, '{n}', '9')", "INSERT INTO {c} (kind) VALUES ('default') RETURNING kind, payload", "INSERT INTO {c} (kind, payload) VALUES ('dflt', DEFAULT)",
+			"INSERT INTO {d} (id, payload) VALUES ('ret', ?) RETURNING id, payload, payload->>'email', payload->'action'", "UPDATE {d} SET payload = ? WHERE id = 'ret' RETURNING payload", "DELETE FROM {d} WHERE id = 'ret' RETURNING payload->>'email' AS e",
+			"UPDATE {d} SET payload = jsonb_set(payload, '{action}', '\"set\"') WHERE id = 'mia'", "UPDATE {d} SET payload = jsonb_set(payload, '{contact,city}', to_jsonb(kind)) WHERE kind IS NOT NULL", "UPDATE {d} SET payload = jsonb_insert(payload, '{tags,0}', '\"first\"')",
+			"UPDATE {d} SET payload = payload || '{\"action\":\"merged\",\"more\":{\"email\":1}}' WHERE id = 'mia'", "UPDATE {d} SET payload = payload || jsonb_build_object('action', kind, 'n', 5)", "UPDATE {d} SET payload = payload - 'tags' WHERE id <> 'nil'",
+			"UPDATE {d} SET payload = payload #- '{contact,city}'", "UPDATE {d} SET payload = jsonb_set(jsonb_set(coalesce(payload, '{}'), '{n}', '1'), '{action}', '\"twice\"'), kind = 'x'", "UPDATE {d} SET payload = payload || '{\"b\":1}'::jsonb, raw = ? WHERE id = 'mia'",
+			"WITH w AS (UPDATE {d} SET payload = {v} WHERE id = 'mia' RETURNING id, payload) SELECT id, payload FROM w", "MERGE INTO {d} t USING (SELECT 'mia' AS id) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET payload = {v}",
+			"UPDATE {d} SET payload = CASE WHEN payload->>'action' = 'login' THEN payload || '{\"seen\":true}' ELSE payload END", "DELETE FROM {d} WHERE payload->>'action' = 'login' AND id = 'up'")
+	}
+	return append(writes,
+		"INSERT INTO {d} (id, payload, raw) VALUES ('mia', ?, {v}) ON DUPLICATE KEY UPDATE payload = VALUES(payload), raw = VALUES(raw)", "INSERT IGNORE INTO {d} (id, payload) VALUES ('up', {v})", "REPLACE INTO {d} (id, payload) VALUES ('up', ?)",
+		"INSERT INTO {d} SET id = 'set', payload = ?", "INSERT INTO {d} (id, payload) VALUES ('up', ?) ON DUPLICATE KEY UPDATE payload = JSON_SET(payload, '$.n', 9)", "INSERT INTO {c} (kind, payload) VALUES ('a', ?) ON DUPLICATE KEY UPDATE payload = VALUES(payload)",
+		"INSERT INTO {c} (kind, payload) VALUES ('a', ?), ('e', {v}) ON DUPLICATE KEY UPDATE kind = VALUES(kind), payload = VALUES(payload)", "INSERT INTO {c} (kind) VALUES ('f')",
+		"UPDATE {d} SET payload = JSON_SET(payload, '$.action', 'set') WHERE id = 'mia'", "UPDATE {d} SET payload = JSON_SET(payload, '$.action', kind, '$.n', 5), kind = 'y'", "UPDATE {d} SET payload = JSON_REPLACE(payload, '$.contact.city', 'Ulm')",
+		"UPDATE {d} SET payload = JSON_INSERT(payload, '$.extra', JSON_OBJECT('email', 1))", "UPDATE {d} SET payload = JSON_REMOVE(payload, '$.tags', '$.extra') WHERE id <> 'nil'", "UPDATE {d} SET raw = JSON_ARRAY_APPEND(raw, '$.tags', 'z') WHERE id = 'mia'",
+		"UPDATE {d} SET payload = JSON_MERGE_PATCH(payload, '{\"action\":\"merged\",\"more\":{\"email\":1}}') WHERE id = 'mia'", "UPDATE {d} SET payload = JSON_MERGE_PATCH(payload, JSON_OBJECT('action', kind))", "UPDATE {d} SET payload = JSON_MERGE_PRESERVE(payload, '{\"n\":4}') WHERE id = 'leo'",
+		"UPDATE {d} SET payload = JSON_SET(JSON_SET(coalesce(payload, '{}'), '$.n', 1), '$.action', 'twice'), raw = ? WHERE id = 'mia'", "UPDATE {d} SET payload = IF(JSON_EXTRACT(payload, '$.n') = 1, JSON_SET(payload, '$.seen', 1), payload)",
+		"DELETE FROM {d} WHERE JSON_EXTRACT(payload, '$.n') = 1 AND id = 'up'")
+}
+
+// TestDocumentsAreWrittenAsOnATwinInClear: each statement that writes a document, or parts
+// of one that are not protected, leaves behind what the bare driver leaves in clear.
+func TestDocumentsAreWrittenAsOnATwinInClear(t *testing.T) {
+	for _, server := range testdb.Each(t) {
+		t.Run(server.String(), func(t *testing.T) {
+			d := newDocuments(t, server, "")
+			d.fill()
+			values := 0
+			for _, text := range documentWrites(d.postgres()) {
+				fresh := func() string { // a value that is there already is no change on MySQL, unless it is sealed anew
+					values++
+					return strings.Replace(newDoc, "{", fmt.Sprintf(`{"values":%d,`, values), 1)
+				}
+				var args []any
+				for range strings.Count(text, "?") {
+					args = append(args, fresh())
+				}
+				d.same(strings.ReplaceAll(text, "{v}", literalOf(fresh(), !d.postgres())), args...)
+			}
+			if d.ran < 35 {
+				t.Errorf("%d statements ran", d.ran)
+			}
+			d.noEvents()
+		})
+	}
+}
+
+// notDocumentUses are statements that need a protected value of a document, or more than the
+// server can do with one.
+var notDocumentUses = map[string][]string{
+	"both": {"SELECT upper({p}) FROM {d}", "SELECT id FROM {d} ORDER BY {p}", "SELECT DISTINCT {p} FROM {d}", "SELECT {p}, count(*) FROM {d} GROUP BY {p}", "SELECT id FROM {d} WHERE {p} = '{}'", "SELECT length({p}) FROM {d}",
+		"SELECT id FROM {d} WHERE {p} LIKE '%mia%'", "SELECT coalesce({p}, '{}') FROM {d}", "SELECT max({p}) FROM {d}", "INSERT INTO {d} (id, kind) SELECT 'x', {p} FROM {d}", "UPDATE {d} SET kind = {p}", "UPDATE {d} SET payload = raw", "UPDATE {d} SET {p} = upper({p})",
+		"SELECT concat({p}, '') FROM {d}", "SELECT d FROM {d} d WHERE length({p}) > 0"},
+	"postgres": {"SELECT id FROM {d} WHERE {p}->>'email' = 'a'", "SELECT id FROM {d} WHERE {p}->>'email' = ?", "SELECT id FROM {d} ORDER BY {p}->>'email'", "SELECT {p}->>'email' FROM {d} GROUP BY 1", "SELECT DISTINCT {p}->'email' FROM {d}", "SELECT lower({p}->>'email') FROM {d}",
+		"SELECT {p}->'contact' FROM {d}", "SELECT {p}->'contact'->'phones' FROM {d}", "SELECT {p}->'items'->0 FROM {d}", "SELECT {p}->'email'->'x' FROM {d}", "SELECT {p}->? FROM {d}", "SELECT {p}->>kind FROM {d}", "SELECT {p}#>>? FROM {d}", "SELECT {p}#>'{contact}' FROM {d}", "SELECT {p}#>'{}' FROM {d}",
+		"SELECT {p}::text FROM {d}", "SELECT {p}->0 FROM {d}", "SELECT {p}->'contact'->'phones'->kind FROM {d}", "SELECT k FROM {d}, jsonb_each(payload) AS e(k, v)", "SELECT jsonb_each_text(payload) FROM {d}", "SELECT id FROM {d} WHERE payload @> '{\"email\":\"mia\"}'", "SELECT id FROM {d} WHERE payload @> ?",
+		"SELECT jsonb_path_query(payload, '$.email') FROM {d}", "SELECT id FROM {d} WHERE payload @? '$.email ? (@ == \"x\")'", "SELECT jsonb_pretty(payload) FROM {d}", "SELECT to_jsonb(d) FROM {d} d", "SELECT row_to_json(d) FROM {d} d", "SELECT jsonb_agg(payload) FROM {d}", "SELECT e FROM (SELECT {p}->>'email' AS e FROM {d}) q",
+		"SELECT {p}->>'email' FROM {d} UNION ALL SELECT kind FROM {d}", "INSERT INTO {d} (id, kind) SELECT 'x', {p}->>'email' FROM {d}", "SELECT {p}->>'email' || '' FROM {d}", "SELECT coalesce({p}->>'email', '') FROM {d}", "SELECT CASE WHEN {p}->>'email' = 'x' THEN 1 END FROM {d}", "SELECT ({p}->>'email') IN ('x') FROM {d}",
+		"UPDATE {d} SET payload = jsonb_set(payload, '{email}', '\"x\"')", "UPDATE {d} SET payload = jsonb_set(payload, '{contact}', '{}')", "UPDATE {d} SET payload = jsonb_set(payload, '{contact,phones,0}', ?)", "UPDATE {d} SET payload = jsonb_set(payload, ?, '1')", "UPDATE {d} SET payload = payload || ?", "UPDATE {d} SET payload = payload || '{\"email\":\"x\"}'",
+		"UPDATE {d} SET payload = payload || '[1]'", "UPDATE {d} SET payload = payload || jsonb_build_object('email', ?::text)", "UPDATE {d} SET payload = payload || jsonb_build_object(kind, 1)", "UPDATE {d} SET payload = payload - 'email'", "UPDATE {d} SET payload = payload #- '{contact,phones,0}'", "UPDATE {d} SET payload = payload - kind",
+		"UPDATE {d} SET payload = jsonb_set(payload, '{action}', payload->'email')", "UPDATE {d} SET payload['email'] = '\"x\"'", "UPDATE {d} SET payload['action'] = '\"x\"'", "UPDATE {d} SET kind = payload->>'email'", "UPDATE {d} SET payload = jsonb_set(payload, '{action}', '1'), id = 'renamed' WHERE id = 'mia'", "UPDATE {d} x SET payload = jsonb_set(y.payload, '{action}', '1') FROM {d} y WHERE x.id = y.id",
+		"INSERT INTO {d} (id, payload) VALUES ('x', jsonb_build_object('email', ?::text))", "INSERT INTO {d} (id, payload) VALUES ('x', to_jsonb(?::text))", "INSERT INTO {d} (id, payload) VALUES ('mia', ?) ON CONFLICT (id) DO UPDATE SET payload = jsonb_set(excluded.payload, '{n}', '1')", "COPY {d} (payload) TO STDOUT", "CREATE TABLE stolen AS SELECT payload->>'email' FROM {d}",
+		"SELECT payload FROM {d} WHERE payload->>'action' = payload->>'email'", "DELETE FROM {d} WHERE payload->>'email' LIKE 'm%'", "SELECT sum((payload->>'score')::numeric) FROM {d}", "SELECT jsonb_array_length({p}->'contact'->'phones') FROM {d}", "SELECT x FROM {d}, jsonb_to_record(payload) AS r(x text)"},
+	"mysql": {"SELECT id FROM {d} WHERE JSON_EXTRACT({p}, '$.email') = 'a'", "SELECT id FROM {d} WHERE JSON_UNQUOTE(JSON_EXTRACT({p}, '$.email')) = ?", "SELECT id FROM {d} ORDER BY JSON_EXTRACT({p}, '$.email')", "SELECT DISTINCT JSON_EXTRACT({p}, '$.email') FROM {d}", "SELECT lower(JSON_EXTRACT({p}, '$.email')) FROM {d}",
+		"SELECT JSON_EXTRACT({p}, '$.contact') FROM {d}", "SELECT JSON_EXTRACT({p}, '$') FROM {d}", "SELECT JSON_EXTRACT({p}, '$.*') FROM {d}", "SELECT JSON_EXTRACT({p}, '$**.email') FROM {d}", "SELECT JSON_EXTRACT({p}, '$.contact.phones[*]') FROM {d}", "SELECT JSON_EXTRACT({p}, ?) FROM {d}", "SELECT JSON_EXTRACT({p}, kind) FROM {d}", "SELECT JSON_EXTRACT({p}, '$.action', '$.email') FROM {d}",
+		"SELECT JSON_EXTRACT({p}, '$[0].email') FROM {d}", "SELECT JSON_EXTRACT({p}, '$.email.x') FROM {d}", "SELECT JSON_EXTRACT({p}, '$.\\\\u0065mail') FROM {d}", "SELECT JSON_VALUE({p}, '$.email') FROM {d}", "SELECT JSON_KEYS({p}) FROM {d}", "SELECT JSON_SEARCH({p}, 'one', 'mia') FROM {d}", "SELECT JSON_CONTAINS({p}, '\"x\"', '$.email') FROM {d}", "SELECT JSON_ARRAYAGG({p}) FROM {d}",
+		"SELECT CAST({p} AS CHAR) FROM {d}", "SELECT e FROM (SELECT JSON_EXTRACT({p}, '$.email') AS e FROM {d}) q", "SELECT JSON_EXTRACT({p}, '$.email') FROM {d} UNION ALL SELECT kind FROM {d}", "INSERT INTO {d} (id, kind) SELECT 'x', JSON_EXTRACT({p}, '$.email') FROM {d}", "SELECT j.e FROM {d}, JSON_TABLE(payload, '$' COLUMNS (e TEXT PATH '$.email')) j",
+		"UPDATE {d} SET payload = JSON_SET(payload, '$.email', 'x')", "UPDATE {d} SET payload = JSON_SET(payload, '$.action', 'x', '$.contact', '{}')", "UPDATE {d} SET payload = JSON_SET(payload, ?, 'x')", "UPDATE {d} SET payload = JSON_REPLACE(payload, '$.contact.phones[0]', ?)", "UPDATE {d} SET payload = JSON_REMOVE(payload, '$.email')", "UPDATE {d} SET payload = JSON_MERGE_PATCH(payload, ?)",
+		"UPDATE {d} SET payload = JSON_MERGE_PATCH(payload, '{\"email\":\"x\"}')", "UPDATE {d} SET payload = JSON_MERGE_PATCH(payload, JSON_OBJECT('email', ?))", "UPDATE {d} SET payload = JSON_SET(payload, '$.action', JSON_EXTRACT(payload, '$.email'))", "UPDATE {d} SET kind = JSON_EXTRACT(payload, '$.email')", "UPDATE {d} SET payload = JSON_SET(payload, '$.action', 1), id = 'renamed' WHERE id = 'mia'",
+		"INSERT INTO {d} (id, payload) VALUES ('x', JSON_OBJECT('email', ?))", "UPDATE {d} SET payload = JSON_SET(payload, '$.*', 1)", "DELETE FROM {d} WHERE JSON_EXTRACT(payload, '$.email') LIKE 'm%'", "UPDATE {d} SET payload = JSON_SET(payload, '$.items[last].ssn', 'x')"},
+}
+
+// TestUsesOfProtectedValuesInDocumentsAreRefused: what needs a protected value is refused
+// with a hint, and sends nothing.
+func TestUsesOfProtectedValuesInDocumentsAreRefused(t *testing.T) {
+	for _, server := range testdb.Each(t) {
+		t.Run(server.String(), func(t *testing.T) {
+			d := newDocuments(t, server, "")
+			for _, text := range append(slices.Clone(notDocumentUses["both"]), notDocumentUses[server.Name]...) {
+				var args []any
+				for range strings.Count(strings.ReplaceAll(text, "@?", ""), "?") {
+					args = append(args, documentSecrets[0])
+				}
+				columns := []string{"payload"}
+				if strings.Contains(text, "{p}") && !strings.Contains(text, "SET {p}") {
+					columns = append(columns, "raw", "plain")
+				}
+				for _, p := range columns {
+					d.refused(strings.ReplaceAll(text, "{p}", p), args...)
+				}
+			}
+			if d.ran < 100 {
+				t.Errorf("%d statements ran", d.ran)
+			}
+		})
+	}
+}

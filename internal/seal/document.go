@@ -1,0 +1,300 @@
+package seal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sealsql/sealsql/alert"
+	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/inspect"
+	"github.com/sealsql/sealsql/internal/jsondoc"
+	"github.com/sealsql/sealsql/internal/server"
+	"github.com/sealsql/sealsql/policy"
+)
+
+// contextPath is the pair that binds a value to its path in a document.
+const contextPath = "sealsql:path"
+
+// Part is a protected path of a column whose values are JSON documents. Its values lie in
+// the documents as strings of base64, and their plaintexts are JSON texts.
+type Part struct {
+	Path jsondoc.Path
+	// Value is the path's value as the server shows it by itself as JSON, Text as text:
+	// a string without its quotes.
+	Value, Text *Column
+
+	kind policy.ValueType
+}
+
+// document is what a column protects of its documents; nil stands for a column that is
+// protected as a whole.
+type document struct {
+	paths jsondoc.Paths
+	parts []*Part
+}
+
+// element says how a column's values stand in a document. The zero value is that of
+// columns that are no part of one.
+type element uint8
+
+const (
+	elementJSON element = iota + 1 // as a JSON text
+	elementText                    // as text: a string without its quotes
+)
+
+// Parts are the protected paths of a column whose values are JSON documents, or nil.
+func (c *Column) Parts() []*Part {
+	if c.document == nil {
+		return nil
+	}
+	return c.document.parts
+}
+
+// KeepsType reports whether the column's values are shown in the type in which the server
+// shows them: documents, and values in them.
+func (c *Column) KeepsType() bool { return c.document != nil || c.layout.Element != 0 }
+
+// ValueType is the policy's type of the column's plaintexts.
+func (c *Column) ValueType() policy.ValueType { return c.Type }
+
+// addDocument makes the columns of a document's paths.
+func (f *Funnel) addDocument(t *Table, col *Column, c policy.Column, counters *alert.Counters) error {
+	if len(c.Paths) == 0 {
+		return nil
+	}
+	d := &document{}
+	for _, p := range c.Paths {
+		path, err := jsondoc.ParsePath(p.Path)
+		if err != nil {
+			return fmt.Errorf("seal: the path %s of %s.%s: %w", p.Path, t.Label, c.Name, err)
+		}
+		part := &Part{Path: path, kind: p.Type}
+		if part.Value, err = f.part(t, c, path, elementJSON, counters); err != nil {
+			return err
+		}
+		if part.Text, err = f.part(t, c, path, elementText, counters); err != nil {
+			return err
+		}
+		d.paths, d.parts = append(d.paths, path), append(d.parts, part)
+	}
+	col.document = d
+	return nil
+}
+
+// part makes the column of a path. Its name, in errors and events, is the column's with
+// the path behind it.
+func (f *Funnel) part(t *Table, c policy.Column, path jsondoc.Path, as element, counters *alert.Counters) (*Column, error) {
+	c.Default = nil // a document's, not a value's
+	col, err := f.column(t, c)
+	if err != nil {
+		return nil, err
+	}
+	col.Name = c.Name + strings.TrimPrefix(path.String(), "$")
+	col.layout.Element = as
+	col.bound.static[contextPath] = path.String()
+	col.ColumnCounters = counters.Column(t.Label, col.Name)
+	return col, nil
+}
+
+// sealDocument seals the values of a document that its paths reach. Nothing else of it
+// changes.
+func (f *Funnel) sealDocument(ctx context.Context, v Value) (any, error) {
+	col := v.Column
+	found, err := col.document.paths.Find(v.Plaintext)
+	if err != nil {
+		return nil, col.Error(fault.ErrValue, col.Table.Digest(v.Row), "pass a JSON document", err)
+	}
+	texts := make([][]byte, len(found))
+	for i, at := range found {
+		part := col.document.parts[at.Path]
+		value := v.Plaintext[at.Start:at.End]
+		if err := fits(part.kind, value); err != nil {
+			return nil, part.Value.Error(fault.ErrValue, col.Table.Digest(v.Row), "write type: json for the path in the policy, or a value of its type", err)
+		}
+		sealed, err := f.Seal(ctx, Value{Column: part.Value, Plaintext: value, Row: v.Row, Statement: v.Statement})
+		if err != nil {
+			return nil, err
+		}
+		text, isText := sealed.(string)
+		if !isText {
+			return nil, part.Value.Error(fault.ErrValue, "", "", errors.New("its ciphertext is no text"))
+		}
+		texts[i] = []byte(jsondoc.Quote(text))
+	}
+	doc := jsondoc.Splice(v.Plaintext, found, texts)
+	if v.Capacity > 0 && len(doc) > v.Capacity {
+		return nil, col.Error(fault.ErrValue, "", "make the column wider", fmt.Errorf("the document takes %d bytes, and the column holds %d", len(doc), v.Capacity))
+	}
+	col.Sealed.Add(1)
+	return string(doc), nil
+}
+
+// fits returns an error unless a JSON text is of the type that the policy gives to a path.
+func fits(kind policy.ValueType, value []byte) error {
+	var ok bool
+	isNumber := value[0] == '-' || '0' <= value[0] && value[0] <= '9'
+	switch kind {
+	case policy.TypeJSON:
+		ok = true
+	case policy.TypeString:
+		ok = value[0] == '"'
+	case policy.TypeBool:
+		ok = value[0] == 't' || value[0] == 'f'
+	case policy.TypeInt64:
+		_, err := strconv.ParseInt(string(value), 10, 64)
+		ok = err == nil
+	case policy.TypeFloat64, policy.TypeDecimal:
+		ok = isNumber
+	}
+	if !ok {
+		return fmt.Errorf("the document has a value of another type than %s there", kind)
+	}
+	return nil
+}
+
+// openDocument opens the values of a document that its paths reach. A value in whose place
+// the policy has NULL becomes null.
+func (f *Funnel) openDocument(ctx context.Context, r Request) (plaintext []byte, null bool, err error) {
+	if IsNull(r.Stored) {
+		return nil, true, nil
+	}
+	doc, found, err := r.Column.find(r.Stored)
+	if err != nil {
+		return f.outcome(ctx, finding{Request: r, found: Found{Kind: inspect.Plaintext, form: plaintextForm{}, cause: err}, kind: alert.NotCiphertext, cause: err})
+	}
+	if len(found) > 0 && !r.Strict && r.holdsDefault() {
+		r.Column.PlaintextReads.Add(1)
+		f.raise(ctx, finding{Request: r, kind: alert.PlaintextRead}, true)
+		return slices.Clone(doc), false, nil
+	}
+	texts := make([][]byte, len(found))
+	defer func() {
+		for _, t := range texts {
+			clear(t)
+		}
+	}()
+	for i, at := range found {
+		part := r
+		part.Column, part.Stored, part.Buffer = r.Column.document.parts[at.Path].Value, doc[at.Start:at.End], nil
+		text, null, err := f.Open(ctx, part)
+		if err != nil {
+			return nil, true, err
+		}
+		if null {
+			text = []byte("null")
+		}
+		if texts[i] = text; !validJSON(text) {
+			return nil, true, part.Column.Error(fault.ErrValue, "", "it was sealed by other means than as a document's value; write it again", jsondoc.ErrNotJSON)
+		}
+		part.Column.Opened.Add(1)
+	}
+	return jsondoc.Splice(doc, found, texts), false, nil
+}
+
+// documentFits reports whether every protected value of a document verifies for a row.
+func (f *Funnel) documentFits(ctx context.Context, r Request) (fits bool, err error) {
+	if IsNull(r.Stored) {
+		return false, nil
+	}
+	fits = true
+	bad := r.Column.eachPart(r.Stored, func(part *Column, value []byte) bool {
+		own := r
+		own.Column, own.Stored, own.Buffer = part, value, nil
+		fits, err = f.Fits(ctx, own)
+		return fits && err == nil
+	})
+	return fits && bad == nil, err
+}
+
+// inspectDocument is Inspect for a document: what its protected values have in common, or
+// the first that is not sealed. A document without any has the form of NULL.
+func (f *Funnel) inspectDocument(c *Column, stored any, sources []string) inspect.Value {
+	all := inspect.Value{Form: inspect.Null}
+	bad := c.eachPart(stored, func(part *Column, value []byte) bool {
+		in := f.Inspect(part, value, sources)
+		in.OtherFormat, in.OtherSuite, in.OtherContext = in.OtherFormat || all.OtherFormat, in.OtherSuite || all.OtherSuite, in.OtherContext || all.OtherContext
+		in.Missing, in.Superfluous = append(all.Missing, in.Missing...), append(all.Superfluous, in.Superfluous...)
+		all = in
+		return in.Form.Sealed()
+	})
+	if bad != nil {
+		all.Form = inspect.Plaintext
+	}
+	if all.Form != inspect.Null {
+		all.Bytes = len(server.TextOf(stored))
+	}
+	return all
+}
+
+// find returns a stored document and what is protected of it.
+func (c *Column) find(stored any) (doc []byte, found []jsondoc.Found, err error) {
+	switch v := stored.(type) {
+	case []byte:
+		doc = v
+	case string:
+		doc = []byte(v)
+	default:
+		return nil, nil, fmt.Errorf("the column holds a Go %T", stored)
+	}
+	found, err = c.document.paths.Find(doc)
+	return doc, found, err
+}
+
+// eachPart calls visit with every protected value of a stored document, until visit
+// returns false.
+func (c *Column) eachPart(stored any, visit func(part *Column, value []byte) bool) error {
+	doc, found, err := c.find(stored)
+	for _, at := range found {
+		if !visit(c.document.parts[at.Path].Value, doc[at.Start:at.End]) {
+			break
+		}
+	}
+	return err
+}
+
+func validJSON(text []byte) bool {
+	_, err := jsondoc.Paths(nil).Find(text)
+	return err == nil
+}
+
+// isJSONNull reports whether a value of a document is null: it is stored in clear.
+func (c *Column) isJSONNull(stored any) bool {
+	switch v := stored.(type) {
+	case []byte:
+		return c.layout.Element != 0 && string(v) == "null"
+	case string:
+		return c.layout.Element != 0 && v == "null"
+	}
+	return false
+}
+
+// asStored returns a plaintext in the Go type that the column's stored value has.
+func (c *Column) asStored(stored any, plaintext []byte) any {
+	text := string(plaintext)
+	clear(plaintext)
+	if c.layout.Element == elementText {
+		if s, ok := jsondoc.Text([]byte(text)); ok {
+			text = s
+		}
+	}
+	if _, isBytes := stored.([]byte); isBytes {
+		return []byte(text)
+	}
+	return text
+}
+
+// inClear returns a value that was never sealed as its plain text form.
+func (c *Column) inClear(stored any) ([]byte, bool, error) {
+	text, isText := stored.(string)
+	if b, isBytes := stored.([]byte); isBytes {
+		text, isText = string(b), true
+	}
+	if c.layout.Element == elementText && isText {
+		return []byte(jsondoc.Quote(text)), false, nil
+	}
+	return c.Encode(nil, stored)
+}

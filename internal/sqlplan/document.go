@@ -1,0 +1,201 @@
+package sqlplan
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/sealsql/sealsql/internal/jsondoc"
+)
+
+// This file plans what statements do with parts of JSON documents. A document is stored as
+// JSON whose values at protected paths are ciphertexts, so the server works on every other
+// path. A part is known by a path that the text writes out: it is opened if it is a
+// protected value, computed by the server if it has nothing to do with one, and refused
+// otherwise. How servers write paths is in documentpath.go.
+
+// DocumentPath is a protected path of a column whose values are JSON documents.
+type DocumentPath struct {
+	Path jsondoc.Path
+	// Value and Text stand for the column where a result shows the path's value by itself:
+	// as JSON, and as text without quotes.
+	Value, Text *Column
+}
+
+const (
+	hintDocument = "write the path of a part that holds no protected value, in literals, or select the document itself and compute in the application"
+	hintPart     = "select the protected path by itself in the select list of the statement itself, or select the document and compute in the application"
+	hintEdit     = "write a path, or a key, that holds no protected value, in literals; or read the document, change it in the application and write it as a whole"
+)
+
+// document is the value of an expression that is a column of documents.
+func (a *analysis) document(e Expr, s *scope) (v value, ok bool) {
+	if cast, ok := e.(*Cast); ok && (cast.Type == "json" || cast.Type == "jsonb") {
+		e = cast.Expr
+	}
+	c, ok := e.(*ColumnRef)
+	if !ok || c.Star || s == nil {
+		return value{}, false
+	}
+	v = a.lookup(c, s)
+	return v, v.protected() && v.column.Paths != nil
+}
+
+// partOf returns the part of a document that the expression reads, and the document's
+// value. It reports false for an expression that reads no part.
+func (a *analysis) partOf(e Expr, s *scope) (p docPart, v value, ok bool) {
+	if !a.p.documents {
+		return docPart{}, value{}, false
+	}
+	if p, ok = a.part(e); !ok {
+		return docPart{}, value{}, false
+	}
+	v, ok = a.document(p.of, s)
+	return p, v, ok
+}
+
+// apart reports whether a path is known and reaches, contains and lies in no protected value.
+func (c *Column) apart(p docPart) bool {
+	for _, asked := range append([]jsondoc.Path{p.path}, p.also...) {
+		if asked == nil || slices.ContainsFunc(c.Paths, func(own DocumentPath) bool { return own.Path.Overlaps(asked) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// at is the protected path that a part is a value of, or nil.
+func (c *Column) at(p docPart) *DocumentPath {
+	for i := range c.Paths {
+		if p.path != nil && p.also == nil && c.Paths[i].Path.Same(p.path) {
+			return &c.Paths[i]
+		}
+	}
+	return nil
+}
+
+// usesPart checks an expression that reads a part of a document. It reports false for
+// every other expression.
+func (a *analysis) usesPart(e Expr, s *scope) bool {
+	p, v, ok := a.partOf(e, s)
+	switch {
+	case !ok:
+		return false
+	case v.column.apart(p):
+	case v.column.at(p) != nil:
+		a.refuse(e.At(), v.column.object(), "a protected path of a document is used otherwise than in a select list", hintPart)
+	case p.path == nil:
+		a.refuse(e.At(), v.column.object(), "a part of a document by a path that the text does not write out", hintDocument)
+	default:
+		a.refuse(e.At(), v.column.object(), "a part of a document that contains a protected value, or lies in one", hintDocument)
+	}
+	return true
+}
+
+// testsPart checks a test for NULL of a part of a document: a value is NULL or null where
+// its ciphertext is.
+func (a *analysis) testsPart(e *IsNull, s *scope) bool {
+	p, v, ok := a.partOf(e.Expr, s)
+	return ok && (v.column.apart(p) || v.column.at(p) != nil)
+}
+
+// showsPart plans a protected path in the select list of the statement itself: the server
+// shows the ciphertext, and the driver opens it.
+func (a *analysis) showsPart(c *column, t Target, s *scope) bool {
+	p, v, ok := a.partOf(t.Expr, s)
+	if !ok || v.kind != valueStored {
+		return false
+	}
+	own := v.column.at(p)
+	if own == nil || p.unreadable {
+		return false
+	}
+	v.column = own.Value
+	if p.text {
+		v.column = own.Text
+	}
+	c.value = v
+	return true
+}
+
+// editsDocument reports whether the expression is the document of the written row, or that with
+// other parts than protected ones changed by functions of the server. Functions that
+// change a part which is not known to be apart are refused.
+func (a *analysis) editsDocument(t *target, c *Column, e Expr) bool {
+	if c.Paths == nil {
+		return false
+	}
+	edit, ok := a.edit(e)
+	if _, operator := e.(*Op); !ok || operator && a.columnType(c.Table, c.Name) != "jsonb" {
+		return false
+	}
+	if of, ok := edit.of.(*ColumnRef); ok && !of.Star {
+		v := a.lookup(of, t.scope)
+		if v.kind != valueStored || v.column != c || v.row != t.item.row {
+			return false
+		}
+	} else if !a.isDocumentOr(t, c, edit.of) && !a.editsDocument(t, c, edit.of) {
+		return false
+	}
+	for _, p := range edit.parts {
+		if !c.apart(p) && a.err == nil {
+			a.refuse(e.At(), c.object(), "an UPDATE of a part of a document that is, contains or lies in a protected value, or is not written out", hintEdit)
+		}
+	}
+	for _, x := range edit.values {
+		a.checkUse(x, t.scope, use{"a protected value in a part of a document", hintCompute})
+	}
+	return true
+}
+
+// isDocumentOr reports whether the expression is COALESCE of the document of the written
+// row and a literal without protected values.
+func (a *analysis) isDocumentOr(t *target, c *Column, e Expr) bool {
+	args := coalesced(e)
+	if len(args) != 2 {
+		return false
+	}
+	v, ok := a.document(args[0], t.scope)
+	literal, isLiteral := a.operand(args[1], "")
+	return ok && v.kind == valueStored && v.column == c && v.row == t.item.row && isLiteral && literal.Kind == OperandLiteral && c.harmless(literal.Literal.Text)
+}
+
+// harmless reports whether a text is a document without protected values.
+func (c *Column) harmless(text string) bool {
+	paths := make(jsondoc.Paths, len(c.Paths))
+	for i := range c.Paths {
+		paths[i] = c.Paths[i].Path
+	}
+	found, err := paths.Find([]byte(text))
+	return c.Paths != nil && err == nil && len(found) == 0
+}
+
+// documentHint is the hint for a use of a whole document, or of a protected value in it.
+func (c *Column) documentHint(hint string) string {
+	if c.Paths == nil {
+		return hint
+	}
+	return hintDocument
+}
+
+// sealCast is [Dialect.SealCast]. A document has the type of its column where the server
+// does not take the type from there.
+func (a *analysis) sealCast(c *Column) (before, after string) {
+	if c.Paths == nil {
+		return a.d.SealCast(c)
+	}
+	return "", a.d.DocumentCast(a.columnType(c.Table, c.Name))
+}
+
+// own reports whether a call is a plain one of a function of the server that has one of the
+// names.
+func (a *analysis) own(c *Call, names ...string) bool {
+	if len(c.Rest) > 0 || c.Distinct || c.Star || c.Windowed || c.Schema != "" && !a.d.BuiltinSchema(c.Schema) {
+		return false
+	}
+	for _, n := range names {
+		if strings.EqualFold(c.Name, n) {
+			return true
+		}
+	}
+	return false
+}
