@@ -14,7 +14,7 @@ import (
 // paths lists the schema's fields by their whole path, map keys as in
 // docs/POLICY.md: K, T, C and P.
 func paths(schema map[string]any, at string, into map[string]bool) {
-	keys := map[string]string{"keyrings": "K", "tables": "T", "tables.T.columns": "C", "tables.T.columns.C.context": "P"}
+	keys := map[string]string{"keyrings": "K", "tables": "T", "tables.T.columns": "C", "tables.T.columns.C.context": "P", "tables.T.columns.C.paths": "P"}
 	join := func(name string) string { return strings.TrimPrefix(at+"."+name, ".") }
 	props, _ := schema["properties"].(map[string]any)
 	for name, sub := range props {

@@ -35,11 +35,8 @@ func (d *decoder) paths(n *yaml.Node, at string) (list []DocumentPath) {
 			}
 		}
 		p := DocumentPath{Path: parsed.String(), Line: f.name.Line}
-		for _, o := range d.fields(f.value, at, "type", "search") {
-			if o.key == "search" {
-				d.fail(o.name, join(at, "search"), "a value in a document cannot be searched", "keep what is searched in a column of its own")
-				continue
-			}
+		rest := d.withoutSearch(f.value, at)
+		for _, o := range d.fields(rest, at, "type") {
 			p.Type = ValueType(d.oneOf(o.value, join(at, "type"), "json", "string", "int64", "float64", "decimal", "bool"))
 		}
 		if p.Type == "" && f.value.Kind == yaml.MappingNode {
@@ -51,6 +48,20 @@ func (d *decoder) paths(n *yaml.Node, at string) (list []DocumentPath) {
 		d.fail(n, at, "no path is listed", "list a path, or leave paths out: the document is then protected as a whole")
 	}
 	return list
+}
+
+// withoutSearch is the section of a path without the field search, which it refuses.
+func (d *decoder) withoutSearch(n *yaml.Node, at string) *yaml.Node {
+	rest := *n
+	rest.Content = nil
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == "search" {
+			d.fail(n.Content[i], join(at, "search"), "a value in a document cannot be searched", "keep what is searched in a column of its own")
+			continue
+		}
+		rest.Content = append(rest.Content, n.Content[i], n.Content[i+1])
+	}
+	return &rest
 }
 
 // checkPaths refuses what does not go with a document that stays JSON.

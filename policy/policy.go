@@ -129,17 +129,22 @@ type Column struct {
 	Unbound bool
 	// BindLocation adds table and column to the encryption context.
 	BindLocation bool
-	// Legacy is "" or "kms_blob": a bare ciphertext of KMS's Encrypt is read
-	// too. LegacyContext is the encryption context it was made with; nil means the
-	// pairs of Context, without table and column.
-	Legacy        string
-	LegacyContext []ContextPair
+	LegacyValues
 	// Equality is nil for a column that cannot be searched.
 	Equality *Equality
 	// Paths are what is protected of a JSON document that stays JSON; nil for a column
 	// whose values are protected as a whole.
 	Paths []DocumentPath
 	Line     int // in the file, from 1
+}
+
+// LegacyValues says what a column holds beside the values that sealsql writes.
+type LegacyValues struct {
+	// Legacy is "" or "kms_blob": a bare ciphertext of KMS's Encrypt is read
+	// too. LegacyContext is the encryption context it was made with; nil means the
+	// pairs of Context, without table and column.
+	Legacy        string
+	LegacyContext []ContextPair
 }
 
 // ContextPair is a pair of a column's encryption context.

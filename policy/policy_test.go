@@ -68,8 +68,8 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%s says\n%v\nwant\n%s", f, err, want)
 		}
 	}
-	if len(files) != 16 {
-		t.Errorf("ran %d policies, want 16", len(files))
+	if len(files) != 17 {
+		t.Errorf("ran %d policies, want 17", len(files))
 	}
 }
 

@@ -46,7 +46,7 @@ func TestTheSchemaKnowsTheParsersFields(t *testing.T) {
 	joined := regexp.MustCompile(`join\([^()]*\)`)
 	call := regexp.MustCompile(`d\.fields\(([^()]*)\)`)
 	words := regexp.MustCompile(`(?:topFields =|kinds :=) \[\]string\{([^}]*)\}`)
-	for _, f := range []string{"parse.go", "keyring.go", "datakey.go", "table.go", "search.go"} {
+	for _, f := range []string{"parse.go", "keyring.go", "datakey.go", "table.go", "search.go", "paths.go"} {
 		src, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)

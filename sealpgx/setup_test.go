@@ -46,6 +46,12 @@ tables:
       u: {keyring: dev, type: uuid}
       raw: {keyring: dev, type: bytes}
       doc: {keyring: dev, type: json}
+  papers:
+    row_key: [id]
+    columns:
+      doc: {keyring: dev, type: json, paths: {$.email: {type: string}, "$.phones[*]": {type: json}}}
+      plain: {keyring: dev, type: json, paths: {$.email: {type: string}, "$.phones[*]": {type: json}}}
+      body: {keyring: dev, type: json, paths: {$.email: {type: string}, "$.phones[*]": {type: json}}}
   people:
     row_key: [id]
     columns:
@@ -63,11 +69,13 @@ const (
 CREATE TABLE items (id bigint PRIMARY KEY, name text, s bytea, t text, n bytea, f bytea, b bytea, at bytea, d bytea, amount bytea, u bytea, raw bytea, doc bytea);
 CREATE TABLE people (id bigserial PRIMARY KEY, name text UNIQUE, ssn bytea);
 CREATE TABLE accounts (number varchar(20) PRIMARY KEY, tenant bigint NOT NULL DEFAULT 1, name text, ssn bytea, ssn_eq bytea);
+CREATE TABLE papers (id bigint PRIMARY KEY, doc jsonb, plain json, body text);
 CREATE TABLE other (id bigint PRIMARY KEY, name text, tags text[])`
 	twin = `
 CREATE TABLE items (id bigint PRIMARY KEY, name text, s text, t text, n bigint, f float8, b bool, at timestamptz, d date, amount numeric, u uuid, raw bytea, doc jsonb);
 CREATE TABLE people (id bigserial PRIMARY KEY, name text UNIQUE, ssn text);
 CREATE TABLE accounts (number varchar(20) PRIMARY KEY, tenant bigint NOT NULL DEFAULT 1, name text, ssn text);
+CREATE TABLE papers (id bigint PRIMARY KEY, doc jsonb, plain json, body text);
 CREATE TABLE other (id bigint PRIMARY KEY, name text, tags text[])`
 )
 

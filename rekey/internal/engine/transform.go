@@ -51,6 +51,7 @@ func fail(reason string, err error) outcome {
 // Reasons of skipped rows.
 const (
 	reasonNull      = "NULL"
+	reasonNothing   = "no protected value in the document"
 	reasonPlaintext = "plaintext: run backfill"
 	reasonBlob      = "a bare KMS ciphertext: run reencrypt"
 	reasonOther     = "sealed otherwise than the policy says: run reencrypt"
@@ -158,6 +159,8 @@ func (w *worker) decide(ctx context.Context, r *server.JobRow) outcome {
 		return w.classify(err)
 	}
 	switch {
+	case in.Form == inspect.Null:
+		return skip(reasonNothing)
 	case in.Form == inspect.Damaged:
 		return fail(reasonDamaged, fmt.Errorf("the value starts like a message and cannot be read as one"))
 	case w.c.Mode == Verify:

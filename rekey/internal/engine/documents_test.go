@@ -1,0 +1,108 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/sealsql/sealsql/driver"
+)
+
+const papers = `
+keyrings:
+  k: {kms: {keys: ["${OLD}"]}}
+tables:
+  papers:
+    row_key: [id]
+    columns:
+      doc: {keyring: k, type: json, plaintext_reads: allow, paths: {%s}}
+`
+
+// TestJobsOnDocuments: backfill seals what is in clear in documents, also beside values that
+// are sealed already; verify and reencrypt know documents, and other jobs refuse them.
+func TestJobsOnDocuments(t *testing.T) {
+	types := map[string][]string{"postgres": {"jsonb", "json", "text"}, "mysql": {"json", "longtext"}}
+	onBoth(t, func(t *testing.T, s *site) {
+		for _, columnType := range types[s.server.Name] {
+			s := newSite(t, s.server)
+			s.exec("CREATE TABLE papers (id bigint PRIMARY KEY, doc " + columnType + ")")
+			docs := []any{`{"email": "mia@secret.example", "n": 1, "phones": ["0301-555", null, 7]}`, nil, `{"n": 2}`, `[]`, `{"email": null, "phones": []}`, `{"email": "", "z": {"a": 1.50, "b": [1,  2]}}`, `{"z": "é\u00e9 \\ \" '", "email": "leo@secret.example"}`}
+			for i, doc := range docs {
+				s.exec("INSERT INTO papers VALUES (?, ?)", i, doc)
+			}
+			before := s.documents()
+			one, two := s.policy(fmt.Sprintf(papers, "$.email: {type: string}")), s.policy(fmt.Sprintf(papers, `$.email: {type: string}, "$.phones[*]": {type: json}`))
+			backfill := s.documentConfig(Backfill)
+			backfill.Policy = one
+			s.want(s.run(backfill), 7, 3, 0, 4, 0)
+			if text := strings.Join(s.documents(), ""); strings.Contains(text, "mia@") || strings.Contains(text, "leo@") || !strings.Contains(text, "0301-555") {
+				t.Errorf("%s: after the backfill: %s", columnType, text)
+			}
+			backfill.Policy = two
+			s.want(s.run(backfill), 7, 1, 2, 4, 0)
+			s.want(s.run(backfill), 7, 0, 3, 4, 0)
+			if text := strings.Join(s.documents(), ""); strings.Contains(text, "0301-555") {
+				t.Errorf("%s: after the second backfill: %s", columnType, text)
+			}
+			verify := s.documentConfig(Verify)
+			verify.Policy = two
+			s.want(s.run(verify), 7, 0, 3, 4, 0)
+			again := s.documentConfig(Reencrypt)
+			again.Policy, again.Force = two, true
+			r := s.run(again)
+			if r.Failed != 0 || r.Changed != 3 {
+				t.Errorf("%s: re-encryption: %+v", columnType, r)
+			}
+			s.want(s.run(verify), 7, 0, 3, 4, 0)
+			v := s.sealer(two)
+			for i, stored := range s.documents() {
+				if docs[i] == nil {
+					continue
+				}
+				got, err := v.OpenPlaintext(t.Context(), "papers", "doc", driver.Row{"id": i}, stored)
+				var x, y any
+				if err != nil || json.Unmarshal(got, &x) != nil || json.Unmarshal([]byte(before[i]), &y) != nil || fmt.Sprint(x) != fmt.Sprint(y) || columnType != "json" && columnType != "jsonb" && string(got) != before[i] {
+					t.Errorf("%s: row %d opens to %s, %v; want %s", columnType, i, got, err, before[i])
+				}
+			}
+			s.exec("UPDATE papers SET doc = (SELECT d.doc FROM (SELECT doc FROM papers WHERE id = 0) d) WHERE id = 2")
+			s.want(s.run(verify), 7, 0, 3, 3, 1)
+			for name, change := range map[string]func(*Config){"from a column": func(c *Config) { c.Mode, c.From = Backfill, "clear" }, "origins": func(c *Config) { c.FindOrigin = true }} {
+				c := verify
+				change(&c)
+				if _, err := Run(t.Context(), c); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "JSON documents") {
+					t.Errorf("%s: %s: %v", columnType, name, err)
+				}
+			}
+		}
+	})
+}
+
+func (s *site) documentConfig(mode Mode) Config {
+	c := s.config(mode, nil)
+	c.Table, c.Column = "papers", "doc"
+	return c
+}
+
+// documents are the documents as they are stored, in the order of their keys.
+func (s *site) documents() (list []string) {
+	s.t.Helper()
+	rows, err := s.db.Query("SELECT doc FROM papers ORDER BY id")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var doc []byte
+		if err := rows.Scan(&doc); err != nil {
+			s.t.Fatal(err)
+		}
+		list = append(list, string(doc))
+	}
+	if err := rows.Err(); err != nil {
+		s.t.Fatal(err)
+	}
+	return list
+}
