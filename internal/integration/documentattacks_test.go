@@ -154,6 +154,57 @@ func TestElementsOfAnArrayShareTheirPath(t *testing.T) {
 	}
 }
 
+// TestMigrationsKeepDocuments: a column of documents keeps its type and a default without
+// protected values; what would read protected values in the server is refused or left out.
+func TestMigrationsKeepDocuments(t *testing.T) {
+	for _, server := range testdb.Each(t) {
+		t.Run(server.String(), func(t *testing.T) {
+			d := newDocuments(t, server, "")
+			for _, table := range []string{"docs", "counted"} {
+				if _, err := d.bare.Exec("DROP TABLE " + table); err != nil {
+					t.Fatal(err)
+				}
+			}
+			texts := []string{"CREATE TABLE docs (id varchar(20) PRIMARY KEY, kind text, payload json, raw longtext)", "ALTER TABLE docs ADD COLUMN plain json", "CREATE INDEX by_action ON docs ((CAST(JSON_EXTRACT(payload, '$.n') AS SIGNED)))",
+				"CREATE TABLE counted (id bigint AUTO_INCREMENT PRIMARY KEY, payload json)"}
+			types, schema := "json json longtext", "database()"
+			if d.postgres() {
+				texts = []string{"CREATE TABLE docs (id varchar(20) PRIMARY KEY, kind text, payload jsonb NOT NULL DEFAULT '{}', raw text)", "ALTER TABLE docs ADD COLUMN plain json DEFAULT '{\"n\":1}'::json", "CREATE INDEX by_action ON docs ((payload->>'action'))", "CREATE INDEX ON docs USING gin (payload)",
+					"ALTER TABLE docs ALTER COLUMN payload SET DEFAULT '{\"a\":[]}'", "CREATE TABLE counted (id bigserial PRIMARY KEY, payload jsonb)"}
+				types, schema = "jsonb json text", "'public'"
+			}
+			for _, text := range texts {
+				if !d.postgres() && strings.HasPrefix(text, "CREATE INDEX") && strings.Contains(d.server.String(), "mariadb") {
+					continue // it has no such indexes
+				}
+				d.put(text)
+			}
+			var got []string
+			for _, column := range []string{"payload", "plain", "raw"} {
+				var name string
+				if err := d.bare.QueryRow(d.q("SELECT data_type FROM information_schema.columns WHERE table_name = 'docs' AND column_name = ? AND table_schema = "+schema), column).Scan(&name); err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, name)
+			}
+			if text := strings.Join(got, " "); text != types && !strings.Contains(d.server.String(), "mariadb") {
+				t.Errorf("the types are %s, want %s", text, types)
+			}
+			d.put("INSERT INTO docs (id, payload, plain, raw) VALUES ('mia', ?, ?, ?)", miaDoc, miaDoc, miaDoc)
+			if d.postgres() {
+				d.put("INSERT INTO docs (id) VALUES ('left out')")
+				d.want(`left out|{"a": []}|{"n":1}`, "SELECT id, payload, plain FROM docs WHERE id = 'left out'")
+			}
+			for _, text := range []string{"ALTER TABLE docs ADD COLUMN email text GENERATED ALWAYS AS (payload->>'email') STORED", "CREATE VIEW addresses AS SELECT id, payload->>'email' AS email FROM docs", "CREATE UNIQUE INDEX one_address ON docs ((payload->>'email'))",
+				"CREATE TABLE stolen AS SELECT id, payload FROM docs", "ALTER TABLE docs ALTER COLUMN payload SET DEFAULT '{\"email\":\"mia@secret.example\"}'"} {
+				if d.postgres() {
+					d.refused(text)
+				}
+			}
+		})
+	}
+}
+
 // TestDocumentsComeBackAsTheyWereWritten: in a column of text every byte comes back, and
 // what is sealed does in every column.
 func TestDocumentsComeBackAsTheyWereWritten(t *testing.T) {

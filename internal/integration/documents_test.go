@@ -270,7 +270,11 @@ func TestDocumentsAreReadAsOnATwinInClear(t *testing.T) {
 		t.Run(server.String(), func(t *testing.T) {
 			d := newDocuments(t, server, "")
 			d.fill()
-			for _, text := range documentReads(d.postgres()) {
+			reads := documentReads(d.postgres())
+			if strings.HasPrefix(server.String(), "mysql") { // MariaDB has no such operators
+				reads = append(reads, "SELECT payload->'$.email', plain->>'$.email' FROM {d} ORDER BY id", "SELECT payload->>'$.\"full name\"' AS name FROM {d} ORDER BY id", "SELECT id FROM {d} WHERE payload->>'$.action' = 'login' AND payload->'$.n' > 1", "SELECT payload->'$.contact.phones[0]', payload->'$.action' FROM {d} WHERE id = 'mia'")
+			}
+			for _, text := range reads {
 				d.same(text)
 			}
 			if d.ran < 90 {
@@ -363,7 +367,10 @@ var notDocumentUses = map[string][]string{
 		"UPDATE {d} SET payload = payload || '[1]'", "UPDATE {d} SET payload = payload || jsonb_build_object('email', ?::text)", "UPDATE {d} SET payload = payload || jsonb_build_object(kind, 1)", "UPDATE {d} SET payload = payload - 'email'", "UPDATE {d} SET payload = payload #- '{contact,phones,0}'", "UPDATE {d} SET payload = payload - kind",
 		"UPDATE {d} SET payload = jsonb_set(payload, '{action}', payload->'email')", "UPDATE {d} SET payload['email'] = '\"x\"'", "UPDATE {d} SET payload['action'] = '\"x\"'", "UPDATE {d} SET kind = payload->>'email'", "UPDATE {d} SET payload = jsonb_set(payload, '{action}', '1'), id = 'renamed' WHERE id = 'mia'", "UPDATE {d} x SET payload = jsonb_set(y.payload, '{action}', '1') FROM {d} y WHERE x.id = y.id",
 		"INSERT INTO {d} (id, payload) VALUES ('x', jsonb_build_object('email', ?::text))", "INSERT INTO {d} (id, payload) VALUES ('x', to_jsonb(?::text))", "INSERT INTO {d} (id, payload) VALUES ('mia', ?) ON CONFLICT (id) DO UPDATE SET payload = jsonb_set(excluded.payload, '{n}', '1')", "COPY {d} (payload) TO STDOUT", "CREATE TABLE stolen AS SELECT payload->>'email' FROM {d}",
-		"SELECT payload FROM {d} WHERE payload->>'action' = payload->>'email'", "DELETE FROM {d} WHERE payload->>'email' LIKE 'm%'", "SELECT sum((payload->>'score')::numeric) FROM {d}", "SELECT jsonb_array_length({p}->'contact'->'phones') FROM {d}", "SELECT x FROM {d}, jsonb_to_record(payload) AS r(x text)"},
+		"SELECT payload FROM {d} WHERE payload->>'action' = payload->>'email'", "DELETE FROM {d} WHERE payload->>'email' LIKE 'm%'", "SELECT sum((payload->>'score')::numeric) FROM {d}", "SELECT jsonb_array_length({p}->'contact'->'phones') FROM {d}", "SELECT x FROM {d}, jsonb_to_record(payload) AS r(x text)",
+		"CREATE VIEW v AS SELECT payload->>'email' AS e FROM {d}", "SELECT {p} OPERATOR(pg_catalog.->>) 'email' FROM {d}", "SELECT payload ->> 'email' COLLATE \"C\" FROM {d}", "SELECT array[{p}->>'email'] FROM {d}", "SELECT ({p}->>'email', 1) FROM {d}", "SELECT first_value({p}->>'email') OVER () FROM {d}",
+		"SELECT string_agg({p}->>'email', ',') FROM {d}", "SELECT {p}->>'email' FROM {d} ORDER BY 1", "SELECT {p}->>'email' AS e FROM {d} ORDER BY e", "SELECT DISTINCT ON ({p}->>'email') id FROM {d}", "SELECT (SELECT {p}->>'email' FROM {d} LIMIT 1)", "SELECT EXISTS (SELECT 1 FROM {d} WHERE {p}->>'email' = 'x')",
+		"SELECT a.id FROM {d} a JOIN {d} b ON a.{p}->>'email' = b.{p}->>'email'", "UPDATE {d} SET kind = 'x' WHERE {p}->>'email' = ?", "SELECT payload['email'] FROM {d}", "SELECT id FROM {d} WHERE ({p}->>'email') IS DISTINCT FROM 'x'", "SELECT id FROM {d} LIMIT (SELECT length({p}->>'email') FROM {d} LIMIT 1)"},
 	"mysql": {"SELECT id FROM {d} WHERE JSON_EXTRACT({p}, '$.email') = 'a'", "SELECT id FROM {d} WHERE JSON_UNQUOTE(JSON_EXTRACT({p}, '$.email')) = ?", "SELECT id FROM {d} ORDER BY JSON_EXTRACT({p}, '$.email')", "SELECT DISTINCT JSON_EXTRACT({p}, '$.email') FROM {d}", "SELECT lower(JSON_EXTRACT({p}, '$.email')) FROM {d}",
 		"SELECT JSON_EXTRACT({p}, '$.contact') FROM {d}", "SELECT JSON_EXTRACT({p}, '$') FROM {d}", "SELECT JSON_EXTRACT({p}, '$.*') FROM {d}", "SELECT JSON_EXTRACT({p}, '$**.email') FROM {d}", "SELECT JSON_EXTRACT({p}, '$.contact.phones[*]') FROM {d}", "SELECT JSON_EXTRACT({p}, ?) FROM {d}", "SELECT JSON_EXTRACT({p}, kind) FROM {d}", "SELECT JSON_EXTRACT({p}, '$.action', '$.email') FROM {d}",
 		"SELECT JSON_EXTRACT({p}, '$[0].email') FROM {d}", "SELECT JSON_EXTRACT({p}, '$.email.x') FROM {d}", "SELECT JSON_EXTRACT({p}, '$.\\\\u0065mail') FROM {d}", "SELECT JSON_VALUE({p}, '$.email') FROM {d}", "SELECT JSON_KEYS({p}) FROM {d}", "SELECT JSON_SEARCH({p}, 'one', 'mia') FROM {d}", "SELECT JSON_CONTAINS({p}, '\"x\"', '$.email') FROM {d}", "SELECT JSON_ARRAYAGG({p}) FROM {d}",

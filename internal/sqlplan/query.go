@@ -235,7 +235,7 @@ func (a *analysis) targets(out *selectOutput, targets []Target, sc *scope, shown
 			c.value, isTerm = a.termTarget(t.Expr, sc, leads[j])
 		}
 		isOr := !isTerm && out.direct && (a.orElse(c, t, sc) || a.measured(c, t, sc))
-		isPart := !isTerm && !isOr && shown && a.nested == 0 && a.showsPart(c, t, sc)
+		isPart := !isTerm && !isOr && shown && a.nested == 0 && !a.view && a.showsPart(c, t, sc)
 		if !isTerm && !isOr && !isPart {
 			c.value = a.trace(t.Expr, sc, out)
 		}
