@@ -169,14 +169,6 @@ func (c *Column) harmless(text string) bool {
 	return c.Paths != nil && err == nil && len(found) == 0
 }
 
-// documentHint is the hint for a use of a whole document, or of a protected value in it.
-func (c *Column) documentHint(hint string) string {
-	if c.Paths == nil {
-		return hint
-	}
-	return hintDocument
-}
-
 // sealCast is [Dialect.SealCast]. A document has the type of its column where the server
 // does not take the type from there.
 func (a *analysis) sealCast(c *Column) (before, after string) {

@@ -305,6 +305,9 @@ func (p *translator) call(n *ast.FuncCallExpr) sqlplan.Expr {
 		name = strings.ToLower(p.tokens[i].text)
 	}
 	c := &sqlplan.Call{Span: at, Schema: n.Schema.O, Name: name, Args: p.exprs(n.Args)}
+	if path := p.arrowPath(n); path != nil {
+		c.Args = append(c.Args, path)
+	}
 	if ref, ok := firstColumn(n.Args); ok && name == "value" && n.FnName.L == "xvalu" {
 		return p.valuesRef(at, ref)
 	}
@@ -315,6 +318,28 @@ func (p *translator) call(n *ast.FuncCallExpr) sqlplan.Expr {
 		first = p.span(i+2, p.seek(i+2, end, func(k int) bool { return p.op(k, ",") }))
 	}
 	return sameAs(c, first)
+}
+
+// arrowPath is the path of column->'$.path', for which the parser makes up a call of
+// JSON_EXTRACT with a literal that has no place; else nil.
+func (p *translator) arrowPath(n *ast.FuncCallExpr) sqlplan.Expr {
+	if n.FnName.L != ast.JSONExtract || len(n.Args) != 2 || n.Args[1].OriginTextPosition() != 0 {
+		return nil
+	}
+	ref, ok := n.Args[0].(*ast.ColumnNameExpr)
+	if !ok {
+		return nil
+	}
+	i := p.nameEnd(p.first(ref))
+	if !p.op(i, "->") && !p.op(i, "->>") {
+		return nil
+	}
+	end := p.literalEnd(i + 1)
+	lit, ok := p.literalAt(i+1, end)
+	if !ok {
+		return nil
+	}
+	return &sqlplan.Constant{Span: p.span(i+1, end), Value: lit}
 }
 
 // sameAs writes the functions that are other spellings of CASE, COALESCE and IS NULL
