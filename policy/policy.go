@@ -135,7 +135,7 @@ type Column struct {
 	// Paths are what is protected of a JSON document that stays JSON; nil for a column
 	// whose values are protected as a whole.
 	Paths []DocumentPath
-	Line     int // in the file, from 1
+	Line  int // in the file, from 1
 }
 
 // LegacyValues says what a column holds beside the values that sealsql writes.

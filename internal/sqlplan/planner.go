@@ -24,7 +24,7 @@ type Planner struct {
 	searches bool // a column has equality terms
 	// documents is true if a column holds JSON documents.
 	documents bool
-	reaching atomic.Pointer[reaching]
+	reaching  atomic.Pointer[reaching]
 }
 
 type reaching struct {
