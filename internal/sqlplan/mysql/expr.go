@@ -96,11 +96,7 @@ func (p *translator) otherExpr(n ast.ExprNode) sqlplan.Expr {
 	case *ast.TimeUnitExpr, *ast.GetFormatSelectorExpr, *ast.TrimDirectionExpr, *ast.MaxValueExpr:
 		return &sqlplan.Op{Span: at, What: "a keyword"}
 	case *ast.JSONValueExpr:
-		args := p.unknown(n).Children
-		if len(args) == 2 && n.Returning == nil {
-			return &sqlplan.Call{Span: at, Name: "json_value", Args: args}
-		}
-		return &sqlplan.Op{Span: at, What: "a function", Operands: args}
+		return p.jsonValue(at, n)
 	default:
 		return p.unknown(n)
 	}
@@ -318,6 +314,15 @@ func (p *translator) call(n *ast.FuncCallExpr) sqlplan.Expr {
 		first = p.span(i+2, p.seek(i+2, end, func(k int) bool { return p.op(k, ",") }))
 	}
 	return sameAs(c, first)
+}
+
+// jsonValue translates JSON_VALUE. A call with clauses is no plain call.
+func (p *translator) jsonValue(at sqlplan.Span, n *ast.JSONValueExpr) sqlplan.Expr {
+	args := p.unknown(n).Children
+	if len(args) == 2 && n.Returning == nil {
+		return &sqlplan.Call{Span: at, Name: "json_value", Args: args}
+	}
+	return &sqlplan.Op{Span: at, What: "a function", Operands: args}
 }
 
 // arrowPath is the path of column->'$.path', for which the parser makes up a call of
