@@ -19,6 +19,9 @@ type desk struct {
 	// cells is a row as a reader that opens nothing reads it.
 	cells   []sqldriver.Value
 	columns []column
+	// filtered is true if rows that the server sends are dropped, handed how many were not.
+	filtered bool
+	handed   int
 	// narrow holds the parts of a narrow result.
 	narrow struct {
 		columns [narrow]column

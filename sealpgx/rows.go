@@ -9,6 +9,7 @@ import (
 	"io"
 	"reflect"
 	"slices"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -84,6 +85,7 @@ func (r *rows) open(ctx context.Context, a *exec.Answer, q *request) {
 	d.reader.Enter(0, set, n+1)
 	r.fields, r.protected = slices.Grow(r.narrow.fields[:0], n), slices.Grow(r.narrow.protected[:0], n)
 	d.columns, base.wanted = slices.Grow(d.narrow.columns[:0], n), slices.Grow(d.narrow.wanted[:0], n)[:n]
+	d.filtered = set != nil && len(set.Filters) > 0
 	if set == nil {
 		d.cells, base.lends = make([]sqldriver.Value, n+1), true
 	}
@@ -149,7 +151,7 @@ func (r *rows) Close() {
 	if r.pooled != nil {
 		defer r.pooled.Release()
 	}
-	d, base := r.desk, r.base
+	d, base, filtered, handed := r.desk, r.base, r.desk.filtered, r.desk.handed
 	r.desk, r.base = nil, nil
 	d.reader.Stop()
 	defer d.clear()
@@ -159,7 +161,9 @@ func (r *rows) Close() {
 	if err := base.Close(); r.err == nil {
 		r.err = err
 	}
-	r.tag = base.rows.CommandTag()
+	if r.tag = base.rows.CommandTag(); filtered {
+		r.tag = pgconn.NewCommandTag("SELECT " + strconv.Itoa(handed))
+	}
 	r.err = r.engine.Named(context.Background(), r.text, r.err) // the server may say only now what a write violates
 }
 
@@ -201,6 +205,7 @@ func (r *rows) Next() bool {
 	}
 	switch err {
 	case nil:
+		r.desk.handed++
 		return true
 	case io.EOF:
 		r.Close()
