@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"slices"
+
 	pg "github.com/sqlc-dev/oliphant/ast"
 
 	"github.com/sealsql/sealsql/internal/sqlplan"
@@ -284,17 +286,16 @@ func scalarColumns(f *pg.RangeFunction, t *sqlplan.TableFunction) []string {
 	if !known || len(f.Functions) != 1 || len(f.Coldeflist) > 0 {
 		return nil
 	}
+	arrays := 1
+	if c, ok := t.Args[0].(*sqlplan.Call); t.Name == "unnest" && ok {
+		arrays = max(1, len(c.Args))
+	}
 	if name == "" {
-		if name = t.Alias; name == "" {
+		if name = t.Alias; name == "" || arrays > 1 { // the alias names one column alone
 			name = t.Name
 		}
 	}
-	columns := []string{name}
-	if c, ok := t.Args[0].(*sqlplan.Call); t.Name == "unnest" && ok {
-		for range len(c.Args) - 1 { // unnest(a, b)
-			columns = append(columns, t.Name)
-		}
-	}
+	columns := slices.Repeat([]string{name}, arrays)
 	if f.Ordinality {
 		columns = append(columns, "ordinality")
 	}
