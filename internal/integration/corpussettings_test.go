@@ -45,7 +45,7 @@ func TestCorpusUnderSettings(t *testing.T) {
 	for _, server := range testdb.Each(t) {
 		t.Run(server.String(), func(t *testing.T) {
 			w := newWorld(t, server, corpusDir)
-			list, part := singleSettings(server.Name), 200
+			list, part := singleSettings(server.Name), 400
 			if *corpusSettings {
 				part = 1
 			}
