@@ -94,6 +94,16 @@ func behind(t *testing.T, primary, replica *sql.DB, ask func(context.Context) (t
 		if err := replica.QueryRowContext(ctx, "SELECT pg_get_wal_replay_pause_state()").Scan(&paused); err == nil && paused != "paused" {
 			continue // Postgres 13 does not tell
 		}
+		var replayed, known string
+		if err := replica.QueryRowContext(ctx, "SELECT pg_last_wal_replay_lsn()").Scan(&replayed); err != nil {
+			t.Fatal(err)
+		}
+		if err := primary.QueryRowContext(ctx, "SELECT COALESCE(max(replay_lsn)::text, '') FROM pg_stat_replication").Scan(&known); err != nil {
+			t.Fatal(err)
+		}
+		if known != replayed {
+			continue // the primary has yet to hear of what was replayed before the pause
+		}
 		lag, err := ask(ctx)
 		if err != nil {
 			t.Fatal(err)
