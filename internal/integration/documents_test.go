@@ -334,6 +334,9 @@ func TestDocumentsAreWrittenAsOnATwinInClear(t *testing.T) {
 			d.fill()
 			values := 0
 			for _, text := range documentWrites(d.postgres()) {
+				if d.postgres() && strings.HasPrefix(text, "MERGE") && !server.AtLeast("postgres", 15, 0) {
+					continue
+				}
 				fresh := func() string { // a value that is there already is no change on MySQL, unless it is sealed anew
 					values++
 					return strings.Replace(newDoc, "{", fmt.Sprintf(`{"values":%d,`, values), 1)
