@@ -182,11 +182,7 @@ func (r *rows) retyped(i int) *seal.Column {
 
 // protected returns the protected column that a visible column shows, or nil.
 func (r *rows) protected(i int) *seal.Column {
-	set := r.set()
-	if set == nil {
-		return nil
-	}
-	if p := set.Columns[r.visible[i]].Protected; p != nil {
+	if p := r.planned(i); p != nil {
 		return r.engine.Column(p.Column)
 	}
 	return nil
@@ -194,10 +190,18 @@ func (r *rows) protected(i int) *seal.Column {
 
 // length is what a visible column shows of protected values.
 func (r *rows) length(i int) sqlplan.Measure {
-	if set := r.set(); set != nil && set.Columns[r.visible[i]].Protected != nil {
-		return set.Columns[r.visible[i]].Protected.Measure
+	if p := r.planned(i); p != nil {
+		return p.Measure
 	}
 	return sqlplan.MeasureNone
+}
+
+// planned is what the plan says of a visible column that shows protected values, or nil.
+func (r *rows) planned(i int) *sqlplan.ResultProtected {
+	if set := r.set(); set != nil {
+		return set.Columns[r.visible[i]].Protected
+	}
+	return nil
 }
 
 func (r *rowsNextSet) HasNextResultSet() bool {

@@ -114,7 +114,7 @@ func (s *steps) sealCells(ctx context.Context, f *sqlplan.Filled, stored, cells 
 
 // sealFiller seals the value that a filler stands for, for a row that holds stored.
 func (s *steps) sealFiller(ctx context.Context, cell any, stored []any) (value any, filled bool, err error) {
-	filler, ok := textOf(cell)
+	filler, ok := server.AsText(cell)
 	if !ok {
 		return nil, false, nil
 	}
@@ -134,17 +134,6 @@ func (s *steps) sealFiller(ctx context.Context, cell any, stored []any) (value a
 	}
 	s.filled.replaced[filler] = values[0]
 	return values[0], true, nil
-}
-
-// textOf returns the bytes of a value of a protected column.
-func textOf(v any) (string, bool) {
-	switch v := v.(type) {
-	case []byte:
-		return string(v), true
-	case string:
-		return v, true
-	}
-	return "", false
 }
 
 // readFilled reads the rows that the statement wrote.

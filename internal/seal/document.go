@@ -263,13 +263,11 @@ func validJSON(text []byte) bool {
 
 // isJSONNull reports whether a value of a document is null: it is stored in clear.
 func (c *Column) isJSONNull(stored any) bool {
-	switch v := stored.(type) {
-	case []byte:
-		return c.layout.Element != 0 && string(v) == "null"
-	case string:
-		return c.layout.Element != 0 && v == "null"
+	if c.layout.Element == 0 {
+		return false
 	}
-	return false
+	text, ok := server.AsText(stored)
+	return ok && text == "null"
 }
 
 // asStored returns a plaintext in the Go type that the column's stored value has.
@@ -289,12 +287,10 @@ func (c *Column) asStored(stored any, plaintext []byte) any {
 
 // inClear returns a value that was never sealed as its plain text form.
 func (c *Column) inClear(stored any) ([]byte, bool, error) {
-	text, isText := stored.(string)
-	if b, isBytes := stored.([]byte); isBytes {
-		text, isText = string(b), true
-	}
-	if c.layout.Element == elementText && isText {
-		return []byte(jsondoc.Quote(text)), false, nil
+	if c.layout.Element == elementText {
+		if text, ok := server.AsText(stored); ok {
+			return []byte(jsondoc.Quote(text)), false, nil
+		}
 	}
 	return c.Encode(nil, stored)
 }

@@ -64,13 +64,7 @@ func (r *Request) holdsDefault() bool {
 	if !ok && named == nil {
 		return false
 	}
-	var held string
-	switch v := r.Stored.(type) {
-	case []byte:
-		held = string(v)
-	case string:
-		held = v
-	}
+	held, _ := server.AsText(r.Stored)
 	return ok && held == text || named != nil && held == *named
 }
 
@@ -136,7 +130,7 @@ func (f *Funnel) OpenValue(ctx context.Context, r Request) (any, error) {
 	}
 	if r.Column.KeepsType() {
 		r.Column.Opened.Add(1)
-		return r.Column.asStored(r.Stored, bytes.Clone(plaintext)), nil
+		return r.Column.asStored(r.Stored, plaintext), nil
 	}
 	asBytes := r.Column.Type == policy.TypeBytes || r.Rules != nil && isText(r.Column.Type) && r.Rules.ShowsBytes(r.Column.Type)
 	if r.Buffer != nil && asBytes {

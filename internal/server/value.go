@@ -221,6 +221,17 @@ func TextOf(v any) string {
 	return v.(string)
 }
 
+// AsText is TextOf for a value of any type: ok is false for those that are no text.
+func AsText(v any) (text string, ok bool) {
+	switch v := v.(type) {
+	case []byte:
+		return string(v), true
+	case string:
+		return v, true
+	}
+	return "", false
+}
+
 // Numeric is the canonical form of decimal numbers.
 func Numeric(v any) (string, error) {
 	switch v := v.(type) {

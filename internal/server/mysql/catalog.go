@@ -161,11 +161,10 @@ func unescaped(shown string) string {
 // readHidden reads the defaults of columns that ALTER TABLE gave them: MySQL may not show
 // those in information_schema. A default that cannot be read is no NULL.
 func readHidden(ctx context.Context, db *sql.DB, r *sqlplan.Relation, hidden []int) {
-	tick := func(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
 	var name, table string
-	_ = db.QueryRowContext(ctx, "SHOW CREATE TABLE "+tick(r.Schema)+"."+tick(r.Name)).Scan(&name, &table) // unreadable, then
+	_ = db.QueryRowContext(ctx, "SHOW CREATE TABLE "+relationName(r.Schema, r.Name)).Scan(&name, &table) // unreadable, then
 	for _, i := range hidden {
-		_, text, _ := strings.Cut(table, "\n  "+tick(r.Columns[i].Name)+" ")
+		_, text, _ := strings.Cut(table, "\n  "+identifier(r.Columns[i].Name)+" ")
 		text, _, _ = strings.Cut(text, "\n")
 		text, _, _ = strings.Cut(text, " COMMENT '")
 		_, text, _ = strings.Cut(text, " DEFAULT (")

@@ -20,7 +20,7 @@ type jobs struct{}
 
 var _ server.Jobs = jobs{}
 
-func (jobs) Quote(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
+func (jobs) Quote(name string) string { return identifier(name) }
 
 func (jobs) Placeholder(int) string { return "?" }
 

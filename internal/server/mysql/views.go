@@ -83,5 +83,5 @@ func tainted(views []view, rules *sqlplan.Rules) []*sqlplan.Relation {
 }
 
 func quoted(name string) string {
-	return "`" + strings.ReplaceAll(strings.ToLower(name), "`", "``") + "`"
+	return identifier(strings.ToLower(name))
 }
