@@ -19,7 +19,8 @@ type desk struct {
 	// cells is a row as a reader that opens nothing reads it.
 	cells   []sqldriver.Value
 	columns []column
-	// filtered is true if rows that the server sends are dropped, handed how many were not.
+	// filtered is true if the driver drops some of the server's rows. handed counts the rows
+	// that the caller got.
 	filtered bool
 	handed   int
 	// narrow holds the parts of a narrow result.

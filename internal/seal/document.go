@@ -188,7 +188,7 @@ func (f *Funnel) openDocument(ctx context.Context, r Request) (plaintext []byte,
 			text = []byte("null")
 		}
 		if texts[i] = text; !validJSON(text) {
-			return nil, true, part.Column.Error(fault.ErrValue, "", "it was sealed by other means than as a document's value; write it again", jsondoc.ErrNotJSON)
+			return nil, true, part.Column.Error(fault.ErrValue, "", "the value was not sealed as a part of a document; write the document again", jsondoc.ErrNotJSON)
 		}
 		part.Column.Opened.Add(1)
 	}

@@ -44,8 +44,8 @@ type Request struct {
 	// each of them has it. Else the error is [ErrNotAmong].
 	Among []Among
 
-	// Mixed hands out the values of a document that were never sealed, beside those that
-	// are. It is for sealing them.
+	// Mixed is for a job that seals the rest of a document: values that were never sealed
+	// are handed out too, without an event.
 	Mixed bool
 
 	anywhere bool // under the context that the value carries

@@ -27,7 +27,8 @@ func (r *Rereads) Due(name string, now time.Time) bool { return r.due(name, 1, n
 // average is once in RereadAfter.
 const inARow = 32
 
-// DueFor is Due for a name that has some readings in a row if much depends on them.
+// DueFor is Due, but if much depends on the relation, up to inARow readings may follow each
+// other at once.
 func (r *Rereads) DueFor(name string, much bool, now time.Time) bool {
 	if much {
 		return r.due("\x00"+name, inARow, now)

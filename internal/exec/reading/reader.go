@@ -360,7 +360,7 @@ func (r *Reader) row() ([]sqldriver.Value, error) {
 	return s.cells, nil
 }
 
-// slot returns a slot for a row: the first one lies in the reader.
+// slot returns a slot for a row. The first slot lies in the reader itself.
 func (r *Reader) slot() *slot {
 	if r.storage.taken || len(r.shown) > 1 {
 		return r.queue.slot(r.width, len(r.shown))
