@@ -1,0 +1,2 @@
+DROP TABLE oidc_jwk;
+DROP TABLE oidc_client;

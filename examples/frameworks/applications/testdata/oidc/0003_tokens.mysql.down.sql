@@ -1,0 +1,3 @@
+DROP TABLE oidc_refresh;
+DROP TABLE oidc_access;
+DROP TABLE oidc_code;
