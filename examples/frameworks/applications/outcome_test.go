@@ -108,11 +108,6 @@ type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// execer is a querier that writes.
-type execer interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-}
-
 // rows reads all rows of a statement as the driver hands them out, types included.
 func rows(ctx context.Context, q querier, text string, args ...any) (_ [][]string, err error) {
 	r, err := q.QueryContext(ctx, text, args...)
@@ -147,13 +142,4 @@ func rows(ctx context.Context, q querier, text string, args ...any) (_ [][]strin
 		all = append(all, line)
 	}
 	return all, r.Err()
-}
-
-// affected is the number of rows that a statement wrote.
-func affected(ctx context.Context, e execer, text string, args ...any) (any, error) {
-	r, err := e.ExecContext(ctx, text, args...)
-	if err != nil {
-		return nil, err
-	}
-	return r.RowsAffected()
 }
