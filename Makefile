@@ -177,7 +177,7 @@ drill-sinks: servers
 drill-writers: servers
 	$(DRILL) -run TestWriters -writers $(or $(DURATION),1m)
 
-.PHONY: drill-migration drill-speed drill-kill drill-scale drill-rotation
+.PHONY: drill-migration drill-speed drill-kill drill-scale drill-rotation drill-rolling
 
 # drill-migration moves a table of bare KMS ciphertexts to messages under a
 # multi-Region key while an application reads and writes it; then the old key goes.
@@ -196,6 +196,11 @@ drill-kill: servers
 # and write it by e-mail, and kills reindex with SIGKILL; it prints what it saw.
 drill-rotation: servers
 	cd cmd/sealsql && SEALSQL_ROTATION_ROWS=$${ROWS:-100000} SEALSQL_ROTATION_KILLS=$${KILLS:-20} go test -count=1 -v -timeout 60m -run 'TestRotation$$' .
+
+# drill-rolling deploys nine releases of an application, each beside the one before it, in two
+# processes that read and write one table; it prints what was refused, lost or left in clear.
+drill-rolling: servers
+	cd cmd/sealsql && SEALSQL_ROLLING_ROWS=$${ROWS:-5000} go test -count=1 -v -timeout 60m -run 'TestRolling$$' .
 
 # drill-scale prints the cost of a row and the heap for 10,000 and 1,000,000 rows.
 drill-scale: servers

@@ -180,6 +180,9 @@ func (s *ValueSealer) SealPlaintext(ctx context.Context, table, column string, r
 }
 
 func (s *ValueSealer) seal(ctx context.Context, e *exec.Engine, col *seal.Column, row Row, plaintext []byte) (any, error) {
+	if col.WritesClear() { // who asks for a ciphertext gets no clear text
+		return nil, col.Error(ErrPolicy, "", "take writes: clear out of the policy", errors.New("the policy writes the column in clear"))
+	}
 	bound, err := e.Row(ctx, col, row, true)
 	if errors.Is(err, ErrCatalog) {
 		return nil, err

@@ -50,6 +50,15 @@ const (
 	MismatchAlertOnly OnMismatch = "alert_only"
 )
 
+// Writes says in which form new values are written.
+type Writes string
+
+// The forms. WritesClear is for a column that is not protected yet: see docs/POLICY.md.
+const (
+	WritesSealed Writes = "sealed"
+	WritesClear  Writes = "clear"
+)
+
 // Permission allows or denies.
 type Permission string
 
@@ -115,13 +124,13 @@ func (t Table) FullName() string {
 
 // Column is a protected column.
 type Column struct {
-	Name, Keyring  string
-	Type           ValueType
-	Storage        Storage
-	Context        []ContextPair
-	OnMismatch     OnMismatch
-	PlaintextReads Permission
-	Unverifiable   Unverifiable
+	Name, Keyring string
+	Type          ValueType
+	Storage       Storage
+	Context       []ContextPair
+	OnMismatch    OnMismatch
+	ClearValues
+	Unverifiable Unverifiable
 	// Default is the constant that the column's DEFAULT may have in clear; nil if the
 	// policy names none.
 	Default *string
@@ -136,6 +145,15 @@ type Column struct {
 	// whose values are protected as a whole.
 	Paths []DocumentPath
 	Line  int // in the file, from 1
+}
+
+// ClearValues says how a column that is on its way to being protected treats values in
+// clear.
+type ClearValues struct {
+	// PlaintextReads allows that values which are no ciphertexts are handed out.
+	PlaintextReads Permission
+	// Writes is WritesClear while other processes still read the column by themselves.
+	Writes Writes
 }
 
 // LegacyValues says what a column holds beside the values that sealsql writes.

@@ -68,8 +68,8 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%s says\n%v\nwant\n%s", f, err, want)
 		}
 	}
-	if len(files) != 17 {
-		t.Errorf("ran %d policies, want 17", len(files))
+	if len(files) != 18 {
+		t.Errorf("ran %d policies, want 18", len(files))
 	}
 }
 

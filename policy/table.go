@@ -48,7 +48,7 @@ func (d *decoder) addTable(p *Policy, e entry) {
 
 func (d *decoder) column(p *Policy, t *Table, e entry, path string, unverifiable Unverifiable) Column {
 	path = join(path, e.key)
-	c := Column{Name: e.key, Type: TypeString, Storage: Binary, OnMismatch: MismatchError, PlaintextReads: Deny,
+	c := Column{Name: e.key, Type: TypeString, Storage: Binary, OnMismatch: MismatchError, ClearValues: ClearValues{Deny, WritesSealed},
 		Unverifiable: unverifiable, BindLocation: true, Line: e.name.Line}
 	for _, other := range t.Columns {
 		if strings.EqualFold(other.Name, c.Name) {
@@ -56,7 +56,7 @@ func (d *decoder) column(p *Policy, t *Table, e entry, path string, unverifiable
 		}
 	}
 	seen := map[string]bool{}
-	for _, f := range d.fields(e.value, path, "keyring", "type", "storage", "context", "on_mismatch", "plaintext_reads", "unverifiable", "unbound", "bind_location", "legacy", "search", "default", "paths") {
+	for _, f := range d.fields(e.value, path, "keyring", "type", "storage", "context", "on_mismatch", "plaintext_reads", "writes", "unverifiable", "unbound", "bind_location", "legacy", "search", "default", "paths") {
 		seen[f.key] = true
 		d.columnField(&c, f, join(path, f.key))
 	}
@@ -76,6 +76,7 @@ func (d *decoder) column(p *Policy, t *Table, e entry, path string, unverifiable
 	d.checkBranch(p.keyrings[c.Keyring], &c, e, path)
 	d.checkEquality(p.keyrings[c.Keyring], &c, path)
 	d.checkPaths(&c, e, path, seen)
+	d.checkClear(&c, e, path)
 	if c.PlaintextReads == Allow {
 		d.warn(e.name, path, "plaintext_reads: allow hands out values that nothing protects; turn it off after the backfill")
 	}
@@ -96,6 +97,8 @@ func (d *decoder) columnField(c *Column, f entry, path string) {
 		c.OnMismatch = OnMismatch(d.oneOf(f.value, path, "error", "null", "alert_only"))
 	case "plaintext_reads":
 		c.PlaintextReads = Permission(d.oneOf(f.value, path, "deny", "allow"))
+	case "writes":
+		c.Writes = Writes(d.oneOf(f.value, path, "sealed", "clear"))
 	case "unverifiable":
 		c.Unverifiable = Unverifiable(d.oneOf(f.value, path, "error", "alert", "allow"))
 	case "unbound":
@@ -111,6 +114,22 @@ func (d *decoder) columnField(c *Column, f entry, path string) {
 	case "paths":
 		c.Paths = d.paths(f.value, path)
 	}
+}
+
+// checkClear refuses writes: clear where values in clear could not be read back, or would be
+// beside terms that say what they are.
+func (d *decoder) checkClear(c *Column, e entry, path string) {
+	if c.Writes != WritesClear {
+		return
+	}
+	path = join(path, "writes")
+	switch {
+	case c.PlaintextReads != Allow:
+		d.fail(e.name, path, "writes: clear without plaintext_reads: allow writes values that cannot be read", "add plaintext_reads: allow")
+	case c.Equality != nil:
+		d.fail(e.name, path, "values in clear have no equality terms", "seal a searchable column into a new column, as docs/OPERATIONS.md says under Rolling deployments")
+	}
+	d.warn(e.name, path, "writes: clear protects nothing: new values are sent in clear; write sealed as soon as every process has this policy")
 }
 
 // constant reads a text that may be empty.

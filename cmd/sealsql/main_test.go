@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	testscript.Main(tests{m}, map[string]func(){"sealsql": main})
+	testscript.Main(tests{m}, map[string]func(){"sealsql": main, "rolling-app": rollingProcess})
 }
 
 // keys of the fake KMS, the same in every script so that goldens can name them.

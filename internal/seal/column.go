@@ -107,6 +107,7 @@ type under struct {
 type handling struct {
 	onMismatch     policy.OnMismatch
 	plaintextReads policy.Permission
+	writes         policy.Writes
 	unverifiable   policy.Unverifiable
 	constant       *string
 }
@@ -148,7 +149,7 @@ func label(schema, name string) string {
 func (f *Funnel) column(t *Table, c policy.Column) (*Column, error) {
 	col := &Column{Table: t, Name: c.Name, Type: c.Type, under: under{keyring: c.Keyring, suite: keyrings.Suite(f.policy, c.Keyring)},
 		layout: Layout{Base64: c.Storage == policy.Base64, Plaintexts: c.PlaintextReads == policy.Allow, Type: c.Type},
-		policy: handling{c.OnMismatch, c.PlaintextReads, c.Unverifiable, c.Default}}
+		policy: handling{c.OnMismatch, c.PlaintextReads, c.Writes, c.Unverifiable, c.Default}}
 	col.bind(c)
 	var err error
 	if col.codec, err = f.keys.Codec(f.policy, c, col.bound.required); err != nil {

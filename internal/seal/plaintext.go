@@ -8,6 +8,7 @@ import (
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/inspect"
+	"github.com/sealsql/sealsql/policy"
 )
 
 // plaintextForm is that of values that were never sealed. It finds everything.
@@ -43,3 +44,15 @@ func (plaintextForm) open(_ context.Context, r Request, found Found) opened {
 
 func (plaintextForm) show(Found, *inspect.Value)   {}
 func (plaintextForm) evidence(Found, *alert.Event) {}
+
+// unsealed is a plaintext as the column stores it while the policy says writes: clear.
+func (c *Column) unsealed(plaintext []byte) any {
+	if c.layout.Base64 || c.document != nil {
+		return string(plaintext)
+	}
+	return bytes.Clone(plaintext)
+}
+
+// WritesClear reports whether the policy writes the column in clear, since other processes
+// still read it by themselves.
+func (c *Column) WritesClear() bool { return c.policy.writes == policy.WritesClear }

@@ -144,6 +144,9 @@ func (c *Config) complete() error {
 	if err := c.validate(); err != nil {
 		return err
 	}
+	if err := c.refuseClear(); err != nil {
+		return err
+	}
 	return c.chooseFormat()
 }
 
@@ -178,6 +181,22 @@ func (c *Config) validateMode(bad func(format string, args ...any) error) error 
 		return bad("the format of new values belongs to reencrypt")
 	case c.FindOrigin && c.Mode != Verify:
 		return bad("origins are looked for by verify")
+	}
+	return nil
+}
+
+// refuseClear fails for a job that seals values of a column which the policy writes in
+// clear: processes that cannot read them may still run.
+func (c *Config) refuseClear() error {
+	if c.Mode == Verify {
+		return nil
+	}
+	for _, t := range c.Policy.Tables() {
+		for _, col := range t.Columns {
+			if t.FullName() == c.Table && col.Name == c.Column && col.Writes == policy.WritesClear {
+				return fmt.Errorf("%w: the policy says writes: clear for %s.%s; deploy a policy without it to every process first", ErrConfig, c.Table, c.Column)
+			}
+		}
 	}
 	return nil
 }
