@@ -127,13 +127,35 @@ func (e *Engine) addTable(t *seal.Table) {
 	e.rules.Tables = append(e.rules.Tables, table)
 }
 
-// addPaths adds the protected paths of a column of documents.
+// addPaths adds the protected paths of a column of documents, and the paths that lead to
+// them.
 func (e *Engine) addPaths(col *sqlplan.Column, c *seal.Column) {
-	whole := *col
+	shown := map[*seal.Column]*sqlplan.Column{c: col}
 	for _, p := range c.Parts() {
-		own := sqlplan.DocumentPath{Path: p.Path, Value: new(whole), Text: new(whole)}
-		e.columns[own.Value], e.columns[own.Text] = p.Value, p.Text
-		col.Paths = append(col.Paths, own)
+		e.addPart(shown, p, col)
+	}
+	for _, p := range c.Within() {
+		e.addPart(shown, p, col)
+	}
+	for from, to := range shown {
+		for _, p := range from.Parts() {
+			to.Paths = append(to.Paths, sqlplan.DocumentPath{Path: p.Path, Value: shown[p.Value], Text: shown[p.Text]})
+		}
+		for _, p := range from.Within() {
+			to.Within = append(to.Within, sqlplan.DocumentPath{Path: p.Path, Value: shown[p.Value], Text: shown[p.Text]})
+		}
+	}
+}
+
+// addPart makes the columns that stand for a part of a document where a result shows it.
+func (e *Engine) addPart(shown map[*seal.Column]*sqlplan.Column, p *seal.Part, whole *sqlplan.Column) {
+	for _, c := range []*seal.Column{p.Value, p.Text} {
+		own := *whole
+		own.Name, own.Of, own.Default, own.Text = c.Name, whole, nil, c == p.Text
+		if own.Text {
+			own.Type = string(p.Type)
+		}
+		shown[c], e.columns[&own] = &own, c
 	}
 }
 

@@ -86,7 +86,12 @@ func TestValuesMovedBetweenDocumentsAreCaught(t *testing.T) {
 					if d.postgres() {
 						part = fmt.Sprintf("%s::jsonb->>'%s'", column, a.part)
 					}
-					for _, text := range []string{"SELECT " + column + " FROM docs WHERE id = 'mia'", "SELECT " + part + " FROM docs WHERE id = 'mia'"} {
+					whole := fmt.Sprintf("JSON_UNQUOTE(JSON_EXTRACT(%s, '$'))", column)
+					if d.postgres() {
+						whole = column + "::text"
+					}
+					for _, text := range []string{"SELECT " + column + " FROM docs WHERE id = 'mia'", "SELECT " + part + " FROM docs WHERE id = 'mia'", "SELECT " + whole + " FROM docs WHERE id = 'mia'", "SELECT p FROM (SELECT " + part + " AS p, id FROM docs) q WHERE id = 'mia'",
+						"WITH q AS (SELECT id, " + whole + " AS p FROM docs UNION ALL SELECT id, " + whole + " FROM docs WHERE 1 = 0) SELECT p FROM q WHERE id = 'mia'"} {
 						var shown any
 						if err := d.sealed.QueryRow(text).Scan(&shown); !errors.Is(err, a.want) {
 							t.Errorf("%s: %s: %v, %v; want %v", a.name, text, shown, err, a.want)

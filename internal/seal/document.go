@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,15 +20,16 @@ import (
 // contextPath is the pair that binds a value to its path in a document.
 const contextPath = "sealsql:path"
 
-// Part is a protected path of a column whose values are JSON documents. Its values lie in
-// the documents as strings of base64, and their plaintexts are JSON texts.
+// Part is a path of a column whose values are JSON documents: a protected one, or one that
+// leads to protected ones. Protected values lie in the documents as strings of base64, and
+// their plaintexts are JSON texts.
 type Part struct {
 	Path jsondoc.Path
 	// Value is the path's value as the server shows it by itself as JSON, Text as text:
 	// a string without its quotes.
 	Value, Text *Column
-
-	kind policy.ValueType
+	// Type is the policy's type of the values.
+	Type policy.ValueType
 }
 
 // document is what a column protects of its documents; nil stands for a column that is
@@ -35,6 +37,8 @@ type Part struct {
 type document struct {
 	paths jsondoc.Paths
 	parts []*Part
+	// within are the paths that lead to those of parts, the root among them.
+	within []*Part
 }
 
 // element says how a column's values stand in a document. The zero value is that of
@@ -52,6 +56,15 @@ func (c *Column) Parts() []*Part {
 		return nil
 	}
 	return c.document.parts
+}
+
+// Within are the paths that lead to those of [Column.Parts], the root first. Their columns
+// are documents themselves.
+func (c *Column) Within() []*Part {
+	if c.document == nil {
+		return nil
+	}
+	return c.document.within
 }
 
 // KeepsType reports whether the column's values are shown in the type in which the server
@@ -72,7 +85,7 @@ func (f *Funnel) addDocument(t *Table, col *Column, c policy.Column, counters *a
 		if err != nil {
 			return fmt.Errorf("seal: the path %s of %s.%s: %w", p.Path, t.Label, c.Name, err)
 		}
-		part := &Part{Path: path, kind: p.Type}
+		part := &Part{Path: path, Type: p.Type}
 		if part.Value, err = f.part(t, c, path, elementJSON, counters); err != nil {
 			return err
 		}
@@ -82,7 +95,53 @@ func (f *Funnel) addDocument(t *Table, col *Column, c policy.Column, counters *a
 		d.paths, d.parts = append(d.paths, path), append(d.parts, part)
 	}
 	col.document = d
+	return f.addWithin(col, c, counters)
+}
+
+// addWithin makes the columns of the paths that lead to a document's protected paths. A
+// part of a document that holds protected values is a document, whose paths are the rest of
+// those of the whole.
+func (f *Funnel) addWithin(col *Column, c policy.Column, counters *alert.Counters) error {
+	t, d, known := col.Table, col.document, map[string]bool{}
+	for _, to := range d.paths {
+		for n := range to {
+			lead := to[:n]
+			if known[lead.String()] {
+				continue
+			}
+			known[lead.String()] = true
+			part := &Part{Path: lead, Type: policy.TypeJSON}
+			var err error
+			if part.Value, err = f.part(t, c, lead, elementJSON, counters); err != nil {
+				return err
+			}
+			if part.Text, err = f.part(t, c, lead, elementText, counters); err != nil {
+				return err
+			}
+			part.Value.ColumnCounters, part.Text.ColumnCounters = col.ColumnCounters, col.ColumnCounters
+			d.within = append(d.within, part)
+		}
+	}
+	for _, part := range d.within {
+		own := &document{parts: restOf(part.Path, d.parts), within: restOf(part.Path, d.within)}
+		for _, p := range own.parts {
+			own.paths = append(own.paths, p.Path)
+		}
+		part.Value.document, part.Text.document = own, own
+	}
 	return nil
+}
+
+// restOf are the parts at whose paths the lead begins, by the rest of those paths.
+func restOf(lead jsondoc.Path, parts []*Part) (rest []*Part) {
+	for _, p := range parts {
+		if len(p.Path) >= len(lead) && slices.Equal(p.Path[:len(lead)], lead) {
+			own := *p
+			own.Path = p.Path[len(lead):]
+			rest = append(rest, &own)
+		}
+	}
+	return rest
 }
 
 // part makes the column of a path. Its name, in errors and events, is the column's with
@@ -112,7 +171,7 @@ func (f *Funnel) sealDocument(ctx context.Context, v Value) (any, error) {
 	for i, at := range found {
 		part := col.document.parts[at.Path]
 		value := v.Plaintext[at.Start:at.End]
-		if err := fits(part.kind, value); err != nil {
+		if err := fits(part.Type, value); err != nil {
 			return nil, part.Value.Error(fault.ErrValue, col.Table.Digest(v.Row), "write type: json for the path in the policy, or a value of its type", err)
 		}
 		sealed, err := f.Seal(ctx, Value{Column: part.Value, Plaintext: value, Row: v.Row, Statement: v.Statement})
@@ -239,6 +298,9 @@ func (c *Column) find(stored any) (doc []byte, found []jsondoc.Found, err error)
 		doc = []byte(v)
 	default:
 		return nil, nil, fmt.Errorf("the column holds a Go %T", stored)
+	}
+	if c.layout.Element == elementText && !bytes.HasPrefix(doc, []byte("{")) && !bytes.HasPrefix(doc, []byte("[")) {
+		doc = []byte(jsondoc.Quote(string(doc))) // a string without its quotes
 	}
 	found, err = c.document.paths.Find(doc)
 	return doc, found, err

@@ -43,6 +43,11 @@ type Dialect interface {
 	// a column of the type, where the server does not take its type from there ("::jsonb").
 	DocumentCast(columnType string) string
 
+	// ScalarOfDocument is what is written in the place of JSON_VALUE, and of the parenthesis
+	// that closes its arguments, where it does not show every ciphertext; both are empty
+	// where it does.
+	ScalarOfDocument() (before, after string)
+
 	// KeyCast is what is written after a placeholder in a select list that
 	// carries a value of the column ("::bigint").
 	KeyCast(c RelationColumn) string

@@ -23,7 +23,7 @@ type DocumentPath struct {
 
 const (
 	hintDocument = "write the path of a part that holds no protected value, in literals, or select the document itself and compute in the application"
-	hintPart     = "select the protected path by itself in the select list of the statement itself, or select the document and compute in the application"
+	hintPart     = "select the path by itself in a select list, or select the document, and compute in the application"
 	hintEdit     = "write a path, or a key, that holds no protected value, in literals; or read the document, change it in the application and write it as a whole"
 )
 
@@ -63,11 +63,21 @@ func (c *Column) apart(p docPart) bool {
 	return true
 }
 
-// at is the protected path that a part is a value of, or nil.
-func (c *Column) at(p docPart) *DocumentPath {
-	for i := range c.Paths {
-		if p.path != nil && p.also == nil && c.Paths[i].Path.Same(p.path) {
-			return &c.Paths[i]
+// at is the column that a part is a value of: a protected value, or a part that holds some.
+// It is nil for every other part.
+func (c *Column) at(p docPart) *Column {
+	if p.path == nil || p.also != nil {
+		return nil
+	}
+	for _, list := range [][]DocumentPath{c.Paths, c.Within} {
+		for _, own := range list {
+			switch {
+			case !own.Path.Same(p.path):
+			case p.text:
+				return own.Text
+			default:
+				return own.Value
+			}
 		}
 	}
 	return nil
@@ -82,11 +92,11 @@ func (a *analysis) usesPart(e Expr, s *scope) bool {
 		return false
 	case v.column.apart(p):
 	case v.column.at(p) != nil:
-		a.refuse(e.At(), v.column.object(), "a protected path of a document is used otherwise than in a select list", hintPart)
+		a.refuse(e.At(), v.column.object(), "a protected path of a document, or a part that holds one, is used otherwise than in a select list", hintPart)
 	case p.path == nil:
 		a.refuse(e.At(), v.column.object(), "a part of a document by a path that the text does not write out", hintDocument)
 	default:
-		a.refuse(e.At(), v.column.object(), "a part of a document that contains a protected value, or lies in one", hintDocument)
+		a.refuse(e.At(), v.column.object(), "a part of a document that lies in a protected value, or a path that may reach one otherwise than the policy writes it", hintDocument)
 	}
 	return true
 }
@@ -98,23 +108,69 @@ func (a *analysis) testsPart(e *IsNull, s *scope) bool {
 	return ok && (v.column.apart(p) || v.column.at(p) != nil)
 }
 
-// showsPart plans a protected path in the select list of the statement itself: the server
-// shows the ciphertext, and the driver opens it.
-func (a *analysis) showsPart(c *column, t Target, s *scope) bool {
-	p, v, ok := a.partOf(t.Expr, s)
-	if !ok || v.kind != valueStored {
+// tracePart is the lineage of a protected path, of a part that holds protected values, and
+// of a document as text: the server shows it with its ciphertexts, and the driver opens
+// them. ok is false for every other expression.
+func (a *analysis) tracePart(e Expr, s *scope) (v value, ok bool) {
+	if a.view || !a.p.documents {
+		return value{}, false
+	}
+	p, v, ok := a.partOf(e, s)
+	if !ok {
+		p, v, ok = a.respelt(e, s)
+	}
+	if !ok || p.unreadable {
+		return value{}, false
+	}
+	if v.column = v.column.at(p); v.column == nil || p.scalar != nil && !a.showsScalar(p.scalar, v.column) {
+		return value{}, false
+	}
+	v.name = v.column.Name
+	return v, true
+}
+
+// showsScalar has JSON_VALUE show a protected value whole. It reports false for a path that
+// may hold objects and arrays, in whose place JSON_VALUE shows NULL.
+func (a *analysis) showsScalar(call *Call, c *Column) bool {
+	before, after := a.d.ScalarOfDocument()
+	switch {
+	case c.Type == "json":
+		return false
+	case before == "":
+		return true
+	case call.ArgsEnd == 0:
 		return false
 	}
-	own := v.column.at(p)
-	if own == nil || p.unreadable {
-		return false
-	}
-	v.column = own.Value
-	if p.text {
-		v.column = own.Text
-	}
-	c.value = v
+	a.replace(call.Span, textPart(before))
+	a.replace(Span{call.ArgsEnd, call.ArgsEnd + 1}, textPart(after))
 	return true
+}
+
+// respelt is partOf for a cast of a document, or of a part of one, that keeps its JSON text.
+func (a *analysis) respelt(e Expr, s *scope) (p docPart, v value, ok bool) {
+	cast, isCast := e.(*Cast)
+	if !isCast || cast.Array || !(cast.Plain && a.d.SameType(cast.Type, "text") || cast.Plain && cast.Type == "json" || cast.Typed && cast.Type == "jsonb") {
+		return docPart{}, value{}, false
+	}
+	if p, v, ok = a.partOf(cast.Expr, s); ok {
+		return p, v, !p.text || cast.Type == "text"
+	}
+	if v, ok = a.document(cast.Expr, s); ok {
+		return docPart{path: jsondoc.Path{}}, v, true
+	}
+	return a.respelt(cast.Expr, s)
+}
+
+// traced is the lineage of a column, or of a part of a document.
+func (a *analysis) traced(e Expr, s *scope) value {
+	if c, ok := e.(*ColumnRef); ok {
+		if c.Star {
+			return value{}
+		}
+		return a.lookup(c, s)
+	}
+	v, _ := a.tracePart(e, s)
+	return v
 }
 
 // editsDocument reports whether the expression is the document of the written row, or that with

@@ -19,6 +19,8 @@ type docPart struct {
 	text bool
 	// unreadable is true if the server may show another text than the part's.
 	unreadable bool
+	// scalar is the call of JSON_VALUE that shows the part, or nil.
+	scalar *Call
 }
 
 // docEdit is what a function of the server changes in a document.
@@ -40,6 +42,8 @@ func (a *analysis) part(e Expr) (docPart, bool) {
 			return a.step(e.Operands[0], keyStep(e.Operands[1]), e.What == "->>"), true
 		case "#>", "#>>":
 			return a.step(e.Operands[0], arrayPath(e.Operands[1]), e.What == "#>>"), true
+		case OpSubscript:
+			return a.step(e.Operands[0], subscript(e.Operands[1]), false), true
 		}
 	case *Call:
 		return a.partByCall(e)
@@ -57,7 +61,10 @@ func (a *analysis) partByCall(c *Call) (docPart, bool) {
 	case a.own(c, "json_extract", "json_value", "json_query") && len(c.Args) == 2:
 		value := a.own(c, "json_value")
 		p := a.step(c.Args[0], dollarPath(c.Args[1]), value)
-		p.unreadable = !a.own(c, "json_extract")
+		p.unreadable = a.own(c, "json_query")
+		if value {
+			p.scalar = c
+		}
 		return p, true
 	case a.own(c, "json_extract") && len(c.Args) > 2:
 		p := a.step(c.Args[0], dollarPath(c.Args[1]), false)
@@ -186,6 +193,17 @@ func keyStep(e Expr) jsondoc.Path {
 	}
 	if key, ok := literalText(e); ok {
 		return jsondoc.Path{{Kind: jsondoc.Member, Key: key}}
+	}
+	return nil
+}
+
+// subscript is the step of a subscript of Postgres: a number is the key of an object too.
+func subscript(e Expr) jsondoc.Path {
+	if c, ok := e.(*Constant); ok && c.Value.Kind == LiteralInteger {
+		return jsondoc.Path{eitherStep(c.Value.Text)}
+	}
+	if key, ok := literalText(e); ok {
+		return jsondoc.Path{eitherStep(key)}
 	}
 	return nil
 }

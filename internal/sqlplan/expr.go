@@ -71,6 +71,8 @@ func (u use) hintFor(c *Column) string {
 	switch {
 	case c.Paths != nil:
 		return hintDocument
+	case c.Of != nil:
+		return hintPart
 	case u.what == orderBy:
 		return "sort in the application"
 	case u.hint == hintCompare && c.Term != nil:
@@ -421,6 +423,9 @@ func (a *analysis) trace(e Expr, s *scope, owner *selectOutput) value {
 			return a.trace(c, s, owner)
 		}
 	}
+	if v, ok := a.tracePart(e, s); ok {
+		return v
+	}
 	a.check(e, s, "an expression over a protected column")
 	return value{}
 }
@@ -453,12 +458,7 @@ func (a *analysis) noWhole(v value, at Span) value {
 func (a *analysis) traceCase(e *Case, s *scope, owner *selectOutput) value {
 	var same value
 	for _, r := range caseResults(e, nil) {
-		c, ok := r.(*ColumnRef)
-		if !ok || c.Star {
-			same = value{}
-			break
-		}
-		v := a.lookup(c, s)
+		v := a.traced(r, s)
 		if !v.protected() || same.protected() && (same.row != v.row || same.column != v.column) {
 			same = value{}
 			break

@@ -204,6 +204,8 @@ const (
 	OpAny   = "= ANY"
 	OpAll   = "<> ALL"
 	OpArray = "ARRAY" // an array of the operands
+
+	OpSubscript = "subscript" // x[y]
 )
 
 // Op is an operator, or any construct that computes from its operands.

@@ -234,7 +234,7 @@ func (a *analysis) targets(out *selectOutput, targets []Target, sc *scope, shown
 		if j < len(leads) {
 			c.value, isTerm = a.termTarget(t.Expr, sc, leads[j])
 		}
-		if !isTerm && !a.shownByDriver(out, c, t, sc, shown) {
+		if !isTerm && !a.shownByDriver(out, c, t, sc) {
 			c.value = a.trace(t.Expr, sc, out)
 		}
 		if c.name == "" {
@@ -249,11 +249,8 @@ func (a *analysis) targets(out *selectOutput, targets []Target, sc *scope, shown
 
 // shownByDriver plans an expression that the driver computes of the opened value. It
 // reports false for every other expression.
-func (a *analysis) shownByDriver(out *selectOutput, c *column, t Target, sc *scope, shown bool) bool {
-	if out.direct && (a.orElse(c, t, sc) || a.measured(c, t, sc)) {
-		return true
-	}
-	return shown && a.nested == 0 && !a.view && a.showsPart(c, t, sc)
+func (a *analysis) shownByDriver(out *selectOutput, c *column, t Target, sc *scope) bool {
+	return out.direct && (a.orElse(c, t, sc) || a.measured(c, t, sc))
 }
 
 // maxAlias is the longest alias that every server takes, in bytes.

@@ -125,6 +125,12 @@ type Column struct {
 	// Paths are the protected paths of a column of JSON documents, which stay JSON; nil for
 	// a column that is protected as a whole.
 	Paths []DocumentPath
+	// Within are the paths that lead to those of Paths, the root among them.
+	Within []DocumentPath
+	// Of is the column of documents whose part the column is, where a result shows a part
+	// by itself; nil for a column of a table. Text is true if the part is shown as text.
+	Of   *Column
+	Text bool
 	// Type is the policy's type of the plaintexts.
 	Type string
 	// Default is a constant that DDL may give as the column's default beside the empty

@@ -183,7 +183,7 @@ func (o *setOutput) mergeProtected(l, r value) value {
 // and a cast says another type. The first names the column, and is left alone if a cast
 // would name it otherwise.
 func (o *setOutput) typeNulls(c *Column, nulls []Expr, naming bool) {
-	typed := o.a.d.TypedNull(o.a.d.StorageType(c))
+	typed := o.a.d.TypedNull(o.a.shownType(c))
 	for i, e := range nulls {
 		span, text := e.At(), typed
 		_, bare := e.(*Null)
@@ -199,6 +199,19 @@ func (o *setOutput) typeNulls(c *Column, nulls []Expr, naming bool) {
 		o.a.typed[span] = true
 		o.a.replace(span, textPart(text))
 	}
+}
+
+// shownType is the server's type of a protected column as a result shows it.
+func (a *analysis) shownType(c *Column) string {
+	switch {
+	case c.Of == nil && c.Paths == nil:
+		return a.d.StorageType(c)
+	case c.Text:
+		return "text"
+	case c.Of != nil:
+		c = c.Of
+	}
+	return a.columnType(c.Table, c.Name)
 }
 
 // pair returns the row that stands for a row of each branch. A branch that gives NULL

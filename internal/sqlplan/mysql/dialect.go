@@ -116,6 +116,12 @@ func (d *dialect) SealCast(c *sqlplan.Column) (before, after string) {
 	return "CAST(", " AS BINARY)"
 }
 
+// ScalarOfDocument implements [sqlplan.Dialect]: MySQL's JSON_VALUE is NULL for what takes
+// more than 512 bytes.
+func (d *dialect) ScalarOfDocument() (before, after string) {
+	return "NULLIF(JSON_UNQUOTE(JSON_EXTRACT", ")), 'null')"
+}
+
 // DocumentCast implements [sqlplan.Dialect]: text becomes JSON where it is stored.
 func (d *dialect) DocumentCast(string) string { return "" }
 

@@ -320,7 +320,11 @@ func (p *translator) call(n *ast.FuncCallExpr) sqlplan.Expr {
 func (p *translator) jsonValue(at sqlplan.Span, n *ast.JSONValueExpr) sqlplan.Expr {
 	args := p.unknown(n).Children
 	if len(args) == 2 && n.Returning == nil {
-		return &sqlplan.Call{Span: at, Name: "json_value", Args: args}
+		c := &sqlplan.Call{Span: at, Name: "json_value", Args: args}
+		if i := p.first(n); i >= 0 && p.word(i, "JSON_VALUE") && p.op(i+1, "(") {
+			c.Span, c.ArgsEnd = p.span(i, i+1), p.tokens[p.tokens[i+1].mate].start
+		}
+		return c
 	}
 	return &sqlplan.Op{Span: at, What: "a function", Operands: args}
 }

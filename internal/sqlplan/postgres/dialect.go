@@ -135,6 +135,9 @@ func (d *dialect) SealCast(c *sqlplan.Column) (before, after string) {
 	return "", "::bytea"
 }
 
+// ScalarOfDocument implements [sqlplan.Dialect].
+func (d *dialect) ScalarOfDocument() (before, after string) { return "", "" }
+
 // DocumentCast implements [sqlplan.Dialect].
 func (d *dialect) DocumentCast(columnType string) string {
 	if columnType == "" {

@@ -106,8 +106,10 @@ func (p *translator) other(n *pg.Node) sqlplan.Expr {
 		return &sqlplan.Op{Span: near(x.SqlvalueFunction.Location), What: "function"}
 	case *pg.Node_WindowDef, *pg.Node_GroupingSet, *pg.Node_IndexElem:
 		return &sqlplan.Op{What: "clause", Operands: p.childrenOf(n)}
+	case *pg.Node_JsonFuncExpr:
+		return p.jsonFunction(n, x.JsonFuncExpr)
 	case *pg.Node_MergeSupportFunc, *pg.Node_GroupingFunc, *pg.Node_XmlExpr, *pg.Node_XmlSerialize, *pg.Node_JsonIsPredicate, *pg.Node_JsonObjectConstructor,
-		*pg.Node_JsonArrayConstructor, *pg.Node_JsonObjectAgg, *pg.Node_JsonArrayAgg, *pg.Node_JsonFuncExpr, *pg.Node_JsonParseExpr, *pg.Node_JsonScalarExpr, *pg.Node_JsonSerializeExpr:
+		*pg.Node_JsonArrayConstructor, *pg.Node_JsonObjectAgg, *pg.Node_JsonArrayAgg, *pg.Node_JsonParseExpr, *pg.Node_JsonScalarExpr, *pg.Node_JsonSerializeExpr:
 		return &sqlplan.Op{What: "function", Operands: p.childrenOf(n)}
 	}
 	return &sqlplan.Unknown{What: "a construct that is not known", Children: p.childrenOf(n)}
@@ -482,6 +484,16 @@ func (p *translator) sub(s *pg.SubLink) sqlplan.Expr {
 	return out
 }
 
+// jsonFunction translates JSON_VALUE and JSON_QUERY. A call with clauses is no plain call.
+func (p *translator) jsonFunction(n *pg.Node, x *pg.JsonFuncExpr) sqlplan.Expr {
+	name := map[pg.JsonExprOp]string{pg.JsonExprOp_JSON_VALUE_OP: "json_value", pg.JsonExprOp_JSON_QUERY_OP: "json_query"}[x.Op]
+	plain := x.Output == nil && x.OnEmpty == nil && x.OnError == nil && len(x.Passing) == 0 && x.Wrapper <= pg.JsonWrapper_JSW_NONE && x.Quotes <= pg.JsonQuotes_JS_QUOTES_UNSPEC
+	if name == "" || !plain || x.ContextItem.GetRawExpr() == nil || x.ContextItem.GetFormat().GetFormatType() > pg.JsonFormatType_JS_FORMAT_DEFAULT {
+		return &sqlplan.Op{What: "function", Operands: p.childrenOf(n)}
+	}
+	return &sqlplan.Call{Span: near(x.Location), Name: name, Args: []sqlplan.Expr{p.expr(x.ContextItem.GetRawExpr()), p.expr(x.Pathspec)}}
+}
+
 func (p *translator) indirection(x *pg.A_Indirection) sqlplan.Expr {
 	e := p.expr(x.Arg)
 	for _, n := range x.Indirection {
@@ -491,7 +503,7 @@ func (p *translator) indirection(x *pg.A_Indirection) sqlplan.Expr {
 		case n.GetAStar() != nil:
 			e = &sqlplan.Field{Span: e.At(), Expr: e, Star: true}
 		default:
-			e = &sqlplan.Op{Span: e.At(), What: "subscript", Operands: append([]sqlplan.Expr{e}, p.childrenOf(n)...)}
+			e = &sqlplan.Op{Span: e.At(), What: sqlplan.OpSubscript, Operands: append([]sqlplan.Expr{e}, p.childrenOf(n)...)}
 		}
 	}
 	return e
