@@ -107,12 +107,13 @@ func TestKeysOfTextThatBecomeOther(t *testing.T) {
 		stored string // empty if the keys are refused
 		wrote  bool   // such a key was written a moment ago
 	}{
-		{map[string]string{"postgres": "date", "mysql": "date"}, []string{"1999-1-2", "19990103"}, "", false},
+		{map[string]string{"postgres": "date", "mysql": "date"}, []string{"1999-1-2", "19990103"}, "1999-01-02, 1999-01-03", false},
+		{map[string]string{"postgres": "date", "mysql": "date"}, []string{"1999/1/2", "1999.01.03"}, "", false},
 		{map[string]string{"postgres": "bytea", "mysql": "varbinary(20)"}, []string{"ACC-1", "17"}, "17, ACC-1", false},
 		{map[string]string{"postgres": "int", "mysql": "int"}, []string{"0017", "00018"}, "17, 18", true},
 	}
 	for _, c := range changes {
-		t.Run("text to "+c.to["postgres"], func(t *testing.T) {
+		t.Run("text to "+c.to["postgres"]+" as "+c.keys[0], func(t *testing.T) {
 			inKeyTypeModes(t, "varchar(20)", testdb.Each(t), func(s *site, on func() *sql.DB) {
 				const insert = "INSERT INTO kt (id, ssn) VALUES (?, ?)"
 				s.want("", "SELECT ssn FROM kt WHERE id = ?", "x")

@@ -327,6 +327,7 @@ const (
 	KeyTimestampTZ         // RFC 3339 in UTC, up to nanoseconds
 	KeyTimestamp           // the same without a zone: wall clock
 	KeyDate                // YYYY-MM-DD
+	KeyRange               // Postgres's ranges as the server shows them, bounds in their own form
 )
 
 var registry struct {

@@ -385,17 +385,19 @@ func UUID(v any) (string, error) {
 	return FormatUUID([16]byte(raw)), nil
 }
 
-// timeLayouts are the texts in which servers and users write points in time.
-// A layout without a zone is read in the zone given.
+// timeLayouts are the texts in which servers and users write points in time, months and
+// days with one digit or two. A layout without a zone is read in the zone given.
 var timeLayouts = []string{
 	time.RFC3339Nano,
-	"2006-01-02 15:04:05.999999999Z07:00",
-	"2006-01-02 15:04:05.999999999Z0700",
-	"2006-01-02 15:04:05.999999999Z07",
-	"2006-01-02T15:04:05.999999999",
-	"2006-01-02 15:04:05.999999999",
-	"2006-01-02 15:04",
-	LayoutDate,
+	"2006-1-2T15:04:05.999999999Z07:00",
+	"2006-1-2 15:04:05.999999999Z07:00",
+	"2006-1-2 15:04:05.999999999Z0700",
+	"2006-1-2 15:04:05.999999999Z07",
+	"2006-1-2T15:04:05.999999999",
+	"2006-1-2 15:04:05.999999999",
+	"2006-1-2 15:04",
+	"2006-1-2",
+	"20060102",
 }
 
 // ParseTime reads a point in time; a text without a zone is read in loc.

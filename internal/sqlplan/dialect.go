@@ -160,10 +160,6 @@ type Dialect interface {
 	// RunsSQL reports whether the function runs SQL text given as an argument.
 	RunsSQL(function string) bool
 
-	// FunctionColumns are the names that a function in FROM gives to its columns; nil
-	// for a function with a column of its own name.
-	FunctionColumns(function string) []string
-
 	// BuiltinSchema reports whether the server's own functions lie in the schema.
 	BuiltinSchema(schema string) bool
 

@@ -73,8 +73,8 @@ func (a *analysis) join(t *Join, lat *scope) node {
 		a.check(t.On, &scope{parent: lat, ctes: lat.ctes, nodes: []node{left, right}}, "a join condition")
 	}
 	if t.Alias == "" {
-		if t.UsingAlias != "" && a.inReach(&scope{nodes: []node{j}}) {
-			a.refuse(t.Span, "", "an alias of a USING clause next to a protected table", "leave the alias out")
+		if t.UsingAlias != "" {
+			j.nameMerged(t.UsingAlias)
 		}
 		return j
 	}
@@ -124,9 +124,6 @@ func (a *analysis) tableFunction(t *TableFunction, lat *scope) node {
 		it.name = t.Name
 	}
 	names := t.ColumnAliases
-	if len(names) == 0 && len(t.Columns) == 0 {
-		names = a.d.FunctionColumns(t.Name)
-	}
 	if len(t.Columns) > 0 {
 		it.closed = true
 		names = append(append([]string(nil), names...), t.Columns[min(len(names), len(t.Columns)):]...)

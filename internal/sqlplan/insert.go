@@ -508,8 +508,11 @@ func (in *insertion) markAuto(o *Operand, source int) {
 }
 
 func (in *insertion) refuseSource(c *Column, i int, at Span) {
-	in.a.refuse(at, c.object(), "the value is bound to "+in.t.table.sourceName(i)+", which the statement does not give as a parameter or a literal",
-		"give that column's value in the statement")
+	hint := "give that column's value in the statement"
+	if rc := in.server.column(i); rc != nil && rc.Generated {
+		hint = "the server computes that column: bind the values to the columns that it is computed of (row_key, context)"
+	}
+	in.a.refuse(at, c.object(), "the value is bound to "+in.t.table.sourceName(i)+", which the statement does not give as a parameter or a literal", hint)
 }
 
 // sourceName is the name of a source in messages: a term is never named.

@@ -423,6 +423,16 @@ func (j *joined) items() []*item {
 	return j.list
 }
 
+// nameMerged gives the merged columns the alias of the USING clause. Stars without a
+// qualifier do not repeat them.
+func (j *joined) nameMerged(alias string) {
+	it := &item{a: j.a, name: alias, span: j.position(), stored: stored{asked: true, function: true, closed: true}}
+	for _, name := range j.using {
+		it.cols = append(it.cols, j.merge(name))
+	}
+	j.list = append(j.items(), it)
+}
+
 // joinOutput is a join with an alias, seen as a query.
 type joinOutput struct{ node node }
 

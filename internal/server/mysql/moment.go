@@ -25,7 +25,8 @@ var (
 )
 
 // readMoment reads a text in the servers' own spelling, with a space or a T between
-// date and time. Other spellings that the servers take are errors.
+// date and time, and with one digit or two where they write two; or a date of eight digits.
+// Other spellings that the servers take are errors.
 func readMoment(s string) (m moment, err error) {
 	date, clock := strings.TrimSpace(s), ""
 	if at := strings.IndexAny(date, " T"); at >= 0 {
@@ -33,6 +34,9 @@ func readMoment(s string) (m moment, err error) {
 		if clock == "" {
 			return m, errNoMoment
 		}
+	}
+	if len(date) == len("20060102") && len(s) == len(date) && strings.IndexByte(date, '-') < 0 {
+		date = date[:4] + "-" + date[4:6] + "-" + date[6:]
 	}
 	if !fields(date, '-', []int{4, 2, 2}, &m.year, &m.month, &m.day) {
 		return m, errNoMoment
@@ -57,7 +61,7 @@ func readMoment(s string) (m moment, err error) {
 	return m, m.check()
 }
 
-// fields reads numbers of fixed widths between separators.
+// fields reads numbers between separators. Where two digits are asked one is enough.
 func fields(s string, separator byte, widths []int, into ...*int) bool {
 	for i, width := range widths {
 		if i > 0 {
@@ -65,6 +69,9 @@ func fields(s string, separator byte, widths []int, into ...*int) bool {
 				return false
 			}
 			s = s[1:]
+		}
+		if width == 2 && (len(s) == 1 || len(s) > 1 && s[1] == separator) {
+			width = 1
 		}
 		if len(s) < width {
 			return false

@@ -41,6 +41,9 @@ func (Server) KeyType(c sqlplan.RelationColumn) server.KeyType {
 	case "date":
 		return server.KeyDate
 	}
+	if _, ok := ranges[c.Type]; ok {
+		return server.KeyRange
+	}
 	return server.KeyUnsupported
 }
 
@@ -79,7 +82,7 @@ func (w values) Given(c *server.Column, v any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return canonical(c.Key, v)
+	return canonicalOf(c, v)
 }
 
 // Again implements [server.Values].
@@ -93,6 +96,14 @@ func (w values) Shown(c *server.Column, v any) (string, error) {
 	}
 	if c.Key != server.KeyBytes && !server.Carries(w.charset, v, false) {
 		return "", server.ErrCharset // Postgres fails for what a set lacks
+	}
+	return canonicalOf(c, v)
+}
+
+// canonicalOf is the canonical text of a column's value.
+func canonicalOf(c *server.Column, v any) (string, error) {
+	if c.Key == server.KeyRange && v != nil {
+		return canonicalRange(ranges[c.Type], v)
 	}
 	return canonical(c.Key, v)
 }

@@ -358,8 +358,5 @@ func (d *dialect) NameByText(text string) (name string, ok bool) {
 // RunsSQL implements [sqlplan.Dialect]: no function of an expression does.
 func (d *dialect) RunsSQL(string) bool { return false }
 
-// FunctionColumns implements [sqlplan.Dialect]: a table function lists its columns.
-func (d *dialect) FunctionColumns(string) []string { return nil }
-
 // BuiltinSchema implements [sqlplan.Dialect]: built-in functions have no schema.
 func (d *dialect) BuiltinSchema(string) bool { return false }

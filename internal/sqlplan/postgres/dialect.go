@@ -325,16 +325,5 @@ func (d *dialect) RunsSQL(function string) bool {
 	return false
 }
 
-// FunctionColumns implements [sqlplan.Dialect].
-func (d *dialect) FunctionColumns(function string) []string { return functionColumns[lower(function)] }
-
-// functionColumns are the names that functions give to their columns. A function that
-// is not listed has a column of its own name.
-var functionColumns = map[string][]string{
-	"json_each": {"key", "value"}, "jsonb_each": {"key", "value"}, "json_each_text": {"key", "value"}, "jsonb_each_text": {"key", "value"},
-	"json_array_elements": {"value"}, "jsonb_array_elements": {"value"}, "json_array_elements_text": {"value"}, "jsonb_array_elements_text": {"value"},
-	"pg_options_to_table": {"option_name", "option_value"},
-}
-
 // BuiltinSchema implements [sqlplan.Dialect].
 func (d *dialect) BuiltinSchema(schema string) bool { return schema == "pg_catalog" }

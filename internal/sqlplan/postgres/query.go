@@ -258,46 +258,67 @@ func jsonColumns(list []*pg.Node) (columns []string) {
 
 func (p *translator) function(f *pg.RangeFunction) sqlplan.TableExpr {
 	t := &sqlplan.TableFunction{Alias: f.Alias.GetAliasname(), ColumnAliases: names(f.Alias.GetColnames()), Lateral: true}
+	known := true
 	for _, n := range f.Functions {
 		items := n.GetList().GetItems()
 		if len(items) == 0 {
 			p.fail()
 		}
-		if c := items[0].GetFuncCall(); c != nil && t.Name == "" {
+		c := items[0].GetFuncCall()
+		if c != nil && t.Name == "" {
 			t.Name = last(names(c.Funcname))
 		}
+		defined := f.Coldeflist
+		if len(items) > 1 && items[1].GetList() != nil { // within ROWS FROM
+			defined = items[1].GetList().GetItems()
+		}
 		t.Args = append(t.Args, p.expr(items[0]))
+		columns := functionColumns(c, defined, t.Alias, len(f.Functions) == 1)
+		known = known && columns != nil
+		t.Columns = append(t.Columns, columns...)
 	}
-	t.Columns = scalarColumns(f, t)
-	for _, n := range f.Coldeflist {
-		t.ColumnAliases = append(t.ColumnAliases, n.GetColumnDef().GetColname())
+	switch {
+	case !known:
+		t.Columns = nil
+	case f.Ordinality:
+		t.Columns = append(t.Columns, "ordinality")
 	}
 	return t
 }
 
-// scalars are functions that return one column, with the name that they give it.
-var scalars = map[string]string{"unnest": "", "generate_series": "", "generate_subscripts": "", "string_to_table": "", "regexp_split_to_table": "",
-	"jsonb_array_elements": "value", "jsonb_array_elements_text": "value", "json_array_elements": "value", "json_array_elements_text": "value",
-	"jsonb_object_keys": "", "json_object_keys": "", "jsonb_path_query": ""}
+// built are functions that name their columns themselves.
+var built = map[string][]string{
+	"json_each": {"key", "value"}, "jsonb_each": {"key", "value"}, "json_each_text": {"key", "value"}, "jsonb_each_text": {"key", "value"},
+	"json_array_elements": {"value"}, "jsonb_array_elements": {"value"}, "json_array_elements_text": {"value"}, "jsonb_array_elements_text": {"value"},
+	"pg_options_to_table": {"option_name", "option_value"},
+}
 
-// scalarColumns are the columns of a function in FROM, if it is known how many it has.
-func scalarColumns(f *pg.RangeFunction, t *sqlplan.TableFunction) []string {
-	name, known := scalars[t.Name]
-	if !known || len(f.Functions) != 1 || len(f.Coldeflist) > 0 {
-		return nil
+// scalars are functions that return one column, which has the alias's or the function's
+// name.
+var scalars = map[string]bool{"unnest": true, "generate_series": true, "generate_subscripts": true, "string_to_table": true, "regexp_split_to_table": true,
+	"regexp_matches": true, "jsonb_object_keys": true, "json_object_keys": true, "jsonb_path_query": true, "jsonb_path_query_tz": true}
+
+// functionColumns are the columns of a function in FROM, nil if they are not known: those
+// of its column definition list, or those of a function that is listed. The alias names
+// the column of a scalar function that stands alone.
+func functionColumns(c *pg.FuncCall, defined []*pg.Node, alias string, alone bool) (columns []string) {
+	for _, n := range defined {
+		columns = append(columns, n.GetColumnDef().GetColname())
 	}
-	arrays := 1
-	if c, ok := t.Args[0].(*sqlplan.Call); t.Name == "unnest" && ok {
-		arrays = max(1, len(c.Args))
+	name := names(c.GetFuncname())
+	if len(columns) > 0 || len(name) == 0 || len(name) > 1 && name[0] != "pg_catalog" {
+		return columns
 	}
-	if name == "" {
-		if name = t.Alias; name == "" || arrays > 1 { // the alias names one column alone
-			name = t.Name
-		}
+	function := last(name)
+	if !scalars[function] {
+		return built[function]
 	}
-	columns := slices.Repeat([]string{name}, arrays)
-	if f.Ordinality {
-		columns = append(columns, "ordinality")
+	columns = []string{function}
+	if function == "unnest" {
+		columns = slices.Repeat(columns, max(1, len(c.Args)))
+	}
+	if alone && alias != "" && len(columns) == 1 {
+		columns[0] = alias
 	}
 	return columns
 }

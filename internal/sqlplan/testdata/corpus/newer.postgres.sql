@@ -15,6 +15,8 @@ INSERT INTO stays (id, room, during) VALUES (1, 7, '[2026-01-10,2026-02-10)');
 -- servers: postgres>=18
 INSERT INTO computed (id, name, ssn) VALUES (1, 'c1', '909-01-0001'), (2, 'c2', '909-01-0002'), (3, NULL, NULL);
 CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
+CREATE TABLE spans (span int4range PRIMARY KEY, name text, ssn {string});
 CREATE TABLE moods (mood mood PRIMARY KEY, name text, ssn {string});
 CREATE TABLE stamps (at timestamptz PRIMARY KEY, name text, ssn {string});
 INSERT INTO moods (mood, name, ssn) VALUES ('sad', 'm1', '909-07-0001'), ('happy', 'm2', '909-07-0002');
+INSERT INTO spans (span, name, ssn) VALUES ('[1,5)', 's1', '912-08-0001'), ('empty', 's2', '912-08-0002');
