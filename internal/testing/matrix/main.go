@@ -28,11 +28,9 @@ func main() {
 	if flag.NArg() > 0 {
 		todo = flag.Args()
 	}
-	chosen := slices.DeleteFunc(slices.Clone(suites), func(s suite) bool {
-		return *only != "" && !slices.Contains(strings.Split(*only, ","), s.name)
-	})
-	if len(chosen) == 0 {
-		log.Fatalf("there is no suite among %q", *only)
+	chosen, err := choose(*only)
+	if err != nil {
+		log.Fatal(err)
 	}
 	dir, err := os.MkdirTemp("", "matrix")
 	if err != nil {
@@ -51,6 +49,21 @@ func main() {
 	if failed > 0 {
 		log.Fatalf("%d suites failed", failed)
 	}
+}
+
+// choose returns the suites of a list with commas between, all for an empty one.
+func choose(only string) (chosen []suite, err error) {
+	if only == "" {
+		return suites, nil
+	}
+	for name := range strings.SplitSeq(only, ",") {
+		i := slices.IndexFunc(suites, func(s suite) bool { return s.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no suite %q; see internal/testing/matrix/suite.go", name)
+		}
+		chosen = append(chosen, suites[i])
+	}
+	return chosen, nil
 }
 
 // run builds the suites in a folder, runs each on each server, so many at a time, and

@@ -52,3 +52,14 @@ func TestEveryServerIsFetched(t *testing.T) {
 		t.Errorf("the matrix has %d servers", len(servers))
 	}
 }
+
+func TestSuitesAreChosenByName(t *testing.T) {
+	for only, want := range map[string]int{"": len(suites), "corpus": 1, "short drills,rekey": 2} {
+		if chosen, err := choose(only); err != nil || len(chosen) != want {
+			t.Errorf("%q: %d suites, %v", only, len(chosen), err)
+		}
+	}
+	if _, err := choose("corpus,drills"); err == nil {
+		t.Error("a suite that does not exist is chosen")
+	}
+}
