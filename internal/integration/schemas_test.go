@@ -34,3 +34,35 @@ func TestARowKeyHasTheTypesOfItsOwnSchema(t *testing.T) {
 		}
 	})
 }
+
+// TestANameWithItsDatabase: names may say which database they are of, in full. Postgres
+// refuses those of any database but the one in use.
+func TestANameWithItsDatabase(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		var in string
+		if err := s.bare.QueryRow(map[bool]string{true: "SELECT current_database() || '.public'", false: "SELECT database()"}[s.postgres()]).Scan(&in); err != nil {
+			t.Fatal(err)
+		}
+		people := in + ".people"
+		s.exec("INSERT INTO "+people+" (id, name, ssn) VALUES (7, 'ada', ?), (8, 'ben', '900-00-0008')", "900-00-0007")
+		s.want("7|900-00-0007\n8|900-00-0008", "SELECT "+people+".id, "+people+".ssn FROM "+people+" ORDER BY "+people+".id")
+		s.exec("UPDATE "+people+" SET ssn = ? WHERE name = 'ada'", "900-00-0017")
+		s.exec("UPDATE "+people+" SET ssn = '900-00-0018' WHERE id = 8")
+		s.want("900-00-0017\n900-00-0018", "SELECT p.ssn FROM "+people+" p ORDER BY p.id")
+		for _, text := range []string{"SELECT id FROM " + people + " WHERE " + people + ".ssn = '900-00-0017'", "SELECT upper(" + people + ".ssn) FROM " + people} {
+			if _, err := s.sealed.Exec(text); !errors.Is(err, driver.ErrRefused) {
+				t.Errorf("%s: %v, want a refusal", text, err)
+			}
+		}
+		s.affected(1, "DELETE FROM "+people+" WHERE name = 'ada'")
+		s.exec("ALTER TABLE " + people + " ADD COLUMN more int")
+		s.want("8|900-00-0018|<nil>", "SELECT id, ssn, more FROM "+people)
+		s.exec("TRUNCATE TABLE " + people)
+		if s.postgres() {
+			_, err := s.sealed.Exec("INSERT INTO elsewhere.public.people (id, ssn) VALUES (9, '900-00-0009')")
+			if got := class(err); got != "SQLSTATE 0A000" {
+				t.Errorf("a table of another database: %v", err)
+			}
+		}
+	})
+}

@@ -180,10 +180,20 @@ func (u *updating) allowed() bool {
 	}
 	for _, w := range work {
 		if w.leaf.kind == leafCells {
-			a.refuse(w.leaf.expr.At(), w.column.object(), "a protected column is set from a list of values that does not name the row", "join the list on the row key by equality")
+			a.refuse(w.leaf.expr.At(), w.column.object(), "a protected column is set from a list of values that does not name the row", u.hintOfList())
 		}
 	}
 	return a.err == nil
+}
+
+// hintOfList says how a list of values names the rows.
+func (u *updating) hintOfList() string {
+	for _, name := range u.t.table.RowKey {
+		if rc := u.a.relationColumn(u.t.rel, name); rc != nil && rc.Inexact {
+			return "send an UPDATE for each row: " + name + " takes texts for equal that differ, by its collation, so that an entry of the list may mean another text than the row's"
+		}
+	}
+	return "join the list on the row key by equality"
 }
 
 // viewShows reports whether the view has every column that is read first.

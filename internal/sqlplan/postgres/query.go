@@ -358,9 +358,6 @@ func (p *translator) ref(r *pg.RangeVar) *sqlplan.TableRef {
 		}
 	}
 	t.Span = p.span(i, j)
-	if r.Catalogname != "" {
-		t.Unsupported = "a name with a database"
-	}
 	return t
 }
 
