@@ -47,7 +47,7 @@ func TestANameWithItsDatabase(t *testing.T) {
 		s.exec("INSERT INTO "+people+" (id, name, ssn) VALUES (7, 'ada', ?), (8, 'ben', '900-00-0008')", "900-00-0007")
 		s.want("7|900-00-0007\n8|900-00-0008", "SELECT "+people+".id, "+people+".ssn FROM "+people+" ORDER BY "+people+".id")
 		s.exec("UPDATE "+people+" SET ssn = ? WHERE name = 'ada'", "900-00-0017")
-		s.exec("UPDATE "+people+" SET ssn = '900-00-0018' WHERE id = 8")
+		s.exec("UPDATE " + people + " SET ssn = '900-00-0018' WHERE id = 8")
 		s.want("900-00-0017\n900-00-0018", "SELECT p.ssn FROM "+people+" p ORDER BY p.id")
 		for _, text := range []string{"SELECT id FROM " + people + " WHERE " + people + ".ssn = '900-00-0017'", "SELECT upper(" + people + ".ssn) FROM " + people} {
 			if _, err := s.sealed.Exec(text); !errors.Is(err, driver.ErrRefused) {
