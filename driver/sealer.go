@@ -184,13 +184,20 @@ func (s *ValueSealer) seal(ctx context.Context, e *exec.Engine, col *seal.Column
 		return nil, col.Error(ErrPolicy, "", "take writes: clear out of the policy", errors.New("the policy writes the column in clear"))
 	}
 	bound, err := e.Row(ctx, col, row, true)
+	if err != nil && e.Reshaped(ctx, col.Table, err) {
+		bound, err = e.Row(ctx, col, row, true)
+	}
 	if errors.Is(err, ErrCatalog) {
 		return nil, err
 	}
 	if err != nil {
 		return nil, col.Error(ErrValue, "", "give the row key a value of its column's type", err)
 	}
-	return e.Seal(ctx, col, "", bound, plaintext, "")
+	stored, err := e.Seal(ctx, col, "", bound, plaintext, "")
+	if err != nil && e.Reshaped(ctx, col.Table, err) {
+		stored, err = e.Seal(ctx, col, "", bound, plaintext, "")
+	}
+	return stored, err
 }
 
 // EncodePlaintext returns the plain text form in which a column's values are

@@ -30,7 +30,7 @@ func (e *Engine) planOn(ctx context.Context, base sqldriver.Conn, text string) (
 	if e.config.Catalog.Stale() {
 		go e.reload()
 	}
-	if p := e.plans.Get(text); p != nil && !e.outdated(ctx, p.Refused) {
+	if p := e.plans.Get(text); p != nil && !e.outdated(ctx, text, p.Refused) {
 		return p.Plan, p.Err
 	}
 	if base != nil && !e.config.Server.Settled(base) {
@@ -41,9 +41,8 @@ func (e *Engine) planOn(ctx context.Context, base sqldriver.Conn, text string) (
 	unlisted := e.config.Catalog.Unlisted()
 	version, plan, err := e.planAnew(ctx, text)
 	refused, _ := errors.AsType[*sqlplan.Refusal](err)
-	if e.outdated(ctx, refused) {
+	if e.outdated(ctx, text, refused) {
 		version, plan, err = e.planAnew(ctx, text)
-		refused, _ = errors.AsType[*sqlplan.Refusal](err)
 	}
 	if err == nil && e.doubtsViews(plan, text, unlisted) && e.newViews(ctx) {
 		version, plan, err = e.planAnew(ctx, text)
@@ -54,12 +53,10 @@ func (e *Engine) planOn(ctx context.Context, base sqldriver.Conn, text string) (
 			version, plan, err = e.planAnew(ctx, text)
 		}
 	}
-	if err == nil {
-		err = e.verifiable(plan)
-	}
 	if err == nil && len(plan.Attaches) > 0 {
 		e.plans.Clear() // texts that name the relation mean another thing now
 	}
+	refused, _ = errors.AsType[*sqlplan.Refusal](err)
 	if err != nil {
 		err = planError(err)
 		if errors.Is(err, fault.ErrCatalog) || ended(err) {
@@ -86,19 +83,23 @@ func (e *Engine) planAnew(ctx context.Context, text string) (version uint64, pla
 		plan.Version = version
 		plan, err = e.types().Respelt(ctx, plan)
 	}
+	if err == nil {
+		err = e.verifiable(plan)
+	}
 	return version, plan, err
 }
 
-// outdated reads the relations again that a refusal rests on, each at most once in
-// [plancache.RereadAfter], and reports whether one is another by now: somebody may have added the
+// outdated reads the relations again that a refusal of the text rests on, and the list of
+// views if the text may name one of it, each at the rate of [plancache.Rereads.DueFor].
+// It reports whether one is another by now: somebody may have added the
 // column, or dropped the default, that the statement was refused for. What was known
 // of tables is forgotten then. A relation that cannot be read counts as unchanged.
-func (e *Engine) outdated(ctx context.Context, r *sqlplan.Refusal) bool {
+func (e *Engine) outdated(ctx context.Context, text string, r *sqlplan.Refusal) bool {
 	if r == nil || e.config.Catalog.DB() == nil {
 		return false
 	}
 	for _, x := range r.Asked {
-		if !e.rereads.Due(x.Schema+"\x00"+x.Name, time.Now()) {
+		if !e.rereads.DueFor(x.Schema+"\x00"+x.Name, true, time.Now()) {
 			continue
 		}
 		now, err := e.config.Catalog.Read(ctx, x.Schema, x.Name)
@@ -107,7 +108,7 @@ func (e *Engine) outdated(ctx context.Context, r *sqlplan.Refusal) bool {
 			return true
 		}
 	}
-	return false
+	return (e.config.Catalog.NamesReader(text) || e.rules.NamesAttached(text)) && e.rereads.DueFor(views, true, time.Now()) && e.newViews(ctx)
 }
 
 // reordered reads relations again whose columns a text names by their order alone,
@@ -164,7 +165,10 @@ func (e *Engine) newViews(ctx context.Context) bool {
 // cannot be read, the list as last read serves.
 func (e *Engine) readViews(ctx context.Context) bool {
 	changed, err := e.config.Catalog.Load(ctx, e.config.Catalog.DB(), e.rules)
-	if err != nil || !changed {
+	if err != nil {
+		return false
+	}
+	if changed = e.rules.Listed(e.config.Catalog.Readers()) || changed; !changed {
 		return false
 	}
 	e.TablesChanged()
@@ -195,7 +199,7 @@ func (e *Engine) verifiable(plan *sqlplan.Plan) error {
 				continue
 			}
 			if col := e.columns[p.Column]; col.HidesRejected() {
-				return &sqlplan.Refusal{Object: col.Table.Label + "." + col.Name,
+				return &sqlplan.Refusal{Asked: plan.Asked, Object: col.Table.Label + "." + col.Name,
 					What: "the statement's shape hides which row a protected value belongs to",
 					Hint: "select the row key beside it without DISTINCT, GROUP BY or set operations, or set unverifiable: alert for the column"}
 			}

@@ -19,7 +19,7 @@ import (
 // stale reports whether a statement failed for what was known of tables alone, before it
 // wrote anything that stays.
 func (r Run) stale(ctx context.Context, err error) bool {
-	if errors.Is(err, sealing.ErrRetyped) {
+	if errors.Is(err, sealing.ErrRetyped) || r.reshaped(ctx, err) {
 		return true
 	}
 	if direct(r.Plan) || !r.Engine.noteStale(err) {

@@ -145,11 +145,13 @@ func (r Run) query(ctx context.Context, send QueryFunc) (Answer, error) {
 	switch {
 	case !r.stale(ctx, err):
 		return answer, err
-	case r.Args.Prepared && direct(r.Plan):
-		return Answer{}, sealing.ErrRetyped
 	}
+	old := r.Plan
 	if r, err = r.replanned(ctx); err != nil {
 		return Answer{}, err
+	}
+	if r.Args.Prepared && direct(old) && r.Plan.Main.Text != old.Main.Text { // send knows the old text
+		return Answer{}, sealing.ErrRetyped
 	}
 	return r.queryOnce(ctx, send)
 }

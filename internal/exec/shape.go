@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/seal"
@@ -50,30 +51,35 @@ func (e *Engine) Shape(ctx context.Context, t *seal.Table, schema string) (*seal
 	if rel == nil {
 		return nil, lacks("table " + t.Label + " of the policy")
 	}
-	k := &knownShape{version, seal.Shape{Sources: make([]server.Column, len(t.Sources)), Capacity: make(map[string]int), Defaults: make(map[string]string)}}
-	for _, c := range rel.Columns {
-		if col := t.Find(c.Name); col != nil && c.Default != "" {
-			if text, ok := e.config.Server.ClearText(c.Default); ok && col.MayDefault(text) {
-				k.shape.Defaults[c.Name] = text
-			}
+	k := &knownShape{version, e.stored(t, rel)}
+	for i, name := range t.Sources {
+		j := slices.IndexFunc(rel.Columns, func(c sqlplan.RelationColumn) bool { return c.Name == name })
+		if j < 0 && e.changed(ctx, rel) {
+			return e.Shape(ctx, t, schema)
 		}
-		if n, limited := e.config.Server.Capacity(c); limited {
-			k.shape.Capacity[c.Name] = n
+		if j < 0 {
+			return nil, lacks("column " + t.Name + "." + name + ", which the policy names")
 		}
-	}
-	for i, s := range t.Sources {
-		found := false
-		for _, c := range rel.Columns {
-			if c.Name == s {
-				k.shape.Sources[i], found = server.Column{RelationColumn: c, Key: e.config.Server.KeyType(c)}, true
-			}
-		}
-		if !found {
-			return nil, lacks("column " + t.Name + "." + s + ", which the policy names")
-		}
+		k.shape.Sources[i] = server.Column{RelationColumn: rel.Columns[j], Key: e.config.Server.KeyType(rel.Columns[j])}
 	}
 	e.shapes.Store(at, k)
 	return &k.shape, nil
+}
+
+// stored says what the columns of a relation hold: how much, and which constants in clear.
+func (e *Engine) stored(t *seal.Table, rel *sqlplan.Relation) seal.Shape {
+	shape := seal.Shape{Sources: make([]server.Column, len(t.Sources)), Capacity: make(map[string]int), Defaults: make(map[string]string)}
+	for _, c := range rel.Columns {
+		if col := t.Find(c.Name); col != nil && c.Default != "" {
+			if text, ok := e.config.Server.ClearText(c.Default); ok && col.MayDefault(text) {
+				shape.Defaults[c.Name] = text
+			}
+		}
+		if n, limited := e.config.Server.Capacity(c); limited {
+			shape.Capacity[c.Name] = n
+		}
+	}
+	return shape
 }
 
 // learn reads the shapes of the tables whose values results show, where the catalog is

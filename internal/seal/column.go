@@ -217,6 +217,16 @@ func (c *Column) MayDefault(text string) bool {
 	return text == "" && (c.Type == policy.TypeString || c.Type == policy.TypeBytes)
 }
 
+// MayHoldDefault reports whether a stored value may be the column's DEFAULT in clear, which
+// the shape does not know: somebody may have given the column one since.
+func (c *Column) MayHoldDefault(stored any, shape *Shape) bool {
+	if _, known := shape.Defaults[c.Name]; known || c.policy.plaintextReads == policy.Allow {
+		return false
+	}
+	text, isText := server.AsText(stored)
+	return isText && text == "" && c.MayDefault("")
+}
+
 // HidesRejected reports whether the policy rejects statements that hide the row of
 // the column's values.
 func (c *Column) HidesRejected() bool { return c.policy.unverifiable == policy.UnverifiableError }

@@ -186,7 +186,7 @@ func (f *Funnel) sealDocument(ctx context.Context, v Value) (any, error) {
 	}
 	doc := jsondoc.Splice(v.Plaintext, found, texts)
 	if v.Capacity > 0 && len(doc) > v.Capacity {
-		return nil, col.Error(fault.ErrValue, "", "make the column wider", fmt.Errorf("the document takes %d bytes, and the column holds %d", len(doc), v.Capacity))
+		return nil, col.Error(fault.ErrValue, "", "make the column wider", &CapacityError{fmt.Sprintf("the document takes %d bytes, and the column holds %d", len(doc), v.Capacity)})
 	}
 	col.Sealed.Add(1)
 	return string(doc), nil

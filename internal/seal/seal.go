@@ -69,11 +69,17 @@ func (f *Funnel) Seal(ctx context.Context, v Value) (any, error) {
 	}
 	if v.Capacity > 0 && size > v.Capacity {
 		return nil, col.Error(fault.ErrValue, "", "make the column wider",
-			fmt.Errorf("the ciphertext takes %d bytes, and the column holds %d", size, v.Capacity))
+			&CapacityError{fmt.Sprintf("the ciphertext takes %d bytes, and the column holds %d", size, v.Capacity)})
 	}
 	col.Sealed.Add(1)
 	return stored, nil
 }
+
+// CapacityError says that a column is too narrow for what is stored in it.
+type CapacityError struct{ what string }
+
+// Error implements error.
+func (e *CapacityError) Error() string { return e.what }
 
 // sealing is the key under which a context carries the [finding] that says which
 // value is being sealed.

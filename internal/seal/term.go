@@ -213,7 +213,7 @@ func (c *Column) TermFits(key int, term any, shape *Shape) error {
 	}
 	name := c.search.Terms[key].Column
 	if capacity := shape.Capacity[name]; capacity > 0 && size > capacity {
-		return c.Error(fault.ErrValue, "", "make the column wider", fmt.Errorf("the term takes %d bytes, and the column %s holds %d", size, name, capacity))
+		return c.Error(fault.ErrValue, "", "make the column wider", &CapacityError{fmt.Sprintf("the term takes %d bytes, and the column %s holds %d", size, name, capacity)})
 	}
 	return nil
 }

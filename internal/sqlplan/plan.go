@@ -86,6 +86,10 @@ type RelationUse struct {
 	// alone: it means what the plan says only if that order still holds.
 	Implied []*Relation
 
+	// Asked lists what the catalog was asked for, where the text shows a value and hides
+	// its row: whether that is refused rests on it.
+	Asked []Asked
+
 	// Attaches are relations that hold rows of a protected table once the text was
 	// carried out: partitions and inheritance children that it makes.
 	Attaches []*Relation

@@ -388,6 +388,9 @@ func (a *analysis) run() (*Plan, error) {
 	if a.returning {
 		plan.Results = a.results
 	}
+	if plan.hidesRows() {
+		plan.Asked = a.asked
+	}
 	if a.route != nil {
 		plan.Route = a.route
 	}
@@ -409,6 +412,13 @@ func (a *analysis) run() (*Plan, error) {
 	a.writeSchemas(plan)
 	a.keepSeals(plan)
 	return plan, nil
+}
+
+// hidesRows reports whether a result shows a value and not the row that it belongs to.
+func (p *Plan) hidesRows() bool {
+	return slices.ContainsFunc(p.Results, func(set ResultSet) bool {
+		return slices.ContainsFunc(set.Columns, func(c ResultColumn) bool { return c.Protected != nil && c.Protected.Unverifiable })
+	})
 }
 
 // judge checks what can be judged only once the whole text is read.

@@ -193,6 +193,23 @@ func (c *Catalog) Readers() []*sqlplan.Relation {
 	return out
 }
 
+// NamesReader reports whether the name of a view that reads protected columns, or of a
+// partition of a protected table, stands in the text.
+func (c *Catalog) NamesReader(text string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.readers) == 0 {
+		return false
+	}
+	text = strings.ToLower(text)
+	for _, r := range c.readers {
+		if strings.Contains(text, strings.ToLower(r.Name)) {
+			return true
+		}
+	}
+	return false
+}
+
 // Load reads the list of views through db. It reports whether the list changed.
 func (c *Catalog) Load(ctx context.Context, db *sql.DB, rules *sqlplan.Rules) (changed bool, err error) {
 	views, err := asked(ctx, c, func() ([]*sqlplan.Relation, error) { return c.server.Readers(ctx, db, rules) })

@@ -96,6 +96,9 @@ func (r *sourceStorage) take(n int) seal.Row {
 // content key may be kept.
 func openShown(ctx context.Context, by Opener, s *shown, row []sqldriver.Value, storage *sourceStorage, text string, first bool) (any, error) {
 	shape, err := by.Shape(ctx, s.col.Table, s.from.Schema)
+	if err == nil && s.col.MayHoldDefault(row[s.index], shape) {
+		shape, err = by.Reshape(ctx, s.col.Table, s.from.Schema)
+	}
 	if err != nil {
 		return nil, err
 	}

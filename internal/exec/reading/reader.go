@@ -215,6 +215,9 @@ type Opener interface {
 	// Shape describes a table's sources as the live catalog shows them. schema is the
 	// schema that the text names, if the policy means the table in every schema.
 	Shape(ctx context.Context, t *seal.Table, schema string) (*seal.Shape, error)
+	// Reshape is Shape of the table as it is now. Shape's answer stands if the table was read
+	// again lately, or cannot be read.
+	Reshape(ctx context.Context, t *seal.Table, schema string) (*seal.Shape, error)
 	// Values are the server's rules of values.
 	Values() server.Values
 	// Funnel is the way to plaintexts.
