@@ -3,6 +3,7 @@ package integration
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -45,6 +46,20 @@ func TestDocumentsInEveryQueryMode(t *testing.T) {
 				d.want("mia@secret.example|leo\nnew@secret.example|lit\nmia@secret.example|mia\nnew@secret.example|new", "SELECT "+strings.ReplaceAll(part, "{p}", "payload")+" AS e, id FROM docs ORDER BY id")
 				d.want(leoDoc+"\n<nil>\n"+leoDoc+"\n"+leoDoc, "SELECT raw FROM docs ORDER BY id")
 				d.want("mia@secret.example", "SELECT "+strings.ReplaceAll(part, "{p}", "payload")+" FROM counted WHERE kind = ?", "k")
+				d.want("mia@secret.example", "SELECT q.e FROM (SELECT id, "+strings.ReplaceAll(part, "{p}", "plain")+" AS e FROM docs) q WHERE q.id = ?", "mia")
+				sets := []string{"UPDATE docs SET payload = JSON_SET(payload, '$.email', ?) WHERE id = 'new'", "UPDATE docs SET payload = JSON_SET(payload, '$.email', ?) WHERE kind IS NULL AND id = 'new'", "UPDATE docs SET raw = JSON_MERGE_PATCH(raw, JSON_OBJECT('email', ?, 'n', 9)) WHERE id = 'new'"}
+				if d.postgres() {
+					sets = []string{"UPDATE docs SET payload = jsonb_set(payload, '{email}', to_jsonb($1::text)) WHERE id = 'new'", "UPDATE docs SET payload = jsonb_set(payload, '{email}', to_jsonb($1::text)) WHERE kind IS NULL AND id = 'new'", "UPDATE docs SET payload = payload || jsonb_build_object('email', $1::text, 'n', 9) WHERE id = 'new'"}
+				}
+				for i, text := range sets {
+					address := fmt.Sprintf("%d.mia@secret.example", i)
+					d.put(text, address)
+					column := "payload"
+					if strings.Contains(text, "raw =") {
+						column = "raw"
+					}
+					d.want(address, "SELECT "+strings.ReplaceAll(part, "{p}", column)+" FROM docs WHERE id = 'new'")
+				}
 				d.noEvents()
 			})
 		}

@@ -85,10 +85,10 @@ type Column struct {
 	formats
 	bound binding
 	under
-	document *document
-	search   *Search // nil: the column cannot be searched
-	legacy   *legacy // nil: bare ciphertexts of KMS are not read
-	policy   handling
+	inDocuments
+	search *Search // nil: the column cannot be searched
+	legacy *legacy // nil: bare ciphertexts of KMS are not read
+	policy handling
 
 	*alert.ColumnCounters
 }
@@ -267,6 +267,9 @@ func (c *Column) Encode(rules server.Values, v any) (plaintext []byte, null bool
 // EncodeGiven is Encode for a value as the statement gives it: it is first made what a
 // column in clear would be sent.
 func (c *Column) EncodeGiven(rules server.Values, v any) (plaintext []byte, null bool, err error) {
+	if c.layout.Element == elementText {
+		return c.encodeText(rules, v)
+	}
 	sent, err := rules.Sent(c.InClear(), v)
 	if err != nil {
 		return nil, false, err

@@ -3,11 +3,13 @@ package seal
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/fault"
@@ -30,6 +32,12 @@ type Part struct {
 	Value, Text *Column
 	// Type is the policy's type of the values.
 	Type policy.ValueType
+}
+
+// inDocuments is what a column has to do with documents.
+type inDocuments struct {
+	document *document
+	kind     policy.ValueType // of the values at a path: the column's are JSON texts
 }
 
 // document is what a column protects of its documents; nil stands for a column that is
@@ -92,6 +100,7 @@ func (f *Funnel) addDocument(t *Table, col *Column, c policy.Column, counters *a
 		if part.Text, err = f.part(t, c, path, elementText, counters); err != nil {
 			return err
 		}
+		part.Value.kind, part.Text.kind = p.Type, p.Type
 		d.paths, d.parts = append(d.paths, path), append(d.parts, part)
 	}
 	col.document = d
@@ -170,19 +179,11 @@ func (f *Funnel) sealDocument(ctx context.Context, v Value) (any, error) {
 	texts := make([][]byte, len(found))
 	for i, at := range found {
 		part := col.document.parts[at.Path]
-		value := v.Plaintext[at.Start:at.End]
-		if err := fits(part.Type, value); err != nil {
-			return nil, part.Value.Error(fault.ErrValue, col.Table.Digest(v.Row), "write type: json for the path in the policy, or a value of its type", err)
-		}
-		sealed, err := f.Seal(ctx, Value{Column: part.Value, Plaintext: value, Row: v.Row, Statement: v.Statement})
+		sealed, err := f.sealPart(ctx, Value{Column: part.Value, Plaintext: v.Plaintext[at.Start:at.End], Row: v.Row, Statement: v.Statement})
 		if err != nil {
 			return nil, err
 		}
-		text, isText := sealed.(string)
-		if !isText {
-			return nil, part.Value.Error(fault.ErrValue, "", "", errors.New("its ciphertext is no text"))
-		}
-		texts[i] = []byte(jsondoc.Quote(text))
+		texts[i] = []byte(sealed.(string))
 	}
 	doc := jsondoc.Splice(v.Plaintext, found, texts)
 	if v.Capacity > 0 && len(doc) > v.Capacity {
@@ -190,6 +191,61 @@ func (f *Funnel) sealDocument(ctx context.Context, v Value) (any, error) {
 	}
 	col.Sealed.Add(1)
 	return string(doc), nil
+}
+
+// sealPart seals the value of a path. The result is a string: JSON, or the text of a JSON
+// string where the column is shown as text.
+func (f *Funnel) sealPart(ctx context.Context, v Value) (any, error) {
+	col := v.Column
+	value := bytes.TrimSpace(v.Plaintext)
+	if col.layout.Element == elementJSON && string(value) == "null" {
+		return "null", nil
+	}
+	if err := fits(col.kind, value); err != nil {
+		return nil, col.Error(fault.ErrValue, col.Table.Digest(v.Row), "write type: json for the path in the policy, or a value of its type", err)
+	}
+	v.Plaintext = value
+	sealed, err := f.sealValue(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	text, isText := sealed.(string)
+	switch {
+	case !isText:
+		return nil, col.Error(fault.ErrValue, "", "", errors.New("its ciphertext is no text"))
+	case col.layout.Element == elementJSON:
+		text = jsondoc.Quote(text)
+	}
+	return text, nil
+}
+
+// encodeText is EncodeGiven for a path whose value is given as the server's functions of
+// JSON take values: text becomes a string, and a number a number.
+func (c *Column) encodeText(rules server.Values, v any) (plaintext []byte, null bool, err error) {
+	if v, err = rules.Sent(server.KeyText, v); err == nil {
+		v, err = server.Plain(v)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	switch v := v.(type) {
+	case nil:
+		return nil, true, nil
+	case string:
+		plaintext = []byte(jsondoc.Quote(v))
+	case []byte:
+		plaintext = []byte(jsondoc.Quote(string(v)))
+	case int64:
+		plaintext = strconv.AppendInt(nil, v, 10)
+	case float64:
+		plaintext, err = json.Marshal(v)
+	default:
+		return nil, false, errors.New("it is no text and no number")
+	}
+	if text, ok := server.AsText(v); err != nil || ok && !utf8.ValidString(text) {
+		return nil, false, errors.New("it cannot be written as JSON")
+	}
+	return plaintext, false, nil
 }
 
 // fits returns an error unless a JSON text is of the type that the policy gives to a path.

@@ -50,9 +50,18 @@ func (f *Funnel) Seal(ctx context.Context, v Value) (any, error) {
 	if col.WritesClear() {
 		return col.unsealed(v.Plaintext), nil
 	}
-	if col.document != nil {
+	switch {
+	case col.document != nil:
 		return f.sealDocument(ctx, v)
+	case col.layout.Element != 0:
+		return f.sealPart(ctx, v)
 	}
+	return f.sealValue(ctx, v)
+}
+
+// sealValue is Seal for a column that its values lie in by themselves.
+func (f *Funnel) sealValue(ctx context.Context, v Value) (any, error) {
+	col := v.Column
 	if !col.local { // a wrapping may be missing
 		ctx = context.WithValue(ctx, sealing{}, &finding{Request: Request{Column: col, Row: v.Row, Statement: v.Statement}})
 	}

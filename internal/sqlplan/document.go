@@ -173,10 +173,10 @@ func (a *analysis) traced(e Expr, s *scope) value {
 	return v
 }
 
-// editsDocument reports whether the expression is the document of the written row, or that with
-// other parts than protected ones changed by functions of the server. Functions that
-// change a part which is not known to be apart are refused.
-func (a *analysis) editsDocument(t *target, c *Column, e Expr) bool {
+// editsDocument reports whether the expression is the document of the written row with parts
+// of it changed by functions of the server. It yields the values that are put at protected
+// paths, and refuses what would put another value there.
+func (a *analysis) editsDocument(t *target, c *Column, e Expr, yield func(own *Column, value Expr)) bool {
 	if c.Paths == nil {
 		return false
 	}
@@ -189,18 +189,84 @@ func (a *analysis) editsDocument(t *target, c *Column, e Expr) bool {
 		if v.kind != valueStored || v.column != c || v.row != t.item.row {
 			return false
 		}
-	} else if !a.isDocumentOr(t, c, edit.of) && !a.editsDocument(t, c, edit.of) {
+	} else if !a.isDocumentOr(t, c, edit.of) && !a.editsDocument(t, c, edit.of, yield) {
 		return false
 	}
-	for _, p := range edit.parts {
-		if !c.apart(p) && a.err == nil {
-			a.refuse(e.At(), c.object(), "an UPDATE of a part of a document that is, contains or lies in a protected value, or is not written out", hintEdit)
+	for _, path := range edit.removes {
+		if path == nil {
+			a.refuse(e.At(), c.object(), "a part of a document is removed by a path that the text does not write out", hintEdit)
 		}
 	}
+	for _, x := range edit.sets {
+		a.setsPart(t, c, e, x, yield)
+	}
+	a.merges(t, c, edit, yield)
 	for _, x := range edit.values {
 		a.checkUse(x, t.scope, use{"a protected value in a part of a document", hintCompute})
 	}
 	return true
+}
+
+// setsPart plans an assignment to a part of a document.
+func (a *analysis) setsPart(t *target, c *Column, e Expr, x docSet, yield func(own *Column, value Expr)) {
+	if c.apart(docPart{path: x.path}) {
+		if inner, isText := a.asJSON(x.value); isText {
+			x.value = inner
+		}
+		a.checkUse(x.value, t.scope, use{"a protected value in a part of a document", hintCompute})
+		return
+	}
+	own := c.at(docPart{path: x.path, text: x.text})
+	switch {
+	case a.err != nil:
+	case own == nil || x.joins || x.text && own.Within != nil:
+		a.refuse(e.At(), c.object(), "an UPDATE of a part of a document that contains or lies in a protected value, or is not written out", hintEdit)
+	case !t.edits:
+		a.refuse(e.At(), own.object(), "a protected value of a document is set by itself outside an UPDATE of given rows", hintEdit)
+	case !a.sealable(x):
+		a.refuse(e.At(), own.object(), "a protected value of a document is set to something that the server computes", "set it to a parameter or a string: to_jsonb($1::text), or $1 with a JSON text, on Postgres")
+	case !isNull(x.value):
+		yield(own, x.value)
+	}
+}
+
+// sealable reports whether the value of a part is a parameter or a literal whose JSON text
+// is known.
+func (a *analysis) sealable(x docSet) bool {
+	if !leaf(x.value) {
+		return false
+	}
+	inner, typed := x.value.(*Cast)
+	if x.text && typed {
+		return inner.Plain && a.d.SameType(inner.Type, "text") && noNumber(inner.Expr)
+	}
+	return !x.text && (!typed || inner.Typed && inner.Type == "jsonb") || x.text && noNumber(x.value)
+}
+
+// noNumber reports whether a value is no number and no bool that the text writes out.
+func noNumber(e Expr) bool {
+	c, ok := e.(*Constant)
+	return !ok || c.Value.Kind == LiteralString
+}
+
+// merges plans the document that is merged into that of the row: it is sealed as a whole
+// one is, unless it has no protected value.
+func (a *analysis) merges(t *target, c *Column, edit docEdit, yield func(own *Column, value Expr)) {
+	if edit.merged == nil || isNull(edit.merged) || a.err != nil {
+		return
+	}
+	if text, ok := literalText(edit.merged); ok && c.harmless(text) {
+		return
+	}
+	mixed := slices.ContainsFunc(c.Paths, func(own DocumentPath) bool { return own.Text.Type == "json" })
+	switch {
+	case edit.deep && mixed:
+		a.refuse(edit.merged.At(), c.object(), "a document is merged whose protected values may be objects, which the server would merge too", "give the paths of the policy another type than json, or write the document as a whole")
+	case !t.edits:
+		a.refuse(edit.merged.At(), c.object(), "a document is merged outside an UPDATE of given rows", hintEdit)
+	default:
+		yield(c, edit.merged)
+	}
 }
 
 // isDocumentOr reports whether the expression is COALESCE of the document of the written
@@ -228,8 +294,13 @@ func (c *Column) harmless(text string) bool {
 // sealCast is [Dialect.SealCast]. A document has the type of its column where the server
 // does not take the type from there.
 func (a *analysis) sealCast(c *Column) (before, after string) {
-	if c.Paths == nil {
+	switch {
+	case c.Text:
+		return "", a.d.KeyCast(RelationColumn{Type: "text"})
+	case c.Paths == nil && c.Of == nil:
 		return a.d.SealCast(c)
+	case c.Of != nil:
+		c = c.Of
 	}
 	return "", a.d.DocumentCast(a.columnType(c.Table, c.Name))
 }

@@ -25,9 +25,24 @@ type docPart struct {
 
 // docEdit is what a function of the server changes in a document.
 type docEdit struct {
-	of     Expr
-	parts  []docPart
-	values []Expr // what is written, and further arguments
+	of Expr
+	// removes are paths that are taken away; nil stands for a path that the text does not
+	// write out.
+	removes []jsondoc.Path
+	sets    []docSet
+	// merged is a document whose members take the place of those of the document, or nil.
+	// deep is true if members that are objects on both sides are merged too.
+	merged Expr
+	deep   bool
+	values []Expr // further arguments
+}
+
+// docSet is a part that is set.
+type docSet struct {
+	path  jsondoc.Path // nil for a path that the text does not write out
+	value Expr
+	text  bool // the value is text that becomes a string, not JSON
+	joins bool // what is there already becomes a part of what is written
 }
 
 // part takes apart an expression that reads a part of a document.
@@ -108,12 +123,13 @@ func (a *analysis) edit(e Expr) (docEdit, bool) {
 		of, with := e.Operands[0], e.Operands[1]
 		switch e.What {
 		case "-":
-			return docEdit{of: of, parts: []docPart{{path: keyStep(with)}}}, true
+			return docEdit{of: of, removes: []jsondoc.Path{keyStep(with)}}, true
 		case "#-":
-			return docEdit{of: of, parts: []docPart{{path: arrayPath(with)}}}, true
+			return docEdit{of: of, removes: []jsondoc.Path{arrayPath(with)}}, true
 		case "||":
-			parts, values := a.members(with)
-			return docEdit{of: of, parts: parts, values: values}, true
+			out := docEdit{of: of}
+			a.members(&out, with, false)
+			return out, true
 		}
 	case *Call:
 		return a.editByCall(e)
@@ -128,21 +144,27 @@ func (a *analysis) editByCall(c *Call) (docEdit, bool) {
 	out := docEdit{of: c.Args[0]}
 	rest := c.Args[1:]
 	switch {
-	case a.own(c, "jsonb_set", "jsonb_insert", "jsonb_set_lax"):
-		out.parts, out.values = []docPart{{path: arrayPath(rest[0])}}, rest[1:]
-	case a.own(c, "json_set", "json_replace", "json_insert", "json_array_append", "json_array_insert"):
+	case a.own(c, "jsonb_set", "jsonb_insert", "jsonb_set_lax") && len(rest) > 1:
+		value, text := a.asJSON(rest[1])
+		out.sets, out.values = []docSet{{path: arrayPath(rest[0]), value: value, text: text}}, rest[2:]
+	case a.own(c, "json_set", "json_replace", "json_insert", "json_array_append", "json_array_insert") && len(rest)%2 == 0:
 		for i := 0; i < len(rest); i += 2 {
-			out.parts = append(out.parts, docPart{path: dollarPath(rest[i])})
-			out.values = append(out.values, rest[i+1:min(i+2, len(rest))]...)
+			path := dollarPath(rest[i])
+			if path != nil && a.own(c, "json_array_append") {
+				path = append(path, jsondoc.Step{Kind: jsondoc.Index})
+			}
+			out.sets = append(out.sets, docSet{path: path, value: rest[i+1], text: true})
 		}
 	case a.own(c, "json_remove"):
 		for _, x := range rest {
-			out.parts = append(out.parts, docPart{path: dollarPath(x)})
+			out.removes = append(out.removes, dollarPath(x))
 		}
+	case a.own(c, "json_merge_patch") && len(rest) == 1:
+		out.deep = true
+		a.members(&out, rest[0], false)
 	case a.own(c, "json_merge_patch", "json_merge_preserve"):
 		for _, x := range rest {
-			parts, values := a.members(x)
-			out.parts, out.values = append(out.parts, parts...), append(out.values, values...)
+			a.members(&out, x, true)
 		}
 	default:
 		return docEdit{}, false
@@ -150,26 +172,38 @@ func (a *analysis) editByCall(c *Call) (docEdit, bool) {
 	return out, true
 }
 
-// members are the members of an object that is written out: a literal, or a call that
-// makes an object of keys in literals and values. For another expression they are one part
-// without a path.
-func (a *analysis) members(e Expr) (parts []docPart, values []Expr) {
-	unknown := []docPart{{}}
+// asJSON is the argument of to_jsonb, if the expression is a call of it.
+func (a *analysis) asJSON(e Expr) (value Expr, text bool) {
+	if c, ok := e.(*Call); ok && a.own(c, "to_jsonb", "to_json") && len(c.Args) == 1 {
+		return c.Args[0], true
+	}
+	return e, false
+}
+
+// members are the members of an object that is merged into a document: a call that makes
+// an object of keys in literals and values, or a document in a parameter or literal. Another
+// expression is one part without a path.
+func (a *analysis) members(out *docEdit, e Expr, joins bool) {
 	if c, ok := e.(*Call); ok && a.own(c, "jsonb_build_object", "json_build_object", "json_object") && len(c.Args)%2 == 0 {
 		for i := 0; i < len(c.Args); i += 2 {
-			parts, values = append(parts, docPart{path: keyStep(c.Args[i])}), append(values, c.Args[i+1])
+			cast, typed := c.Args[i+1].(*Cast)
+			out.sets = append(out.sets, docSet{path: keyStep(c.Args[i]), value: c.Args[i+1], text: !typed || !cast.Typed, joins: joins})
 		}
-		return parts, values
+		return
 	}
 	text, ok := literalText(e)
 	var object map[string]json.RawMessage
-	if !ok || json.Unmarshal([]byte(text), &object) != nil || object == nil {
-		return unknown, nil
+	isObject := ok && json.Unmarshal([]byte(text), &object) == nil && object != nil
+	switch {
+	case isObject && joins:
+		for key := range object {
+			out.sets = append(out.sets, docSet{path: jsondoc.Path{{Kind: jsondoc.Member, Key: key}}, joins: true})
+		}
+	case leaf(e) && !joins:
+		out.merged = e
+	default:
+		out.sets = append(out.sets, docSet{value: e, joins: true})
 	}
-	for key := range object {
-		parts = append(parts, docPart{path: jsondoc.Path{{Kind: jsondoc.Member, Key: key}}})
-	}
-	return parts, nil
 }
 
 // literalText is the text of a literal string, with or without a cast.

@@ -134,16 +134,16 @@ func (s *Seal) appendKey(b []byte) []byte {
 	b = append(b, s.Table.Schema...)
 	b = append(append(b, 0), s.Table.Name...)
 	b = append(append(b, 0), s.Column.Name...)
-	b = append(b, 0, byte(s.Term), 0)
-	if s.Compared {
-		b[len(b)-1] = 1
-	}
+	b = append(b, 0, byte(s.Term), bit(s.Compared, 0)|s.Column.shownAs())
 	b = s.Value.appendKey(b)
 	for _, o := range s.Sources {
 		b = o.appendKey(b)
 	}
 	return b
 }
+
+// shownAs tells apart columns of one name: a document, and its parts as JSON and as text.
+func (c *Column) shownAs() byte { return bit(c.Of != nil, 6) | bit(c.Text, 7) }
 
 func (o *Operand) appendKey(b []byte) []byte {
 	b = append(b, 0, byte(o.Kind), byte(o.Literal.Kind))

@@ -158,7 +158,7 @@ func (s *Seal) appendShape(b []byte) []byte {
 	b = append(append(b, s.Schema...), 0)
 	b = append(append(b, s.Table.Schema...), 0)
 	b = append(append(b, s.Table.Name...), 0)
-	b = append(append(b, s.Column.Name...), 0, byte(s.Term), bit(s.Compared, 0)|bit(s.NotNull, 1))
+	b = append(append(b, s.Column.Name...), 0, byte(s.Term), bit(s.Compared, 0)|bit(s.NotNull, 1)|s.Column.shownAs())
 	b = s.Value.appendShape(b)
 	for _, o := range s.Sources {
 		b = o.appendShape(b)

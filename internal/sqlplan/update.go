@@ -42,7 +42,9 @@ func (a *analysis) updated(s *Update, sc *scope) []*target {
 	var list []*target
 	for it := range sc.items() {
 		if it.table != nil && !it.excluded {
-			list = append(list, a.newTarget(it, sc))
+			t := a.newTarget(it, sc)
+			t.edits = true
+			list = append(list, t)
 		}
 	}
 	return list
@@ -171,6 +173,9 @@ func (u *updating) collect() bool {
 				u.work = append(u.work, cellWork{c, w})
 			case leafSame:
 				keeps[c] = keeps[c] || affected(c, u.changed)
+			case leafPart:
+				w.kind = leafGiven
+				u.work = append(u.work, cellWork{w.part, w})
 			case leafEdited:
 				u.edited(c, s)
 			case leafExcluded:

@@ -15,7 +15,8 @@ const (
 	leafCells             // a column of given values
 	leafSame              // the same column of the same row
 	leafExcluded          // the same column of the row that INSERT proposed
-	leafEdited            // the same document of the same row, with other parts changed
+	leafEdited            // the same document of the same row, with parts changed
+	leafPart              // a parameter or literal that is put into the document of leafEdited
 )
 
 // written is one leaf.
@@ -25,6 +26,7 @@ type written struct {
 	value  *value // leafCells
 	guards pins   // what CASE conditions around the leaf pin
 	direct bool   // the leaf is the whole value
+	part   *Column
 }
 
 // target is a protected table that a statement writes to.
@@ -39,6 +41,8 @@ type target struct {
 	aliases  map[string]string
 	// given is true where an expression may name what the row that is inserted gives.
 	given bool
+	// edits is true where protected parts of documents may be set by themselves.
+	edits bool
 }
 
 // newTarget describes the written table.
@@ -94,7 +98,10 @@ func (a *analysis) leavesOf(t *target, c *Column, e Expr, guards pins, direct bo
 		yield(written{kind: leafGiven, expr: e, guards: guards, direct: direct})
 		return
 	}
-	if a.editsDocument(t, c, e) {
+	part := func(own *Column, value Expr) {
+		yield(written{kind: leafPart, expr: value, guards: guards, part: own})
+	}
+	if a.editsDocument(t, c, e, part) {
 		yield(written{kind: leafEdited, expr: e, direct: direct})
 		return
 	}

@@ -86,7 +86,7 @@ func Inline(d server.Server, t *sqlplan.Template, sealed []any) (string, bool) {
 		case []byte:
 			s.WriteString(d.BytesLiteral(v))
 		case string:
-			s.WriteString(d.TextLiteral(v))
+			s.WriteString(p.Written(d.TextLiteral(v)))
 		}
 	}
 	return s.String(), true
