@@ -64,6 +64,9 @@ func (c *connBase) begin(ctx context.Context) (sqldriver.Tx, error) {
 	return c.base.Begin()
 }
 
+// Waits implements exec.Base.
+func (c *connBase) Waits() bool { return c.session.Waits() }
+
 // InTx implements exec.Base. It knows of transactions that database/sql does not
 // know of (BEGIN sent as text).
 func (c *connBase) InTx(ctx context.Context) (bool, error) {

@@ -96,6 +96,9 @@ func (r *routed) Begin(ctx context.Context) (sqldriver.Tx, error) {
 	})
 }
 
+// Waits implements exec.Base.
+func (r *routed) Waits() bool { return r.session.Waits() }
+
 // InTx implements exec.Base.
 func (r *routed) InTx(ctx context.Context) (bool, error) {
 	return r.session.InTx(ctx, serverpostgres.Server{}, (*link)(r))

@@ -17,6 +17,9 @@ type Base interface {
 	Query(ctx context.Context, text string, args []sqldriver.NamedValue, read func(sqldriver.Rows) error) error
 	// Begin begins a transaction.
 	Begin(ctx context.Context) (sqldriver.Tx, error)
+	// Waits reports whether something holds for what is sent next alone (SET TRANSACTION),
+	// or the session may hold table locks.
+	Waits() bool
 	// InTx reports whether a transaction of the user's is open.
 	InTx(ctx context.Context) (bool, error)
 }

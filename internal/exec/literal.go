@@ -60,7 +60,7 @@ func (s *steps) sendsTerms(t *sqlplan.Template) bool {
 		if r, ok := s.run.Plan.Route.(*sqlplan.RowByRow); ok && a.Kind != sqlplan.ArgSeal {
 			part := r.Tables[a.Group]
 			if seals = &part.Seals; a.Kind == sqlplan.ArgKey {
-				return holdsTerms(part.Table, part.Table.RowKey[a.Index])
+				return holdsTerms(part.Table, part.Column(int(a.Index)))
 			}
 		}
 		return (a.Kind == sqlplan.ArgSeal || a.Kind == sqlplan.ArgRowSeal) && int(a.Index) < seals.Len() && seals.At(int(a.Index), &room).Term != sqlplan.TermUnused

@@ -26,7 +26,10 @@ func (s *steps) rowByRow(ctx context.Context, r *sqlplan.RowByRow, end finish) e
 	counts, found, read := make([]int, len(r.Tables)), 0, 0
 	s.Groups = make([]sealing.Group, len(r.Tables))
 	for i, p := range r.Tables {
-		rows, err := s.lockRows(ctx, p)
+		rows, err := s.readTable(ctx, p, &p.Lock)
+		if err == reading.ErrTooManyRows {
+			return tooMany(p)
+		}
 		if err != nil {
 			return err
 		}
@@ -119,18 +122,15 @@ func (s *steps) count(ctx context.Context, text string, args []sqldriver.NamedVa
 	return strconv.ParseInt(digits, 10, 64)
 }
 
-// lockRows locks and reads the rows of one table.
-func (s *steps) lockRows(ctx context.Context, r *sqlplan.LockedTable) ([][]any, error) {
-	text, args := s.bind(&r.Lock, s.run.Args.Options, s.sealed)
+// readTable reads the rows of one table by its Lock, or by another text that returns the same.
+func (s *steps) readTable(ctx context.Context, r *sqlplan.LockedTable, by *sqlplan.Template) ([][]any, error) {
+	text, args := s.bind(by, s.run.Args.Options, s.sealed)
 	rows, base, err := query(ctx, s.run.Base, text, args, lockedMost(r))
 	if err == nil {
 		err = width(rows, len(r.Table.RowKey)+len(r.Table.Sources)+len(r.Old))
 	}
 	if err == nil {
 		err = s.run.lockedAs(ctx, base, r)
-	}
-	if err == reading.ErrTooManyRows {
-		return nil, tooMany(r)
 	}
 	return rows, err
 }

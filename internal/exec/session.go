@@ -190,6 +190,10 @@ func (s *Session) InTx(ctx context.Context, srv server.Server, base sqldriver.Co
 	return open, err
 }
 
+// Waits reports whether SET TRANSACTION waits for its transaction, or the session may hold
+// table locks.
+func (s *Session) Waits() bool { return s.once || s.locked }
+
 // Begin begins a transaction of sealsql's own, by begin or by texts of the server's.
 func (s *Session) Begin(ctx context.Context, srv server.Server, conn sqldriver.Conn, base Base, begin func(context.Context) (sqldriver.Tx, error)) (sqldriver.Tx, error) {
 	if s.once {

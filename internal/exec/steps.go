@@ -119,6 +119,9 @@ func (s *steps) query(ctx context.Context) (Answer, error) {
 func (s *steps) carryOut(ctx context.Context, end finish) error {
 	switch r := s.run.Plan.Route.(type) {
 	case *sqlplan.RowByRow:
+		if done, err := s.guarded(ctx, r, end); done {
+			return err
+		}
 		return s.undoable(ctx, func(ctx context.Context) error { return s.rowByRow(ctx, r, end) })
 	case *sqlplan.ServerKey:
 		if r.Mode == sqlplan.ServerKeyEvaluate {

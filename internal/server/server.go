@@ -60,6 +60,9 @@ type Server interface {
 	// Violation returns what an error of the base driver's says of a constraint that a
 	// write violated; ok is false for every other error.
 	Violation(err error) (v Violation, ok bool)
+	// Failed reports whether an error of the base driver's may be that of
+	// [sqlplan.Dialect.Fails].
+	Failed(err error) bool
 	// NoRelation reports whether an error of the base driver's says that there is no
 	// relation of a name.
 	NoRelation(err error) bool
@@ -252,6 +255,9 @@ type Transaction struct {
 	After string
 	// Keeps is true if a savepoint may stay: another of its name takes its place.
 	Keeps bool
+	// Survives is true if a transaction goes on after a statement that failed, without what
+	// that statement wrote.
+	Survives bool
 }
 
 // Wire is how a base driver writes and reads values. The zero value is points in time

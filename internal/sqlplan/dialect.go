@@ -70,6 +70,15 @@ type Dialect interface {
 	// beside the statement's own condition, whose meaning it must not change.
 	LockedKeyIs() string
 
+	// Exactly is what is written before and after a column and a value, so that the two
+	// are equal only if the column holds just that value; ok is false where they cannot be
+	// compared so.
+	Exactly(c RelationColumn) (before, after string, ok bool)
+
+	// Fails is a condition that ends the statement with an error wherever it is
+	// evaluated. column is a column of a row at hand.
+	Fails(column string) string
+
 	// InIsEqual reports whether IN compares a column of the type with values as its
 	// equality does, whatever values stand together in the list.
 	InIsEqual(columnType string) bool

@@ -17,6 +17,7 @@ type lockedRows struct {
 	from, all     string   // the table, and [Dialect.AllRows]
 	outer         bool     // an outer join may find no row
 	lists         bool     // the key is one column, and IN compares it as equality does
+	guard         *guard   // see [Guarded]
 }
 
 // manyRows is from how many rows on a text has lists of keys: a server compares a key with
@@ -24,20 +25,26 @@ type lockedRows struct {
 const manyRows = 64
 
 // expansion is a place that differs with the number of rows: what is sealed for each, or
-// the condition that a row was locked.
+// the condition that a row was locked, after a text.
 type expansion struct {
 	of      *lockedRows
 	seal    int32
 	around  *casts
+	text    string
 	narrows []*lockedRows
 }
 
 // parts writes the place for a number of rows of each table.
-func (e *expansion) parts(counts []int) []part {
-	if e.of != nil {
+func (e *expansion) parts(counts []int, guarded bool) []part {
+	switch {
+	case e.of != nil && guarded:
+		return e.of.chooseGuarded(counts[e.of.group], int(e.seal), e.around)
+	case e.of != nil:
 		return e.of.choose(counts[e.of.group], int(e.seal), e.around)
+	case guarded:
+		return nil // the statement's own condition stands alone
 	}
-	var parts []part
+	parts := []part{textPart(e.text)}
 	for i, r := range e.narrows {
 		if i > 0 {
 			parts = append(parts, textPart(" AND "))
@@ -60,9 +67,15 @@ func (r *lockedRows) choose(rows, seal int, around *casts) []part {
 		// Several rows would get one row key, which the server refuses.
 		return []part{first}
 	}
+	return r.chooseListed(rows, seal, around, "")
+}
+
+// chooseListed writes a CASE in which the server looks for the key of a row in lists if
+// there are many. otherwise ends each CASE.
+func (r *lockedRows) chooseListed(rows, seal int, around *casts, otherwise string) []part {
 	parts := make([]part, 0, 2+rows*(3+2*len(r.stable)))
 	if !r.lists || rows < manyRows {
-		return r.chooseAmong(parts, 0, rows, seal, around)
+		return r.chooseAmong(parts, 0, rows, seal, around, otherwise)
 	}
 	// The key is looked for in lists of about as many keys as there are lists.
 	size := int(math.Sqrt(float64(rows)))
@@ -71,22 +84,26 @@ func (r *lockedRows) choose(rows, seal int, around *casts) []part {
 		to := min(from+size, rows)
 		parts = append(parts, textPart(" WHEN "))
 		parts = append(r.keyIn(parts, from, to), textPart(" THEN "))
-		parts = r.chooseAmong(parts, from, to, seal, around)
+		parts = r.chooseAmong(parts, from, to, seal, around, otherwise)
 	}
-	return append(parts, textPart(" END"))
+	return append(parts, textPart(otherwise+" END"))
 }
 
 // chooseAmong writes the CASE that picks what is sealed for the rows [from, to).
-func (r *lockedRows) chooseAmong(parts []part, from, to, seal int, around *casts) []part {
+func (r *lockedRows) chooseAmong(parts []part, from, to, seal int, around *casts, otherwise string) []part {
 	parts = append(parts, textPart("CASE"))
 	for n := from; n < to; n++ {
 		parts = append(parts, textPart(" WHEN "))
-		for i, k := range r.stable {
-			parts = r.keyIs(parts, i, k, n, " = ")
+		if otherwise != "" {
+			parts = r.guard.held(parts, n, r.group)
+		} else {
+			for i, k := range r.stable {
+				parts = r.keyIs(parts, i, k, n, " = ")
+			}
 		}
 		parts = append(parts, textPart(" THEN "), part{arg: argOfRow(ArgRowSeal, seal, n, r.group), around: around})
 	}
-	return append(parts, textPart(" END"))
+	return append(parts, textPart(otherwise+" END"))
 }
 
 // keyIn writes "k IN (?, …)" for the keys of the rows [from, to).
@@ -225,7 +242,7 @@ func (d *draftText) aroundIndex(c *casts) uint8 {
 }
 
 // parts returns the parts for a number of rows of each table.
-func (d *draftText) parts(counts []int) []part {
+func (d *draftText) parts(counts []int, guarded bool) []part {
 	parts := make([]part, 0, 2*len(d.places)+1)
 	at := int32(0)
 	for i := range d.places {
@@ -235,7 +252,7 @@ func (d *draftText) parts(counts []int) []part {
 			at = x.at
 		}
 		if x.hint < 0 {
-			parts = append(parts, d.expands[^x.hint].parts(counts)...)
+			parts = append(parts, d.expands[^x.hint].parts(counts, guarded)...)
 			continue
 		}
 		p := part{arg: x.arg, hint: x.hint, literal: x.literal, added: x.added}
@@ -255,9 +272,13 @@ func (a *analysis) buildRows(r *RowByRow) {
 	text := newDraft(a.render(Span{0, len(a.text)}))
 	r.text = text
 	d, of, groups := a.d, a.placeholders(), len(r.Tables)
-	r.Build = func(rows ...int) Template {
+	build := func(guarded bool, rows ...int) Template {
 		counts := make([]int, groups)
 		copy(counts, rows)
-		return finish(d, of, text.parts(counts))
+		return finish(d, of, text.parts(counts, guarded))
+	}
+	r.Build = func(rows ...int) Template { return build(false, rows...) }
+	if r.Guarded != nil {
+		r.Guarded.Build = func(rows int) Template { return build(true, rows) }
 	}
 }

@@ -303,6 +303,9 @@ type RowByRow struct {
 	// rows of each of Tables. ArgKey and ArgRowSeal refer to the rows in the
 	// order in which Lock returned them.
 	Build func(rows ...int) Template
+	// Guarded is another way to carry out the statement, which locks nothing; nil if there
+	// is none.
+	Guarded *Guarded
 	// Counted is true if the server reports every row that the text of Build
 	// writes, once. CountsChanges is true if rows to which a value is written
 	// that they hold already, NULL, are not among them.
@@ -337,6 +340,14 @@ type LockedTable struct {
 	Count func(rows int) Template
 	// Rekeys is true if the statement changes the row key.
 	Rekeys bool
+}
+
+// Column is the column that entry i of what Lock returns holds.
+func (t *LockedTable) Column(i int) string {
+	if keys := t.Table.RowKey; i < len(keys) {
+		return keys[i]
+	}
+	return t.Table.Sources[i-len(t.Table.RowKey)]
 }
 
 // ServerKeyMode is how a server-made row key becomes known.

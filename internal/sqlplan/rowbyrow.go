@@ -27,6 +27,7 @@ func (a *analysis) updateRowByRow(all []*updating) {
 		tables = append(tables, &LockedTable{Table: u.t.table, Old: u.old, MaxRows: u.t.table.maxRows(), Lock: a.finish(u.lock()),
 			Count: u.rows().count(a.d), Rekeys: u.rekeys()})
 	}
+	guarded := a.guarded(all, tables[0])
 	for _, u := range all {
 		if !u.seals() {
 			return
@@ -36,7 +37,7 @@ func (a *analysis) updateRowByRow(all []*updating) {
 	if a.err != nil {
 		return
 	}
-	a.take(&RowByRow{Tables: tables, writes: all, Counted: !a.explain && len(all) == 1 && all[0].counted(), CountsChanges: a.d.SetsInOrder()}, all[0].s.Span) // its text is built when every change of it is known
+	a.take(&RowByRow{Tables: tables, writes: all, Guarded: guarded, Counted: !a.explain && len(all) == 1 && all[0].counted(), CountsChanges: a.d.SetsInOrder()}, all[0].s.Span) // its text is built when every change of it is known
 }
 
 // counted reports whether each row that is written is reported, once.
@@ -291,11 +292,17 @@ func (u *updating) lock() []part {
 	if s.LimitSpan.End <= s.LimitSpan.Start {
 		parts = append(parts, textPart(a.d.AllRows()))
 	}
+	return append(parts, textPart(u.lockClause()))
+}
+
+// lockClause ends the SELECT of lock.
+func (u *updating) lockClause() string {
+	it := u.t.item
 	name := it.name
 	if it.ref != nil && it.ref.Alias == "" {
 		name = it.ref.Name
 	}
-	return append(parts, textPart(a.d.LockClause(name, u.rekeys())))
+	return u.a.d.LockClause(name, u.rekeys())
 }
 
 func (u *updating) rekeys() bool {
@@ -335,6 +342,7 @@ func (u *updating) rows() *lockedRows {
 	if rc := a.relationColumn(t.rel, t.table.RowKey[0]); len(r.keys) == 1 && rc != nil {
 		r.lists = a.d.InIsEqual(rc.Type)
 	}
+	r.guard = u.guard()
 	u.locked = r
 	return r
 }
@@ -361,7 +369,7 @@ func (u *updating) replaceOld(seal int, c *Column) bool {
 // narrow restricts the statement to the locked rows.
 func (a *analysis) narrow(all []*updating) {
 	s := all[0].s
-	keys := part{expand: &expansion{}}
+	keys := part{expand: &expansion{text: ") AND "}}
 	for _, u := range all {
 		keys.expand.narrows = append(keys.expand.narrows, u.rows())
 	}
@@ -371,14 +379,15 @@ func (a *analysis) narrow(all []*updating) {
 		}
 	}
 	if s.Where == nil {
-		a.insertParts(s.WhereAt, textPart(" WHERE "), keys)
+		keys.expand.text = " WHERE "
+		a.insertParts(s.WhereAt, keys)
 		return
 	}
 	// The condition stays: the row key may not be unique among the rows that
 	// the statement sees, and what the server says of a condition (a value
 	// that is cut, the table in a sub-select) depends on the statement.
-	a.insertText(s.WhereSpan.Start, "(")
-	a.insertParts(s.WhereSpan.End, textPart(") AND "), keys)
+	a.insertParts(s.WhereSpan.Start, part{expand: &expansion{text: "("}})
+	a.insertParts(s.WhereSpan.End, keys)
 }
 
 func outerJoin(t TableExpr) bool {

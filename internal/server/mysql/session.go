@@ -102,7 +102,7 @@ func (Server) Transaction(base sqldriver.Conn, locked bool) server.Transaction {
 	if _, known := status(base); !known {
 		return server.Transaction{}
 	}
-	t := server.Transaction{Keeps: true, Commit: "COMMIT AND NO CHAIN NO RELEASE", Rollback: "ROLLBACK AND NO CHAIN NO RELEASE"}
+	t := server.Transaction{Keeps: true, Survives: true, Commit: "COMMIT AND NO CHAIN NO RELEASE", Rollback: "ROLLBACK AND NO CHAIN NO RELEASE"}
 	if locked {
 		t.Begin, t.After = "SET autocommit = 0", "SET autocommit = 1"
 	}

@@ -63,6 +63,15 @@ func (Server) NoRelation(err error) bool {
 	return ok && e.Number == errNoTable
 }
 
+// errManyRows is ER_SUBQUERY_NO_1_ROW.
+const errManyRows = 1242
+
+// Failed implements [server.Server].
+func (Server) Failed(err error) bool {
+	e, ok := errors.AsType[*mysql.MySQLError](err)
+	return ok && e.Number == errManyRows
+}
+
 // FailsInRows implements server.Server: MariaDB sends each row of RETURNING as it writes
 // it.
 func (Server) FailsInRows() bool { return true }

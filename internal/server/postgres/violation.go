@@ -48,6 +48,15 @@ func (Server) NoRelation(err error) bool {
 	return ok && e.Code == undefinedTable
 }
 
+// invalidText is invalid_text_representation.
+const invalidText = "22P02"
+
+// Failed implements [server.Server].
+func (Server) Failed(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Code == invalidText
+}
+
 // FailsInRows implements server.Server: Postgres writes all rows before it sends one.
 func (Server) FailsInRows() bool { return false }
 

@@ -323,6 +323,24 @@ func (d *dialect) SetsInOrder() bool { return true }
 // k = _binary'A' against each other, byte by byte; alone, either finds the row.
 func (d *dialect) LockedKeyIs() string { return " <=> " }
 
+// Exactly implements [sqlplan.Dialect]. Collations fold letters and pad with blanks; the
+// bytes of texts in one character set do not.
+func (d *dialect) Exactly(c sqlplan.RelationColumn) (before, after string, ok bool) {
+	switch name := baseType(strings.ToLower(c.Type)); {
+	case strings.HasSuffix(name, "binary"), wholeType(c.Type):
+		return "", "", true
+	case textType(c.Type) && slices.Contains(characterTypes, name):
+		return "CAST(CONVERT(", " USING utf8mb4) AS BINARY)", true
+	}
+	return "", "", false
+}
+
+// Fails implements [sqlplan.Dialect]. The sub-select has one row too many, which is an
+// error in every sql_mode. It depends on the row, so that it is not evaluated in advance.
+func (d *dialect) Fails(column string) string {
+	return "(SELECT " + column + " UNION ALL SELECT " + column + ") = 0"
+}
+
 // InIsEqual implements [sqlplan.Dialect]. Texts in one list are compared in one character
 // set and collation, which depends on all of them.
 func (d *dialect) InIsEqual(columnType string) bool { return wholeType(columnType) }

@@ -297,6 +297,16 @@ func (d *dialect) SetsInOrder() bool { return false }
 // LockedKeyIs implements [sqlplan.Dialect].
 func (d *dialect) LockedKeyIs() string { return " = " }
 
+// Exactly implements [sqlplan.Dialect].
+func (d *dialect) Exactly(c sqlplan.RelationColumn) (before, after string, ok bool) {
+	return "", "", !c.Inexact
+}
+
+// Fails implements [sqlplan.Dialect]. concat is stable: the planner does not evaluate it.
+func (d *dialect) Fails(string) string {
+	return "CAST(pg_catalog.concat('sealsql: a row has changed since it was read; the statement is sent again') AS pg_catalog.int4) = 0"
+}
+
 // InIsEqual implements [sqlplan.Dialect].
 func (d *dialect) InIsEqual(string) bool { return true }
 
