@@ -25,18 +25,18 @@ func (s *steps) guarded(ctx context.Context, r *sqlplan.RowByRow, end finish) (d
 	if err != nil {
 		return true, err
 	}
-	read := &r.Guarded.Read
+	read := r.Guarded.Read()
 	if open {
 		if !s.run.Engine.config.Server.Transaction(s.run.Conn, false).Survives {
 			return false, nil
 		}
-		read = &r.Tables[0].Lock
+		read = r.Tables[0].Lock
 	}
 	if s.sealed, err = s.SealAll(ctx, s.run.Plan.Seals, nil); err != nil {
 		return true, err
 	}
 	p := r.Tables[0]
-	rows, err := s.readTable(ctx, p, read)
+	rows, err := s.readTable(ctx, p, &read)
 	if err == nil {
 		rows = distinct(rows, len(p.Table.RowKey))
 	}

@@ -142,7 +142,8 @@ var routeCases = []routeCase{
 	{"an INSERT with an automatic key and RETURNING", "INSERT INTO people (name, ssn) VALUES (NULL, ?) RETURNING id", "postgres", []any{ssn1}, 6, 4},
 	{"an INSERT with a text key", "INSERT INTO accounts (account_number, ssn) VALUES (?, ?)", "", []any{fresh{}, ssn1}, 5, 4},
 	{"an UPDATE by a text key", "UPDATE accounts SET ssn = ? WHERE account_number = ?", "", []any{ssn1, "a1"}, 5, 4},
-	{"an UPDATE by no key", "UPDATE people SET ssn = ? WHERE name = ?", "", []any{ssn1, "ada"}, 5, 4},
+	{"an UPDATE by no key", "UPDATE people SET ssn = ? WHERE name = ?", "mysql", []any{ssn1, "ada"}, 2, 2},
+	{"an UPDATE by no key", "UPDATE people SET ssn = ? WHERE name = ?", "postgres", []any{ssn1, "ada"}, 2, 4},
 	{"an UPDATE by a number", "UPDATE people SET ssn = ? WHERE id = ?", "", []any{ssn1, int64(1)}, 2, 2},
 	{"an upsert by a text key", "INSERT INTO accounts (account_number, ssn) VALUES (?, ?) ON DUPLICATE KEY UPDATE ssn = VALUES(ssn)", "mysql", []any{"a1", ssn1}, 5, 4},
 	{"an upsert by a text key", "INSERT INTO accounts (account_number, ssn) VALUES (?, ?) ON CONFLICT (account_number) DO UPDATE SET ssn = EXCLUDED.ssn", "postgres", []any{"a1", ssn1}, 5, 4},
@@ -234,6 +235,7 @@ func (c *routeCase) count(t *testing.T, s *site, f *face, proxy *exchangeCounter
 	if err := f.begin(); err != nil {
 		t.Error(err)
 	}
+	send() // it may take another route
 	within = send()
 	if err := f.commit(); err != nil {
 		t.Error(err)

@@ -32,15 +32,22 @@ func planned(t *testing.T, server *testdb.Server, tables string, ddl ...string) 
 	return s
 }
 
-// TestRowsThatAreNotWrittenAreAnError: a trigger passes over a row that was locked.
+// TestRowsThatAreNotWrittenAreAnError where they were locked: a trigger passes over one.
 func TestRowsThatAreNotWrittenAreAnError(t *testing.T) {
 	s := planned(t, testdb.Postgres(t), "  docs: {row_key: [id], columns: {ssn: {keyring: pii, type: string}}}",
 		"CREATE TABLE docs (id int PRIMARY KEY, grp int, ssn bytea)",
 		"CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF NEW.id = 2 THEN RETURN NULL; END IF; RETURN NEW; END'",
 		"CREATE TRIGGER pass BEFORE UPDATE ON docs FOR EACH ROW EXECUTE FUNCTION pass()")
 	s.exec("INSERT INTO docs (id, grp, ssn) VALUES (1, 1, ?), (2, 1, ?)", ssn1, ssn2)
-	for _, text := range []string{"UPDATE docs SET ssn = $1 WHERE grp = 1", "UPDATE docs SET ssn = $1 WHERE grp = 1 RETURNING id"} {
-		rows, err := s.sealed.Query(text, "900-55-0001")
+	const update = "UPDATE docs SET ssn = $1 WHERE grp = 1"
+	s.affected(1, update, ssn3) // outside a transaction it is as bare
+	s.want("1|"+ssn3+"\n2|"+ssn2, "SELECT id, ssn FROM docs ORDER BY id")
+	for _, text := range []string{update, update + " RETURNING id"} {
+		tx, err := s.sealed.Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := tx.Query(text, "900-55-0001")
 		if err == nil {
 			for rows.Next() {
 			}
@@ -50,9 +57,12 @@ func TestRowsThatAreNotWrittenAreAnError(t *testing.T) {
 		if strings.Contains(text, "RETURNING") && !errors.Is(err, driver.ErrTableChanged) {
 			t.Errorf("%s: %v", text, err)
 		}
-	}
-	if _, err := s.sealed.Exec("UPDATE docs SET ssn = $1 WHERE grp = 1", "900-55-0001"); !errors.Is(err, driver.ErrTableChanged) {
-		t.Error(err)
+		if _, err := tx.Exec(update, "900-55-0001"); !errors.Is(err, driver.ErrTableChanged) {
+			t.Error(err)
+		}
+		if err := tx.Rollback(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -1,6 +1,9 @@
 package sqlplan
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Guarded carries out the UPDATE of a [RowByRow] without locks: Read is sent, and then the
 // text of Build. That text writes every row that the statement's own condition finds. It
@@ -10,8 +13,8 @@ import "strings"
 // What the statement writes, reports and locks is what it would without sealsql: it is one
 // statement of the server's, which sees what that sees, in every isolation level.
 type Guarded struct {
-	// Read returns what the table's Lock returns.
-	Read Template
+	// Read returns the text that returns what the table's Lock returns.
+	Read func() Template
 	// Build returns the text for a number of rows that were read.
 	Build func(rows int) Template
 }
@@ -35,9 +38,12 @@ func (a *analysis) guarded(all []*updating, t *LockedTable) *Guarded {
 	if len(all) != 1 || a.explain || u.rows().guard == nil {
 		return nil
 	}
-	read := t.Lock
-	read.Text = strings.TrimSuffix(read.Text, u.lockClause())
-	return &Guarded{Read: read}
+	lock, length, rest := t.Lock, len(strings.TrimSuffix(t.Lock.Text, u.lockEnd())), a.d.AllRows()
+	return &Guarded{Read: func() Template {
+		read := lock // plans of large texts are cached: one text is kept for both
+		read.Text = lock.Text[:length] + rest
+		return read
+	}}
 }
 
 // guard returns what compares the rows' sources; nil if they cannot be compared exactly, or
@@ -45,7 +51,7 @@ func (a *analysis) guarded(all []*updating, t *LockedTable) *Guarded {
 // what values are bound to, or stops at a number of rows. Undoing it must leave nothing.
 func (u *updating) guard() *guard {
 	a, s, t := u.a, u.s, u.t
-	if t.rel == nil || t.rel.View || t.rel.Lasting != "" || t.rel.Witness != "" || s.Ignore || len(u.old) > 0 || len(u.changed) > 0 ||
+	if t.rel == nil || t.item.rel == nil || t.item.rel.View || t.rel.Lasting != "" || t.rel.Witness != "" || s.Ignore || len(u.old) > 0 || len(u.changed) > 0 ||
 		s.OrderSpan.End > s.OrderSpan.Start || s.LimitSpan.End > s.LimitSpan.Start {
 		return nil
 	}
@@ -65,7 +71,9 @@ func (u *updating) guard() *guard {
 		}
 	}
 	for i, name := range t.table.Sources[len(t.table.RowKey):] {
-		if u.bound(len(t.table.RowKey)+i) && !add(name, 2*len(t.table.RowKey)+i) {
+		at := len(t.table.RowKey) + i
+		draws := func(w cellWork) bool { return affected(w.column, map[int]bool{at: true}) }
+		if slices.ContainsFunc(u.work, draws) && !add(name, len(t.table.RowKey)+at) {
 			return nil
 		}
 	}

@@ -278,6 +278,13 @@ func (u *updating) lock() []part {
 			parts = append(append(parts, textPart(" ")), a.render(span)...)
 		}
 	}
+	return append(parts, textPart(u.lockEnd()))
+}
+
+// lockEnd ends the SELECT of lock.
+func (u *updating) lockEnd() string {
+	a, s, it := u.a, u.s, u.t.item
+	end := ""
 	if s.OrderSpan.End <= s.OrderSpan.Start && s.LimitSpan.End <= s.LimitSpan.Start {
 		// Statements that lock the same rows do so in one order, or they
 		// would wait for each other.
@@ -286,23 +293,17 @@ func (u *updating) lock() []part {
 			if i == 0 {
 				sep = " ORDER BY "
 			}
-			parts = append(parts, textPart(sep+it.text(k)))
+			end += sep + it.text(k)
 		}
 	}
 	if s.LimitSpan.End <= s.LimitSpan.Start {
-		parts = append(parts, textPart(a.d.AllRows()))
+		end += a.d.AllRows()
 	}
-	return append(parts, textPart(u.lockClause()))
-}
-
-// lockClause ends the SELECT of lock.
-func (u *updating) lockClause() string {
-	it := u.t.item
 	name := it.name
 	if it.ref != nil && it.ref.Alias == "" {
 		name = it.ref.Name
 	}
-	return u.a.d.LockClause(name, u.rekeys())
+	return end + a.d.LockClause(name, u.rekeys())
 }
 
 func (u *updating) rekeys() bool {

@@ -1,0 +1,177 @@
+package integration
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sealsql/sealsql/internal/testing/testdb"
+)
+
+// meanwhile is what another session does to rows that a statement waits for: the statement
+// read them before, and writes them after. %s is the table.
+type meanwhile struct {
+	name    string
+	changes []string
+}
+
+var meanwhiles = []meanwhile{
+	{"writes the value", []string{"UPDATE %s SET ssn = NULL WHERE k = 'a'"}},
+	{"gives a row another key", []string{"UPDATE %s SET k = 'z' WHERE k = 'a'"}},
+	{"gives a row its key in another case", []string{"UPDATE %s SET k = 'A' WHERE k = 'a'"}},
+	{"adds a blank to a key", []string{"UPDATE %s SET k = 'a ' WHERE k = 'a'"}},
+	{"exchanges the keys of two rows", []string{"UPDATE %s SET k = 'q' WHERE k = 'a'", "UPDATE %s SET k = 'a' WHERE k = 'b'", "UPDATE %s SET k = 'b' WHERE k = 'q'"}},
+	{"gives a row another source", []string{"UPDATE %s SET tenant = 't2' WHERE k = 'a'"}},
+	{"gives a row a source in another case", []string{"UPDATE %s SET tenant = 'T1' WHERE k = 'b'"}},
+	{"moves a row out of the condition", []string{"UPDATE %s SET name = 'eve' WHERE k = 'a'"}},
+	{"moves a row into the condition", []string{"UPDATE %s SET name = 'ada' WHERE k = 'c'", "UPDATE %s SET n = n + 1 WHERE k = 'a'"}},
+	{"inserts a row that the condition finds", []string{"INSERT INTO %s (k, tenant, name, n) VALUES ('d', 't1', 'ada', 1)", "UPDATE %s SET n = n + 1 WHERE k = 'a'"}},
+	{"deletes a row", []string{"DELETE FROM %s WHERE k = 'a'"}},
+	{"deletes a row and inserts it with another source", []string{"DELETE FROM %s WHERE k = 'a'", "INSERT INTO %s (k, tenant, name, n) VALUES ('a', 't9', 'ada', 1)"}},
+	{"deletes all rows", []string{"DELETE FROM %s"}},
+}
+
+// TestUpdatesByNoKeyOfRowsThatChangeMeanwhile carries out an UPDATE by no key, outside and
+// inside of transactions of each level, through sealsql and on its twin bare, while another
+// session changes the rows. The same rows are written, with the same counts and errors, and
+// each value opens in its row.
+func TestUpdatesByNoKeyOfRowsThatChangeMeanwhile(t *testing.T) {
+	ran := 0
+	servers := testdb.Each(t)
+	for _, server := range servers {
+		t.Run(server.String(), func(t *testing.T) {
+			r := newRace(t, server)
+			for _, level := range []sql.IsolationLevel{-1, sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable} {
+				for _, m := range meanwhiles {
+					r.compare(t, level, m)
+					ran++
+				}
+			}
+			if n := len(r.proxy.Leaks()); n > 0 {
+				t.Errorf("%d leaks", n)
+			}
+		})
+	}
+	if want := 4 * len(meanwhiles) * len(servers); ran != want {
+		t.Errorf("%d cases ran, want %d", ran, want)
+	}
+}
+
+// race is a table and its twin.
+type race struct{ *site }
+
+func newRace(t *testing.T, server *testdb.Server) *race {
+	s := newSite(t, server)
+	for _, table := range []string{"held", "twin"} {
+		s.set("CREATE TABLE " + table + " (k varchar(20) PRIMARY KEY, tenant varchar(20), name varchar(20), n int, ssn " + map[bool]string{true: "bytea", false: "blob"}[s.postgres()] + ")")
+		s.set("CREATE INDEX " + table + "_name ON " + table + " (name)")
+	}
+	s.protect("  held: {row_key: [k], columns: {ssn: {keyring: pii, type: string, context: {k: k, tenant: tenant}}}}\n")
+	if err := s.proxy.Watch(ssn1); err != nil {
+		t.Fatal(err)
+	}
+	return &race{s}
+}
+
+// compare runs one case on the table and on its twin.
+func (r *race) compare(t *testing.T, level sql.IsolationLevel, m meanwhile) {
+	t.Helper()
+	var got [2]string
+	for i, side := range []struct {
+		db    *sql.DB
+		table string
+		value any
+	}{{r.sealed, "held", ssn1}, {r.bare, "twin", []byte(ssn1)}} {
+		r.set("DELETE FROM "+side.table, "INSERT INTO "+side.table+" (k, tenant, name, n) VALUES ('a', 't1', 'ada', 1), ('b', 't1', 'ada', 1), ('c', 't1', 'bob', 1)")
+		outcome := r.during(t, m, side.table, func() string {
+			n, err := updated(t.Context(), side.db, level, r.q("UPDATE "+side.table+" SET ssn = ?, n = n + 10 WHERE name = 'ada'"), side.value)
+			return fmt.Sprint(n, " rows, ", class(err))
+		})
+		rows, err := side.db.Query("SELECT k, tenant, name, n, ssn FROM " + side.table + " ORDER BY k, tenant")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var a answer
+		a.read(rows)
+		_ = rows.Close()
+		got[i] = fmt.Sprintf("%s\n%s\n%s", outcome, strings.Join(a.rows, "\n"), class(a.err))
+	}
+	if got[0] != got[1] {
+		t.Errorf("level %d, while another session %s:\n got: %s\nbare: %s", level, m.name, got[0], got[1])
+	}
+}
+
+// updated carries out the statement, in a transaction of the level unless that is -1.
+func updated(ctx context.Context, db *sql.DB, level sql.IsolationLevel, text string, args ...any) (int64, error) {
+	if level < 0 {
+		res, err := db.ExecContext(ctx, text, args...)
+		if err != nil {
+			return 0, err
+		}
+		return res.RowsAffected()
+	}
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: level})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = tx.Rollback() }()
+	res, err := tx.ExecContext(ctx, text, args...)
+	if err != nil {
+		return 0, err
+	}
+	if err := tx.Commit(); err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// during has another session change the table, starts the statement, and ends the other
+// session's transaction once the statement waits for it, or is done.
+func (r *race) during(t *testing.T, m meanwhile, table string, run func() string) string {
+	t.Helper()
+	tx, err := r.bare.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range m.changes {
+		if _, err := tx.Exec(fmt.Sprintf(text, table)); err != nil {
+			t.Fatalf("%s: %v", m.name, err)
+		}
+	}
+	done := make(chan string, 1)
+	go func() { done <- run() }()
+	for {
+		select {
+		case outcome := <-done:
+			if err := tx.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			return outcome
+		case <-time.After(time.Millisecond):
+		}
+		if r.waits(t) {
+			break
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	return <-done
+}
+
+// waits reports whether a session waits for a lock of a row.
+func (r *race) waits(t *testing.T) bool {
+	text := "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'"
+	if r.postgres() {
+		text = "SELECT '', count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+	}
+	var name string
+	var waits int
+	if err := r.bare.QueryRow(text).Scan(&name, &waits); err != nil {
+		t.Fatal(err)
+	}
+	return waits > 0
+}
