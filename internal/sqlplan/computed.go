@@ -24,11 +24,13 @@ func leafOfServer(e Expr) bool {
 // of source i, by itself: the value depends on nothing but parameters and literals.
 func (k *serverColumns) computes(r ValuesRow, j, i int) bool {
 	rc := k.column(i)
-	if rc == nil || rc.Generated || j >= len(r.Cells) || k.in.t.table.termOf(k.in.t.table.Sources[i]) != nil {
-		return false
-	}
+	return rc != nil && !rc.Generated && j < len(r.Cells) && k.in.t.table.termOf(k.in.t.table.Sources[i]) == nil && alone(r.Values[j])
+}
+
+// alone reports whether an expression depends on nothing but parameters and literals.
+func alone(e Expr) bool {
 	alone := true
-	walk(r.Values[j], func(e Expr) bool {
+	walk(e, func(e Expr) bool {
 		switch e := e.(type) {
 		case *Param, *Constant, *Null, *Cast, *Op, *Case, *IsNull:
 		case *Call:
@@ -43,10 +45,18 @@ func (k *serverColumns) computes(r ValuesRow, j, i int) bool {
 
 // span is the text of a source of row n that the server makes.
 func (k *serverColumns) span(n, i int, e Expr) Span {
-	if j := k.in.sourceColumn(i); computed(e) && j < len(k.in.s.Rows[n].Cells) {
-		return k.in.s.Rows[n].Cells[j]
+	if computed(e) {
+		return k.in.cellSpan(n, k.in.sourceColumn(i))
 	}
 	return e.At()
+}
+
+// cellSpan is the text of the j-th value of row n.
+func (in *insertion) cellSpan(n, j int) Span {
+	if row := in.s.Rows[n]; j < len(row.Cells) {
+		return row.Cells[j]
+	}
+	return in.s.Rows[n].Values[j].At()
 }
 
 // evaluation is the text by which the server makes the sources' values before the
@@ -73,6 +83,9 @@ func (k *serverColumns) evaluation(columns []RelationColumn) []part {
 			switch {
 			case !ok:
 				parts = append(parts, textPart("NULL"+a.d.KeyCast(columns[c])))
+			case columns[c].Generated:
+				before, after := a.d.Assigned(columns[c])
+				parts = append(parts, textPart(before+columns[c].Expression+after))
 			case computed(e):
 				before, after := a.d.Assigned(columns[c])
 				parts = append(a.plainParts(append(parts, textPart(before)), k.span(n, i, e)), textPart(after))
@@ -84,16 +97,91 @@ func (k *serverColumns) evaluation(columns []RelationColumn) []part {
 				parts = append(parts, textPart(text))
 			}
 		}
+		parts = k.proposed(parts, n)
 	}
 	return parts
 }
 
-// computesAny reports whether a source is given as an expression.
+// computesAny reports whether a source is given as an expression, or generated of what is
+// given.
 func (k *serverColumns) computesAny() bool {
-	for _, e := range k.rows {
-		if computed(e) {
+	for at, e := range k.rows {
+		if computed(e) || k.column(at[1]).Generated {
 			return true
 		}
 	}
 	return false
+}
+
+// generates reports whether the server can compute a generated column of row n before the
+// statement is sent: the columns that its expression mentions are given by themselves.
+func (k *serverColumns) generates(n int, rc *RelationColumn) bool {
+	in := k.in
+	if rc.Expression == "" || n >= len(in.s.Rows) || in.a.d.StoredCast(*rc) == "" {
+		return false
+	}
+	values := in.s.Rows[n].Values
+	for _, c := range k.mentioned(rc) {
+		j := in.columnIndex(c.Name)
+		switch {
+		case in.a.protectedColumn(in.t.table, c.Name, in.s.Span) != nil || c.Generated || in.a.d.StoredCast(c) == "":
+			return false
+		case j < 0 || j >= len(values) || isDefault(values[j]):
+			if c.Default != "" || c.Identity != "" {
+				return false
+			}
+		case !alone(values[j]):
+			return false
+		}
+	}
+	return true
+}
+
+func isDefault(e Expr) bool {
+	_, ok := e.(*Default)
+	return ok
+}
+
+// mentioned are the columns that a generated column's expression names.
+func (k *serverColumns) mentioned(rc *RelationColumn) (list []RelationColumn) {
+	for _, c := range k.in.t.rel.Columns {
+		if mentions(wide(rc.Expression), []string{wide(c.Name)}) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// proposed adds the row n that is to be inserted, in the columns that generated sources
+// are computed of and as the table would store them, to the query that computes its sources.
+func (k *serverColumns) proposed(parts []part, n int) []part {
+	a, in := k.in.a, k.in
+	named := map[string]bool{}
+	for _, i := range k.sources {
+		rc := k.column(i)
+		if _, ok := k.rows[[2]int{n, i}]; !ok || !rc.Generated {
+			continue
+		}
+		for _, c := range k.mentioned(rc) {
+			if named[c.Name] {
+				continue
+			}
+			lead := ", "
+			if len(named) == 0 {
+				lead = " FROM (SELECT "
+			}
+			named[c.Name] = true
+			parts = append(parts, textPart(lead+"("))
+			if j := in.columnIndex(c.Name); j < 0 || isDefault(in.s.Rows[n].Values[j]) {
+				parts = append(parts, textPart("NULL"))
+			} else {
+				parts = a.plainParts(parts, in.cellSpan(n, j))
+			}
+			parts = append(parts, textPart(")"+a.d.StoredCast(c)+" AS "+a.d.Quote(c.Name)))
+		}
+	}
+	if len(named) > 0 {
+		parts = append(parts, textPart(") "+a.d.Quote("sealsql_row")))
+	}
+	return parts
 }

@@ -95,6 +95,10 @@ type Dialect interface {
 	// stores it; "" if it is known during INSERT only.
 	DefaultOf(r *Relation, c RelationColumn) string
 
+	// StoredCast is what is written after a value so that it becomes what the column would
+	// store of it, as the expression of a generated column sees it; empty if no cast does that.
+	StoredCast(c RelationColumn) string
+
 	// Assigned is what is written before and after an expression that the server computes
 	// for a column, so that it yields what the column stores; a text that is too long is
 	// not cut.

@@ -405,6 +405,10 @@ func (in *insertion) given(n int, r ValuesRow) pins {
 			continue
 		}
 		e := r.Values[j]
+		if rc := in.server.column(i); rc != nil && rc.Generated && isDefault(e) {
+			in.server.omitted(p, n, i)
+			continue
+		}
 		if in.server.makes(e, i) {
 			in.server.note(n, i, e)
 			continue

@@ -45,7 +45,11 @@ func (k *serverColumns) makes(e Expr, i int) bool {
 func (k *serverColumns) omitted(p pins, n, i int) {
 	rc := k.column(i)
 	switch {
-	case rc == nil || rc.Generated:
+	case rc == nil:
+	case rc.Generated:
+		if k.generates(n, rc) {
+			k.note(n, i, nil)
+		}
 	case wholeNumber(rc.Default) && k.in.a.d.GivesDefault():
 		// A server that cannot be asked for its defaults shows them.
 		p[i] = value{kind: valueGiven, cells: []Expr{&Constant{Span: k.in.s.Target.Span, Value: Literal{Kind: LiteralInteger, Text: rc.Default}}}}
@@ -172,6 +176,9 @@ func (k *serverColumns) insertEvaluated(columns []RelationColumn) {
 	a, s := k.in.a, k.in.s
 	always := false
 	for at, i := range k.sources {
+		if columns[at].Generated {
+			continue // the server computes it again
+		}
 		always = always || columns[at].Identity == "always"
 		made := func(n int, alone bool) []part {
 			p := argPart(argOfRow(ArgServer, at, k.places[n], 0))

@@ -192,6 +192,10 @@ func (d *dialect) DefaultOf(_ *sqlplan.Relation, c sqlplan.RelationColumn) strin
 	return before + c.Default + after
 }
 
+// StoredCast implements [sqlplan.Dialect]: functions depend on the character set and the
+// collation of a column, which no cast gives a value.
+func (d *dialect) StoredCast(sqlplan.RelationColumn) string { return "" }
+
 // Assigned implements [sqlplan.Dialect].
 func (d *dialect) Assigned(c sqlplan.RelationColumn) (before, after string) {
 	before, after = d.ExactText(c.Type)

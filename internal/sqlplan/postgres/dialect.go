@@ -194,6 +194,9 @@ func (d *dialect) DefaultOf(r *sqlplan.Relation, c sqlplan.RelationColumn) strin
 	return c.Default
 }
 
+// StoredCast implements [sqlplan.Dialect]. What does not fit is cut; the column rejects it.
+func (d *dialect) StoredCast(c sqlplan.RelationColumn) string { return "::" + c.Full }
+
 // Assigned implements [sqlplan.Dialect].
 func (d *dialect) Assigned(c sqlplan.RelationColumn) (before, after string) {
 	t := assignedAs(c)
