@@ -39,6 +39,8 @@ type Definition struct {
 	Names []string
 	// Column is the column of the kinds that concern one, Key the index of DefineDropKey.
 	Column, Key string
+	// Renamed is a column's old name and its new one, if there is one.
+	Renamed []string
 	// Verb is what stands before a further column of the kind, "ADD COLUMN " or "DROP
 	// COLUMN IF EXISTS "; empty in the list of CREATE TABLE.
 	Verb string

@@ -70,7 +70,7 @@ func (a *analysis) expandStar(at Span, nodes []node) ([]entry, bool) {
 		}
 		for _, it := range n.items() {
 			if it.table != nil && it.rel != nil {
-				a.implied = append(a.implied, it.rel)
+				a.imply(it.rel, at)
 			}
 		}
 	}

@@ -197,7 +197,7 @@ func (in *insertion) columns() bool {
 		a.refuse(s.Span, in.t.table.Name, "INSERT into a protected table with more values than it has columns, or an unknown number", "list the columns")
 		return false
 	}
-	a.implied = append(a.implied, rel)
+	a.imply(rel, s.Span)
 	in.names = in.names[:width]
 	return true
 }

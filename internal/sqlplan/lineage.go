@@ -210,7 +210,7 @@ func (it *item) fill() {
 		}
 	}
 	if it.table != nil && it.rel != nil && len(it.aliases) > 0 {
-		it.a.implied = append(it.a.implied, it.rel)
+		it.a.imply(it.rel, it.span)
 	}
 	if it.table != nil && it.rel == nil && len(it.aliases) > 0 {
 		it.a.refuse(it.span, it.table.Name, "column aliases on a protected table that the catalog does not know", "leave out the column aliases")

@@ -257,6 +257,7 @@ type knownTables struct {
 	asked     []Asked        // relations, in the order in which they were asked for
 	resolved  map[int]string // by the name's place: the schema that was written before it
 	schemas   map[*Table]string
+	altered   map[string]*Relation // by schema and name: as earlier statements of the text leave them
 	implied   []*Relation
 	attached  []*Relation
 	attaching []Attachment // by the statement at hand

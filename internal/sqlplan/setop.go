@@ -26,13 +26,14 @@ type setOutput struct {
 func (a *analysis) setOperation(op *SetOp, sc *scope, def *cteDef) output {
 	o := &setOutput{a: a, op: op, pairs: map[[2]*row]*row{}, partners: map[*row]*row{}, beside: map[*row]bool{}, zipped: map[[2]*column]*column{}}
 	o.left = a.query(op.Left, sc)
-	recursive := def != nil && def.recursive && def.out == nil
-	if recursive {
-		def.out = a.cteColumns(def, o.left)
+	var around *recursion
+	if def != nil && def.recursive && def.out == nil {
+		around = a.recursion(def, o.left)
+		def.out = around
 	}
 	o.right = a.query(op.Right, sc)
-	if recursive {
-		o.checkRecursion()
+	if around != nil {
+		o.checkRecursion(around)
 	}
 	if op.Kind != SetUnion || !op.All {
 		a.comparable(o, op.Span, "a set operation that compares a protected column")
@@ -293,34 +294,6 @@ func (a *analysis) columnType(t *Table, name string) string {
 		return rc.Type
 	}
 	return ""
-}
-
-// checkRecursion refuses a recursive CTE unless its recursive part returns, in
-// each column, the same kind of value of a row of its own: the lineage of a
-// reference to the CTE is otherwise not that of its first part.
-func (o *setOutput) checkRecursion() {
-	left, _ := o.left.columns()
-	right, _ := o.right.columns()
-	rows := map[*row]*row{}
-	broken := len(left) != len(right)
-	for i := 0; i < min(len(left), len(right)); i++ {
-		l, r := left[i].value, right[i].value
-		switch {
-		case l.kind == valueGiven || r.kind == valueGiven:
-			o.a.usePlainly(l, o.op.Span)
-			o.a.usePlainly(r, o.op.Span)
-		case l.kind != valueStored && !r.protected():
-		case l.kind != valueStored || !o.sameSource(l, r):
-			broken = true
-		case rows[l.row] == nil:
-			rows[l.row] = r.row
-		case rows[l.row] != r.row:
-			broken = true
-		}
-	}
-	if broken && (anyProtected(left) || anyProtected(right)) {
-		o.a.refuse(o.op.Span, "", "a recursive query that carries a protected column beside columns of another row", "select the protected column outside the recursion")
-	}
 }
 
 // values analyses VALUES as a query.

@@ -134,7 +134,7 @@ func (a *analysis) inSearchPath(t *TableRef, anywhere *Table) *Table {
 func (a *analysis) describe(schema, name string) *Relation {
 	key := schema + "\x00" + name
 	if rel, ok := a.relations[key]; ok {
-		return rel
+		return a.asAltered(rel)
 	}
 	rel, err := a.p.catalog.Relation(a.ctx, schema, name)
 	if err != nil && a.err == nil {
@@ -145,7 +145,7 @@ func (a *analysis) describe(schema, name string) *Relation {
 	}
 	a.relations[key] = rel
 	a.asked = append(a.asked, Asked{schema, name, rel})
-	return rel
+	return a.asAltered(rel)
 }
 
 // object is the name of a protected column in messages.

@@ -217,6 +217,7 @@ func (a *analysis) defined(u *Utility, tables []*Table) {
 		}
 		a.unknown(u)
 	}
+	a.alter(u)
 }
 
 // named refuses a statement that has the server work with one of the columns.
@@ -242,21 +243,31 @@ func (a *analysis) moved(u *Utility, t *Table) {
 	}
 }
 
-// computed refuses an expression of DDL that reads a protected column. A test for NULL
-// is the same on ciphertexts.
+// computed refuses an expression of DDL that reads a protected column.
 func (a *analysis) computed(u *Utility, t *Table, e Expr) {
 	carried := a.editedSpans()
+	a.worksWith(t, e, u.Span, func(ref *ColumnRef, c *Column) {
+		if carried(ref.Span) {
+			return
+		}
+		if c != nil {
+			a.refuseWork(u, c, u.Span)
+		}
+		a.definedColumn(u, t, ref)
+	})
+}
+
+// worksWith yields the columns that an expression of DDL reads, each with the protected column
+// that it is, or nil. A test for NULL is the same on ciphertexts.
+func (a *analysis) worksWith(t *Table, e Expr, at Span, yield func(ref *ColumnRef, c *Column)) {
 	walk(e, func(x Expr) bool {
 		if n, ok := x.(*IsNull); ok {
-			if ref, ok := n.Expr.(*ColumnRef); ok && !ref.Star && a.protectedColumn(t, ref.Name, u.Span) != nil {
+			if ref, ok := n.Expr.(*ColumnRef); ok && !ref.Star && a.protectedColumn(t, ref.Name, at) != nil {
 				return false
 			}
 		}
-		if ref, ok := x.(*ColumnRef); ok && !ref.Star && !carried(ref.Span) {
-			if c := a.protectedColumn(t, ref.Name, u.Span); c != nil {
-				a.refuseWork(u, c, u.Span)
-			}
-			a.definedColumn(u, t, ref)
+		if ref, ok := x.(*ColumnRef); ok && !ref.Star {
+			yield(ref, a.protectedColumn(t, ref.Name, at))
 		}
 		return true
 	})
