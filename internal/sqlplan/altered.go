@@ -20,7 +20,7 @@ func (a *analysis) alter(u *Utility) {
 		return
 	}
 	next := *rel
-	next.Altered, next.Columns = true, slices.Clone(rel.Columns)
+	next.Columns = slices.Clone(rel.Columns)
 	a.renameColumns(u, &next)
 	for _, d := range u.Definitions {
 		switch d.Kind {
@@ -95,7 +95,7 @@ func (a *analysis) renameColumns(u *Utility, rel *Relation) {
 
 // imply notes that the statement takes the table's columns from the catalog.
 func (a *analysis) imply(rel *Relation, at Span) {
-	if rel.Altered {
+	if a.altered[rel.Schema+"\x00"+rel.Name] == rel {
 		a.refuse(at, rel.Name, "the columns of a protected table that an earlier statement of the text alters", "list the columns, or send the statement by itself")
 		return
 	}

@@ -212,17 +212,20 @@ func (d *defining) dropKey(name string) (out bool) {
 }
 
 // droppedIndexes has DROP INDEX pass over an index that may have been left out when it was
-// to be made: its name holds that of a protected table.
+// to be made: its name holds that of a protected table or column.
 func (a *analysis) droppedIndexes(u *Utility) {
-	for _, index := range u.Indexes {
-		for _, t := range a.p.rules.Tables {
-			if a.p.rules.DDL == DDLRewrite && containsFold(index, strings.ToLower(t.Name)) {
-				a.touched = true
-				a.insertText(u.IfExistsAt, " IF EXISTS")
-				return
-			}
-		}
+	if a.p.rules.DDL == DDLRewrite && slices.ContainsFunc(u.Indexes, a.namedForProtected) {
+		a.touched = true
+		a.insertText(u.IfExistsAt, " IF EXISTS")
 	}
+}
+
+// namedForProtected reports whether an index has a protected table's or column's name in its own.
+func (a *analysis) namedForProtected(index string) bool {
+	return slices.ContainsFunc(a.p.rules.Tables, func(t *Table) bool {
+		return containsFold(index, strings.ToLower(t.Name)) ||
+			slices.ContainsFunc(t.Columns, func(c *Column) bool { return containsFold(index, strings.ToLower(c.Name)) })
+	})
 }
 
 // key carries an index or a constraint over. It reports whether it is left out.

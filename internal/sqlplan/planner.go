@@ -52,7 +52,8 @@ func New(rules *Rules, catalog Catalog, dialect Dialect) *Planner {
 // what the catalog returned.
 func (p *Planner) Plan(ctx context.Context, text string) (plan *Plan, err error) {
 	reach := p.reach()
-	if !reach.names.mayName(text, p.dialect) {
+	// The end of an index names no table, and perhaps a column.
+	if !reach.names.mayName(text, p.dialect) && !(containsFold(text, "drop") && reach.columns.mayName(text, p.dialect)) {
 		return unprotected(-1, false), nil
 	}
 	if len(text) > p.maxText {

@@ -216,8 +216,6 @@ type Relation struct {
 	Children string `json:",omitempty"`
 	// Incomplete relations have columns that Columns does not list.
 	Incomplete bool
-	// Altered is true for a relation as earlier statements of a text leave it.
-	Altered bool `json:"-"`
 	// Witness is what in the table notices that a row which was just inserted is
 	// updated: "an UPDATE trigger", "system versioning"; empty for nothing.
 	Witness string `json:",omitempty"`

@@ -1,0 +1,3 @@
+DROP TABLE audit_log_entries;
+DROP TABLE refresh_tokens;
+DROP TABLE users;

@@ -1,0 +1,8 @@
+ALTER TABLE audit_log_entries DROP COLUMN ip_address;
+DROP INDEX refresh_tokens_parent_idx;
+ALTER TABLE refresh_tokens DROP CONSTRAINT refresh_tokens_token_unique;
+ALTER TABLE refresh_tokens DROP COLUMN parent;
+DROP INDEX recovery_token_idx;
+DROP INDEX confirmation_token_idx;
+DROP INDEX users_email_partial_key;
+ALTER TABLE users DROP COLUMN deleted_at, DROP COLUMN is_sso_user, DROP COLUMN phone_change, DROP COLUMN phone_confirmed_at, DROP COLUMN phone;
