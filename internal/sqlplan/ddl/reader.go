@@ -187,22 +187,27 @@ func (r *Reader) action(i, end int) *sqlplan.Definition {
 		d := r.column(i, at+1, end, "ADD ")
 		d.Kind = sqlplan.DefineChange
 		return d
-	case r.Indexes && r.word(i, end, "CHANGE") && r.name(at+1, end):
-		return r.renames(i, at, at+1, end)
-	case column != "" && r.word(i, end, "RENAME") && r.word(at+1, end, "TO") && r.name(at+2, end):
-		return r.renames(i, at, at+2, end)
 	case r.word(i, end, "ALTER"):
 		return r.alter(i, at, end)
 	case r.word(i, end, "DROP"):
 		return r.drop(i, at, end, column+cond)
 	}
-	return r.other(i, end)
+	return r.renames(i, at, end, column != "")
 }
 
-// renames reads the new name of a column.
-func (r *Reader) renames(i, old, now, end int) *sqlplan.Definition {
-	d := r.other(i, end)
-	d.Renamed = []string{r.Tokens[old].Text, r.Tokens[now].Text}
+// renames reads the new name of the column at, or another action.
+func (r *Reader) renames(i, at, end int, column bool) *sqlplan.Definition {
+	d, now := r.other(i, end), at+1
+	switch {
+	case r.Indexes && r.word(i, end, "CHANGE"):
+	case column && r.word(i, end, "RENAME") && r.word(now, end, "TO"):
+		now++
+	default:
+		return d
+	}
+	if r.name(at, end) && r.name(now, end) {
+		d.Renamed = []string{r.Tokens[at].Text, r.Tokens[now].Text}
+	}
 	return d
 }
 
