@@ -91,8 +91,7 @@ func (s *steps) query(ctx context.Context) (Answer, error) {
 		}
 		if len(results) > 0 && !Fits(base, &results[0]) {
 			s.run.Engine.TablesChanged()
-			_, made := s.run.Plan.Route.(*sqlplan.ServerKey)
-			if open, err := s.run.Base.InTx(ctx); made && err == nil && !open {
+			if open, err := s.run.Base.InTx(ctx); err == nil && !open {
 				return 0, fmt.Errorf("%w: it was carried out, but its result is withheld because it does not have the expected columns", fault.ErrTableChanged)
 			}
 			return 0, fmt.Errorf("%w: its result is withheld because it does not have the expected columns; roll back and run it again", fault.ErrTableChanged)
