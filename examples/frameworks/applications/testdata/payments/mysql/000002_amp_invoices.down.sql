@@ -1,0 +1,1 @@
+DROP TABLE IF EXISTS amp_sub_invoices;

@@ -1,0 +1,12 @@
+CREATE TABLE IF NOT EXISTS amp_sub_invoices (
+    set_id bytea NOT NULL,
+    state smallint NOT NULL,
+    created_at timestamp NOT NULL,
+    settled_at timestamp NULL,
+    settle_index bigint,
+    invoice_id bigint NOT NULL,
+    preimage bytea,
+    PRIMARY KEY (set_id, invoice_id),
+    FOREIGN KEY (invoice_id) REFERENCES invoices(id)
+);
+CREATE INDEX amp_sub_invoices_invoice_id_idx ON amp_sub_invoices(invoice_id);
