@@ -109,11 +109,16 @@ type querier interface {
 }
 
 // rows reads all rows of a statement as the driver hands them out, types included.
-func rows(ctx context.Context, q querier, text string, args ...any) (_ [][]string, err error) {
+func rows(ctx context.Context, q querier, text string, args ...any) ([][]string, error) {
 	r, err := q.QueryContext(ctx, text, args...)
 	if err != nil {
 		return nil, err
 	}
+	return cells(r)
+}
+
+// cells reads all rows, and closes them.
+func cells(r *sql.Rows) (_ [][]string, err error) {
 	defer func() { err = errors.Join(err, r.Close()) }()
 	columns, err := r.Columns()
 	if err != nil {
