@@ -39,6 +39,12 @@ test-servers:
 	scripts/servers.sh debian $(or $(SERVERS),all)
 	go run ./internal/testing/matrix $(if $(SUITES),-suites "$(SUITES)") $(SERVERS)
 
+# applications runs the mock applications of examples/frameworks beside their twins, in each
+# mode of the base drivers.
+.PHONY: applications
+applications: servers
+	cd examples/frameworks && go test -count 1 -v ./applications -args -modes | grep -v '^ *=== RUN'
+
 # race leaves out tests that send one statement after another from one goroutine.
 ONE_BY_ONE := TestCorpus.*|TestApplicationsOnServers|TestSearchedOnServers|TestEveryArgumentIntoEveryColumn|TestNoStateOfASessionLetsAPlaintextOut|TestScanDestinations|TestCallForms
 race: servers

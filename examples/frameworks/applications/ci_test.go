@@ -15,7 +15,7 @@ import (
 // repositories, builds, logs, and secrets that are found by repository and name.
 func TestCIServer(t *testing.T) {
 	application{
-		name: "ci", open: openCI, operations: 58,
+		name: "ci", open: openCI, mode: 1, operations: 58,
 		secrets: []string{"octo-ada", "grace-hopper", "ada@ci.example", "grace@ci.example", "oauth-token", "oauth-refresh", "api-hash", "signing-key", "webhook-secret",
 			"DEPLOY-KEY-VALUE", "a secret line of the log", "params-of-the-build", "could not clone"},
 	}.run(t)

@@ -15,7 +15,7 @@ import (
 // optional filters, preimages that are set once, upserts and pages.
 func TestPaymentNode(t *testing.T) {
 	application{
-		name: "payments", open: openPayments, operations: 47,
+		name: "payments", open: openPayments, mode: 1, operations: 47,
 		secrets:    []string{"hash-of-invoice", "preimage-of", "coffee for ada", "addr-of-invoice", "lnbc-request", "amp-preimage", "intent-payload", "no route to ada"},
 		parameters: map[string]string{"mysql": "multiStatements=true"},
 	}.run(t)

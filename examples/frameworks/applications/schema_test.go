@@ -119,6 +119,9 @@ func (p *pair) nothingInClear(secrets []string) {
 	cells := 0
 	for _, table := range p.rules.Tables() {
 		for _, c := range table.Columns {
+			if c.Paths != nil {
+				continue // the values in it are, which the secrets below tell
+			}
 			for _, line := range p.sealed.list("SELECT " + c.Name + " FROM " + table.Name + " WHERE " + c.Name + " IS NOT NULL") {
 				cells++
 				if !ciphertext(line[0]) {
