@@ -256,8 +256,9 @@ func (a *analysis) shownByDriver(out *selectOutput, c *column, t Target, sc *sco
 // maxAlias is the longest alias that every server takes, in bytes.
 const maxAlias = 200
 
-// keepName gives a column whose expression was changed the name that it had. It returns
-// the name if the server is given another: values are no part of what the server is told.
+// keepName gives a column whose expression was changed the name that it had, and returns
+// it. The server is told none of its values, and go-sql-driver may show a name of its own:
+// with columnsWithAlias, where the expression has become a column of a table.
 func (a *analysis) keepName(t Target) (shown string) {
 	if t.Alias != "" || t.Span.End-t.Span.Start > maxAlias {
 		return ""
@@ -271,9 +272,6 @@ func (a *analysis) keepName(t Target) (shown string) {
 		return ""
 	}
 	a.insertText(t.Span.End, " AS "+a.d.Quote(name))
-	if name == text {
-		return ""
-	}
 	return text
 }
 
