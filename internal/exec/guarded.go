@@ -18,18 +18,15 @@ import (
 // locks. In a transaction they are locked: a plain read might fix, for the rest of the
 // transaction, what it sees.
 func (s *steps) guarded(ctx context.Context, r *sqlplan.RowByRow, end finish) (done bool, err error) {
-	if r.Guarded == nil || s.run.Base.Waits() {
+	if r.Guarded == nil {
 		return false, nil
 	}
-	open, err := s.run.Base.InTx(ctx)
-	if err != nil {
-		return true, err
+	open, ok, err := s.failsAlone(ctx)
+	if err != nil || !ok {
+		return err != nil, err
 	}
 	read := r.Guarded.Read()
 	if open {
-		if !s.run.Engine.config.Server.Transaction(s.run.Conn, false).Survives {
-			return false, nil
-		}
 		read = r.Tables[0].Lock
 	}
 	if s.sealed, err = s.SealAll(ctx, s.run.Plan.Seals, nil); err != nil {
@@ -51,6 +48,36 @@ func (s *steps) guarded(ctx context.Context, r *sqlplan.RowByRow, end finish) (d
 		return false, nil
 	}
 	return true, err
+}
+
+// failsAlone reports whether nothing stays of a statement that fails now, and the user's
+// transaction, if one is open, goes on.
+func (s *steps) failsAlone(ctx context.Context) (open, ok bool, err error) {
+	if s.run.Base.Waits() {
+		return false, false, nil
+	}
+	open, err = s.run.Base.InTx(ctx)
+	return open, err == nil && (!open || s.run.Engine.config.Server.Transaction(s.run.Conn, false).Survives), err
+}
+
+// guardedUpsert sends the guarded text of an upsert. done is false if the rows must be read.
+func (s *steps) guardedUpsert(ctx context.Context, checks *sqlplan.KeyChecks, end finish) (done bool, err error) {
+	if checks.Guarded.Text == "" {
+		return false, nil
+	}
+	if _, ok, err := s.failsAlone(ctx); err != nil || !ok {
+		return err != nil, err
+	}
+	sealed, err := s.SealAll(ctx, s.run.Plan.Seals, nil)
+	if err != nil {
+		return true, err
+	}
+	text, args := s.bind(&checks.Guarded, s.run.Args.Options, sealed)
+	if err := s.run.typed(ctx, s.Binding, text, &checks.Guarded, s.run.Plan.Seals); err != nil {
+		return true, err
+	}
+	_, err = end(ctx, text, args, s.run.Plan.Results)
+	return !s.run.Engine.config.Server.Failed(err), err
 }
 
 // sendGuarded seals the values for the rows that were read, and sends the statement.

@@ -30,6 +30,9 @@ const keyAttempts = 8
 // the gaps around keys that are new. If a value was sealed for other sources than its
 // row holds, the write is undone and sent again for what was read.
 func (s *steps) keyChecked(ctx context.Context, checks *sqlplan.KeyChecks, end finish) error {
+	if done, err := s.guardedUpsert(ctx, checks, end); done {
+		return err
+	}
 	seals := s.run.Plan.Seals.List()
 	stored := make([][]any, len(seals))
 	for range keyAttempts {

@@ -34,20 +34,40 @@ var meanwhiles = []meanwhile{
 	{"deletes all rows", []string{"DELETE FROM %s"}},
 }
 
-// TestUpdatesByNoKeyOfRowsThatChangeMeanwhile carries out an UPDATE by no key, outside and
-// inside of transactions of each level, through sealsql and on its twin bare, while another
-// session changes the rows. The same rows are written, with the same counts and errors, and
-// each value opens in its row.
-func TestUpdatesByNoKeyOfRowsThatChangeMeanwhile(t *testing.T) {
+// guardedWrite is a statement that is sent while the rows change. %s is the table.
+type guardedWrite struct {
+	name, postgres, mysql string
+	levels                []sql.IsolationLevel // -1 is outside a transaction
+}
+
+var guardedWrites = []guardedWrite{
+	{"an UPDATE by no key", "UPDATE %s SET ssn = ?, n = n + 10 WHERE name = 'ada'", "UPDATE %s SET ssn = ?, n = n + 10 WHERE name = 'ada'",
+		[]sql.IsolationLevel{-1, sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable}},
+	{"an UPDATE by a text key", "UPDATE %s SET ssn = ?, n = n + 10 WHERE k = 'a'", "UPDATE %s SET ssn = ?, n = n + 10 WHERE k = 'a'", []sql.IsolationLevel{-1, sql.LevelRepeatableRead}},
+	{"an upsert of a row that is there", "INSERT INTO %s (k, tenant, name, n, ssn) VALUES ('a', 't1', 'new', 5, ?) ON CONFLICT (k) DO UPDATE SET ssn = EXCLUDED.ssn, n = EXCLUDED.n + 10",
+		"INSERT INTO %s (k, tenant, name, n, ssn) VALUES ('a', 't1', 'new', 5, ?) ON DUPLICATE KEY UPDATE ssn = VALUES(ssn), n = VALUES(n) + 10", []sql.IsolationLevel{-1, sql.LevelReadCommitted}},
+	{"an upsert of two rows, by another spelling and another source", "INSERT INTO %s (k, tenant, name, n, ssn) VALUES ('A', 't1', 'new', 5, ?), ('b', 't3', 'new', 6, NULL) ON CONFLICT (k) DO UPDATE SET n = EXCLUDED.n + 10, ssn = EXCLUDED.ssn",
+		"INSERT INTO %s (k, tenant, name, n, ssn) VALUES ('A', 't1', 'new', 5, ?), ('b', 't3', 'new', 6, NULL) ON DUPLICATE KEY UPDATE n = VALUES(n) + 10, ssn = VALUES(ssn)", []sql.IsolationLevel{-1, sql.LevelReadCommitted}},
+	{"an upsert of a new row", "INSERT INTO %s (k, tenant, name, n, ssn) VALUES ('d', 't1', 'new', 5, ?) ON CONFLICT (k) DO UPDATE SET ssn = EXCLUDED.ssn, n = EXCLUDED.n + 10",
+		"INSERT INTO %s (k, tenant, name, n, ssn) VALUES ('d', 't1', 'new', 5, ?) ON DUPLICATE KEY UPDATE ssn = VALUES(ssn), n = VALUES(n) + 10", []sql.IsolationLevel{-1, sql.LevelReadCommitted}},
+}
+
+// TestGuardedWritesOfRowsThatChangeMeanwhile carries out each statement, outside and
+// inside of transactions, through sealsql and on its twin bare, while another session
+// changes the rows. The same rows are written, with the same counts and errors, and each
+// value opens in its row.
+func TestGuardedWritesOfRowsThatChangeMeanwhile(t *testing.T) {
 	ran := 0
 	servers := testdb.Each(t)
 	for _, server := range servers {
 		t.Run(server.String(), func(t *testing.T) {
 			r := newRace(t, server)
-			for _, level := range []sql.IsolationLevel{-1, sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable} {
-				for _, m := range meanwhiles {
-					r.compare(t, level, m)
-					ran++
+			for _, w := range guardedWrites {
+				for _, level := range w.levels {
+					for _, m := range meanwhiles {
+						r.compare(t, w, level, m)
+						ran++
+					}
 				}
 			}
 			if n := len(r.proxy.Leaks()); n > 0 {
@@ -55,7 +75,7 @@ func TestUpdatesByNoKeyOfRowsThatChangeMeanwhile(t *testing.T) {
 			}
 		})
 	}
-	if want := 4 * len(meanwhiles) * len(servers); ran != want {
+	if want := 12 * len(meanwhiles) * len(servers); ran != want {
 		t.Errorf("%d cases ran, want %d", ran, want)
 	}
 }
@@ -77,7 +97,7 @@ func newRace(t *testing.T, server *testdb.Server) *race {
 }
 
 // compare runs one case on the table and on its twin.
-func (r *race) compare(t *testing.T, level sql.IsolationLevel, m meanwhile) {
+func (r *race) compare(t *testing.T, w guardedWrite, level sql.IsolationLevel, m meanwhile) {
 	t.Helper()
 	var got [2]string
 	for i, side := range []struct {
@@ -87,7 +107,11 @@ func (r *race) compare(t *testing.T, level sql.IsolationLevel, m meanwhile) {
 	}{{r.sealed, "held", ssn1}, {r.bare, "twin", []byte(ssn1)}} {
 		r.set("DELETE FROM "+side.table, "INSERT INTO "+side.table+" (k, tenant, name, n) VALUES ('a', 't1', 'ada', 1), ('b', 't1', 'ada', 1), ('c', 't1', 'bob', 1)")
 		outcome := r.during(t, m, side.table, func() string {
-			n, err := updated(t.Context(), side.db, level, r.q("UPDATE "+side.table+" SET ssn = ?, n = n + 10 WHERE name = 'ada'"), side.value)
+			text := w.mysql
+			if r.postgres() {
+				text = w.postgres
+			}
+			n, err := updated(t.Context(), side.db, level, r.q(fmt.Sprintf(text, side.table)), side.value)
 			return fmt.Sprint(n, " rows, ", class(err))
 		})
 		rows, err := side.db.Query("SELECT k, tenant, name, n, ssn FROM " + side.table + " ORDER BY k, tenant")
@@ -100,7 +124,7 @@ func (r *race) compare(t *testing.T, level sql.IsolationLevel, m meanwhile) {
 		got[i] = fmt.Sprintf("%s\n%s\n%s", outcome, strings.Join(a.rows, "\n"), class(a.err))
 	}
 	if got[0] != got[1] {
-		t.Errorf("level %d, while another session %s:\n got: %s\nbare: %s", level, m.name, got[0], got[1])
+		t.Errorf("%s at level %d, while another session %s:\n got: %s\nbare: %s", w.name, level, m.name, got[0], got[1])
 	}
 }
 

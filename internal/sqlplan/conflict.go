@@ -470,6 +470,7 @@ func (in *insertion) keyCheck() {
 	}
 	if checks.Len() > 0 {
 		in.checks = checks
+		in.guard()
 	}
 }
 

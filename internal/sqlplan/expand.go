@@ -32,6 +32,7 @@ type expansion struct {
 	around  *casts
 	text    string
 	narrows []*lockedRows
+	guards  string // stands in the guarded text of an upsert alone: see [KeyChecks.Guarded]
 }
 
 // parts writes the place for a number of rows of each table.

@@ -51,7 +51,7 @@ func (a *analysis) guarded(all []*updating, t *LockedTable) *Guarded {
 // what values are bound to, or stops at a number of rows. Undoing it must leave nothing.
 func (u *updating) guard() *guard {
 	a, s, t := u.a, u.s, u.t
-	if t.rel == nil || t.item.rel == nil || t.item.rel.View || t.rel.Lasting != "" || t.rel.Witness != "" || s.Ignore || len(u.old) > 0 || len(u.changed) > 0 ||
+	if !t.undone() || s.Ignore || len(u.old) > 0 || len(u.changed) > 0 ||
 		s.OrderSpan.End > s.OrderSpan.Start || s.LimitSpan.End > s.LimitSpan.Start {
 		return nil
 	}
@@ -100,4 +100,90 @@ func (r *lockedRows) chooseGuarded(rows, seal int, around *casts) []part {
 		return []part{textPart("CASE" + fails + p.casts().open + "NULL" + p.casts().cast + " END")}
 	}
 	return r.chooseListed(rows, seal, around, fails+"NULL")
+}
+
+// undone reports whether nothing is left of an UPDATE of the table that failed. The
+// statement names the table itself, not a view of it.
+func (t *target) undone() bool {
+	return t.rel != nil && t.item.rel != nil && !t.item.rel.View && t.rel.Lasting == "" && t.rel.Witness == ""
+}
+
+// guard has the guarded text of an upsert compare what each row that it updates holds with
+// what was proposed. The text stays as it is where that cannot be written.
+func (in *insertion) guard() {
+	t, s := in.t, in.s
+	if !t.undone() || t.rel.InsertTrigger || s.Ignore || s.Replace || len(s.RowColumns) > 0 || len(s.Rows) >= manyRows ||
+		len(in.conflictChanged()) > 0 || slices.ContainsFunc(t.table.Columns, func(c *Column) bool { return c.Term != nil }) {
+		return
+	}
+	var guarded []part
+	var places []Span
+	for _, x := range s.Conflict.Set {
+		for _, target := range x.Columns {
+			c := in.a.protectedColumn(t.table, target.Name, target.Span)
+			if c == nil {
+				continue
+			}
+			condition, ok := in.holdsProposed(c)
+			if !ok || len(x.Columns) > 1 || !in.proposes(x.Value) {
+				return
+			}
+			guarded = append(guarded, part{expand: &expansion{guards: "CASE WHEN " + condition + " THEN "}})
+			places = append(places, x.Value.At())
+		}
+	}
+	end := part{expand: &expansion{guards: " WHEN " + in.a.d.Fails(t.item.text(t.table.RowKey[0])) + " THEN NULL END"}}
+	for i, at := range places {
+		in.a.insertParts(at.Start, guarded[i])
+		in.a.insertParts(at.End, end)
+	}
+}
+
+// proposes reports whether an expression is a column of the proposed row, and nothing else.
+func (in *insertion) proposes(e Expr) bool {
+	if in.t.proposed == nil {
+		_, ok := e.(*ValuesRef)
+		return ok
+	}
+	c, ok := e.(*ColumnRef)
+	return ok && !c.Star && in.a.lookup(c, in.t.scope).row == in.t.proposed.row
+}
+
+// holdsProposed is the condition that the row holds the sources that were proposed, as far
+// as values of the column draw on them.
+func (in *insertion) holdsProposed(c *Column) (condition string, ok bool) {
+	a, t := in.a, in.t
+	var parts []string
+	for _, i := range c.draws(TermUnused) {
+		name := t.table.Sources[i]
+		rc := a.relationColumn(t.rel, name)
+		if rc == nil {
+			return "", false
+		}
+		before, after, ok := a.d.Exactly(*rc)
+		if !ok {
+			return "", false
+		}
+		proposed := "VALUES(" + a.d.Quote(name) + ")"
+		if t.proposed != nil {
+			proposed = t.proposed.text(name)
+		}
+		parts = append(parts, before+t.item.text(name)+after+" = "+before+proposed+after)
+	}
+	return strings.Join(parts, " AND "), len(parts) > 0
+}
+
+// guardedUpsert is the text with the guards in it; empty if it has none.
+func (a *analysis) guardedUpsert(parts []part) Template {
+	guarded := slices.Clone(parts)
+	found := false
+	for i, p := range parts {
+		if p.expand != nil && p.expand.guards != "" {
+			guarded[i], found = textPart(p.expand.guards), true
+		}
+	}
+	if !found {
+		return Template{}
+	}
+	return a.finish(guarded)
 }

@@ -10,6 +10,11 @@ import (
 // not the same text (case-insensitive collations), or with other values in further
 // columns that the values are bound to. Main is then undone and sent again.
 type KeyChecks struct {
+	// Guarded is Main, but it fails and nothing is written if a row that it would update
+	// holds another row key or other sources than were proposed. It is empty if there is no
+	// such text.
+	Guarded Template
+
 	table *Table
 	// texts are the different ones: mostly all rows have one.
 	texts []checkText

@@ -401,6 +401,9 @@ func (a *analysis) run() (*Plan, error) {
 	} else {
 		parts := a.render(Span{0, len(a.text)})
 		plan.Main = a.finish(parts)
+		if k, ok := a.route.(*KeyChecks); ok {
+			k.Guarded = a.guardedUpsert(parts)
+		}
 		if k, ok := a.route.(*ServerKey); ok && k.Mode == ServerKeyReserve {
 			k.Reserve = a.finish(a.reserving(k.rel, parts))
 		}

@@ -71,6 +71,7 @@ func respeltAll(list []Template, space string) []Template {
 
 func (k *KeyChecks) respelt(space string) *KeyChecks {
 	q := *k
+	q.Guarded = k.Guarded.respelt(space)
 	q.texts = slices.Clone(k.texts)
 	for i := range q.texts {
 		q.texts[i].text += space

@@ -83,7 +83,7 @@ func (f *Filled) size() int {
 }
 
 func (k *KeyChecks) size() int {
-	n := cap(k.rows)*int(unsafe.Sizeof(checkedRow{})) + cap(k.args)*int(unsafe.Sizeof(Arg{})) + cap(k.seals)*int(unsafe.Sizeof(int32(0)))
+	n := k.Guarded.size() + cap(k.rows)*int(unsafe.Sizeof(checkedRow{})) + cap(k.args)*int(unsafe.Sizeof(Arg{})) + cap(k.seals)*int(unsafe.Sizeof(int32(0)))
 	for _, t := range k.texts {
 		n += planBytes + len(t.text) + cap(t.holes)*int(unsafe.Sizeof(hole{}))
 	}
