@@ -25,12 +25,21 @@ func (s *steps) guarded(ctx context.Context, r *sqlplan.RowByRow, end finish) (d
 	if err != nil || !ok {
 		return err != nil, err
 	}
+	if s.sealed, err = s.SealAll(ctx, s.run.Plan.Seals, nil); err != nil {
+		return true, err
+	}
+	row, err := s.givenRow(ctx, r)
+	if err != nil {
+		return true, err
+	}
+	if row != nil {
+		if done, err := s.sendGuarded(ctx, r, [][]any{row}, end); done {
+			return true, err
+		}
+	}
 	read := r.Guarded.Read()
 	if open {
 		read = r.Tables[0].Lock
-	}
-	if s.sealed, err = s.SealAll(ctx, s.run.Plan.Seals, nil); err != nil {
-		return true, err
 	}
 	p := r.Tables[0]
 	rows, err := s.readTable(ctx, p, &read)
@@ -43,11 +52,32 @@ func (s *steps) guarded(ctx context.Context, r *sqlplan.RowByRow, end finish) (d
 	if err != nil {
 		return true, err
 	}
-	err = s.sendGuarded(ctx, r, rows, end)
-	if errors.Is(err, fault.ErrValue) || s.run.Engine.config.Server.Failed(err) {
-		return false, nil
+	return s.sendGuarded(ctx, r, rows, end)
+}
+
+// givenRow is the row that the statement gives; nil if the rows must be read.
+func (s *steps) givenRow(ctx context.Context, r *sqlplan.RowByRow) ([]any, error) {
+	p := r.Tables[0]
+	if r.Guarded.Given == nil || p.Seals.Len() == 0 {
+		return nil, nil
 	}
-	return true, err
+	seal, keys := p.Seals.At(0, &sqlplan.Seal{}), len(p.Table.RowKey)
+	row := make([]any, len(r.Guarded.Given))
+	for i, o := range r.Guarded.Given {
+		if o.Kind == sqlplan.OperandNone {
+			continue
+		}
+		source := i
+		if i >= keys {
+			source -= keys
+		}
+		v, ok, err := s.AsRead(ctx, seal, source, o)
+		if err != nil || !ok {
+			return nil, err
+		}
+		row[i] = v
+	}
+	return row, nil
 }
 
 // failsAlone reports whether nothing stays of a statement that fails now, and the user's
@@ -80,19 +110,20 @@ func (s *steps) guardedUpsert(ctx context.Context, checks *sqlplan.KeyChecks, en
 	return !s.run.Engine.config.Server.Failed(err), err
 }
 
-// sendGuarded seals the values for the rows that were read, and sends the statement.
-func (s *steps) sendGuarded(ctx context.Context, r *sqlplan.RowByRow, rows [][]any, end finish) error {
+// sendGuarded seals the values for rows, and sends the statement. done is false if it failed
+// for a row that is none of them.
+func (s *steps) sendGuarded(ctx context.Context, r *sqlplan.RowByRow, rows [][]any, end finish) (done bool, err error) {
 	p := r.Tables[0]
 	sealed, err := s.sealRows(ctx, p, rows, len(p.Table.RowKey))
 	if err != nil {
-		return err
+		return !errors.Is(err, fault.ErrValue), err // the rows may be others by now
 	}
 	s.Groups = []sealing.Group{{Rows: rows, Sealed: sealed}}
 	t := r.Guarded.Build(len(rows))
 	text, args := s.bind(&t, s.run.Args.Options, s.sealed)
 	if err := s.run.typed(ctx, s.Binding, text, &t, p.Seals); err != nil {
-		return err
+		return true, err
 	}
 	_, err = end(ctx, text, args, s.run.Plan.Results)
-	return err
+	return !s.run.Engine.config.Server.Failed(err), err
 }

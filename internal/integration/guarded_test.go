@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/internal/testing/testdb"
 )
 
@@ -76,6 +77,101 @@ func TestGuardedWritesOfRowsThatChangeMeanwhile(t *testing.T) {
 		})
 	}
 	if want := 12 * len(meanwhiles) * len(servers); ran != want {
+		t.Errorf("%d cases ran, want %d", ran, want)
+	}
+}
+
+// spelledKeys are row keys as rows hold them and as statements give them. Where the server
+// takes one for the other, the value is sealed for the one that the row holds.
+var spelledKeys = []struct {
+	column     string
+	held, give any
+}{
+	{"varchar(20) COLLATE utf8mb4_unicode_ci", "a1", "a1"},
+	{"varchar(20) COLLATE utf8mb4_unicode_ci", "a1", "A1"},
+	{"varchar(20) COLLATE utf8mb4_unicode_ci", "ä", "a"},
+	{"varchar(20) COLLATE utf8mb4_unicode_ci", "ä", "ä"},
+	{"varchar(20) COLLATE utf8mb4_unicode_ci", "a1", "a1 "},
+	{"varchar(20) COLLATE utf8mb4_unicode_ci", "a1 ", "a1"},
+	{"varchar(20) COLLATE utf8mb4_unicode_ci", "", " "},
+	{"varchar(20) COLLATE utf8mb4_unicode_ci", "7", int64(7)},
+	{"varchar(20) COLLATE utf8mb4_unicode_ci", "07", int64(7)},
+	{"varchar(20) COLLATE utf8mb4_unicode_ci", "a1", []byte("A1")},
+	{"varchar(20) COLLATE utf8mb4_unicode_ci", `a'\1`, `A'\1`},
+	{"varchar(20) CHARACTER SET latin1", "ä", "Ä"},
+	{"varchar(20) CHARACTER SET latin1", "ä", "ä"},
+	{"varchar(20) CHARACTER SET utf16", "ä€", "Ä€"},
+	{"varchar(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", "a1", "a1 "},
+	{"char(6) CHARACTER SET utf8mb4", "a1", "a1   "},
+	{"char(6) CHARACTER SET utf8mb4", "a1", "A1"},
+	{"varbinary(20)", "a1", "a1"},
+	{"enum('a1','b1')", "a1", "A1"},
+	{"int", 7, "7"},
+	{"int", 7, "07"},
+	{"decimal(10,2)", "7.50", "7.5"},
+	{"date", "2026-01-02", "2026-1-2"},
+}
+
+// TestKeysThatAreSpelledOtherwise updates and upserts rows by a key that the server takes
+// for theirs, under settings that decide what is an error and how texts are sent.
+func TestKeysThatAreSpelledOtherwise(t *testing.T) {
+	server := testdb.MySQL(t)
+	name := server.NewDatabase(t)
+	s := &site{t: t, server: server, bare: server.Open(t, name)}
+	tables := "version: 1\nkeyrings: {pii: {kms: {keys: [\"${SEALSQL_TEST_KEY}\"]}}}\ntables:\n"
+	named := map[string]string{}
+	for _, c := range spelledKeys {
+		if named[c.column] != "" {
+			continue
+		}
+		table := fmt.Sprint("spelled", len(named))
+		named[c.column] = table
+		s.set("CREATE TABLE " + table + " (k " + c.column + " PRIMARY KEY, ssn blob)")
+		tables += "  " + table + ": {row_key: [k], columns: {ssn: {keyring: pii, type: string}}}\n"
+	}
+	k, arn := kms()
+	t.Setenv("SEALSQL_TEST_KEY", arn)
+	base, dsn := server.DSN(server.Addr(), name)
+	settings := []string{"", "interpolateParams=true&sql_mode=''", "charset=latin1&clientFoundRows=true"}
+	if server.AtLeast("mariadb", 10, 0) {
+		settings[1] = "interpolateParams=true&sql_mode='PAD_CHAR_TO_FULL_LENGTH'"
+	}
+	ran := 0
+	for _, parameters := range settings {
+		sep := "?"
+		if strings.Contains(dsn, "?") {
+			sep = "&"
+		}
+		db := open(t, base, dsn+sep+parameters, driver.WithPolicy(s.parse(tables)), driver.WithAWSConfig(k.AWSConfig("us-east-1")))
+		for _, c := range spelledKeys {
+			ran++
+			table := named[c.column]
+			s.set("DELETE FROM " + table)
+			if _, err := s.bare.Exec("INSERT INTO "+table+" (k) VALUES (?)", c.held); err != nil {
+				t.Fatal(err)
+			}
+			for m, text := range []string{"UPDATE " + table + " SET ssn = ? WHERE k = ?", "INSERT INTO " + table + " (ssn, k) VALUES (?, ?) ON DUPLICATE KEY UPDATE ssn = VALUES(ssn)"} {
+				want := fmt.Sprintf("900-00-000%d", m)
+				if _, err := db.Exec(text, want, c.give); err != nil {
+					if m == 0 { // an INSERT of a key that the server would store otherwise is refused
+						t.Errorf("%s: %s of %v, given %#v: %v", parameters, c.column, c.held, c.give, err)
+					}
+					continue
+				}
+				rows, err := db.Query("SELECT k, ssn FROM " + table + " WHERE ssn IS NOT NULL")
+				if err != nil {
+					t.Fatal(err)
+				}
+				var a answer
+				a.read(rows)
+				_ = rows.Close()
+				if found := strings.Contains(strings.Join(a.rows, "\n"), want); a.err != nil || !found && len(a.rows) > m {
+					t.Errorf("%s: %s of %v, given %#v, %s: %q, %v", parameters, c.column, c.held, c.give, text, a.rows, a.err)
+				}
+			}
+		}
+	}
+	if want := len(settings) * len(spelledKeys); ran != want {
 		t.Errorf("%d cases ran, want %d", ran, want)
 	}
 }

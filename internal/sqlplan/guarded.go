@@ -12,7 +12,13 @@ import (
 //
 // What the statement writes, reports and locks is what it would without sealsql: it is one
 // statement of the server's, which sees what that sees, in every isolation level.
+//
+// Where the condition compares the row key with values that the statement gives, Read may be
+// left out: the row is taken for one that holds them as they are given.
 type Guarded struct {
+	// Given is the row that the statement gives, as far as values are bound to it: texts, in
+	// the order of what Read returns. It is nil if the statement does not give it.
+	Given []Operand
 	// Read returns the text that returns what the table's Lock returns.
 	Read func() Template
 	// Build returns the text for a number of rows that were read.
@@ -39,7 +45,7 @@ func (a *analysis) guarded(all []*updating, t *LockedTable) *Guarded {
 		return nil
 	}
 	lock, length, rest := t.Lock, len(strings.TrimSuffix(t.Lock.Text, u.lockEnd())), a.d.AllRows()
-	return &Guarded{Read: func() Template {
+	return &Guarded{Given: u.givenRow(), Read: func() Template {
 		read := lock // plans of large texts are cached: one text is kept for both
 		read.Text = lock.Text[:length] + rest
 		return read
@@ -78,6 +84,34 @@ func (u *updating) guard() *guard {
 		}
 	}
 	return g
+}
+
+// givenRow is what the statement's condition compares the rows' sources with; nil if it does not
+// fix one, or if one is no text: only texts are compared so that the column's type does not
+// matter, which may have changed.
+func (u *updating) givenRow() []Operand {
+	a, t := u.a, u.t
+	a.inexact = true
+	pinned := a.pinsOf(t, u.s.Where)
+	a.inexact = false
+	row := make([]Operand, len(t.table.RowKey)+len(t.table.Sources))
+	for _, c := range u.rows().guard.columns {
+		i := c.at
+		if i >= len(t.table.RowKey) {
+			i -= len(t.table.RowKey)
+		}
+		v, ok := pinned.get(i)
+		if !ok || c.before == "" || v.kind != valueGiven || len(v.cells) != 1 {
+			return nil
+		}
+		o, ok := a.operand(v.cells[0], "")
+		if !ok || o.NullIf != nil || o.Kind != OperandParam && o.Kind != OperandLiteral {
+			return nil
+		}
+		row[c.at] = o
+		row[len(t.table.RowKey)+i] = o
+	}
+	return row
 }
 
 // held writes the condition that a row is row n of those that were read, and holds the same.

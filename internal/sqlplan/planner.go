@@ -288,6 +288,7 @@ type comparing struct {
 	tests     []givenTest
 	inClear   []Span // parameters that are compared with columns that are not protected
 	page      *Page  // of the statement at hand
+	inexact   bool   // a condition fixes columns that compare inexactly, too
 	untold    []Span // those of them whose type only the searchable column tells
 }
 

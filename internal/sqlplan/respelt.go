@@ -36,7 +36,7 @@ func (r *RowByRow) respelt(space string) *RowByRow {
 	q := *r
 	q.Build = func(rows ...int) Template { return r.Build(rows...).respelt(space) }
 	if g := r.Guarded; g != nil {
-		q.Guarded = &Guarded{Read: func() Template { return g.Read().respelt(space) }, Build: func(rows int) Template { return g.Build(rows).respelt(space) }}
+		q.Guarded = &Guarded{Given: g.Given, Read: func() Template { return g.Read().respelt(space) }, Build: func(rows int) Template { return g.Build(rows).respelt(space) }}
 	}
 	q.Tables = make([]*LockedTable, len(r.Tables))
 	for i, t := range r.Tables {

@@ -322,7 +322,7 @@ func (a *analysis) pin(t *target, l, r Expr, p pins) {
 		name := a.comparedAs(t.table, v.name)
 		i := a.sourceIndex(t.table, name)
 		rc := a.relationColumn(t.rel, name)
-		if i < 0 || rc == nil || rc.Inexact {
+		if i < 0 || rc == nil || rc.Inexact && !a.inexact {
 			continue
 		}
 		if given, ok := a.pinValue(t, pair[1], a.sourceType(t, i)); ok {

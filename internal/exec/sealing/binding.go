@@ -280,6 +280,21 @@ func (b *Binding) source(ctx context.Context, s *sqlplan.Seal, i int) (any, erro
 	return sent, nil
 }
 
+// AsRead returns what source i of the seal's table is read as, if it holds just the text
+// that an operand gives; ok is false for another value than a string.
+func (b *Binding) AsRead(ctx context.Context, s *sqlplan.Seal, i int, o sqlplan.Operand) (v any, ok bool, err error) {
+	v, err = b.value(o)
+	text, ok := v.(string)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	shape, err := b.engine.Shape(ctx, b.engine.SealedTable(s.Table), s.Schema)
+	if err == nil {
+		err = b.sure(ctx, s, &shape.Sources[i], text)
+	}
+	return []byte(text), true, err
+}
+
 // send has a value sent in the place of the user's argument.
 func (b *Binding) send(param int, value any) {
 	if !b.owned {
