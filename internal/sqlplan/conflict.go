@@ -63,7 +63,13 @@ func (in *insertion) conflictTarget(c *Conflict, sc *scope) {
 			a.replace(c.ColumnSpans[i], textPart(a.d.Quote(term.Column)))
 		}
 	}
+	sealed := len(a.seals)
 	a.checkAll(c.Exprs, sc, "a conflict target")
+	if len(a.seals) > sealed {
+		// The server finds the index by constants. A term is a parameter, whose value it looks
+		// at in the first executions of a prepared statement only.
+		a.refuse(c.Span, a.sealed(sealed).object(), "a conflict target whose predicate compares a protected column", "leave the target out where nothing is to be done, or INSERT and UPDATE by themselves")
+	}
 }
 
 func (in *insertion) special(set assignments, s Assignment) bool {

@@ -250,7 +250,7 @@ func (d *defining) key(k *DefinedKey) (out bool) {
 			return d.unkept(k, c)
 		}
 	}
-	if c := d.readByPredicate(k); c != nil && k.Alone && !k.Unique {
+	if c := d.readByPredicate(k); c != nil && k.Alone && !d.predicate(k) && !k.Unique {
 		return d.unkept(k, c)
 	}
 	if len(moved) > 0 && d.present(k) {
@@ -260,22 +260,6 @@ func (d *defining) key(k *DefinedKey) (out bool) {
 		d.moveKey(k, moved)
 	}
 	return false
-}
-
-// readByPredicate returns a protected column that the predicate of CREATE INDEX reads,
-// other than to test it for NULL.
-func (d *defining) readByPredicate(k *DefinedKey) (read *Column) {
-	inKey := func(s Span) bool {
-		return slices.ContainsFunc(k.Parts, func(p KeyPart) bool { return p.Start <= s.Start && s.End <= p.End })
-	}
-	for _, e := range d.u.Exprs {
-		d.a.worksWith(d.t, e, d.u.Span, func(ref *ColumnRef, c *Column) {
-			if c != nil && !inKey(ref.Span) {
-				read = c
-			}
-		})
-	}
-	return read
 }
 
 // present reports whether the table has the constraint already, over the terms. A migrator

@@ -14,7 +14,7 @@ import (
 // sign in by address, phone and token, identities, and families of refresh tokens.
 func TestAuthenticationServer(t *testing.T) {
 	application{
-		name: "auth", open: openAuth, operations: 65,
+		name: "auth", open: openAuth, operations: 66,
 		secrets: []string{"Ada@auth.example", "ada@auth.example", "grace@auth.example", "+449005550100", "+449005550199", "password-hash", "confirm-token", "recover-token", "refresh-token",
 			"totp-secret", "otp-hash", "198.51.100.7", "new-ada@auth"},
 		parameters: map[string]string{"mysql": "multiStatements=true"},
@@ -191,6 +191,9 @@ func (s *auth) signUps() []operation {
 		}},
 		{"confirms a user by a spent token", func(ctx context.Context) (any, error) {
 			return s.exec(ctx, "UPDATE users SET confirmed_at = ?, confirmation_token = '', updated_at = ? WHERE confirmation_token = ?", oidcNow, oidcNow, "confirm-token-Ada@auth.example")
+		}},
+		{"takes a confirmation token that another user has", func(ctx context.Context) (any, error) {
+			return s.exec(ctx, "UPDATE users SET confirmation_token = ? WHERE id = ?", "confirm-token-grace@auth.example", uid(4))
 		}},
 		{"updates some columns of a user", func(ctx context.Context) (any, error) {
 			r := s.db.WithContext(ctx).Model(&authUser{ID: uid(1)}).Updates(map[string]any{"recovery_token": "recover-token-1", "last_sign_in_at": oidcNow, "updated_at": oidcNow})

@@ -5,7 +5,7 @@ ALTER TABLE users ALTER COLUMN phone TYPE text;
 DROP INDEX IF EXISTS users_instance_id_email_idx;
 CREATE INDEX users_instance_id_email_idx ON users USING btree (instance_id, lower(email));
 CREATE UNIQUE INDEX IF NOT EXISTS users_email_partial_key ON users (email) WHERE (is_sso_user = false);
-CREATE INDEX IF NOT EXISTS confirmation_token_idx ON users USING btree (confirmation_token) WHERE confirmation_token <> '';
+CREATE UNIQUE INDEX IF NOT EXISTS confirmation_token_idx ON users USING btree (confirmation_token) WHERE confirmation_token <> '';
 CREATE INDEX IF NOT EXISTS recovery_token_idx ON users USING btree (recovery_token) WHERE recovery_token !~ '^[0-9 ]*$';
 ALTER TABLE refresh_tokens ADD COLUMN IF NOT EXISTS parent varchar(255) NULL;
 ALTER TABLE refresh_tokens ADD CONSTRAINT refresh_tokens_token_unique UNIQUE (token);
