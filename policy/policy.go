@@ -242,6 +242,9 @@ func (p *Policy) Tables() []Table {
 			out[i].Columns[j].LegacyContext = slices.Clone(out[i].Columns[j].LegacyContext)
 			out[i].Columns[j].Equality = out[i].Columns[j].Equality.clone()
 			out[i].Columns[j].Paths = slices.Clone(out[i].Columns[j].Paths)
+			for k := range out[i].Columns[j].Paths {
+				out[i].Columns[j].Paths[k].Equality = out[i].Columns[j].Paths[k].Equality.clone()
+			}
 			if d := out[i].Columns[j].Default; d != nil {
 				text := *d
 				out[i].Columns[j].Default = &text

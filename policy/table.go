@@ -76,6 +76,7 @@ func (d *decoder) column(p *Policy, t *Table, e entry, path string, unverifiable
 	d.checkBranch(p.keyrings[c.Keyring], &c, e, path)
 	d.checkEquality(p.keyrings[c.Keyring], &c, path)
 	d.checkPaths(&c, e, path, seen)
+	d.checkPathSearch(p.keyrings[c.Keyring], &c, path)
 	d.checkClear(&c, e, path)
 	if c.PlaintextReads == Allow {
 		d.warn(e.name, path, "plaintext_reads: allow hands out values that nothing protects; turn it off after the backfill")

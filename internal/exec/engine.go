@@ -138,6 +138,7 @@ func (e *Engine) addPaths(col *sqlplan.Column, c *seal.Column) {
 		e.addPart(shown, p, col)
 	}
 	for from, to := range shown {
+		to.Terms = from.TermPaths()
 		for _, p := range from.Parts() {
 			to.Paths = append(to.Paths, sqlplan.DocumentPath{Path: p.Path, Value: shown[p.Value], Text: shown[p.Text]})
 		}
@@ -153,7 +154,7 @@ func (e *Engine) addPart(shown map[*seal.Column]*sqlplan.Column, p *seal.Part, w
 		own := *whole
 		own.Name, own.Of, own.Default, own.Text = c.Name, whole, nil, c == p.Text
 		if own.Text {
-			own.Type = string(p.Type)
+			own.Type, own.Term = string(p.Type), termOf(c, 0)
 		}
 		shown[c], e.columns[&own] = &own, c
 	}

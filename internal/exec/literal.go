@@ -63,7 +63,11 @@ func (s *steps) sendsTerms(t *sqlplan.Template) bool {
 				return holdsTerms(part.Table, part.Column(int(a.Index)))
 			}
 		}
-		return (a.Kind == sqlplan.ArgSeal || a.Kind == sqlplan.ArgRowSeal) && int(a.Index) < seals.Len() && seals.At(int(a.Index), &room).Term != sqlplan.TermUnused
+		if a.Kind != sqlplan.ArgSeal && a.Kind != sqlplan.ArgRowSeal || int(a.Index) >= seals.Len() {
+			return false
+		}
+		s := seals.At(int(a.Index), &room)
+		return s.Term != sqlplan.TermUnused || len(s.Column.Terms) > 0
 	})
 }
 

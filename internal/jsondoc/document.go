@@ -17,6 +17,11 @@ type Found struct {
 	Path int
 	// Start and End are the value's place in the text.
 	Start, End int
+	// Object and Key are where the object begins that holds the value as a member, and the
+	// member's key; -1 for a value that is no member.
+	Object, Key int
+	// Null is true for a null, which [Paths.Find] leaves out.
+	Null bool
 }
 
 // ErrNotJSON is the error of a text that is not one JSON text in UTF-8.
@@ -25,10 +30,22 @@ var ErrNotJSON = errors.New("it is not JSON")
 // Find returns the values of the document that the paths reach, in the order of the
 // text. A null is no value. No two overlap unless paths do.
 func (p Paths) Find(doc []byte) ([]Found, error) {
+	all, err := p.FindAll(doc)
+	found := all[:0]
+	for _, f := range all {
+		if !f.Null {
+			found = append(found, f)
+		}
+	}
+	return found, err
+}
+
+// FindAll is Find that returns each null too.
+func (p Paths) FindAll(doc []byte) ([]Found, error) {
 	if !utf8.Valid(doc) || !json.Valid(doc) {
 		return nil, ErrNotJSON
 	}
-	s := scanner{text: doc, paths: p}
+	s := scanner{text: doc, paths: p, objectAt: -1, key: -1}
 	open := make([]place, len(p))
 	for i := range p {
 		open[i] = place{path: i}
@@ -55,6 +72,30 @@ func Splice(doc []byte, found []Found, texts [][]byte) []byte {
 	return append(out, doc[at:]...)
 }
 
+// Remove returns the document without members that [Paths.FindAll] found. The result shares
+// no memory with doc.
+func Remove(doc []byte, members []Found) []byte {
+	out, at, first := make([]byte, 0, len(doc)), 0, false
+	s := scanner{text: doc}
+	for _, m := range members {
+		start, end := m.Key-1, m.End
+		for start > 0 && bytes.IndexByte([]byte(" \t\n\r"), doc[start]) >= 0 {
+			start--
+		}
+		// The first member of its object takes the comma behind it along.
+		first = doc[start] == '{' || start < at && first
+		if first {
+			start = m.Key
+			if after := s.space(end); doc[after] == ',' {
+				end = s.space(after + 1)
+			}
+		}
+		out = append(out, doc[at:max(start, at)]...)
+		at = end
+	}
+	return append(out, doc[at:]...)
+}
+
 // place is how far along a path the scanner is.
 type place struct{ path, step int }
 
@@ -63,6 +104,8 @@ type scanner struct {
 	text  []byte
 	paths Paths
 	found []Found
+
+	objectAt, key int // of the member at hand
 }
 
 // value walks over the value at i and returns where it ends. open are the paths that lead
@@ -84,9 +127,7 @@ func (s *scanner) value(i int, open []place) (end int) {
 	}
 	if reached >= 0 {
 		end = s.skip(i)
-		if !bytes.Equal(s.text[i:end], []byte("null")) {
-			s.found = append(s.found, Found{Path: reached, Start: i, End: end})
-		}
+		s.found = append(s.found, Found{Path: reached, Start: i, End: end, Object: s.objectAt, Key: s.key, Null: bytes.Equal(s.text[i:end], []byte("null"))})
 		return end
 	}
 	switch {
@@ -123,12 +164,14 @@ func (s *scanner) array(i int, open []place) (end int) {
 }
 
 func (s *scanner) object(i int, open []place) (end int) {
+	begin := i
 	if i = s.space(i + 1); s.text[i] == '}' {
 		return i + 1
 	}
 	for {
 		end := stringEnd(s.text, i)
 		inner := s.within(s.text[i:end], open)
+		s.objectAt, s.key = begin, i
 		i = s.space(s.space(end) + 1) // behind the colon
 		i = s.space(s.value(i, inner))
 		if s.text[i] == '}' {

@@ -253,6 +253,9 @@ var nullTypes = map[reflect.Type]reflect.Type{
 // are those of the statement that gives v; nil if there is none. null is true for NULL.
 // The result never shares memory with v. The error holds no value.
 func (c *Column) Encode(rules server.Values, v any) (plaintext []byte, null bool, err error) {
+	if c.layout.Element == elementText && rules != nil {
+		return c.encodeText(rules, v)
+	}
 	if rules != nil && isMoment(c.Type) {
 		if v, err = server.Plain(v); err == nil {
 			v, err = rules.Moment(c.Type, v)
@@ -267,9 +270,6 @@ func (c *Column) Encode(rules server.Values, v any) (plaintext []byte, null bool
 // EncodeGiven is Encode for a value as the statement gives it: it is first made what a
 // column in clear would be sent.
 func (c *Column) EncodeGiven(rules server.Values, v any) (plaintext []byte, null bool, err error) {
-	if c.layout.Element == elementText {
-		return c.encodeText(rules, v)
-	}
 	sent, err := rules.Sent(c.InClear(), v)
 	if err != nil {
 		return nil, false, err
@@ -285,7 +285,12 @@ var inClear = map[policy.ValueType]server.KeyType{
 }
 
 // InClear is the type of a column in clear that would take the column's values.
-func (c *Column) InClear() server.KeyType { return inClear[c.Type] }
+func (c *Column) InClear() server.KeyType {
+	if c.layout.Element == elementText {
+		return server.KeyText
+	}
+	return inClear[c.Type]
+}
 
 func isMoment(t policy.ValueType) bool { return t == policy.TypeTimestamp || t == policy.TypeDate }
 

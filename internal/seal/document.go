@@ -32,6 +32,9 @@ type Part struct {
 	Value, Text *Column
 	// Type is the policy's type of the values.
 	Type policy.ValueType
+	// Term is the path of the values' equality terms; nil for values that cannot be
+	// searched.
+	Term jsondoc.Path
 }
 
 // inDocuments is what a column has to do with documents.
@@ -47,6 +50,27 @@ type document struct {
 	parts []*Part
 	// within are the paths that lead to those of parts, the root among them.
 	within []*Part
+	// terms are the paths of equality terms, which applications do not see, and searched the
+	// parts that they belong to.
+	terms    jsondoc.Paths
+	searched []*Part
+}
+
+// addTerms lists the terms of the document's parts.
+func (d *document) addTerms() {
+	for _, p := range d.parts {
+		if p.Term != nil {
+			d.terms, d.searched = append(d.terms, p.Term), append(d.searched, p)
+		}
+	}
+}
+
+// TermPaths are the paths of a document's equality terms.
+func (c *Column) TermPaths() jsondoc.Paths {
+	if c.document == nil {
+		return nil
+	}
+	return c.document.terms
 }
 
 // element says how a column's values stand in a document. The zero value is that of
@@ -101,10 +125,29 @@ func (f *Funnel) addDocument(t *Table, col *Column, c policy.Column, counters *a
 			return err
 		}
 		part.Value.kind, part.Text.kind = p.Type, p.Type
+		if err = f.addPartSearch(part, p); err != nil {
+			return err
+		}
 		d.paths, d.parts = append(d.paths, path), append(d.parts, part)
 	}
+	d.addTerms()
 	col.document = d
 	return f.addWithin(col, c, counters)
+}
+
+// addPartSearch makes a path searchable. Its terms stand beside its values.
+func (f *Funnel) addPartSearch(part *Part, p policy.DocumentPath) error {
+	if p.Equality == nil {
+		return nil
+	}
+	for _, col := range []*Column{part.Value, part.Text} {
+		if err := f.addSearch(col, policy.Column{Name: col.Name, Keyring: col.keyring, Equality: p.Equality}); err != nil {
+			return err
+		}
+	}
+	part.Term = slices.Clone(part.Path)
+	part.Term[len(part.Term)-1].Key = p.Equality.Keys[0].Column
+	return nil
 }
 
 // addWithin makes the columns of the paths that lead to a document's protected paths. A
@@ -136,6 +179,7 @@ func (f *Funnel) addWithin(col *Column, c policy.Column, counters *alert.Counter
 		for _, p := range own.parts {
 			own.paths = append(own.paths, p.Path)
 		}
+		own.addTerms()
 		part.Value.document, part.Text.document = own, own
 	}
 	return nil
@@ -147,6 +191,9 @@ func restOf(lead jsondoc.Path, parts []*Part) (rest []*Part) {
 		if len(p.Path) >= len(lead) && slices.Equal(p.Path[:len(lead)], lead) {
 			own := *p
 			own.Path = p.Path[len(lead):]
+			if p.Term != nil {
+				own.Term = p.Term[len(lead):]
+			}
 			rest = append(rest, &own)
 		}
 	}
@@ -172,18 +219,18 @@ func (f *Funnel) part(t *Table, c policy.Column, path jsondoc.Path, as element, 
 // changes.
 func (f *Funnel) sealDocument(ctx context.Context, v Value) (any, error) {
 	col := v.Column
-	found, err := col.document.paths.Find(v.Plaintext)
+	found, err := col.document.paths.FindAll(v.Plaintext)
 	if err != nil {
 		return nil, col.Error(fault.ErrValue, col.Table.Digest(v.Row), "pass a JSON document", err)
 	}
+	if terms, _ := col.document.terms.FindAll(v.Plaintext); len(terms) > 0 {
+		return nil, col.Error(fault.ErrValue, col.Table.Digest(v.Row), "give the member another name, or the terms in the policy", errors.New("the document has a member of the name of equality terms"))
+	}
 	texts := make([][]byte, len(found))
 	for i, at := range found {
-		part := col.document.parts[at.Path]
-		sealed, err := f.sealPart(ctx, Value{Column: part.Value, Plaintext: v.Plaintext[at.Start:at.End], Row: v.Row, Statement: v.Statement})
-		if err != nil {
+		if texts[i], err = f.sealMember(ctx, v, col.document.parts[at.Path], at); err != nil {
 			return nil, err
 		}
-		texts[i] = []byte(sealed.(string))
 	}
 	doc := jsondoc.Splice(v.Plaintext, found, texts)
 	if v.Capacity > 0 && len(doc) > v.Capacity {
@@ -191,6 +238,26 @@ func (f *Funnel) sealDocument(ctx context.Context, v Value) (any, error) {
 	}
 	col.Sealed.Add(1)
 	return string(doc), nil
+}
+
+// sealMember seals a value of a document, with its term behind it. A null stays as it is,
+// and so does its term.
+func (f *Funnel) sealMember(ctx context.Context, v Value, part *Part, at jsondoc.Found) ([]byte, error) {
+	value, term := v.Plaintext[at.Start:at.End], any("null")
+	if at.Null && part.Term == nil {
+		return nil, nil
+	}
+	sealed, err := f.sealPart(ctx, Value{Column: part.Value, Plaintext: value, Row: v.Row, Statement: v.Statement})
+	if err != nil || part.Term == nil {
+		return []byte(fmt.Sprint(sealed)), err
+	}
+	if !at.Null {
+		if term, err = f.Term(ctx, TermRequest{Column: part.Text, Plaintext: value, Row: v.Row, Statement: v.Statement}); err != nil {
+			return nil, err
+		}
+		term = jsondoc.Quote(fmt.Sprint(term))
+	}
+	return fmt.Appendf(nil, "%v,%s:%v", sealed, jsondoc.Quote(part.Term[len(part.Term)-1].Key), term), nil
 }
 
 // sealPart seals the value of a path. The result is a string: JSON, or the text of a JSON
@@ -284,7 +351,11 @@ func (f *Funnel) openDocument(ctx context.Context, r Request) (plaintext []byte,
 	if len(found) > 0 && !r.Strict && r.holdsDefault() {
 		r.Column.PlaintextReads.Add(1)
 		f.raise(ctx, finding{Request: r, kind: alert.PlaintextRead}, true)
-		return slices.Clone(doc), false, nil
+		return r.Column.withoutTerms(slices.Clone(doc)), false, nil
+	}
+	held, err := r.heldTerms(doc)
+	if err != nil {
+		return nil, true, err
 	}
 	texts := make([][]byte, len(found))
 	defer func() {
@@ -295,6 +366,7 @@ func (f *Funnel) openDocument(ctx context.Context, r Request) (plaintext []byte,
 	for i, at := range found {
 		part := r
 		part.Column, part.Stored, part.Buffer = r.Column.document.parts[at.Path].Value, doc[at.Start:at.End], nil
+		part.Term, part.HoldsTerm = held.of(r.Column.document.parts[at.Path], at)
 		text, null, err := f.Open(ctx, part)
 		if err != nil {
 			return nil, true, err
@@ -307,7 +379,63 @@ func (f *Funnel) openDocument(ctx context.Context, r Request) (plaintext []byte,
 		}
 		part.Column.Opened.Add(1)
 	}
-	return jsondoc.Splice(doc, found, texts), false, nil
+	for _, term := range held {
+		if !term.used { // of a value that is not there
+			part := r
+			part.Column = term.part.Value
+			return nil, true, f.failed(ctx, finding{Request: part, kind: alert.IndexMismatch})
+		}
+	}
+	return r.Column.withoutTerms(jsondoc.Splice(doc, found, texts)), false, nil
+}
+
+// withoutTerms is a document as applications see it.
+func (c *Column) withoutTerms(doc []byte) []byte {
+	if len(c.document.terms) == 0 {
+		return doc
+	}
+	terms, err := c.document.terms.FindAll(doc)
+	if err != nil {
+		return doc // it was JSON
+	}
+	shown := jsondoc.Remove(doc, terms)
+	clear(doc)
+	return shown
+}
+
+// heldTerm is a term of a document.
+type heldTerm struct {
+	part   *Part
+	object int
+	text   string
+	used   bool
+}
+
+type heldTerms []*heldTerm
+
+// heldTerms lists the terms that a document's values are held to: none unless the row was
+// found by a term. A value without a term is held to nothing, since no search finds it.
+func (r *Request) heldTerms(doc []byte) (held heldTerms, err error) {
+	if !r.HoldsTerm {
+		return nil, nil
+	}
+	terms, err := r.Column.document.terms.Find(doc)
+	for _, at := range terms {
+		text, _ := jsondoc.Text(doc[at.Start:at.End])
+		held = append(held, &heldTerm{part: r.Column.document.searched[at.Path], object: at.Object, text: text})
+	}
+	return held, err
+}
+
+// of is the term that stands beside a value.
+func (h heldTerms) of(part *Part, at jsondoc.Found) (term any, holds bool) {
+	for _, t := range h {
+		if t.part == part && t.object == at.Object {
+			t.used = true
+			term, holds = t.text, true
+		}
+	}
+	return term, holds
 }
 
 // documentFits reports whether every protected value of a document verifies for a row.

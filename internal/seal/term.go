@@ -13,6 +13,7 @@ import (
 	"github.com/sealsql/sealsql/alert"
 	"github.com/sealsql/sealsql/codec"
 	"github.com/sealsql/sealsql/fault"
+	"github.com/sealsql/sealsql/internal/jsondoc"
 	"github.com/sealsql/sealsql/internal/seal/equality"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/policy"
@@ -94,6 +95,15 @@ func (f *Funnel) addSearch(col *Column, c policy.Column) error {
 // Search returns what makes the column searchable, or nil.
 func (c *Column) Search() *Search { return c.search }
 
+// TermSources are the sources that the column's terms draw on beside the value; nil for a
+// document, whose terms draw on what its values are bound to.
+func (c *Column) TermSources() []int {
+	if c.search == nil {
+		return nil
+	}
+	return c.search.Sources
+}
+
 // Searches reports whether a column of the table is searchable.
 func (t *Table) Searches() bool {
 	return slices.ContainsFunc(t.Columns, func(c *Column) bool { return c.search != nil })
@@ -112,7 +122,7 @@ func (t *Table) Holding(name string) *Column {
 
 // BindTerm fills in a row for the column's terms, as [Column.Bind] does for its value.
 func (c *Column) BindTerm(row Row, shape *Shape, values server.Values, source func(i int) (Source, error)) error {
-	return c.bindSources(c.search.Sources, row, shape, values, source)
+	return c.bindSources(c.TermSources(), row, shape, values, source)
 }
 
 // TermRequest asks for the equality term of a value.
@@ -135,7 +145,7 @@ func (f *Funnel) Term(ctx context.Context, r TermRequest) (any, error) {
 		return nil, col.Error(fault.ErrPolicy, "", "give the column search: {equality: …}", nil)
 	}
 	t := col.search.Terms[r.Key]
-	term, err := t.of(ctx, r.Row, r.Plaintext)
+	term, err := t.of(ctx, r.Row, col.searched(r.Plaintext))
 	if err != nil {
 		return nil, f.sealFailed(ctx, Value{Column: col, Row: r.Row, Statement: r.Statement}, err)
 	}
@@ -143,6 +153,15 @@ func (f *Funnel) Term(ctx context.Context, r TermRequest) (any, error) {
 		return base64.StdEncoding.EncodeToString(term), nil
 	}
 	return term, nil
+}
+
+// searched is the plain text form that terms are made of: that of a JSON string is its text.
+func (c *Column) searched(plaintext []byte) []byte {
+	if c.layout.Element == 0 {
+		return plaintext
+	}
+	text, _ := jsondoc.Text(plaintext)
+	return []byte(text)
 }
 
 // of returns the term of a value of a row.
@@ -184,7 +203,7 @@ func (f *Funnel) holdsTerm(ctx context.Context, found finding, plaintext []byte)
 			return true, f.failed(ctx, found)
 		}
 	}
-	own, err := col.search.Terms[0].of(ctx, found.Row, plaintext)
+	own, err := col.search.Terms[0].of(ctx, found.Row, col.searched(plaintext))
 	if err != nil {
 		found.kind, found.cause = kindOf(err), err
 		return true, f.failed(ctx, found)
@@ -212,6 +231,9 @@ func (c *Column) TermFits(key int, term any, shape *Shape) error {
 		size = len(t)
 	}
 	name := c.search.Terms[key].Column
+	if c.layout.Element != 0 {
+		return nil // it lies in a document
+	}
 	if capacity := shape.Capacity[name]; capacity > 0 && size > capacity {
 		return c.Error(fault.ErrValue, "", "make the column wider", &CapacityError{fmt.Sprintf("the term takes %d bytes, and the column %s holds %d", size, name, capacity)})
 	}

@@ -43,6 +43,10 @@ type Dialect interface {
 	// a column of the type, where the server does not take its type from there ("::jsonb").
 	DocumentCast(columnType string) string
 
+	// DocumentText writes the text at a path of members of a document; columnType is its
+	// type. It is empty for keys that cannot be written.
+	DocumentText(document, columnType string, keys []string) string
+
 	// ScalarOfDocument is what is written in the place of JSON_VALUE, and of the parenthesis
 	// that closes its arguments, where it does not show every ciphertext; both are empty
 	// where it does.

@@ -56,7 +56,8 @@ func (a *analysis) partOf(e Expr, s *scope) (p docPart, v value, ok bool) {
 // apart reports whether a path is known and reaches, contains and lies in no protected value.
 func (c *Column) apart(p docPart) bool {
 	for _, asked := range append([]jsondoc.Path{p.path}, p.also...) {
-		if asked == nil || slices.ContainsFunc(c.Paths, func(own DocumentPath) bool { return own.Path.Overlaps(asked) }) {
+		if asked == nil || slices.ContainsFunc(c.Paths, func(own DocumentPath) bool { return own.Path.Overlaps(asked) }) ||
+			slices.ContainsFunc(c.Terms, func(term jsondoc.Path) bool { return term.Overlaps(asked) }) {
 			return false
 		}
 	}
@@ -105,6 +106,9 @@ func (a *analysis) usesPart(e Expr, s *scope) bool {
 // its ciphertext is.
 func (a *analysis) testsPart(e *IsNull, s *scope) bool {
 	p, v, ok := a.partOf(e.Expr, s)
+	if !ok && a.p.documents {
+		p, v, ok = a.respelt(e.Expr, s)
+	}
 	return ok && (v.column.apart(p) || v.column.at(p) != nil)
 }
 
@@ -193,8 +197,12 @@ func (a *analysis) editsDocument(t *target, c *Column, e Expr, yield func(own *C
 		return false
 	}
 	for _, path := range edit.removes {
-		if path == nil {
+		switch {
+		case path == nil:
 			a.refuse(e.At(), c.object(), "a part of a document is removed by a path that the text does not write out", hintEdit)
+		case c.apart(docPart{path: path}) || c.holds(path):
+		default:
+			a.refuse(e.At(), c.object(), "a value of a document that can be searched is removed by itself, or its equality term is", hintEdit)
 		}
 	}
 	for _, x := range edit.sets {
@@ -205,6 +213,12 @@ func (a *analysis) editsDocument(t *target, c *Column, e Expr, yield func(own *C
 		a.checkUse(x, t.scope, use{"a protected value in a part of a document", hintCompute})
 	}
 	return true
+}
+
+// holds reports whether what is removed at a path takes along the terms of all values that it
+// takes along, and no other.
+func (c *Column) holds(path jsondoc.Path) bool {
+	return len(c.Terms) == 0 || slices.ContainsFunc(c.Within, func(own DocumentPath) bool { return own.Path.Same(path) })
 }
 
 // setsPart plans an assignment to a part of a document.
@@ -221,6 +235,8 @@ func (a *analysis) setsPart(t *target, c *Column, e Expr, x docSet, yield func(o
 	case a.err != nil:
 	case own == nil || x.joins || x.text && own.Within != nil:
 		a.refuse(e.At(), c.object(), "an UPDATE of a part of a document that contains or lies in a protected value, or is not written out", hintEdit)
+	case c.searched(x.path):
+		a.refuse(e.At(), own.object(), "a value of a document that can be searched is set by itself, without its equality term", hintEdit)
 	case !t.edits:
 		a.refuse(e.At(), own.object(), "a protected value of a document is set by itself outside an UPDATE of given rows", hintEdit)
 	case !a.sealable(x):
@@ -228,6 +244,12 @@ func (a *analysis) setsPart(t *target, c *Column, e Expr, x docSet, yield func(o
 	case !isNull(x.value):
 		yield(own, x.value)
 	}
+}
+
+// searched reports whether the values at a protected path can be searched.
+func (c *Column) searched(path jsondoc.Path) bool {
+	own := c.at(docPart{path: path, text: true})
+	return own != nil && own.Term != nil
 }
 
 // sealable reports whether the value of a part is a parameter or a literal whose JSON text
@@ -287,8 +309,12 @@ func (c *Column) harmless(text string) bool {
 	for i := range c.Paths {
 		paths[i] = c.Paths[i].Path
 	}
-	found, err := paths.Find([]byte(text))
-	return c.Paths != nil && err == nil && len(found) == 0
+	found, err := paths.FindAll([]byte(text))
+	if len(c.Terms) == 0 { // else a null takes the place of a value, and not of its term
+		found = slices.DeleteFunc(found, func(f jsondoc.Found) bool { return f.Null })
+	}
+	terms, _ := jsondoc.Paths(c.Terms).FindAll([]byte(text))
+	return c.Paths != nil && err == nil && len(found)+len(terms) == 0
 }
 
 // sealCast is [Dialect.SealCast]. A document has the type of its column where the server

@@ -21,6 +21,24 @@ type docPart struct {
 	unreadable bool
 	// scalar is the call of JSON_VALUE that shows the part, or nil.
 	scalar *Call
+	// last is the literal that writes the end of the path out, and written how it does.
+	last    Expr
+	written pathForm
+}
+
+// pathForm is a way to write a path, or a step of one, in a literal.
+type pathForm uint8
+
+const (
+	pathKey    pathForm = iota // 'email'
+	pathArray                  // '{contact,email}'
+	pathDollar                 // '$.contact.email'
+)
+
+// ending notes how the path is written out.
+func (p docPart) ending(last Expr, form pathForm) docPart {
+	p.last, p.written = last, form
+	return p
 }
 
 // docEdit is what a function of the server changes in a document.
@@ -54,11 +72,15 @@ func (a *analysis) part(e Expr) (docPart, bool) {
 		}
 		switch e.What {
 		case "->", "->>":
-			return a.step(e.Operands[0], keyStep(e.Operands[1]), e.What == "->>"), true
+			return a.step(e.Operands[0], keyStep(e.Operands[1]), e.What == "->>").ending(e.Operands[1], pathKey), true
 		case "#>", "#>>":
-			return a.step(e.Operands[0], arrayPath(e.Operands[1]), e.What == "#>>"), true
+			p := a.step(e.Operands[0], arrayPath(e.Operands[1]), e.What == "#>>")
+			if list, ok := e.Operands[1].(*Op); ok && len(list.Operands) > 0 {
+				return p.ending(list.Operands[len(list.Operands)-1], pathKey), true
+			}
+			return p.ending(e.Operands[1], pathArray), true
 		case OpSubscript:
-			return a.step(e.Operands[0], subscript(e.Operands[1]), false), true
+			return a.step(e.Operands[0], subscript(e.Operands[1]), false).ending(e.Operands[1], pathKey), true
 		}
 	case *Call:
 		return a.partByCall(e)
@@ -75,7 +97,7 @@ func (a *analysis) partByCall(c *Call) (docPart, bool) {
 		return p, ok
 	case a.own(c, "json_extract", "json_value", "json_query") && len(c.Args) == 2:
 		value := a.own(c, "json_value")
-		p := a.step(c.Args[0], dollarPath(c.Args[1]), value)
+		p := a.step(c.Args[0], dollarPath(c.Args[1]), value).ending(c.Args[1], pathDollar)
 		p.unreadable = a.own(c, "json_query")
 		if value {
 			p.scalar = c
@@ -89,7 +111,7 @@ func (a *analysis) partByCall(c *Call) (docPart, bool) {
 		p.unreadable = true
 		return p, true
 	case a.own(c, "jsonb_extract_path", "json_extract_path", "jsonb_extract_path_text", "json_extract_path_text"):
-		return a.step(c.Args[0], keyPath(c.Args[1:]), strings.HasSuffix(strings.ToLower(c.Name), "_text")), true
+		return a.step(c.Args[0], keyPath(c.Args[1:]), strings.HasSuffix(strings.ToLower(c.Name), "_text")).ending(c.Args[len(c.Args)-1], pathKey), true
 	}
 	return docPart{}, false
 }

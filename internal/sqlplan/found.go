@@ -120,7 +120,8 @@ func conjuncts(e Expr, all bool, yield func(e Expr, all bool)) {
 // scalars are functions that are certain to be no aggregates.
 var scalars = map[string]bool{"abs": true, "btrim": true, "ceil": true, "char_length": true, "coalesce": true, "concat": true, "concat_ws": true,
 	"current_date": true, "current_timestamp": true, "date": true, "date_format": true, "date_part": true, "date_trunc": true, "extract": true,
-	"floor": true, "greatest": true, "if": true, "ifnull": true, "least": true, "left": true, "length": true, "lower": true, "ltrim": true,
+	"floor": true, "greatest": true, "if": true, "ifnull": true, "json_extract": true, "json_extract_path": true, "json_extract_path_text": true,
+	"json_unquote": true, "json_value": true, "jsonb_extract_path": true, "jsonb_extract_path_text": true, "least": true, "left": true, "length": true, "lower": true, "ltrim": true,
 	"now": true, "nullif": true, "octet_length": true, "replace": true, "right": true, "round": true, "rtrim": true, "substr": true,
 	"substring": true, "timestampdiff": true, "to_char": true, "trim": true, "unix_timestamp": true, "upper": true, "year": true}
 
@@ -210,12 +211,16 @@ func (a *analysis) hold(out output, set *held) {
 	}
 	for i := range set.rows {
 		f := &set.rows[i]
-		if slices.ContainsFunc(set.list, func(h heldValue) bool { return h.row == f.row && h.column == f.column }) {
+		if slices.ContainsFunc(set.list, func(h heldValue) bool { return h.row == f.row && (h.column == f.column || h.column == f.column.Of) }) {
 			continue
 		}
-		h := heldValue{row: f.row, column: f.column, shown: out.expose(f.row, f.column.Term.Column, false)}
-		if value := out.expose(f.row, f.column.Name, false); value != nil && h.shown != nil {
-			value.value.column = f.column
+		shows, term := f.column, f.column.Term.Column
+		if f.column.Of != nil { // the term lies in the document
+			shows, term = f.column.Of, f.column.Of.Name
+		}
+		h := heldValue{row: f.row, column: shows, shown: out.expose(f.row, term, false)}
+		if value := out.expose(f.row, shows.Name, false); value != nil && h.shown != nil {
+			value.value.column = shows
 			h.value = value
 			set.list = append(set.list, h)
 		}

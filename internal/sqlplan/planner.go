@@ -42,7 +42,7 @@ func New(rules *Rules, catalog Catalog, dialect Dialect) *Planner {
 		p.maxText = DefaultMaxText
 	}
 	for _, t := range rules.Tables {
-		p.searches = p.searches || slices.ContainsFunc(t.Columns, func(c *Column) bool { return c.Term != nil })
+		p.searches = p.searches || slices.ContainsFunc(t.Columns, func(c *Column) bool { return c.Term != nil || len(c.Terms) > 0 })
 		p.documents = p.documents || slices.ContainsFunc(t.Columns, func(c *Column) bool { return c.Paths != nil })
 	}
 	return p

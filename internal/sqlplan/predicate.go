@@ -85,6 +85,7 @@ type peeled struct {
 	at   Span // of the operand as a whole
 	// folded and trim tell what was taken off.
 	folded, trim bool
+	calls        int // how many functions were
 }
 
 // peel takes off LOWER, UPPER, TRIM and casts between types of text.
@@ -104,6 +105,7 @@ func (a *analysis) peel(e Expr) peeled {
 			default:
 				return p
 			}
+			p.calls++
 			if p.expr == e {
 				p.at = Span{x.Start, x.ArgsEnd + 1}
 			}

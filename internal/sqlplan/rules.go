@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/sealsql/sealsql/internal/jsondoc"
 )
 
 // Rules is what the planner needs of the policy. Its fields are immutable. The
@@ -152,6 +154,8 @@ type Column struct {
 	Paths []DocumentPath
 	// Within are the paths that lead to those of Paths, the root among them.
 	Within []DocumentPath
+	// Terms are the paths of the equality terms of Paths, which no text may name.
+	Terms []jsondoc.Path
 	// Of is the column of documents whose part the column is, where a result shows a part
 	// by itself; nil for a column of a table. Text is true if the part is shown as text.
 	Of   *Column

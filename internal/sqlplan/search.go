@@ -159,6 +159,8 @@ func (a *analysis) searchable(e Expr, s *scope) value {
 		}
 	case *ValuesRef:
 		v = a.lookup(&ColumnRef{Span: e.Span, Name: e.Column}, s)
+	default:
+		_, v = a.searchedPart(e, s)
 	}
 	if !v.protected() || v.column.Term == nil {
 		return value{}
@@ -236,17 +238,26 @@ func (x *searching) operand(e Expr) {
 		}
 	case *Case:
 		if p.expr == e {
-			a.checkConditions(&Case{Span: o.Span, Arg: o.Arg, Whens: conditions(o)}, x.s)
-			for _, w := range o.Whens {
-				x.operand(w.Result)
-			}
-			if o.Else != nil {
-				x.operand(o.Else)
-			}
+			x.cases(o)
 			return
 		}
 	}
+	if _, v := a.searchedPart(p.expr, x.s); v.column != nil {
+		x.columnRef(p, v)
+		return
+	}
 	x.refuse(e.At(), "a comparison of a protected column with an expression that the server computes", hintSearch)
+}
+
+// cases makes what CASE returns terms.
+func (x *searching) cases(o *Case) {
+	x.a.checkConditions(&Case{Span: o.Span, Arg: o.Arg, Whens: conditions(o)}, x.s)
+	for _, w := range o.Whens {
+		x.operand(w.Result)
+	}
+	if o.Else != nil {
+		x.operand(o.Else)
+	}
 }
 
 // conditions are the branches of CASE without their results.
@@ -365,6 +376,10 @@ func (x *searching) joins(at Span, v value) bool {
 
 // replaceByTerm puts the term's column in the place of the column.
 func (a *analysis) replaceByTerm(p peeled, v value, s *scope) {
+	if _, named := p.expr.(*ColumnRef); !named && v.column.Of != nil {
+		a.replacePart(p, s)
+		return
+	}
 	if text := a.termText(p.expr, v, s); text != "" {
 		a.replace(p.at, textPart(text))
 	}
@@ -374,6 +389,9 @@ func (a *analysis) replaceByTerm(p peeled, v value, s *scope) {
 // cannot be reached.
 func (a *analysis) termText(e Expr, v value, s *scope) string {
 	c := v.column
+	if c.Of != nil {
+		return a.partTerm(e, v, s)
+	}
 	rc := a.relationColumn(a.describe(a.schemaOf(c.Table), c.Table.Name), c.Term.Column)
 	switch {
 	case rc == nil:

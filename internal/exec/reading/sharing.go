@@ -67,7 +67,7 @@ func (o *opening) shows(c *shown, row []sqldriver.Value) bool {
 		if !sameCell(o.row[c.from.Term], row[c.from.Term]) {
 			return false
 		}
-		lists[2] = c.col.Search().Sources
+		lists[2] = c.col.TermSources()
 	}
 	for _, list := range lists {
 		for _, i := range list {

@@ -116,6 +116,18 @@ func (d *dialect) SealCast(c *sqlplan.Column) (before, after string) {
 	return "CAST(", " AS BINARY)"
 }
 
+// DocumentText implements [sqlplan.Dialect].
+func (d *dialect) DocumentText(document, _ string, keys []string) string {
+	path := "$"
+	for _, key := range keys {
+		if strings.ContainsAny(key, "'\"\\") {
+			return "" // settings of the session say how it is read
+		}
+		path += `."` + key + `"`
+	}
+	return "JSON_UNQUOTE(JSON_EXTRACT(" + document + ", '" + path + "'))"
+}
+
 // ScalarOfDocument implements [sqlplan.Dialect]: MySQL's JSON_VALUE is NULL for what takes
 // more than 512 bytes.
 func (d *dialect) ScalarOfDocument() (before, after string) {

@@ -135,6 +135,26 @@ func (d *dialect) SealCast(c *sqlplan.Column) (before, after string) {
 	return "", "::bytea"
 }
 
+// DocumentText implements [sqlplan.Dialect].
+func (d *dialect) DocumentText(document, columnType string, keys []string) string {
+	if columnType != "json" && columnType != "jsonb" {
+		document += "::jsonb"
+	}
+	for i, key := range keys {
+		operator := "->"
+		if i == len(keys)-1 {
+			operator = "->>"
+		}
+		document += operator + d.text(key)
+	}
+	return "(" + document + ")"
+}
+
+// text writes a string constant that no setting reads otherwise.
+func (d *dialect) text(s string) string {
+	return "E'" + strings.NewReplacer(`\`, `\\`, "'", "''").Replace(s) + "'"
+}
+
 // ScalarOfDocument implements [sqlplan.Dialect].
 func (d *dialect) ScalarOfDocument() (before, after string) { return "", "" }
 

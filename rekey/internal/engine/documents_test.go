@@ -106,3 +106,30 @@ func (s *site) documents() (list []string) {
 	}
 	return list
 }
+
+// TestJobsFillTermsInDocuments: backfill and reencrypt write the equality terms of paths.
+func TestJobsFillTermsInDocuments(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *site) {
+		t.Setenv("SEALSQL_TEST_RAW", strings.Repeat("A", 43)+"=")
+		s.exec("CREATE TABLE papers (id bigint PRIMARY KEY, doc " + map[string]string{"postgres": "jsonb", "mysql": "json"}[s.server.Name] + ")")
+		for i, doc := range []string{`{"email": "mia@secret.example"}`, `{"n": 2}`} {
+			s.exec("INSERT INTO papers VALUES (?, ?)", i, doc)
+		}
+		raw := strings.Replace(papers, `{kms: {keys: ["${OLD}"]}}`, "{raw_aes: {namespace: n, name: m, key_env: SEALSQL_TEST_RAW}}", 1)
+		backfill := s.documentConfig(Backfill)
+		backfill.Policy = s.policy(fmt.Sprintf(raw, "$.email: {type: string}"))
+		s.want(s.run(backfill), 2, 1, 0, 1, 0)
+		again := s.documentConfig(Reencrypt)
+		again.Policy, again.Force = s.policy(fmt.Sprintf(raw, "$.email: {type: string, search: {equality: {column: email_eq}}}")), true
+		if r := s.run(again); r.Failed != 0 || r.Changed != 1 {
+			t.Errorf("re-encryption: %+v", r)
+		}
+		first := s.documents()[0]
+		if !strings.Contains(first, "email_eq") || strings.Contains(first, "mia@") {
+			t.Errorf("after re-encryption: %s", first)
+		}
+		verify := s.documentConfig(Verify)
+		verify.Policy = again.Policy
+		s.want(s.run(verify), 2, 0, 1, 1, 0)
+	})
+}
