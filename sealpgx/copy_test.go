@@ -251,3 +251,32 @@ func TestACopyThatIsCancelledEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestACopyWritesDefaultsSealed: a column that a copy leaves out, and that has a constant
+// default, gets it sealed, as with INSERT.
+func TestACopyWritesDefaultsSealed(t *testing.T) {
+	s := newSite(t, "")
+	ctx := context.Background()
+	exec(t, s.bare, "ALTER TABLE accounts ALTER COLUMN ssn SET DEFAULT ''")
+	for i, columns := range [][]string{{"number"}, {"number", "name"}} {
+		rows := [][]any{{fmt.Sprint("a", i), "Ada"}, {fmt.Sprint("b", i), "Bob"}}
+		for j := range rows {
+			rows[j] = rows[j][:len(columns)]
+		}
+		if n, err := s.pool.CopyFrom(ctx, pgx.Identifier{"accounts"}, columns, pgx.CopyFromRows(rows)); err != nil || n != 2 {
+			t.Errorf("a copy of %v: %d rows, %v", columns, n, err)
+		}
+	}
+	batch := &pgx.Batch{}
+	batch.Queue("INSERT INTO accounts (number) VALUES ('c0'), ('c1')")
+	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
+		t.Errorf("a batch: %v", err)
+	}
+	var rows, clear, found int
+	if err := s.bare.QueryRow(ctx, "SELECT count(*), count(*) FILTER (WHERE octet_length(ssn) < 40 OR ssn_eq IS NULL) FROM accounts").Scan(&rows, &clear); err != nil || rows != 6 || clear != 0 {
+		t.Errorf("%d rows of which %d hold the default in clear, or lack its term (%v)", rows, clear, err)
+	}
+	if err := s.pool.QueryRow(ctx, "SELECT count(*) FROM accounts WHERE ssn = ''").Scan(&found); err != nil || found != 6 {
+		t.Errorf("%d rows have the default, %v", found, err)
+	}
+}

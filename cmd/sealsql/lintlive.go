@@ -28,7 +28,11 @@ func (c *tableCheck) live(ctx context.Context, db *sql.DB, pc policy.Column) err
 			}
 		case !named:
 		case d.Kind == server.GeneratedColumn:
-			c.add(lintError, pc.Line, "generated-column", object, "the column "+d.Name+" is computed from it, and would be computed from the ciphertext", "drop it; compute it in the application")
+			readers, err := c.readersOf(ctx, db, d.Name, list)
+			if err != nil {
+				return err
+			}
+			c.add(lintError, pc.Line, "generated-column", object, "the column "+d.Name+" is computed from it, and would be computed from the ciphertext"+readers, "drop it; compute it in the application")
 		case d.Kind == server.Check && strings.HasPrefix(d.Name, server.GuardPrefix):
 			// It is there for ciphertexts; guards looks for the right one.
 		case d.Kind == server.Check && onlyTestsNull(d.Text, pc.Name):

@@ -184,8 +184,8 @@ func (c *tableCheck) columns(ctx context.Context, db *sql.DB) error {
 		if rc.Generated {
 			c.add(lintError, pc.Line, "column-generated", object, "the column is computed by the server, which would see the plaintext", "protect the columns that it is computed from, and drop it")
 		}
-		if rc.Default != "" && pc.Paths == nil {
-			c.add(lintWarning, pc.Line, "column-default", object, "the column has a default, which the server would store in clear", "drop the default")
+		if err := c.defaults(ctx, db, pc, rc); err != nil {
+			return err
 		}
 		for _, k := range c.rel.UniqueKeys {
 			if slices.Contains(k.Columns, pc.Name) {

@@ -146,9 +146,10 @@ func (in *insertion) run(sc *scope) {
 	if !in.columns() {
 		return
 	}
+	in.rowOfDefaults()
 	in.server = newServerColumns(in)
 	switch {
-	case in.s.DefaultValues:
+	case in.s.DefaultValues && len(in.s.Rows) == 0:
 		in.omitted(nil)
 	case in.s.Query != nil:
 		in.query(sc)
@@ -252,6 +253,8 @@ func (in *insertion) columnIndex(name string) int {
 	return -1
 }
 
+const refuseDefault = "a protected column would get its default in clear"
+
 // omitted refuses the statement if the server would fill a protected column
 // that it does not write. Columns in skip are written.
 func (in *insertion) omitted(skip map[*Column]bool) {
@@ -259,8 +262,13 @@ func (in *insertion) omitted(skip map[*Column]bool) {
 		if skip[c] || in.t.item.rel != nil && in.t.item.rel.View && in.a.relationColumn(in.t.item.rel, c.Name) == nil {
 			continue
 		}
-		if text, ok := in.a.constantDefault(in.t, c); ok && len(in.s.Rows) > 0 && len(in.names) > 0 {
+		text, ok := in.a.constantDefault(in.t, c)
+		if ok && (len(in.s.Rows) > 0 && (len(in.names) > 0 || in.s.DefaultValues) || len(in.branches) > 0) {
 			in.constants[c] = text
+			continue
+		}
+		if ok {
+			in.a.refuse(in.s.Target.Span, c.object(), refuseDefault, "insert the rows by VALUES, or by SELECT without FROM, where the default is written sealed")
 			continue
 		}
 		in.a.defaultIsNull(in.t, c, in.s.Target.Span, c.Name)
@@ -268,6 +276,17 @@ func (in *insertion) omitted(skip map[*Column]bool) {
 			in.a.defaultIsNull(in.t, c, in.s.Target.Span, term.Column)
 		}
 	}
+}
+
+// rowOfDefaults has DEFAULT VALUES count as a row that gives nothing, if a protected column
+// has a constant default, which the row gets sealed.
+func (in *insertion) rowOfDefaults() {
+	if !in.s.DefaultValues || !slices.ContainsFunc(in.t.table.Columns, func(c *Column) bool { _, ok := in.a.constantDefault(in.t, c); return ok }) {
+		return
+	}
+	s := *in.s
+	s.Rows = []ValuesRow{{Span: s.DefaultValuesSpan, End: s.DefaultValuesSpan.End}}
+	in.s = &s
 }
 
 // keyedBy reports whether the column's term is in the row key.
@@ -535,13 +554,13 @@ func (in *insertion) query(sc *scope) {
 		return
 	}
 	written := in.written()
+	in.branches = singleRows(in.s.Query)
 	in.omitted(written)
 	list, known := out.columns()
 	if !known || len(list) != len(in.names) {
 		a.refuse(in.s.Query.Span, in.t.table.Name, "INSERT … SELECT with another number of columns than the list, or an unknown one", "list the columns on both sides")
 		return
 	}
-	in.branches = singleRows(in.s.Query)
 	given := in.givenColumns(list)
 	if in.s.Conflict != nil {
 		in.proposed = given
@@ -556,6 +575,9 @@ func (in *insertion) query(sc *scope) {
 			continue
 		}
 		in.selected(c, col.value, given, out)
+	}
+	if len(in.constants) > 0 {
+		in.writeDefaults(slices.Repeat([]pins{given}, len(in.branches)))
 	}
 }
 

@@ -207,6 +207,10 @@ func (a *analysis) mergeInsert(s *Merge, w MergeWhen, t *target) {
 		}
 	}
 	for _, c := range t.table.Columns {
+		if _, ok := a.constantDefault(t, c); ok && !filled[c] {
+			a.refuse(s.Span, c.object(), refuseDefault, "give the column a parameter or a literal in the INSERT, or insert the rows by VALUES, where the default is written sealed")
+			continue
+		}
 		if !filled[c] {
 			a.defaultIsNull(t, c, s.Span, c.Name)
 			for term := range c.kept {

@@ -33,7 +33,11 @@ func (s insertSite) add(column string, value func(n int, alone bool) []part) boo
 	}
 	in.more = append(in.more, column)
 	for n, r := range in.s.Rows {
-		a.insertParts(r.End, append([]part{textPart(", ")}, value(n, false)...)...)
+		between := ", "
+		if in.s.DefaultValues && len(in.more) == 1 {
+			between = ""
+		}
+		a.insertParts(r.End, append([]part{textPart(between)}, value(n, false)...)...)
 	}
 	for n, b := range in.branches {
 		a.insertParts(b.TargetsEnd, append([]part{textPart(", ")}, value(n, true)...)...)
@@ -60,7 +64,7 @@ func (in *insertion) aliased(column string) {
 func (in *insertion) writeList() {
 	a, s := in.a, in.s
 	switch {
-	case s.SetForm || s.DefaultValues:
+	case s.SetForm || s.DefaultValues && len(in.more) == 0:
 	case len(s.Columns) > 0:
 		for _, name := range in.more {
 			a.insertText(s.ColumnsEnd, ", "+a.d.Quote(name))
@@ -71,6 +75,10 @@ func (in *insertion) writeList() {
 			list = append(list, a.d.Quote(name))
 		}
 		a.insertText(s.TargetEnd, " ("+strings.Join(list, ", ")+")")
+	}
+	if s.DefaultValues && len(in.more) > 0 {
+		a.replace(s.DefaultValuesSpan, textPart("VALUES ("))
+		a.insertText(s.DefaultValuesSpan.End, ")")
 	}
 }
 

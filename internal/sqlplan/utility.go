@@ -33,7 +33,11 @@ func (a *analysis) utility(u *Utility) {
 		}
 	}
 	if len(tables) > 0 && u.Refuse != "" {
-		a.refuse(u.Span, tables[0].Name, u.What+": "+u.Refuse, "")
+		hint := ""
+		if u.Refuse == RefuseRename {
+			hint = "make the table under its name and copy the rows through the driver; or rename with the bare driver and change the policy with it"
+		}
+		a.refuse(u.Span, tables[0].Name, u.What+": "+u.Refuse, hint)
 		return
 	}
 	switch u.Kind {
@@ -59,6 +63,10 @@ func (a *analysis) utility(u *Utility) {
 		a.unknown(u)
 	}
 }
+
+// RefuseRename is why statements are refused that rename a protected table, or another to
+// the name of one.
+const RefuseRename = "renaming takes rows out of the policy's reach, or brings rows into it that were not sealed for it"
 
 // unknown refuses a statement that the dialect does not know if it names a
 // protected relation anywhere.
@@ -206,8 +214,11 @@ func (a *analysis) defined(u *Utility, tables []*Table) {
 	}
 	a.checkAll(u.Exprs, nil, u.What)
 	for _, x := range u.Attaches {
-		if kind, t := a.relation(x.Parent); kind == relationProtected {
+		kind, t := a.relation(x.Parent)
+		if kind == relationProtected {
 			a.attached = append(a.attached, &Relation{Schema: x.Child.Schema, Name: x.Child.Name, ReadsProtected: t.Columns[0].object()})
+		} else if child := a.policyTable(x.Child); child != nil {
+			a.refuse(u.Span, child.Name, u.What+" makes the rows of a protected table those of another table, too", "name the other table in the policy as well")
 		}
 	}
 	for _, s := range u.Inner {

@@ -8,8 +8,7 @@ import (
 )
 
 const (
-	refuseRename = "renaming takes rows out of the policy's reach"
-	refuseRows   = "a protected table cannot be made from a query"
+	refuseRows = "a protected table cannot be made from a query"
 )
 
 func upper(s string) string { return strings.ToUpper(s) }
@@ -137,8 +136,10 @@ func (p *translator) defineTable(u *unit, at, name int) {
 			d.Definitions = p.reader().Elements(from+1, p.tokens[from].mate)
 			from = p.tokens[from].mate + 1
 		}
-	case p.renames(from, u.end):
-		d.Refuse = refuseRename
+	default:
+		if other, ok := p.renames(from, u.end); ok {
+			d.Refuse, d.Relations = sqlplan.RefuseRename, append(d.Relations, other...)
+		}
 	}
 	if d.Altered {
 		d.Moves = p.movedColumns(from, q)
@@ -182,14 +183,27 @@ func (p *translator) reader() *ddl.Reader {
 	return r
 }
 
-// renames reports whether an ALTER TABLE moves the table or its rows to
-// another name.
-func (p *translator) renames(i, end int) bool {
+// renames reports whether an ALTER TABLE moves the table or its rows to another name, or
+// rows of another table into it, and returns that table.
+func (p *translator) renames(i, end int) (other []*sqlplan.TableRef, ok bool) {
 	at := p.seek(i, end, func(k int) bool {
 		return p.word(k, "RENAME") && p.anyWord(k+1, "COLUMN", "INDEX", "KEY") == "" ||
 			p.word(k, "EXCHANGE") || p.word(k, "CONVERT") && p.anyWord(k+1, "PARTITION", "TABLE") != ""
 	})
-	return at < end
+	if at >= end {
+		return nil, false
+	}
+	name := at + 1
+	switch {
+	case !p.word(at, "RENAME"):
+		name = 1 + p.seek(at, end, func(k int) bool { return p.word(k, "TABLE") })
+	case p.anyWord(name, "TO", "AS") != "" || p.op(name, "="):
+		name++
+	}
+	if name < end {
+		other = append(other, p.refAt(name))
+	}
+	return other, true
 }
 
 // specColumns returns the columns that the clauses [i, end) read: names in
@@ -288,7 +302,7 @@ func (p *translator) rename(i, end int) []sqlplan.Statement {
 		}
 		out = append(out, &sqlplan.Utility{
 			Span: p.span(i, end), Kind: sqlplan.UtilityDefine, What: "RENAME TABLE",
-			Relations: []*sqlplan.TableRef{p.refAt(k)}, Columns: []string{}, Refuse: refuseRename,
+			Relations: []*sqlplan.TableRef{p.refAt(k)}, Columns: []string{}, Refuse: sqlplan.RefuseRename,
 		})
 	}
 	return out

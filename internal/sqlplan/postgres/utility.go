@@ -134,6 +134,9 @@ func (p *translator) alterTable(u *sqlplan.Utility, x *pg.AlterTableStmt) {
 	p.alteredColumns(u, x)
 }
 
+// renamable are the kinds of relations that a protected name may come to mean.
+var renamable = map[pg.ObjectType]bool{pg.ObjectType_OBJECT_TABLE: true, pg.ObjectType_OBJECT_VIEW: true, pg.ObjectType_OBJECT_MATVIEW: true, pg.ObjectType_OBJECT_FOREIGN_TABLE: true}
+
 // define translates DDL.
 func (p *translator) define(u *sqlplan.Utility, n *pg.Node) {
 	u.Kind = sqlplan.UtilityDefine
@@ -153,8 +156,10 @@ func (p *translator) define(u *sqlplan.Utility, n *pg.Node) {
 		if x.RenameStmt.RenameType == pg.ObjectType_OBJECT_COLUMN {
 			u.Columns = append(u.Columns, x.RenameStmt.Subname, x.RenameStmt.Newname)
 			u.Moves = append(u.Moves, x.RenameStmt.Subname)
-		} else if x.RenameStmt.RenameType == pg.ObjectType_OBJECT_TABLE {
-			u.Refuse = "renaming takes rows out of the policy's reach"
+		} else if renamable[x.RenameStmt.RenameType] {
+			named := *u.Relations[0]
+			named.Name = x.RenameStmt.Newname
+			u.Refuse, u.Relations = sqlplan.RefuseRename, append(u.Relations, &named)
 		}
 		return
 	case *pg.Node_CreateTrigStmt:
