@@ -58,19 +58,21 @@ func (o *setOutput) checkRecursion(around *recursion) {
 }
 
 // recurs reports whether a column of the recursive part may stand for that of the first
-// part. rows are the rows of the recursive part by those of the first.
+// part. rows are the rows of the recursive part by those of the first. A column that the
+// recursive part computes stands for any that values are not bound to.
 func (o *setOutput) recurs(l, r value, rows map[*row]*row) bool {
 	switch {
 	case l.kind == valueGiven || r.kind == valueGiven:
 		o.a.usePlainly(l, o.op.Span)
 		o.a.usePlainly(r, o.op.Span)
-	case l.kind != valueStored && !r.protected():
-	case l.kind != valueStored || !o.sameSource(l, r):
-		return false
-	case rows[l.row] == nil:
-		rows[l.row] = r.row
-	case rows[l.row] != r.row:
+		return true
+	case l.kind == valueStored && o.sameSource(l, r):
+		if rows[l.row] == nil {
+			rows[l.row] = r.row
+		}
+		return rows[l.row] == r.row
+	case l.protected() || r.protected() || l.term != nil || r.term != nil:
 		return false
 	}
-	return true
+	return l.kind != valueStored || o.a.sourceIndex(l.table, l.name) < 0
 }

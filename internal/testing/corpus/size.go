@@ -5,7 +5,7 @@ package corpus
 var Size = map[string]int{"postgres": 796, "mysql": 726}
 
 // Searched is how many statements search protected columns.
-var Searched = map[string]int{"postgres": 298, "mysql": 289}
+var Searched = map[string]int{"postgres": 303, "mysql": 294}
 
 // Written is how many statements write searchable columns.
 var Written = map[string]int{"postgres": 230, "mysql": 195}
