@@ -127,7 +127,7 @@ func (d *decoder) checkClear(c *Column, e entry, path string) {
 	switch {
 	case c.PlaintextReads != Allow:
 		d.fail(e.name, path, "writes: clear without plaintext_reads: allow writes values that cannot be read", "add plaintext_reads: allow")
-	case c.Equality != nil:
+	case c.Equality != nil || slices.ContainsFunc(c.Paths, func(p DocumentPath) bool { return p.Equality != nil }):
 		d.fail(e.name, path, "values in clear have no equality terms", "seal a searchable column into a new column, as docs/OPERATIONS.md says under Rolling deployments")
 	}
 	d.warn(e.name, path, "writes: clear protects nothing: new values are sent in clear; write sealed as soon as every process has this policy")
