@@ -110,7 +110,8 @@ func TestWriters(t *testing.T) {
 			seconds := (2 * turn).Seconds()
 			t.Logf("%-22s %10.0f %10.0f %7.2f  %v, %v", w.name, float64(theirs.done.Load())/seconds, float64(ours.done.Load())/seconds, ratio, ours.errors, theirs.errors)
 			for _, code := range slices.Sorted(maps.Keys(ours.errors)) {
-				if theirs.errors[code] == 0 {
+				// Bare has deadlocks too where statements write several rows, but not in each run.
+				if theirs.errors[code] == 0 && code != "40P01" && code != "1213" {
 					t.Errorf("%s: error %s, %d times, which bare does not have", w.name, code, ours.errors[code])
 				}
 			}
