@@ -12,6 +12,28 @@ import (
 	"github.com/sealsql/sealsql/internal/testing/testdb"
 )
 
+// TestUpdatesOfManyRows writes rows whose keys stand in lists, and one row fewer than those
+// that a later statement finds.
+func TestUpdatesOfManyRows(t *testing.T) {
+	for _, server := range testdb.Each(t) {
+		t.Run(server.String(), func(t *testing.T) {
+			r := newRace(t, server)
+			for _, rows := range []int{1, 63, 64, 65, 150} {
+				r.set("DELETE FROM held")
+				var values []string
+				for n := range rows {
+					values = append(values, fmt.Sprintf("('%cé%d', 't%d', 'ada', %d)", 'a'+n%3, n, n%2, n))
+				}
+				r.set("INSERT INTO held (k, tenant, name, n) VALUES "+strings.Join(values, ", "), "INSERT INTO held (k, tenant, name, n) VALUES ('other', 't1', 'bob', 0)")
+				r.affected(int64(rows), "UPDATE held SET ssn = ? WHERE name = 'ada'", ssn1)
+				if got := r.read("SELECT k, ssn FROM held WHERE ssn IS NOT NULL"); len(got) != rows || strings.Count(strings.Join(got, " "), ssn1) != rows {
+					t.Errorf("%d rows: %d values open", rows, len(got))
+				}
+			}
+		})
+	}
+}
+
 // meanwhile is what another session does to rows that a statement waits for: the statement
 // read them before, and writes them after. %s is the table.
 type meanwhile struct {

@@ -75,7 +75,13 @@ func (r *lockedRows) choose(rows, seal int, around *casts) []part {
 // there are many. otherwise ends each CASE.
 func (r *lockedRows) chooseListed(rows, seal int, around *casts, otherwise string) []part {
 	parts := make([]part, 0, 2+rows*(3+2*len(r.stable)))
-	if !r.lists || rows < manyRows {
+	key := guarded{text: r.keys[0]}
+	lists := r.lists
+	if otherwise != "" {
+		key = r.guard.columns[0]
+		lists = lists || len(r.keys) == 1 && key.before != "" // bytes are compared, whatever the list
+	}
+	if !lists || rows < manyRows {
 		return r.chooseAmong(parts, 0, rows, seal, around, otherwise)
 	}
 	// The key is looked for in lists of about as many keys as there are lists.
@@ -84,7 +90,7 @@ func (r *lockedRows) chooseListed(rows, seal int, around *casts, otherwise strin
 	for from := 0; from < rows; from += size {
 		to := min(from+size, rows)
 		parts = append(parts, textPart(" WHEN "))
-		parts = append(r.keyIn(parts, from, to), textPart(" THEN "))
+		parts = append(r.keyIn(parts, key, from, to), textPart(" THEN "))
 		parts = r.chooseAmong(parts, from, to, seal, around, otherwise)
 	}
 	return append(parts, textPart(otherwise+" END"))
@@ -108,15 +114,19 @@ func (r *lockedRows) chooseAmong(parts []part, from, to, seal int, around *casts
 }
 
 // keyIn writes "k IN (?, …)" for the keys of the rows [from, to).
-func (r *lockedRows) keyIn(parts []part, from, to int) []part {
-	parts = append(parts, textPart(r.keys[0]), textPart(" IN ("))
+func (r *lockedRows) keyIn(parts []part, key guarded, from, to int) []part {
+	parts = append(parts, textPart(key.before+key.text+key.after+" IN ("))
 	for n := from; n < to; n++ {
+		sep := key.before
 		if n > from {
-			parts = append(parts, textPart(", "))
+			sep = key.after + ", " + key.before
+		}
+		if sep != "" {
+			parts = append(parts, textPart(sep))
 		}
 		parts = append(parts, part{arg: argOfRow(ArgKey, 0, n, r.group)})
 	}
-	return append(parts, textPart(")"))
+	return append(parts, textPart(key.after+")"))
 }
 
 // keyIs writes "AND k = ?" for column k of the key of a locked row, without the AND for
@@ -134,7 +144,7 @@ func (r *lockedRows) locked(rows int) []part {
 	parts := make([]part, 0, 4+rows*(2+4*len(r.keys)))
 	parts = append(parts, textPart("("))
 	if r.lists && rows >= manyRows {
-		parts, rows = r.keyIn(parts, 0, rows), 0
+		parts, rows = r.keyIn(parts, guarded{text: r.keys[0]}, 0, rows), 0
 	}
 	for n := range rows {
 		sep := "("
