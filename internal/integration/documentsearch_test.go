@@ -204,6 +204,16 @@ func TestTermsInDocumentsAreOutOfReach(t *testing.T) {
 				}
 				d.refused(text, args...)
 			}
+			if d.postgres() {
+				d.put("INSERT INTO docs (id, payload) VALUES ('mia', ?)", miaDoc)
+				for text, want := range map[string]string{"payload ? 'tags'": "mia", "payload ? 'email'": "mia", "payload ?| '{x,n}'": "mia", "payload ?& ARRAY['n', 'score']": "mia", "payload @> '{\"n\":7}'": "mia", "payload ? 'email_eq'": "", "payload ?| ARRAY['n', 'email_eq']": "", "payload ?& '{email_eq}'": "", "payload ? kind": "", "payload @> '{\"email_eq\":\"x\"}'": ""} {
+					var id string
+					err := d.sealed.QueryRow("SELECT id FROM docs WHERE " + text).Scan(&id)
+					if want != "" && (err != nil || id != want) || want == "" && !errors.Is(err, driver.ErrRefused) {
+						t.Errorf("%s: %q, %v", text, id, err)
+					}
+				}
+			}
 			for _, doc := range []string{`{"email_eq":"x"}`, `{"\u0065mail_eq":null}`, `{"contact":[{"city_eq":1}]}`} {
 				if _, err := d.sealed.Exec(d.q("INSERT INTO docs (id, payload) VALUES ('bad', ?)"), doc); !errors.Is(err, driver.ErrValue) {
 					t.Errorf("%s: %v, want ErrValue", doc, err)

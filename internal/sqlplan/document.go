@@ -89,6 +89,8 @@ func (c *Column) at(p docPart) *Column {
 func (a *analysis) usesPart(e Expr, s *scope) bool {
 	p, v, ok := a.partOf(e, s)
 	switch {
+	case a.testsDocument(e, s):
+		return true
 	case !ok:
 		return false
 	case v.column.apart(p):
