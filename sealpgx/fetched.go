@@ -181,7 +181,7 @@ func (f *fetched) value(i int, v []byte) (sqldriver.Value, error) {
 		}
 		return opaque{}, nil
 	}
-	out, err := t.Codec.DecodeDatabaseSQLValue(f.types, field.DataTypeOID, field.Format, v)
+	out, err := f.decode(t, field, v)
 	if err != nil && f.keeps {
 		return opaque{}, nil
 	}
@@ -189,6 +189,52 @@ func (f *fetched) value(i int, v []byte) (sqldriver.Value, error) {
 		return nil, fmt.Errorf("sealpgx: result column %q of the type %s cannot be read", field.Name, t.Name) // err may quote the value
 	}
 	return out, nil
+}
+
+// decode is what pgx's driver for database/sql shows. That asks for ranges as text; here
+// they may come in binary, which pgx would show as bytes.
+func (f *fetched) decode(t *pgtype.Type, field *pgconn.FieldDescription, v []byte) (sqldriver.Value, error) {
+	c, isRange := t.Codec.(*pgtype.RangeCodec)
+	if !isRange || field.Format != pgx.BinaryFormatCode {
+		return t.Codec.DecodeDatabaseSQLValue(f.types, field.DataTypeOID, field.Format, v)
+	}
+	value, err := c.DecodeValue(f.types, field.DataTypeOID, field.Format, v)
+	if err != nil {
+		return nil, err
+	}
+	r, ok := value.(pgtype.Range[any])
+	if !ok {
+		return opaque{}, nil
+	}
+	return f.rangeText(c.ElementType, r)
+}
+
+// rangeText writes a range as Postgres does, but for quotes that no bound of a built-in
+// range needs.
+func (f *fetched) rangeText(bound *pgtype.Type, r pgtype.Range[any]) (string, error) {
+	if r.LowerType == pgtype.Empty {
+		return "empty", nil
+	}
+	text := []byte("(")
+	if r.LowerType == pgtype.Inclusive {
+		text[0] = '['
+	}
+	for i, b := range [2]any{r.Lower, r.Upper} {
+		if i == 1 {
+			text = append(text, ',')
+		}
+		if [2]pgtype.BoundType{r.LowerType, r.UpperType}[i] == pgtype.Unbounded {
+			continue
+		}
+		var err error
+		if text, err = f.types.Encode(bound.OID, pgx.TextFormatCode, b, text); err != nil {
+			return "", err
+		}
+	}
+	if r.UpperType == pgtype.Inclusive {
+		return string(append(text, ']')), nil
+	}
+	return string(append(text, ')')), nil
 }
 
 // ColumnTypeDatabaseTypeName implements driver.RowsColumnTypeDatabaseTypeName, but for the
