@@ -317,3 +317,36 @@ func (r *race) waits(t *testing.T) bool {
 	}
 	return waits > 0
 }
+
+// TestTheSessionAfterGuardedWrites asks what the last statement left in the session: it is
+// the application's own.
+func TestTheSessionAfterGuardedWrites(t *testing.T) {
+	r := newRace(t, testdb.MySQL(t))
+	for _, table := range []string{"held", "twin"} {
+		r.set("INSERT INTO " + table + " (k, tenant, name, n) VALUES ('a', 't1', 'ada', 1), ('b', 't1', 'ada', 1)")
+	}
+	for _, text := range []string{"UPDATE %s SET ssn = ?, n = n + 1 WHERE name = 'ada'", "UPDATE %s SET ssn = ?, n = n + 1 WHERE k = 'b' AND tenant = 't1'", "UPDATE %s SET ssn = ? WHERE k = 'none' AND tenant = 't1'",
+		"INSERT INTO %s (ssn, k, tenant) VALUES (?, 'a', 't1') ON DUPLICATE KEY UPDATE ssn = VALUES(ssn), n = n + 1", "INSERT INTO %s (ssn, k, tenant) VALUES (?, 'c', 't1') ON DUPLICATE KEY UPDATE ssn = VALUES(ssn)"} {
+		var counts [2]int64
+		for i, db := range []*sql.DB{r.sealed, r.bare} {
+			table, value := "held", any(ssn1)
+			if i == 1 {
+				table, value = "twin", []byte(text) // another value each time, as ciphertexts are
+			}
+			c, err := db.Conn(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.ExecContext(t.Context(), fmt.Sprintf(text, table), value); err != nil {
+				t.Fatalf("%s: %v", text, err)
+			}
+			if err := c.QueryRowContext(t.Context(), "SELECT ROW_COUNT()").Scan(&counts[i]); err != nil {
+				t.Fatal(err)
+			}
+			_ = c.Close()
+		}
+		if counts[0] != counts[1] {
+			t.Errorf("%s: ROW_COUNT() is %d, bare %d", text, counts[0], counts[1])
+		}
+	}
+}
