@@ -89,6 +89,11 @@ func TestPathsOfDocumentsAreSearchedAsOnATwinInClear(t *testing.T) {
 			if d.ran < 100 {
 				t.Errorf("%d statements ran", d.ran)
 			}
+			e := strings.ReplaceAll(forms[0][0], "{p}", "payload")
+			d.same("UPDATE {d} SET kind = 'found' WHERE "+e+" = ?", "leo@secret.example")
+			d.same("UPDATE {d} SET payload = ? WHERE "+e+" = ?", newDoc, "leo@secret.example")
+			d.same("SELECT id FROM {d} WHERE "+e+" = ?", "new@secret.example")
+			d.same("DELETE FROM {d} WHERE "+e+" IN (?, 'x')", "new@secret.example")
 			var stored string
 			if err := d.bare.QueryRow("SELECT raw FROM docs WHERE id = 'mia'").Scan(&stored); err != nil || strings.Count(stored, `"email_eq":"`) != 1 || strings.Count(stored, `"city_eq":"`) != 1 {
 				t.Errorf("the server stores %s, %v", stored, err)
