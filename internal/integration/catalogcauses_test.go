@@ -208,8 +208,8 @@ func TestAPartitionIsRefusedAsLongAsItIsOne(t *testing.T) {
 // if sealsql had sent the migration.
 func TestADefaultThatSomebodyElseGave(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *site) {
-		s.exec("INSERT INTO accounts (account_number, note) VALUES ('1', ?)", "before")
-		s.want("before", "SELECT note FROM accounts")
+		s.exec("INSERT INTO accounts (account_number, note) VALUES ('1', ?)", "first note")
+		s.want("first note", "SELECT note FROM accounts")
 		s.statements(map[bool]string{true: "ALTER TABLE accounts DROP COLUMN note; ALTER TABLE accounts ADD COLUMN note text NOT NULL DEFAULT ''",
 			false: "ALTER TABLE accounts DROP COLUMN note; ALTER TABLE accounts ADD COLUMN note text NOT NULL DEFAULT ('')"}[s.postgres()])
 		s.want("1|", "SELECT account_number, note FROM accounts")
