@@ -97,7 +97,11 @@ func TestNoStatementStoresADefaultInClear(t *testing.T) {
 				}
 			}
 		}
-		if least := map[string]int{"postgres": 19, "mysql": 16}[s.server.Name]; ran < least {
+		least := map[string]int{"postgres": 19, "mysql": 16}[s.server.Name]
+		if s.postgres() && !s.merges() {
+			least--
+		}
+		if ran < least {
 			t.Errorf("%d statements, want %d", ran, least)
 		}
 	})

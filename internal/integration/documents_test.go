@@ -356,7 +356,9 @@ func TestPartsOfDocumentsAreReadAsOnATwinInClear(t *testing.T) {
 			d.fill()
 			d.longer = !d.postgres()
 			for _, text := range documentPartReads(server.String()) {
-				d.same(text)
+				if !d.postgres() || !strings.Contains(text, "payload['") || server.AtLeast("postgres", 14, 0) {
+					d.same(text)
+				}
 			}
 			if d.ran < 60 {
 				t.Errorf("%d statements ran", d.ran)

@@ -147,6 +147,7 @@ func (in *insertion) run(sc *scope) {
 		return
 	}
 	in.rowOfDefaults()
+	in.rowOfSelect()
 	in.server = newServerColumns(in)
 	switch {
 	case in.s.DefaultValues && len(in.s.Rows) == 0:
@@ -286,6 +287,29 @@ func (in *insertion) rowOfDefaults() {
 	}
 	s := *in.s
 	s.Rows = []ValuesRow{{Span: s.DefaultValuesSpan, End: s.DefaultValuesSpan.End}}
+	in.s = &s
+}
+
+// rowOfSelect takes an upsert by a SELECT of parameters and literals for the row that it
+// selects, where the texts of the two are alike (MySQL).
+func (in *insertion) rowOfSelect() {
+	q := in.s.Query
+	if q == nil || in.s.Conflict == nil || !in.a.d.ValuesSeeRow() || q.With != nil || len(q.OrderBy) > 0 || q.Limited || q.Locking || q.Parens {
+		return
+	}
+	body, ok := q.Body.(*Select)
+	if !ok || body.Distinct || len(body.From) > 0 || body.Where != nil || len(body.GroupBy) > 0 || body.Having != nil || body.Into || body.TargetsEnd < 0 {
+		return
+	}
+	row := ValuesRow{Span: body.Span, End: body.TargetsEnd, Selected: true}
+	for _, t := range body.Targets {
+		if !leaf(t.Expr) {
+			return
+		}
+		row.Values = append(row.Values, t.Expr)
+	}
+	s := *in.s
+	s.Query, s.Rows = nil, []ValuesRow{row}
 	in.s = &s
 }
 
@@ -472,7 +496,7 @@ func (in *insertion) cell(n int, c *Column, e Expr, given pins) (seals []int, mi
 		}
 		for _, cell := range w.cells() {
 			if s, ok := in.seal(c, TermUnused, cell, given, n); ok {
-				seals = append(seals, a.sealCell(cell.expr, s, w.direct))
+				seals = append(seals, a.sealCell(cell.expr, s, w.direct && !in.s.Rows[n].Selected))
 			}
 		}
 	})
@@ -490,7 +514,7 @@ func (in *insertion) termHole(m *mirror, given pins, n int) func(cell cellOf, di
 			return textPart("NULL") // refused
 		}
 		s.NotNull = in.s.Ignore && direct && in.t.table.keyedBy(m.column)
-		p := in.a.termHole(s, m.use, direct)
+		p := in.a.termHole(s, m.use, direct && !in.s.Rows[n].Selected)
 		if len(m.term.Sources) > 0 {
 			in.rowTerms.add(n, int(p.arg.Index))
 		}

@@ -403,6 +403,8 @@ type ValuesRow struct {
 	// End is the offset of the closing parenthesis: where a further value is
 	// added.
 	End int
+	// Selected is true for the row of a SELECT, whose values have types of their own.
+	Selected bool
 	// Cells are the exact spans of Values in an INSERT's row, if it [Computes].
 	Cells []Span
 }
