@@ -46,7 +46,7 @@ applications: servers
 	cd examples/frameworks && go test -count 1 -v ./applications -args -modes | grep -v '^ *=== RUN'
 
 # race leaves out tests that send one statement after another from one goroutine.
-ONE_BY_ONE := TestCorpus.*|TestApplicationsOnServers|TestSearchedOnServers|TestEveryArgumentIntoEveryColumn|TestNoStateOfASessionLetsAPlaintextOut|TestScanDestinations|TestCallForms|TestAKeyOfAnotherType|TestKeysOfTextThatBecomeOther|TestDefaultsOfKeys.*|TestNothingIsRefusedForACatalogThatWas|TestDocuments.*|TestPartsOfDocuments.*|TestPathsOfDocuments.*
+ONE_BY_ONE := TestCorpus.*|TestApplicationsOnServers|TestSearchedOnServers|TestWritesOfTermsOnServers|TestEveryArgumentIntoEveryColumn|TestNoStateOfASessionLetsAPlaintextOut|TestScanDestinations|TestCallForms|TestAKeyOfAnotherType|TestKeysOfTextThatBecomeOther|TestDefaultsOfKeys.*|TestNothingIsRefusedForACatalogThatWas|TestDocuments.*|TestPartsOfDocuments.*|TestPathsOfDocuments.*
 race: servers
 	go test -race -timeout 30m -skip '^($(ONE_BY_ONE))$$' ./codec/... ./driver/... ./policy/... ./sealtest/... ./internal/...
 	go test -race -timeout 30m -run 'Storm|Ends$$' ./sealpgx
