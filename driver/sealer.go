@@ -180,24 +180,26 @@ func (s *ValueSealer) SealPlaintext(ctx context.Context, table, column string, r
 }
 
 func (s *ValueSealer) seal(ctx context.Context, e *exec.Engine, col *seal.Column, row Row, plaintext []byte) (any, error) {
+	stored, err := s.sealOnce(ctx, e, col, row, plaintext)
+	if err != nil && e.Reshaped(ctx, col.Table, err) {
+		stored, err = s.sealOnce(ctx, e, col, row, plaintext)
+	}
+	return stored, err
+}
+
+// sealOnce seals by what is known of the table.
+func (s *ValueSealer) sealOnce(ctx context.Context, e *exec.Engine, col *seal.Column, row Row, plaintext []byte) (any, error) {
 	if col.WritesClear() { // who asks for a ciphertext gets no clear text
 		return nil, col.Error(ErrPolicy, "", "take writes: clear out of the policy", errors.New("the policy writes the column in clear"))
 	}
 	bound, err := e.Row(ctx, col, row, true)
-	if err != nil && e.Reshaped(ctx, col.Table, err) {
-		bound, err = e.Row(ctx, col, row, true)
-	}
 	if errors.Is(err, ErrCatalog) {
 		return nil, err
 	}
 	if err != nil {
 		return nil, col.Error(ErrValue, "", "give the row key a value of its column's type", err)
 	}
-	stored, err := e.Seal(ctx, col, "", bound, plaintext, "")
-	if err != nil && e.Reshaped(ctx, col.Table, err) {
-		stored, err = e.Seal(ctx, col, "", bound, plaintext, "")
-	}
-	return stored, err
+	return e.Seal(ctx, col, "", bound, plaintext, "")
 }
 
 // EncodePlaintext returns the plain text form in which a column's values are

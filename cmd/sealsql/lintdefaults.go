@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sealsql/sealsql/internal/server"
@@ -69,10 +70,8 @@ func (c *tableCheck) readersOf(ctx context.Context, db *sql.DB, column string, l
 		}
 	}
 	for _, k := range c.rel.UniqueKeys {
-		for _, name := range k.Columns {
-			if name == column {
-				names = append(names, "unique key "+k.Name)
-			}
+		if slices.Contains(k.Columns, column) {
+			names = append(names, "unique key "+k.Name)
 		}
 	}
 	table := &sqlplan.Table{Schema: c.rel.Schema, Name: c.rel.Name}

@@ -131,20 +131,17 @@ func (e *Engine) addTable(t *seal.Table) {
 // them.
 func (e *Engine) addPaths(col *sqlplan.Column, c *seal.Column) {
 	shown := map[*seal.Column]*sqlplan.Column{c: col}
-	for _, p := range c.Parts() {
+	for _, p := range slices.Concat(c.Parts(), c.Within()) {
 		e.addPart(shown, p, col)
 	}
-	for _, p := range c.Within() {
-		e.addPart(shown, p, col)
+	paths := func(parts []*seal.Part) (list []sqlplan.DocumentPath) {
+		for _, p := range parts {
+			list = append(list, sqlplan.DocumentPath{Path: p.Path, Value: shown[p.Value], Text: shown[p.Text]})
+		}
+		return list
 	}
 	for from, to := range shown {
-		to.Terms = from.TermPaths()
-		for _, p := range from.Parts() {
-			to.Paths = append(to.Paths, sqlplan.DocumentPath{Path: p.Path, Value: shown[p.Value], Text: shown[p.Text]})
-		}
-		for _, p := range from.Within() {
-			to.Within = append(to.Within, sqlplan.DocumentPath{Path: p.Path, Value: shown[p.Value], Text: shown[p.Text]})
-		}
+		to.Terms, to.Paths, to.Within = from.TermPaths(), paths(from.Parts()), paths(from.Within())
 	}
 }
 

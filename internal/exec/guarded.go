@@ -61,17 +61,13 @@ func (s *steps) givenRow(ctx context.Context, r *sqlplan.RowByRow) ([]any, error
 	if r.Guarded.Given == nil || p.Seals.Len() == 0 {
 		return nil, nil
 	}
-	seal, keys := p.Seals.At(0, &sqlplan.Seal{}), len(p.Table.RowKey)
+	seal := p.Seals.At(0, &sqlplan.Seal{})
 	row := make([]any, len(r.Guarded.Given))
 	for i, o := range r.Guarded.Given {
 		if o.Kind == sqlplan.OperandNone {
 			continue
 		}
-		source := i
-		if i >= keys {
-			source -= keys
-		}
-		v, ok, err := s.AsRead(ctx, seal, source, o)
+		v, ok, err := s.AsRead(ctx, seal, p.Table.Source(i), o)
 		if err != nil || !ok {
 			return nil, err
 		}

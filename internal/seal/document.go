@@ -117,11 +117,8 @@ func (f *Funnel) addDocument(t *Table, col *Column, c policy.Column, counters *a
 		if err != nil {
 			return fmt.Errorf("seal: the path %s of %s.%s: %w", p.Path, t.Label, c.Name, err)
 		}
-		part := &Part{Path: path, Type: p.Type}
-		if part.Value, err = f.part(t, c, path, elementJSON, counters); err != nil {
-			return err
-		}
-		if part.Text, err = f.part(t, c, path, elementText, counters); err != nil {
+		part, err := f.newPart(t, c, Part{Path: path, Type: p.Type}, counters)
+		if err != nil {
 			return err
 		}
 		part.Value.kind, part.Text.kind = p.Type, p.Type
@@ -133,6 +130,16 @@ func (f *Funnel) addDocument(t *Table, col *Column, c policy.Column, counters *a
 	d.addTerms()
 	col.document = d
 	return f.addWithin(col, c, counters)
+}
+
+// newPart makes the columns of a part.
+func (f *Funnel) newPart(t *Table, c policy.Column, part Part, counters *alert.Counters) (*Part, error) {
+	var err error
+	if part.Value, err = f.part(t, c, part.Path, elementJSON, counters); err != nil {
+		return nil, err
+	}
+	part.Text, err = f.part(t, c, part.Path, elementText, counters)
+	return &part, err
 }
 
 // addPartSearch makes a path searchable. Its terms stand beside its values.
@@ -162,12 +169,8 @@ func (f *Funnel) addWithin(col *Column, c policy.Column, counters *alert.Counter
 				continue
 			}
 			known[lead.String()] = true
-			part := &Part{Path: lead, Type: policy.TypeJSON}
-			var err error
-			if part.Value, err = f.part(t, c, lead, elementJSON, counters); err != nil {
-				return err
-			}
-			if part.Text, err = f.part(t, c, lead, elementText, counters); err != nil {
+			part, err := f.newPart(t, c, Part{Path: lead, Type: policy.TypeJSON}, counters)
+			if err != nil {
 				return err
 			}
 			part.Value.ColumnCounters, part.Text.ColumnCounters = col.ColumnCounters, col.ColumnCounters

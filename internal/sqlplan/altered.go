@@ -8,7 +8,7 @@ import "slices"
 
 // alter notes the columns that a statement adds to its first relation, renames or drops.
 func (a *analysis) alter(u *Utility) {
-	if len(u.Relations) == 0 || u.Temporary || a.err != nil || a.alone() {
+	if len(u.Relations) == 0 || u.Temporary || a.err != nil || len(a.script.Statements) < 2 {
 		return
 	}
 	ref := u.Relations[0]
@@ -46,9 +46,6 @@ func (a *analysis) asAltered(rel *Relation) *Relation {
 	}
 	return rel
 }
-
-// alone reports whether the text has no other statement.
-func (a *analysis) alone() bool { return len(a.script.Statements) < 2 }
 
 // addColumn adds what the definition makes, unless the table has it. A column that values are
 // bound to stays unknown, and so does a protected column with a default: the statements that

@@ -216,7 +216,7 @@ func (a *analysis) computes(t *target, c AssignTarget) {
 	}
 	for _, s := range t.table.Sources {
 		rc := a.relationColumn(rel, s)
-		if rc != nil && rc.Generated && (rc.Expression == "" || mentions(wide(rc.Expression), []string{wide(c.Name)})) {
+		if rc != nil && rc.Generated && (rc.Expression == "" || rc.names(c.Name)) {
 			a.refuse(c.Span, t.table.Name+"."+s, "a generated column that protected values are bound to would change", "delete the row and insert it anew, or bind the values to a column that is not generated")
 		}
 	}

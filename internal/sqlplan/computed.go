@@ -120,21 +120,29 @@ func (k *serverColumns) generates(n int, rc *RelationColumn) bool {
 	if rc.Expression == "" || n >= len(in.s.Rows) || in.a.d.StoredCast(*rc) == "" {
 		return false
 	}
-	values := in.s.Rows[n].Values
 	for _, c := range k.mentioned(rc) {
-		j := in.columnIndex(c.Name)
+		j := in.givenAt(n, c.Name)
 		switch {
 		case in.a.protectedColumn(in.t.table, c.Name, in.s.Span) != nil || c.Generated || in.a.d.StoredCast(c) == "":
 			return false
-		case j < 0 || j >= len(values) || isDefault(values[j]):
+		case j < 0:
 			if c.Default != "" || c.Identity != "" {
 				return false
 			}
-		case !alone(values[j]):
+		case !alone(in.s.Rows[n].Values[j]):
 			return false
 		}
 	}
 	return true
+}
+
+// givenAt is where row n gives a column's value, -1 if it leaves the column to its default.
+func (in *insertion) givenAt(n int, name string) int {
+	values := in.s.Rows[n].Values
+	if j := in.columnIndex(name); j >= 0 && j < len(values) && !isDefault(values[j]) {
+		return j
+	}
+	return -1
 }
 
 func isDefault(e Expr) bool {
@@ -142,14 +150,25 @@ func isDefault(e Expr) bool {
 	return ok
 }
 
-// mentioned are the columns that a generated column's expression names.
-func (k *serverColumns) mentioned(rc *RelationColumn) (list []RelationColumn) {
+// mentioned are the columns that a generated column's expression names: the same for every
+// row.
+func (k *serverColumns) mentioned(rc *RelationColumn) []RelationColumn {
+	list, known := k.mentions[rc.Name]
+	if known {
+		return list
+	}
 	for _, c := range k.in.t.rel.Columns {
-		if mentions(wide(rc.Expression), []string{wide(c.Name)}) {
+		if rc.names(c.Name) {
 			list = append(list, c)
 		}
 	}
+	k.mentions[rc.Name] = list
 	return list
+}
+
+// names reports whether a generated column's expression names a column.
+func (c *RelationColumn) names(column string) bool {
+	return mentions(wide(c.Expression), []string{wide(column)})
 }
 
 // proposed adds the row n that is to be inserted, in the columns that generated sources
@@ -172,7 +191,7 @@ func (k *serverColumns) proposed(parts []part, n int) []part {
 			}
 			named[c.Name] = true
 			parts = append(parts, textPart(lead+"("))
-			if j := in.columnIndex(c.Name); j < 0 || isDefault(in.s.Rows[n].Values[j]) {
+			if j := in.givenAt(n, c.Name); j < 0 {
 				parts = append(parts, textPart("NULL"))
 			} else {
 				parts = a.plainParts(parts, in.cellSpan(n, j))

@@ -44,7 +44,7 @@ func (d *defining) comparesTerms(e Expr) bool {
 	var fits func(e Expr) bool
 	fits = func(e Expr) bool {
 		op, ok := e.(*Op)
-		if ok && (op.What == OpAnd || op.What == OpOr || op.What == OpNot) {
+		if ok && op.logical() {
 			return !slices.ContainsFunc(op.Operands, func(x Expr) bool { return !fits(x) })
 		}
 		var read []*Column
@@ -75,6 +75,9 @@ func (d *defining) withLiterals(op *Op, term *Term) bool {
 	return !slices.ContainsFunc(c.right, func(r []Expr) bool { return !literal(r[0]) })
 }
 
+// logical reports whether the operands are conditions themselves.
+func (o *Op) logical() bool { return o.What == OpAnd || o.What == OpOr || o.What == OpNot }
+
 // literal reports whether an expression is a constant, under casts that keep it or none.
 func literal(e Expr) bool {
 	if c, ok := e.(*Cast); ok {
@@ -88,7 +91,7 @@ func literal(e Expr) bool {
 func (d *defining) compare(e Expr, sc *scope) {
 	op, ok := e.(*Op)
 	switch {
-	case ok && (op.What == OpAnd || op.What == OpOr || op.What == OpNot):
+	case ok && op.logical():
 		for _, x := range op.Operands {
 			d.compare(x, sc)
 		}

@@ -96,10 +96,7 @@ func (u *updating) givenRow() []Operand {
 	a.inexact = false
 	row := make([]Operand, len(t.table.RowKey)+len(t.table.Sources))
 	for _, c := range u.rows().guard.columns {
-		i := c.at
-		if i >= len(t.table.RowKey) {
-			i -= len(t.table.RowKey)
-		}
+		i := t.table.Source(c.at)
 		v, ok := pinned.get(i)
 		if !ok || c.before == "" || v.kind != valueGiven || len(v.cells) != 1 {
 			return nil

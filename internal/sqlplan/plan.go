@@ -344,10 +344,16 @@ type LockedTable struct {
 
 // Column is the column that entry i of what Lock returns holds.
 func (t *LockedTable) Column(i int) string {
-	if keys := t.Table.RowKey; i < len(keys) {
-		return keys[i]
+	return t.Table.Sources[t.Table.Source(i)]
+}
+
+// Source is the source that entry i of what a table's Lock returns holds: the row key comes
+// first, and then all sources.
+func (t *Table) Source(i int) int {
+	if keys := len(t.RowKey); i >= keys {
+		return i - keys
 	}
-	return t.Table.Sources[i-len(t.Table.RowKey)]
+	return i
 }
 
 // ServerKeyMode is how a server-made row key becomes known.

@@ -11,10 +11,12 @@ type serverColumns struct {
 	order  []int
 	places map[int]int
 	key    *ServerKey // set once the route is known
+	// mentions are the columns that a generated source is computed of, by its name.
+	mentions map[string][]RelationColumn
 }
 
 func newServerColumns(in *insertion) *serverColumns {
-	return &serverColumns{in: in, rows: map[[2]int]Expr{}, places: map[int]int{}}
+	return &serverColumns{in: in, rows: map[[2]int]Expr{}, places: map[int]int{}, mentions: map[string][]RelationColumn{}}
 }
 
 // column is the catalog's description of a source.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"log/slog"
 	"time"
 
@@ -191,34 +192,36 @@ func (c *Config) refuseClear() error {
 	if c.Mode == Verify {
 		return nil
 	}
-	for _, t := range c.Policy.Tables() {
-		for _, col := range t.Columns {
-			if t.FullName() == c.Table && col.Name == c.Column && col.Writes == policy.WritesClear {
-				return fmt.Errorf("%w: the policy says writes: clear for %s.%s; deploy a policy without it to every process first", ErrConfig, c.Table, c.Column)
-			}
-		}
+	if col, ok := c.column(); ok && col.Writes == policy.WritesClear {
+		return fmt.Errorf("%w: the policy says writes: clear for %s.%s; deploy a policy without it to every process first", ErrConfig, c.Table, c.Column)
 	}
 	return nil
 }
 
-// chooseFormat gives the column's keyring the format of ToFormat.
-func (c *Config) chooseFormat() error {
-	if c.ToFormat == "" {
-		return nil
-	}
+// column is the job's column in the policy; ok is false for an unknown one, which is told
+// later.
+func (c *Config) column() (col policy.Column, ok bool) {
 	for _, t := range c.Policy.Tables() {
-		for _, col := range t.Columns {
-			if t.FullName() != c.Table || col.Name != c.Column {
-				continue
-			}
-			p, err := c.Policy.WithFormat(col.Keyring, c.ToFormat)
-			if err != nil {
-				return fmt.Errorf("%w: %w", ErrConfig, err)
-			}
-			c.Policy = p
+		i := slices.IndexFunc(t.Columns, func(col policy.Column) bool { return col.Name == c.Column })
+		if t.FullName() == c.Table && i >= 0 {
+			return t.Columns[i], true
 		}
 	}
-	return nil // an unknown column is told later
+	return policy.Column{}, false
+}
+
+// chooseFormat gives the column's keyring the format of ToFormat.
+func (c *Config) chooseFormat() error {
+	col, ok := c.column()
+	if c.ToFormat == "" || !ok {
+		return nil
+	}
+	p, err := c.Policy.WithFormat(col.Keyring, c.ToFormat)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	c.Policy = p
+	return nil
 }
 
 // Job names a job in checkpoints.
