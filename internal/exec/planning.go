@@ -90,7 +90,7 @@ func (e *Engine) planAnew(ctx context.Context, text string) (version uint64, pla
 }
 
 // outdated reads the relations again that a refusal of the text rests on, and the list of
-// views if the text may name one of it, each at the rate of [plancache.Rereads.DueFor].
+// views if the text may name one of them, each at the rate of [plancache.Rereads.DueFor].
 // It reports whether one is another by now: somebody may have added the
 // column, or dropped the default, that the statement was refused for. What was known
 // of tables is forgotten then. A relation that cannot be read counts as unchanged.
