@@ -34,10 +34,8 @@ func (p *Planner) Check() error {
 // Plan analyses one text. The error is a [*sqlplan.Refusal], the context's
 // error, or what the catalog returned.
 func (p *Planner) Plan(ctx context.Context, text string) (*sqlplan.Plan, error) {
-	// With this setting off, later texts would be split into other tokens
-	// than this package sees.
-	if at := strings.Index(lower(text), "standard_conforming_strings"); at >= 0 && strings.Contains(lower(text), "set") {
-		return nil, sqlplan.Refuse(text, at, "", "a change of standard_conforming_strings", "leave it on")
+	if at := changesStrings(text); at >= 0 {
+		return nil, sqlplan.Refuse(text, at, "", "a change of "+conformingStrings, "leave it on")
 	}
 	if err := checkDo(text); err != nil {
 		return nil, err

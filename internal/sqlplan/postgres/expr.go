@@ -176,10 +176,15 @@ func (p *translator) column(c *pg.ColumnRef) sqlplan.Expr {
 	return out
 }
 
-// constantEnd returns the token after a constant that begins at token i.
+// constantEnd returns the token after a constant that begins at token i. The parser takes
+// its signs, and parentheses behind a sign, into the constant.
 func (p *translator) constantEnd(i int) int {
-	if p.op(i, "-") || p.op(i, "+") {
+	first := i
+	for p.op(i, "-") || p.op(i, "+") {
 		i++
+	}
+	if i > first && p.op(i, "(") {
+		return p.tokens[i].mate + 1
 	}
 	if p.tokens[i].kind == kindString && p.word(i+1, "uescape") {
 		return i + 3

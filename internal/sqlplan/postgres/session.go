@@ -38,6 +38,66 @@ func changesSession(text string) bool {
 	return false
 }
 
+// conformingStrings is the setting under which [lex] splits texts as the server does.
+const conformingStrings = "standard_conforming_strings"
+
+// changesStrings returns where a text may turn the setting off, or -1: later texts would
+// be split into other tokens than this package sees.
+func changesStrings(text string) int {
+	folded := lower(text)
+	at := strings.Index(folded, conformingStrings)
+	if at < 0 || !strings.Contains(folded, "set") {
+		return -1
+	}
+	tokens, err := lex(text)
+	if err != nil {
+		return at
+	}
+	shown := shows(tokens)
+	for i, t := range tokens {
+		named := strings.Contains(folded[t.start:t.end], conformingStrings)
+		if named && !turnsOn(tokens, i) && (!shown || t.kind != kindString) {
+			return t.start
+		}
+	}
+	return -1
+}
+
+// turnsOn reports whether token i is the setting's name in SET … = on, as the head of each
+// dump of pg_dump has it.
+func turnsOn(tokens []token, i int) bool {
+	name := tokens[i]
+	if name.kind != kindWord || name.text != conformingStrings || i+2 >= len(tokens) {
+		return false
+	}
+	first := i - 1
+	if first > 0 && (tokens[first].text == "session" || tokens[first].text == "local") {
+		first--
+	}
+	starts := first == 0 || first > 0 && tokens[first-1].is(";")
+	to := tokens[i+1].is("=") || tokens[i+1].kind == kindWord && tokens[i+1].text == "to"
+	ends := i+3 == len(tokens) || tokens[i+3].is(";")
+	return starts && to && ends && tokens[first].kind == kindWord && tokens[first].text == "set" && tokens[i+2].kind == kindWord && tokens[i+2].text == "on"
+}
+
+// shows reports whether each statement is a SELECT or SHOW that changes no setting.
+func shows(tokens []token) bool {
+	first := true
+	for i, t := range tokens {
+		switch {
+		case t.is(";"):
+			first = true
+		case first && (t.kind != kindWord || t.text != "select" && t.text != "show"):
+			return false
+		case i > 0 && t.is("(") && calls(tokens[i-1]):
+			return false
+		default:
+			first = false
+		}
+	}
+	return true
+}
+
 // settingVerbs begin statements that change settings; temporaryWords are in those that
 // make or name temporary relations.
 var (
