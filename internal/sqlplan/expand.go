@@ -2,7 +2,9 @@ package sqlplan
 
 import (
 	"math"
+	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // This file writes the statements of the route [*RowByRow] for a number of rows. What it
@@ -283,13 +285,34 @@ func (a *analysis) buildRows(r *RowByRow) {
 	text := newDraft(a.render(Span{0, len(a.text)}))
 	r.text = text
 	d, of, groups := a.d, a.placeholders(), len(r.Tables)
-	build := func(guarded bool, rows ...int) Template {
-		counts := make([]int, groups)
-		copy(counts, rows)
-		return finish(d, of, text.parts(counts, guarded))
+	builder := func(guarded bool) func(rows ...int) Template {
+		var last atomic.Pointer[built]
+		return func(rows ...int) Template {
+			counts := make([]int, groups)
+			copy(counts, rows)
+			if b := last.Load(); b != nil && slices.Equal(b.counts, counts) {
+				return b.template
+			}
+			t := finish(d, of, text.parts(counts, guarded))
+			if t.size() <= text.builtBytes() {
+				last.Store(&built{counts, t})
+			}
+			return t
+		}
 	}
-	r.Build = func(rows ...int) Template { return build(false, rows...) }
+	r.Build = builder(false)
 	if r.Guarded != nil {
-		r.Guarded.Build = func(rows int) Template { return build(true, rows) }
+		guarded := builder(true)
+		r.Guarded.Build = func(rows int) Template { return guarded(rows) }
 	}
 }
+
+// built is the template of a number of rows that was asked for last. A statement mostly
+// finds as many rows as it did before.
+type built struct {
+	counts   []int
+	template Template
+}
+
+// builtBytes is about how many bytes of memory a template may take that is kept.
+func (d *draftText) builtBytes() int { return min(8*d.size(), 8<<10) }

@@ -43,7 +43,10 @@ func (l *Seals) size() int {
 }
 
 func (r *RowByRow) size() int {
-	n := r.text.size()
+	n := r.text.size() + r.text.builtBytes()
+	if r.Guarded != nil {
+		n += r.text.builtBytes()
+	}
 	for _, t := range r.Tables {
 		n += planBytes + t.Lock.size() + t.Seals.size()
 	}
