@@ -119,8 +119,63 @@ func TestWriters(t *testing.T) {
 				t.Errorf("%s: %d statements, %d bare", w.name, ours.done.Load(), theirs.done.Load())
 			}
 		}
+		bound := b.readAndUpdate(t, workers, turn)
+		t.Logf("%-22s %10s %10.0f %7s  %v: the two statements of an update by no key, on the bare table without sealing", "  its bound", "", float64(bound.done.Load())/turn.Seconds(), "", bound.errors)
 		b.verify(t, sealed)
 	})
+}
+
+// storedMessage is as long as what is stored for a value.
+var storedMessage = []byte("\x02\x04\x78" + strings.Repeat("m", 300))
+
+// readAndUpdate sends, bare, what sealsql sends for an update of five rows by no key.
+func (b *base) readAndUpdate(t *testing.T, workers int, turn time.Duration) *tally {
+	arm := "WHEN k = ? THEN ? "
+	if b.postgres() {
+		arm = "WHEN k = ? THEN CAST(? AS bytea) "
+	}
+	read, update := b.q("SELECT k FROM bare WHERE name = ?"), b.q("UPDATE bare SET ssn = CASE "+strings.Repeat(arm, 5)+"END WHERE name = ?")
+	return work(t, workers, turn, 0, &tally{errors: map[string]int{}}, func(worker, n int) error {
+		name := fmt.Sprint("name", (worker*17+n)%200)
+		rows, err := b.bare.QueryContext(t.Context(), read, name)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		var args []any
+		for rows.Next() {
+			var k string
+			if err := rows.Scan(&k); err != nil {
+				return err
+			}
+			args = append(args, k, storedMessage)
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		_, err = b.bare.ExecContext(t.Context(), update, append(args, name)...)
+		return err
+	})
+}
+
+// work has workers run a statement for a time, and counts in tally what it came to.
+func work(t *testing.T, workers int, turn time.Duration, first int, tally *tally, run func(worker, n int) error) *tally {
+	ctx, cancel := context.WithTimeout(t.Context(), turn)
+	defer cancel()
+	var wg sync.WaitGroup
+	for worker := range workers {
+		wg.Go(func() {
+			for n := first; ctx.Err() == nil; n++ {
+				if err := run(worker, n); err != nil {
+					tally.failed(err)
+				} else {
+					tally.done.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return tally
 }
 
 // write runs one kind of statement on both tables, twice in turns.
@@ -136,25 +191,13 @@ func (b *base) write(t *testing.T, sealed *sql.DB, w writing, workers int, turn 
 			table string
 			value any
 			t     *tally
-		}{{b.bare, "bare", []byte("\x02\x04\x78" + strings.Repeat("m", 300)), theirs}, {sealed, "sealed", "900-12-3456", ours}} {
+		}{{b.bare, "bare", storedMessage, theirs}, {sealed, "sealed", "900-12-3456", ours}} {
 			text := b.q(fmt.Sprintf(text, side.table))
-			ctx, cancel := context.WithTimeout(t.Context(), turn)
-			var wg sync.WaitGroup
-			for worker := range workers {
-				wg.Go(func() {
-					for n := round * 1_000_000; ctx.Err() == nil; n++ {
-						// A statement is not cut off: that would be an error of its own.
-						switch _, err := side.db.ExecContext(t.Context(), text, w.args(worker, n, side.value)...); {
-						case err == nil:
-							side.t.done.Add(1)
-						default:
-							side.t.failed(err)
-						}
-					}
-				})
-			}
-			wg.Wait()
-			cancel()
+			work(t, workers, turn, round*1_000_000, side.t, func(worker, n int) error {
+				// A statement is not cut off: that would be an error of its own.
+				_, err := side.db.ExecContext(t.Context(), text, w.args(worker, n, side.value)...)
+				return err
+			})
 		}
 	}
 	return ours, theirs
