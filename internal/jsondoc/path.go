@@ -150,6 +150,19 @@ func (p Path) Same(asked Path) bool {
 	})
 }
 
+// Members is how many steps of a path go to members of objects, and how many may.
+func (p Path) Members() (least, most int) {
+	for _, s := range p {
+		switch s.Kind {
+		case Member:
+			least, most = least+1, most+1
+		case Either:
+			most++
+		}
+	}
+	return least, most
+}
+
 // Overlaps reports whether a value at a path of a statement may be a value at p, contain
 // it, or lie in it. Steps into arrays are passed over on both sides, since paths are lax.
 func (p Path) Overlaps(asked Path) bool {

@@ -138,7 +138,8 @@ type TermRequest struct {
 }
 
 // Term returns the equality term of a value as the term's column stores it: a []byte, or
-// a string of base64. It is the only maker of terms.
+// a string of base64. That of a value that stands in a document as JSON is JSON. It is the
+// only maker of terms.
 func (f *Funnel) Term(ctx context.Context, r TermRequest) (any, error) {
 	col := r.Column
 	if col.search == nil {
@@ -148,6 +149,12 @@ func (f *Funnel) Term(ctx context.Context, r TermRequest) (any, error) {
 	term, err := t.of(ctx, r.Row, col.searched(r.Plaintext))
 	if err != nil {
 		return nil, f.sealFailed(ctx, Value{Column: col, Row: r.Row, Statement: r.Statement}, err)
+	}
+	if col.layout.Element == elementJSON {
+		if string(bytes.TrimSpace(r.Plaintext)) == "null" {
+			return "null", nil
+		}
+		return jsondoc.Quote(base64.StdEncoding.EncodeToString(term)), nil
 	}
 	if col.layout.Base64 {
 		return base64.StdEncoding.EncodeToString(term), nil
@@ -160,7 +167,7 @@ func (c *Column) searched(plaintext []byte) []byte {
 	if c.layout.Element == 0 {
 		return plaintext
 	}
-	text, _ := jsondoc.Text(plaintext)
+	text, _ := jsondoc.Text(bytes.TrimSpace(plaintext))
 	return []byte(text)
 }
 

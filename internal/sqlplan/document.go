@@ -182,7 +182,7 @@ func (a *analysis) traced(e Expr, s *scope) value {
 // editsDocument reports whether the expression is the document of the written row with parts
 // of it changed by functions of the server. It yields the values that are put at protected
 // paths, and refuses what would put another value there.
-func (a *analysis) editsDocument(t *target, c *Column, e Expr, yield func(own *Column, value Expr)) bool {
+func (a *analysis) editsDocument(t *target, c *Column, e Expr, yield yieldPart) bool {
 	if c.Paths == nil {
 		return false
 	}
@@ -198,14 +198,8 @@ func (a *analysis) editsDocument(t *target, c *Column, e Expr, yield func(own *C
 	} else if !a.isDocumentOr(t, c, edit.of) && !a.editsDocument(t, c, edit.of, yield) {
 		return false
 	}
-	for _, path := range edit.removes {
-		switch {
-		case path == nil:
-			a.refuse(e.At(), c.object(), "a part of a document is removed by a path that the text does not write out", hintEdit)
-		case c.apart(docPart{path: path}) || c.holds(path):
-		default:
-			a.refuse(e.At(), c.object(), "a value of a document that can be searched is removed by itself, or its equality term is", hintEdit)
-		}
+	for _, x := range edit.removes {
+		a.removesPart(c, e, x)
 	}
 	for _, x := range edit.sets {
 		a.setsPart(t, c, e, x, yield)
@@ -217,14 +211,8 @@ func (a *analysis) editsDocument(t *target, c *Column, e Expr, yield func(own *C
 	return true
 }
 
-// holds reports whether what is removed at a path takes along the terms of all values that it
-// takes along, and no other.
-func (c *Column) holds(path jsondoc.Path) bool {
-	return len(c.Terms) == 0 || slices.ContainsFunc(c.Within, func(own DocumentPath) bool { return own.Path.Same(path) })
-}
-
 // setsPart plans an assignment to a part of a document.
-func (a *analysis) setsPart(t *target, c *Column, e Expr, x docSet, yield func(own *Column, value Expr)) {
+func (a *analysis) setsPart(t *target, c *Column, e Expr, x docSet, yield yieldPart) {
 	if c.apart(docPart{path: x.path}) {
 		if inner, isText := a.asJSON(x.value); isText {
 			x.value = inner
@@ -237,21 +225,15 @@ func (a *analysis) setsPart(t *target, c *Column, e Expr, x docSet, yield func(o
 	case a.err != nil:
 	case own == nil || x.joins || x.text && own.Within != nil:
 		a.refuse(e.At(), c.object(), "an UPDATE of a part of a document that contains or lies in a protected value, or is not written out", hintEdit)
-	case c.searched(x.path):
-		a.refuse(e.At(), own.object(), "a value of a document that can be searched is set by itself, without its equality term", hintEdit)
 	case !t.edits:
 		a.refuse(e.At(), own.object(), "a protected value of a document is set by itself outside an UPDATE of given rows", hintEdit)
 	case !a.sealable(x):
 		a.refuse(e.At(), own.object(), "a protected value of a document is set to something that the server computes", "set it to a parameter or a string: to_jsonb($1::text), or $1 with a JSON text, on Postgres")
-	case !isNull(x.value):
-		yield(own, x.value)
+	case isNull(x.value):
+		a.nullTerm(own, x)
+	default:
+		yield(own, x)
 	}
-}
-
-// searched reports whether the values at a protected path can be searched.
-func (c *Column) searched(path jsondoc.Path) bool {
-	own := c.at(docPart{path: path, text: true})
-	return own != nil && own.Term != nil
 }
 
 // sealable reports whether the value of a part is a parameter or a literal whose JSON text
@@ -275,7 +257,7 @@ func noNumber(e Expr) bool {
 
 // merges plans the document that is merged into that of the row: it is sealed as a whole
 // one is, unless it has no protected value.
-func (a *analysis) merges(t *target, c *Column, edit docEdit, yield func(own *Column, value Expr)) {
+func (a *analysis) merges(t *target, c *Column, edit docEdit, yield yieldPart) {
 	if edit.merged == nil || isNull(edit.merged) || a.err != nil {
 		return
 	}
@@ -289,7 +271,7 @@ func (a *analysis) merges(t *target, c *Column, edit docEdit, yield func(own *Co
 	case !t.edits:
 		a.refuse(edit.merged.At(), c.object(), "a document is merged outside an UPDATE of given rows", hintEdit)
 	default:
-		yield(c, edit.merged)
+		yield(c, docSet{value: edit.merged})
 	}
 }
 

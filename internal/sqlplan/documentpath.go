@@ -43,10 +43,8 @@ func (p docPart) ending(last Expr, form pathForm) docPart {
 
 // docEdit is what a function of the server changes in a document.
 type docEdit struct {
-	of Expr
-	// removes are paths that are taken away; nil stands for a path that the text does not
-	// write out.
-	removes []jsondoc.Path
+	of      Expr
+	removes []docRemoval
 	sets    []docSet
 	// merged is a document whose members take the place of those of the document, or nil.
 	// deep is true if members that are objects on both sides are merged too.
@@ -61,6 +59,19 @@ type docSet struct {
 	value Expr
 	text  bool // the value is text that becomes a string, not JSON
 	joins bool // what is there already becomes a part of what is written
+	// by is the call that sets the part; pairs is true if a further path, or a further key,
+	// and its value may stand behind the value in it.
+	by    *Call
+	pairs bool
+}
+
+// docRemoval is a part that is taken away.
+type docRemoval struct {
+	path jsondoc.Path // nil for a path that the text does not write out
+	by   Expr         // what writes it out
+	// operator is written before a further path, which has the form.
+	operator string
+	form     pathForm
 }
 
 // part takes apart an expression that reads a part of a document.
@@ -145,9 +156,9 @@ func (a *analysis) edit(e Expr) (docEdit, bool) {
 		of, with := e.Operands[0], e.Operands[1]
 		switch e.What {
 		case "-":
-			return docEdit{of: of, removes: []jsondoc.Path{keyStep(with)}}, true
+			return docEdit{of: of, removes: []docRemoval{{keyStep(with), with, " - ", pathKey}}}, true
 		case "#-":
-			return docEdit{of: of, removes: []jsondoc.Path{arrayPath(with)}}, true
+			return docEdit{of: of, removes: []docRemoval{{arrayPath(with), with, " #- ", pathArray}}}, true
 		case "||":
 			out := docEdit{of: of}
 			a.members(&out, with, false)
@@ -168,18 +179,18 @@ func (a *analysis) editByCall(c *Call) (docEdit, bool) {
 	switch {
 	case a.own(c, "jsonb_set", "jsonb_insert", "jsonb_set_lax") && len(rest) > 1:
 		value, text := a.asJSON(rest[1])
-		out.sets, out.values = []docSet{{path: arrayPath(rest[0]), value: value, text: text}}, rest[2:]
+		out.sets, out.values = []docSet{{path: arrayPath(rest[0]), value: value, text: text, by: c}}, rest[2:]
 	case a.own(c, "json_set", "json_replace", "json_insert", "json_array_append", "json_array_insert") && len(rest)%2 == 0:
 		for i := 0; i < len(rest); i += 2 {
 			path := dollarPath(rest[i])
 			if path != nil && a.own(c, "json_array_append") {
 				path = append(path, jsondoc.Step{Kind: jsondoc.Index})
 			}
-			out.sets = append(out.sets, docSet{path: path, value: rest[i+1], text: true})
+			out.sets = append(out.sets, docSet{path: path, value: rest[i+1], text: true, by: c, pairs: true})
 		}
 	case a.own(c, "json_remove"):
 		for _, x := range rest {
-			out.removes = append(out.removes, dollarPath(x))
+			out.removes = append(out.removes, docRemoval{dollarPath(x), x, ", ", pathDollar})
 		}
 	case a.own(c, "json_merge_patch") && len(rest) == 1:
 		out.deep = true
@@ -209,7 +220,7 @@ func (a *analysis) members(out *docEdit, e Expr, joins bool) {
 	if c, ok := e.(*Call); ok && a.own(c, "jsonb_build_object", "json_build_object", "json_object") && len(c.Args)%2 == 0 {
 		for i := 0; i < len(c.Args); i += 2 {
 			cast, typed := c.Args[i+1].(*Cast)
-			out.sets = append(out.sets, docSet{path: keyStep(c.Args[i]), value: c.Args[i+1], text: !typed || !cast.Typed, joins: joins})
+			out.sets = append(out.sets, docSet{path: keyStep(c.Args[i]), value: c.Args[i+1], text: !typed || !cast.Typed, joins: joins, by: c, pairs: true})
 		}
 		return
 	}

@@ -60,7 +60,7 @@ func (a *analysis) comparedAs(t *Table, name string) string {
 func (c *Column) draws(use TermUse) []int {
 	list := c.Context
 	if use != TermUnused {
-		list = c.Term.Sources
+		list = c.beside().Sources
 	}
 	all := list[:len(list):len(list)]
 	for _, i := range list {
@@ -298,8 +298,12 @@ func (m *mirror) after() bool {
 // copyPart stands for a span of the text with the edits within it.
 func copyPart(span Span) part { return part{copied: &span} }
 
-// termCast is SealCast for the term of a column.
+// termCast is SealCast for the term of a column. The term of a value that is shown as JSON is
+// JSON as well.
 func (a *analysis) termCast(c *Column) (before, after string) {
+	if c.Term == nil {
+		return a.sealCast(c)
+	}
 	return a.d.SealCast(&Column{Base64: c.Term.Base64})
 }
 

@@ -69,6 +69,7 @@ func (u *updating) seals() bool {
 		a.claimSpan(w.leaf.expr.At(), -a.perRow, w.column)
 		u.replaceCell(n, w)
 	}
+	u.partTerms(func(w cellWork) part { return u.rowTerm(w.column, w.leaf, TermValue) })
 	for _, m := range u.mirrors {
 		u.rowTerms(m)
 	}
@@ -102,18 +103,22 @@ func (u *updating) rowSeal(s Seal) int {
 // one for all rows.
 func (u *updating) rowTerms(m *mirror) {
 	a, c := u.a, m.column
-	m.given = func(w written) part {
-		if len(c.Term.Sources) == 0 {
-			s, _, _ := a.termSeal(u.t, c, w.cells()[0], nil)
-			return a.termHole(s, m.use, false)
-		}
-		v, _ := a.sealValue(c, w.expr)
-		return u.choose(u.rowSeal(Seal{Column: c, Value: v, Term: m.use}), a.around(a.termCast(c)))
-	}
+	m.given = func(w written) part { return u.rowTerm(c, w, m.use) }
 	if i := slices.Index(u.old, c); i >= 0 && u.changesTerm(c) {
 		m.kept = func() part { return u.oldTerm(i, c, m.use) }
 	}
 	a.mirrorBeside(m, u.set.protected[c], u.assigned(m.term.Column))
+}
+
+// rowTerm writes the term of a given value.
+func (u *updating) rowTerm(c *Column, w written, use TermUse) part {
+	a := u.a
+	if len(c.beside().Sources) == 0 {
+		s, _, _ := a.termSeal(u.t, c, w.cells()[0], nil)
+		return a.termHole(s, use, false)
+	}
+	v, _ := a.sealValue(c, w.expr)
+	return u.choose(u.rowSeal(Seal{Column: c, Value: v, Term: use}), a.around(a.termCast(c)))
 }
 
 // changesTerm reports whether the statement changes what the column's terms depend on.

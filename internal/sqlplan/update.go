@@ -318,7 +318,7 @@ func (u *updating) direct() bool {
 			if !ok {
 				return false
 			}
-			if w.column.Term != nil {
+			if w.column.beside() != nil {
 				term, _, ok := a.termSeal(u.t, w.column, cell, given)
 				if !ok {
 					return false
@@ -345,6 +345,7 @@ func (u *updating) seal() {
 	for _, r := range u.ready {
 		u.a.sealCell(r.cell.expr, r.seal, r.direct)
 	}
+	u.partTerms(u.readyTerm)
 	for _, m := range u.mirrors {
 		m.given = func(w written) part {
 			return m.givenTerms(w, func(cell cellOf, direct bool) part { return u.a.termHole(u.readyTerms[cell.expr], m.use, direct) })

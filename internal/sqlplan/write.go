@@ -27,6 +27,7 @@ type written struct {
 	guards pins   // what CASE conditions around the leaf pin
 	direct bool   // the leaf is the whole value
 	part   *Column
+	set    docSet // of leafPart
 }
 
 // target is a protected table that a statement writes to.
@@ -98,8 +99,8 @@ func (a *analysis) leavesOf(t *target, c *Column, e Expr, guards pins, direct bo
 		yield(written{kind: leafGiven, expr: e, guards: guards, direct: direct})
 		return
 	}
-	part := func(own *Column, value Expr) {
-		yield(written{kind: leafPart, expr: value, guards: guards, part: own})
+	part := func(own *Column, x docSet) {
+		yield(written{kind: leafPart, expr: x.value, guards: guards, part: own, set: x})
 	}
 	if a.editsDocument(t, c, e, part) {
 		yield(written{kind: leafEdited, expr: e, direct: direct})

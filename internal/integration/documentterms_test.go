@@ -1,0 +1,113 @@
+package integration
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/sealsql/sealsql/internal/testing/testdb"
+)
+
+// partsOfTerms set and remove values that can be searched by themselves. {v} is a value in a
+// parameter or a literal.
+var partsOfTerms = map[string][]string{
+	"postgres": {
+		"UPDATE {d} SET payload = jsonb_set(payload, '{email}', to_jsonb({v}::text)) WHERE id = 'mia'",
+		"UPDATE {d} SET payload = jsonb_set(payload, '{contact,city}', to_jsonb({v}::text))",
+		"UPDATE {d} SET payload = jsonb_set(payload, ARRAY['contact','city'], to_jsonb({v}::text), false), kind = 'k' WHERE kind IS NOT NULL",
+		"UPDATE {d} SET payload = pg_catalog.jsonb_set(payload, '{email}', {j}, true) WHERE id IN ('mia', 'leo')",
+		"UPDATE {d} SET payload = jsonb_set(payload, '{email}', {j}::jsonb, NULL) WHERE id = 'nobody'",
+		"UPDATE {d} SET payload = jsonb_set(jsonb_set(payload, '{email}', to_jsonb({v}::text)), '{n}', '5') WHERE id = 'leo'",
+		"UPDATE {d} SET payload = jsonb_set(jsonb_set(payload, '{contact,city}', '\"Ulm\"'), '{email}', to_jsonb({v}::text)) WHERE id = 'leo'",
+		"UPDATE {d} SET payload = payload || jsonb_build_object('email', {v}::text, 'n', 8)",
+		"UPDATE {d} SET payload = payload || jsonb_build_object('n', 9, 'email', {v}::text) WHERE id = 'nil'",
+		"UPDATE {d} SET payload = payload || jsonb_build_object('email', NULL::text) WHERE id = 'nil'",
+		"UPDATE {d} SET payload = jsonb_set(payload, '{email}', 'null') WHERE id = 'mia'",
+		"UPDATE {d} SET payload = jsonb_set(payload - 'email', '{email}', to_jsonb({v}::text)) WHERE id = 'mia'",
+		"UPDATE {d} SET payload = jsonb_insert(payload - 'email', '{email}', to_jsonb({v}::text)) WHERE id = 'leo'",
+		"UPDATE {d} SET payload = payload - 'email' WHERE id = 'mia'",
+		"UPDATE {d} SET payload = payload #- '{contact,city}' WHERE id IN ('mia', 'leo')",
+		"UPDATE {d} SET payload = payload - 'email' || '{\"n\": 4}'",
+		"UPDATE {d} SET payload = CASE WHEN id = 'leo' THEN jsonb_set(payload, '{email}', to_jsonb({v}::text)) WHEN id = 'mia' THEN payload - 'n' ELSE payload END",
+		"UPDATE {d} SET payload = jsonb_set(coalesce(payload, '{}'), '{email}', to_jsonb({v}::text)) WHERE id = 'none'",
+		"UPDATE {d} SET payload = payload || '{\"email\": \"{t}\"}' WHERE id = 'mia'",
+		"UPDATE {d} SET payload = jsonb_set(payload, '{contact}', '{\"city\": \"{t}\"}') WHERE id = 'mia'",
+		"UPDATE {d} SET payload = payload - 'contact' - 'items' WHERE id = 'mia'",
+		"UPDATE {d} SET payload = jsonb_set(payload, '{contact,city}', to_jsonb({v}::text)) WHERE id = 'mia'",
+		"UPDATE {d} SET payload = jsonb_set_lax(payload, '{email}', to_jsonb({v}::text), true, 'delete_key') WHERE id = 'mia'",
+		"UPDATE {d} SET payload = jsonb_set_lax(payload, '{email}', NULL::jsonb, true, 'delete_key') WHERE id = 'mia'",
+		"UPDATE {d} SET payload = jsonb_set(payload, '{email}', NULL::jsonb) WHERE id = 'nil'",
+	},
+	"mysql": {
+		"UPDATE {d} SET payload = JSON_SET(payload, '$.email', {v}) WHERE id = 'mia'",
+		"UPDATE {d} SET payload = JSON_SET(payload, '$.\"contact\".city', {v}, '$.n', 4)",
+		"UPDATE {d} SET raw = JSON_SET(raw, '$.n', 5, '$.email', {v}), kind = 'k' WHERE kind IS NOT NULL",
+		"UPDATE {d} SET payload = JSON_REPLACE(payload, '$.email', {v}) WHERE id IN ('mia', 'leo')",
+		"UPDATE {d} SET payload = JSON_REPLACE(payload, '$.contact.city', {v}) WHERE id = 'nil'",
+		"UPDATE {d} SET payload = JSON_INSERT(payload, '$.email', {v}) WHERE id = 'leo'",
+		"UPDATE {d} SET payload = JSON_REMOVE(payload, '$.email') WHERE id = 'leo'",
+		"UPDATE {d} SET payload = JSON_INSERT(payload, '$.n', 1, '$.email', {v}) WHERE id = 'leo'",
+		"UPDATE {d} SET payload = JSON_MERGE_PATCH(payload, JSON_OBJECT('email', {v}, 'n', 4))",
+		"UPDATE {d} SET payload = JSON_SET(payload, '$.email', NULL) WHERE id = 'nil'",
+		"UPDATE {d} SET payload = JSON_SET(JSON_REMOVE(payload, '$.email', '$.contact.city'), '$.email', {v}) WHERE id = 'mia'",
+		"UPDATE {d} SET plain = JSON_REMOVE(plain, '$.contact.city', '$.n') WHERE id IN ('mia', 'leo')",
+		"UPDATE {d} SET payload = CASE WHEN id = 'leo' THEN JSON_SET(payload, '$.email', {v}) WHEN id = 'mia' THEN JSON_REMOVE(payload, '$.n') ELSE payload END",
+		"UPDATE {d} SET payload = JSON_SET(coalesce(payload, '{}'), '$.email', {v}) WHERE id = 'none'",
+		"UPDATE {d} SET payload = JSON_REMOVE(payload, '$.contact', '$.items') WHERE id = 'mia'",
+		"UPDATE {d} SET payload = JSON_SET(payload, '$.contact.city', {v}) WHERE id = 'mia'",
+		"UPDATE {d} SET payload = JSON_MERGE_PATCH(payload, JSON_OBJECT('email', NULL)) WHERE id = 'mia'",
+	},
+}
+
+// TestSearchedPartsOfDocumentsAreSetAsOnATwinInClear: a value that can be searched is set and
+// removed by itself, and searches find what is there afterwards.
+func TestSearchedPartsOfDocumentsAreSetAsOnATwinInClear(t *testing.T) {
+	for _, server := range testdb.Each(t) {
+		t.Run(server.String(), func(t *testing.T) {
+			d := newSearchedDocuments(t, server, "")
+			d.fill()
+			email, city := "JSON_UNQUOTE(JSON_EXTRACT({p}, '$.email'))", "JSON_UNQUOTE(JSON_EXTRACT({p}, '$.contact.city'))"
+			if d.postgres() {
+				email, city = "{p}->>'email'", "{p}->'contact'->>'city'"
+			}
+			n, value := 0, ""
+			for _, text := range partsOfTerms[server.Name] {
+				for _, literal := range []bool{false, true} {
+					n++
+					value = fmt.Sprintf("value-%d@secret.example", n)
+					var args []any
+					put := strings.NewReplacer("{v}", "'"+value+"'", "{j}", "'\""+value+"\"'", "{t}", value)
+					if !literal && !strings.Contains(text, "{t}") {
+						put = strings.NewReplacer("{v}", "?", "{j}", "?")
+						if strings.Contains(text, "{v}") {
+							args = []any{value}
+						} else if strings.Contains(text, "{j}") {
+							args = []any{` "` + value + `" `}
+						}
+					}
+					d.same(put.Replace(text), args...)
+					for _, part := range []string{email, city} {
+						for _, column := range []string{"payload", "plain"} {
+							part := strings.ReplaceAll(part, "{p}", column)
+							d.same("SELECT id FROM {d} WHERE "+part+" IN (?, 'mia@secret.example', 'Kiel') ORDER BY id", value)
+							d.same("SELECT id FROM {d} WHERE " + part + " IS NULL ORDER BY id")
+						}
+					}
+				}
+			}
+			set := "JSON_SET(payload, '$.email', ?)"
+			if d.postgres() {
+				set = "jsonb_set(payload, '{email}', to_jsonb(?::text))"
+			}
+			part := strings.ReplaceAll(email, "{p}", "payload")
+			d.same("UPDATE {d} SET payload = "+set+" WHERE "+part+" = ?", "last@secret.example", value)
+			d.same("UPDATE {d} SET payload = "+set+" WHERE "+part+" = ? AND id <> ?", "last@secret.example", "last@secret.example", "x")
+			d.same("UPDATE {d} SET payload = "+set+" WHERE id = 'leo'", nil)
+			d.same("SELECT id FROM {d} WHERE "+part+" = ?", "last@secret.example")
+			if want := 2 * len(partsOfTerms[server.Name]); n != want {
+				t.Errorf("%d statements, want %d", n, want)
+			}
+			d.noEvents()
+		})
+	}
+}
