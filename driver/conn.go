@@ -124,7 +124,10 @@ func (c *conn) Begin() (sqldriver.Tx, error) {
 	return c.began(c.base.Begin())
 }
 
-func (c *connPinger) Ping(ctx context.Context) error { return c.base.(sqldriver.Pinger).Ping(ctx) }
+func (c *connPinger) Ping(ctx context.Context) error {
+	c.session.Uncounted()
+	return c.base.(sqldriver.Pinger).Ping(ctx)
+}
 
 func (c *connPreparer) PrepareContext(ctx context.Context, query string) (sqldriver.Stmt, error) {
 	return (*conn)(c).prepare(ctx, query, c.base.(sqldriver.ConnPrepareContext).PrepareContext)

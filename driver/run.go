@@ -11,6 +11,7 @@ import (
 
 // exec carries out a text that returns no rows.
 func (c *conn) exec(ctx context.Context, send exec.ExecFunc, query string, args []sqldriver.NamedValue) (sqldriver.Result, error) {
+	query, _ = c.session.Recount(c.ctor.server, query)
 	e, plan, a, err := c.planCall(ctx, query, args)
 	if err != nil {
 		return nil, err
@@ -27,6 +28,7 @@ func (c *conn) exec(ctx context.Context, send exec.ExecFunc, query string, args 
 
 // query carries out a text that returns rows.
 func (c *conn) query(ctx context.Context, send exec.QueryFunc, query string, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
+	query, name := c.session.Recount(c.ctor.server, query)
 	e, plan, a, err := c.planCall(ctx, query, args)
 	if err != nil {
 		return nil, err
@@ -38,12 +40,23 @@ func (c *conn) query(ctx context.Context, send exec.QueryFunc, query string, arg
 			}
 		}
 		rows, err := send(ctx, a.Text, passOn(&a, args))
-		return rows, c.sent(ctx, e, plan, a.Text, err)
+		return renamed(ctx, e, rows, a.Text, name), c.sent(ctx, e, plan, a.Text, err)
 	}
 	if c.skipped(plan, args) {
 		return nil, sqldriver.ErrSkip
 	}
-	return c.queryPlan(ctx, e, plan, send, a)
+	return c.queryPlan(ctx, e, plan, send, a, name)
+}
+
+// renamed returns the rows of an unprotected text with other names of columns, where name
+// gives them.
+func renamed(ctx context.Context, e *exec.Engine, rows sqldriver.Rows, text string, name func(string) string) sqldriver.Rows {
+	if name == nil || rows == nil {
+		return rows
+	}
+	answer := exec.Answer{Rows: rows}
+	answer.Rename(e, name)
+	return wrapRows(ctx, &answer, text)
 }
 
 // sent takes note of what an unprotected text ended in, and returns err with the
@@ -108,18 +121,25 @@ func (c *conn) run(e *exec.Engine, plan *sqlplan.Plan, a server.Arguments) exec.
 func (c *conn) execPlan(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, send exec.ExecFunc, a server.Arguments) (sqldriver.Result, error) {
 	res, err := c.run(e, plan, a).Exec(ctx, send)
 	c.done(ctx, e, plan, a.Text, err)
+	if exec.Steps(plan) {
+		c.session.Wrote(plan, res, err)
+	}
 	e.NoteRefused(ctx, a.Text, err)
 	return res, c.noteSkip(err)
 }
 
-func (c *conn) queryPlan(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, send exec.QueryFunc, a server.Arguments) (sqldriver.Rows, error) {
+func (c *conn) queryPlan(ctx context.Context, e *exec.Engine, plan *sqlplan.Plan, send exec.QueryFunc, a server.Arguments, name func(string) string) (sqldriver.Rows, error) {
 	run := c.run(e, plan, a)
 	answer, err := run.Query(ctx, send)
 	c.done(ctx, e, plan, a.Text, err)
+	if exec.Steps(plan) {
+		c.session.Wrote(plan, answer.Result, err)
+	}
 	e.NoteRefused(ctx, a.Text, err)
 	if err != nil {
 		return nil, c.noteSkip(err)
 	}
+	answer.Rename(e, name)
 	if answer.Plain() && !run.FailsLate() {
 		return answer.Rows, nil
 	}

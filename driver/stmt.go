@@ -19,6 +19,10 @@ type stmt struct {
 	base sqldriver.Stmt
 	conn *conn
 	text string // the user's
+	// planned is the text that the plan is of: the user's, but for Session.Recount. name
+	// names the columns of its result.
+	planned string
+	name    func(string) string
 	// again prepares another text as the user's call did, for when the policy
 	// or a table changed since.
 	again  prepareFunc
@@ -58,7 +62,7 @@ func (c *conn) preparePlan(ctx context.Context, e *exec.Engine, plan *sqlplan.Pl
 	if err != nil {
 		return nil, e.Named(ctx, query, err)
 	}
-	s := &stmt{base: base, conn: c, text: query, again: send, engine: e, plan: plan}
+	s := &stmt{base: base, conn: c, text: query, planned: query, again: send, engine: e, plan: plan}
 	_, execer := base.(sqldriver.StmtExecContext)
 	_, queryer := base.(sqldriver.StmtQueryContext)
 	_, checker := base.(sqldriver.NamedValueChecker)
@@ -81,23 +85,25 @@ func preparedText(plan *sqlplan.Plan, query string) string {
 
 // current makes sure that the statement follows the policy in force.
 func (s *stmt) current(ctx context.Context) error {
+	var text string
+	text, s.name = s.conn.session.Recount(s.conn.ctor.server, s.text)
 	s.conn.session.Note(s.plan)
-	if s.conn.session.PlanCurrent(s.plan, s.engine, s.conn.engine(), s.conn.base) {
+	if text == s.planned && s.conn.session.PlanCurrent(s.plan, s.engine, s.conn.engine(), s.conn.base) {
 		return nil
 	}
-	e, plan, err := s.conn.plan(ctx, s.text)
+	e, plan, err := s.conn.plan(ctx, text)
 	if err != nil {
 		return err
 	}
-	if preparedText(plan, s.text) != preparedText(s.plan, s.text) {
-		base, err := s.again(ctx, preparedText(plan, s.text))
+	if preparedText(plan, text) != preparedText(s.plan, s.planned) {
+		base, err := s.again(ctx, preparedText(plan, text))
 		if err != nil {
 			return e.Named(ctx, s.text, err)
 		}
 		_ = s.base.Close() // the new one serves; a failure to close shows on the connection
 		s.base = base
 	}
-	s.engine, s.plan = e, plan
+	s.engine, s.plan, s.planned = e, plan, text
 	return nil
 }
 
@@ -121,9 +127,9 @@ func (s *stmt) Exec(args []sqldriver.Value) (sqldriver.Result, error) {
 	}
 	if !s.plan.Protected {
 		res, err := s.base.Exec(args)
-		return res, s.conn.sent(ctx, s.engine, s.plan, s.text, err)
+		return res, s.conn.sent(ctx, s.engine, s.plan, s.planned, err)
 	}
-	return s.conn.execPlan(ctx, s.engine, s.plan, s.execBase, server.Arguments{Text: s.text, Params: named(args), Prepared: true})
+	return s.conn.execPlan(ctx, s.engine, s.plan, s.execBase, server.Arguments{Text: s.planned, Params: named(args), Prepared: true})
 }
 
 func (s *stmt) Query(args []sqldriver.Value) (sqldriver.Rows, error) {
@@ -136,9 +142,9 @@ func (s *stmt) Query(args []sqldriver.Value) (sqldriver.Rows, error) {
 			return nil, err
 		}
 		rows, err := s.base.Query(args)
-		return rows, s.conn.sent(ctx, s.engine, s.plan, s.text, err)
+		return renamed(ctx, s.engine, rows, s.planned, s.name), s.conn.sent(ctx, s.engine, s.plan, s.planned, err)
 	}
-	return s.conn.queryPlan(ctx, s.engine, s.plan, s.queryBase, server.Arguments{Text: s.text, Params: named(args), Prepared: true})
+	return s.conn.queryPlan(ctx, s.engine, s.plan, s.queryBase, server.Arguments{Text: s.planned, Params: named(args), Prepared: true}, s.name)
 }
 
 func (s *stmtExecer) ExecContext(ctx context.Context, args []sqldriver.NamedValue) (sqldriver.Result, error) {
@@ -148,9 +154,9 @@ func (s *stmtExecer) ExecContext(ctx context.Context, args []sqldriver.NamedValu
 	}
 	if !s.plan.Protected {
 		res, err := s.base.(sqldriver.StmtExecContext).ExecContext(ctx, args)
-		return res, s.conn.sent(ctx, s.engine, s.plan, s.text, err)
+		return res, s.conn.sent(ctx, s.engine, s.plan, s.planned, err)
 	}
-	return s.conn.execPlan(ctx, s.engine, s.plan, st.execBase, server.Arguments{Text: s.text, Params: args, Prepared: true})
+	return s.conn.execPlan(ctx, s.engine, s.plan, st.execBase, server.Arguments{Text: s.planned, Params: args, Prepared: true})
 }
 
 func (s *stmtQueryer) QueryContext(ctx context.Context, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
@@ -163,9 +169,9 @@ func (s *stmtQueryer) QueryContext(ctx context.Context, args []sqldriver.NamedVa
 			return nil, err
 		}
 		rows, err := s.base.(sqldriver.StmtQueryContext).QueryContext(ctx, args)
-		return rows, s.conn.sent(ctx, s.engine, s.plan, s.text, err)
+		return renamed(ctx, s.engine, rows, s.planned, s.name), s.conn.sent(ctx, s.engine, s.plan, s.planned, err)
 	}
-	return s.conn.queryPlan(ctx, s.engine, s.plan, st.queryBase, server.Arguments{Text: s.text, Params: args, Prepared: true})
+	return s.conn.queryPlan(ctx, s.engine, s.plan, st.queryBase, server.Arguments{Text: s.planned, Params: args, Prepared: true}, s.name)
 }
 
 // describe compares the plan of a text that may concern a protected column with what
@@ -174,7 +180,7 @@ func (s *stmt) describe(ctx context.Context) error {
 	if !s.plan.Named {
 		return nil
 	}
-	return s.conn.run(s.engine, s.plan, server.Arguments{Text: s.text, Prepared: true}).Describe(ctx, s.text)
+	return s.conn.run(s.engine, s.plan, server.Arguments{Text: s.planned, Prepared: true}).Describe(ctx, s.planned)
 }
 
 // CheckNamedValue leaves a plaintext alone, since the base statement would
@@ -233,17 +239,8 @@ func (s *stmt) drain(ctx context.Context, args []sqldriver.NamedValue) (sqldrive
 	if err != io.EOF {
 		return nil, errors.Join(err, rows.Close())
 	}
-	return dropped{}, rows.Close()
+	return exec.Dropped{}, rows.Close()
 }
-
-// dropped is the result of a statement whose rows were dropped, as go-sql-driver has it.
-type dropped struct{}
-
-// LastInsertId implements driver.Result.
-func (dropped) LastInsertId() (int64, error) { return 0, nil }
-
-// RowsAffected implements driver.Result.
-func (dropped) RowsAffected() (int64, error) { return 0, nil }
 
 func (s *stmt) queryBase(ctx context.Context, _ string, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
 	return queryStmt(ctx, s.base, args)

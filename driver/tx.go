@@ -26,19 +26,25 @@ func (c *conn) began(base sqldriver.Tx, err error) (sqldriver.Tx, error) {
 // ended is called when the transaction, if there was one, is no more.
 func (c *conn) ended() { c.inTx, c.pinned = false, nil }
 
+// finished is called when a text of the base driver's ended the transaction.
+func (c *conn) finished() {
+	c.ended()
+	c.session.Uncounted()
+}
+
 // Unwrap returns the base driver's transaction.
 func (t *tx) Unwrap() any { return t.base }
 
 // Commit implements driver.Tx. Constraints that are deferred are checked now.
 func (t *tx) Commit() error {
 	e := t.conn.engine()
-	t.conn.ended()
+	t.conn.finished()
 	defer t.conn.session.Settled()
 	return e.Named(context.Background(), "", t.base.Commit())
 }
 
 func (t *tx) Rollback() error {
-	t.conn.ended()
+	t.conn.finished()
 	defer t.conn.session.Settled()
 	return t.base.Rollback()
 }

@@ -23,11 +23,10 @@ type filled struct {
 	replaced map[string]any
 }
 
-// filledBy returns what the plan is finished by if its statement is sent with fillers;
-// else nil.
-func filledBy(plan *sqlplan.Plan) *sqlplan.Filled {
+// filledBy returns the plan's route if its statement is sent with fillers; else nil.
+func filledBy(plan *sqlplan.Plan) *sqlplan.ServerKey {
 	if k, ok := plan.Route.(*sqlplan.ServerKey); ok && k.Mode == sqlplan.ServerKeyFillThenSeal {
-		return k.Filled
+		return k
 	}
 	return nil
 }

@@ -50,6 +50,8 @@ type Answer struct {
 	Sets []sqlplan.ResultSet
 	// Engine opens the values.
 	Engine *Engine
+	// Result is that of a statement that returned no rows, if it was carried out in steps.
+	Result sqldriver.Result
 
 	among []reading.Wanted
 }

@@ -43,6 +43,7 @@ type Session struct {
 	// defined are the engines that planned DDL whose transaction may still be open: what
 	// they know of tables is forgotten again when it ends.
 	defined []*Engine
+	counted rowCount
 }
 
 // Plan returns the plan for a text on the connection, and the engine that made it: e
@@ -155,6 +156,9 @@ func (s *Session) Doubt() { s.fresh, s.moved = false, true }
 // Sent takes note of what a plan's text, or its route, ended in. An error may hide that
 // a transaction began or ended.
 func (s *Session) Sent(plan *sqlplan.Plan, err error) {
+	if err != sqldriver.ErrSkip {
+		s.Uncounted()
+	}
 	switch {
 	case err == sqldriver.ErrSkip:
 	case err != nil:
@@ -178,7 +182,10 @@ func (s *Session) Own(own bool) {
 
 // Began takes note that a transaction of the user's began, or that table locks were given
 // up.
-func (s *Session) Began() { s.locked, s.once = false, false }
+func (s *Session) Began() {
+	s.locked, s.once = false, false
+	s.Uncounted()
+}
 
 // InTx reports whether the connection is in a transaction that database/sql does not
 // know of.

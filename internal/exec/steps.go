@@ -45,11 +45,19 @@ func (s *steps) exec(ctx context.Context) (sqldriver.Result, error) {
 	after := sealsAfter(s.run.Plan)
 	var res sqldriver.Result
 	err := s.carryOut(ctx, func(ctx context.Context, text string, args []sqldriver.NamedValue, _ []sqlplan.ResultSet) (written int64, err error) {
+		if k := filledBy(s.run.Plan); k != nil && k.Returning {
+			res = Dropped{}
+			rows, _, err := query(ctx, s.run.Base, text, args, -1)
+			if err == nil {
+				err = s.sealFilled(ctx, k, nil, rows)
+			}
+			return unknown, err
+		}
 		res, err = s.run.Base.Exec(ctx, text, args)
 		switch {
 		case err != nil:
 		case s.filled != nil:
-			err = s.sealFilled(ctx, s.run.Plan.Route.(*sqlplan.ServerKey), res, nil)
+			err = s.sealFilled(ctx, filledBy(s.run.Plan), res, nil)
 		case after != nil:
 			err = s.sealInserted(ctx, after, res)
 		}
@@ -71,11 +79,9 @@ func (s *steps) exec(ctx context.Context) (sqldriver.Result, error) {
 }
 
 func (s *steps) query(ctx context.Context) (Answer, error) {
-	if sealsAfter(s.run.Plan) != nil || filledBy(s.run.Plan) != nil && !s.run.Plan.Route.(*sqlplan.ServerKey).Returning {
-		if _, err := s.exec(ctx); err != nil {
-			return Answer{}, err
-		}
-		return Answer{Rows: noRows{}}, nil
+	if k := filledBy(s.run.Plan); sealsAfter(s.run.Plan) != nil || k != nil && !k.Returning {
+		res, err := s.exec(ctx)
+		return Answer{Rows: noRows{}, Result: res}, err
 	}
 	answer := Answer{Rows: noRows{}}
 	err := s.carryOut(ctx, func(ctx context.Context, text string, args []sqldriver.NamedValue, results []sqlplan.ResultSet) (int64, error) {
@@ -97,7 +103,7 @@ func (s *steps) query(ctx context.Context) (Answer, error) {
 			return 0, fmt.Errorf("%w: its result is withheld because it does not have the expected columns; roll back and run it again", fault.ErrTableChanged)
 		}
 		if s.filled != nil {
-			if err := s.sealFilled(ctx, s.run.Plan.Route.(*sqlplan.ServerKey), nil, all); err != nil {
+			if err := s.sealFilled(ctx, filledBy(s.run.Plan), nil, all); err != nil {
 				return 0, err
 			}
 		}

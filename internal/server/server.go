@@ -88,6 +88,11 @@ type Server interface {
 	// base driver takes for a statement. It returns its input where there is nothing to do.
 	Arguments(ctx context.Context, base sqldriver.Conn, text string, args []sqldriver.NamedValue) (Arguments, error)
 
+	// Recount replaces the calls of the text's first statement that ask for the number of
+	// rows which the last statement wrote, by that number. A server that has no such calls
+	// returns none.
+	Recount(text string, s Session, rows int64) (sent string, calls []Call)
+
 	// Describe returns where the server says that the columns of a text's first
 	// result come from. known is false where the base driver cannot tell without a
 	// further exchange. An error is the server's about the text, as the base driver
@@ -151,6 +156,10 @@ type Server interface {
 	// does not hold for every row.
 	Guards(ctx context.Context, db *sql.DB, schema, table string) (enforced map[string]bool, err error)
 }
+
+// Call is a call in a text of the user's, as it was Written and as it is Sent. No other
+// call is sent in the same way.
+type Call struct{ Written, Sent string }
 
 // CountedStatement is a statement that a server keeps, with parameters in the place of its values as
 // far as the server puts them there.
@@ -226,6 +235,8 @@ type Session struct {
 	SQLMode string
 	// AutoIncrementIncrement is MySQL's auto_increment_increment, at least 1.
 	AutoIncrementIncrement int64
+	// AutoIsNull is MySQL's sql_auto_is_null.
+	AutoIsNull bool
 	// MaxPacket is how many bytes of one command the server takes (MySQL's
 	// max_allowed_packet); 0 if that is not limited, or not known.
 	MaxPacket int64

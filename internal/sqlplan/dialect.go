@@ -128,6 +128,9 @@ type Dialect interface {
 	// ZeroIsGiven is false if the server makes a key of its own in place of 0 (MySQL
 	// without NO_AUTO_VALUE_ON_ZERO).
 	ZeroIsGiven() bool
+	// NullIsLastKey is true if IS NULL of a column that the server counts up finds, once,
+	// the row that was inserted last (MySQL with sql_auto_is_null).
+	NullIsLastKey() bool
 
 	// LooseLiterals is true if TRUE is 1, bits are a number in a number's place, and a
 	// number with an exponent is a floating-point number (MySQL).

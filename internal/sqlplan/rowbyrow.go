@@ -1,6 +1,9 @@
 package sqlplan
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // maxRows is the policy's limit for a table.
 func (t *Table) maxRows() int {
@@ -156,6 +159,25 @@ func (u *updating) explained() {
 	}
 }
 
+// asksLastKey reports whether WHERE tests the column that the server counts up for NULL.
+func (u *updating) asksLastKey() (asks bool) {
+	walk(u.s.Where, func(e Expr) bool {
+		of, _ := e.(*Call)
+		var tested Expr
+		if n, ok := e.(*IsNull); ok {
+			tested = n.Expr
+		} else if of != nil && len(of.Args) == 1 && strings.EqualFold(of.Name, "isnull") {
+			tested = of.Args[0]
+		}
+		if ref, ok := tested.(*ColumnRef); ok && !ref.Star {
+			rc := u.a.relationColumn(u.t.rel, ref.Name)
+			asks = asks || rc != nil && rc.AutoIncrement
+		}
+		return true
+	})
+	return asks
+}
+
 // allowed refuses the forms that cannot be carried out row by row.
 func (u *updating) allowed() bool {
 	a, s, work := u.a, u.s, u.work
@@ -183,6 +205,8 @@ func (u *updating) allowed() bool {
 		a.refuse(s.Span, object, "an UPDATE that must read its rows first, through a view without the columns that values are bound to", pin)
 	case s.Ignore && u.rekeys():
 		a.refuse(s.Span, object, "UPDATE IGNORE of a row key that protected values are bound to", "leave IGNORE out")
+	case a.d.NullIsLastKey() && u.asksLastKey():
+		a.refuse(s.Span, object, "an UPDATE that must read its rows first, of the row whose key IS NULL under sql_auto_is_null: the server finds it once", "compare the key with LAST_INSERT_ID()")
 	}
 	for _, w := range work {
 		if w.leaf.kind == leafCells {

@@ -30,7 +30,7 @@ func (Server) Recognises(d sqldriver.Driver) bool {
 }
 
 func (Server) Planner(rules *sqlplan.Rules, catalog sqlplan.Catalog, s server.Session) server.Planner {
-	return planner.New(rules, catalog, planner.Options{SQLMode: s.SQLMode, Converts: s.Results != ""})
+	return planner.New(rules, catalog, planner.Options{SQLMode: s.SQLMode, Converts: s.Results != "", AutoIsNull: s.AutoIsNull})
 }
 
 // TypeName follows go-sql-driver, which reports MySQL's type names in upper case.

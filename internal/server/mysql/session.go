@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
@@ -20,14 +21,14 @@ import (
 // sessionSQL reads what no text of the user's need have set: the DSN, init_connect,
 // global variables and stored programs set it too. The database's name comes in
 // hexadecimal, which every character set of results leaves as it is.
-const sessionSQL = "SELECT @@SESSION.sql_mode, @@SESSION.auto_increment_increment, @@SESSION.max_allowed_packet, COALESCE(HEX(CONVERT(DATABASE() USING utf8mb4)), ''), " +
+const sessionSQL = "SELECT @@SESSION.sql_mode, @@SESSION.auto_increment_increment, @@SESSION.sql_auto_is_null, @@SESSION.max_allowed_packet, COALESCE(HEX(CONVERT(DATABASE() USING utf8mb4)), ''), " +
 	"LOWER(@@SESSION.character_set_client), LOWER(@@SESSION.character_set_connection), LOWER(COALESCE(@@SESSION.character_set_results, 'binary')) LIMIT 1" // sql_select_limit may be 0
 
 // Session implements [server.Server].
 func (Server) Session(ctx context.Context, db *sql.DB) (server.Session, error) {
 	s := server.Session{}
 	var database, connection string
-	err := db.QueryRowContext(ctx, sessionSQL).Scan(&s.SQLMode, &s.AutoIncrementIncrement, &s.MaxPacket, &database, &s.Charset, &connection, &s.Results)
+	err := db.QueryRowContext(ctx, sessionSQL).Scan(&s.SQLMode, &s.AutoIncrementIncrement, &s.AutoIsNull, &s.MaxPacket, &database, &s.Charset, &connection, &s.Results)
 	if err != nil {
 		return s, fmt.Errorf("%w: reading the session's settings: %w", fault.ErrCatalog, err)
 	}
@@ -138,4 +139,17 @@ func (Server) InTransaction(ctx context.Context, c sqldriver.Conn, doubt bool) (
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// Recount implements [server.Server].
+func (Server) Recount(text string, s server.Session, rows int64) (string, []server.Call) {
+	calls := planner.RowCounts(text, planner.Options{SQLMode: s.SQLMode})
+	list := make([]server.Call, len(calls))
+	for i, at := range slices.Backward(calls) {
+		// ROW_COUNT() is a BIGINT, as MariaDB takes numbers of so many digits for. Blanks make
+		// each call another text.
+		list[i] = server.Call{Written: text[at[0]:at[1]], Sent: fmt.Sprintf("CAST(%018d%s AS SIGNED)", rows, strings.Repeat(" ", i))}
+		text = text[:at[0]] + list[i].Sent + text[at[1]:]
+	}
+	return text, list
 }

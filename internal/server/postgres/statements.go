@@ -19,3 +19,8 @@ func (Server) Statements(ctx context.Context, db *sql.DB, yield func(server.Coun
 	}
 	return server.EachStatement(rows, yield)
 }
+
+// Recount implements [server.Server]: Postgres has no such calls.
+func (Server) Recount(text string, _ server.Session, _ int64) (string, []server.Call) {
+	return text, nil
+}

@@ -16,6 +16,8 @@ type dialect struct {
 	modes    modes
 	maxDepth int
 	converts bool // results are sent in another character set than UTF-8
+	// nullIsLastKey is true under sql_auto_is_null.
+	nullIsLastKey bool
 }
 
 var _ sqlplan.Dialect = (*dialect)(nil)
@@ -265,6 +267,9 @@ func (d *dialect) LiteralFits(kind sqlplan.LiteralKind, columnType string) bool 
 	}
 	return false
 }
+
+// NullIsLastKey implements [sqlplan.Dialect].
+func (d *dialect) NullIsLastKey() bool { return d.nullIsLastKey }
 
 // ZeroIsGiven implements [sqlplan.Dialect].
 func (d *dialect) ZeroIsGiven() bool { return d.modes.zeroIsGiven }

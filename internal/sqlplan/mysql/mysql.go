@@ -32,6 +32,8 @@ type Options struct {
 	// Converts is true if the server converts texts to a character set that is not
 	// UTF-8 when it sends them.
 	Converts bool
+	// AutoIsNull is the session's sql_auto_is_null.
+	AutoIsNull bool
 }
 
 // Planner plans texts for connections of one sql_mode. It is safe for
@@ -49,7 +51,7 @@ func New(rules *sqlplan.Rules, catalog sqlplan.Catalog, opts Options) *Planner {
 	if depth <= 0 {
 		depth = sqlplan.DefaultMaxDepth
 	}
-	return &Planner{guard: guard{modes: m}, core: sqlplan.New(rules, catalog, &dialect{modes: m, maxDepth: depth, converts: opts.Converts}), rules: rules}
+	return &Planner{guard: guard{modes: m}, core: sqlplan.New(rules, catalog, &dialect{modes: m, maxDepth: depth, converts: opts.Converts, nullIsLastKey: opts.AutoIsNull}), rules: rules}
 }
 
 // maxName is the most characters of a name.

@@ -275,6 +275,9 @@ func (d *dialect) LiteralFits(kind sqlplan.LiteralKind, columnType string) bool 
 // ZeroIsGiven implements [sqlplan.Dialect].
 func (d *dialect) ZeroIsGiven() bool { return true }
 
+// NullIsLastKey implements [sqlplan.Dialect].
+func (d *dialect) NullIsLastKey() bool { return false }
+
 // LooseLiterals implements [sqlplan.Dialect].
 func (d *dialect) LooseLiterals() bool { return false }
 
