@@ -193,6 +193,8 @@ func (x *explainer) operand(o sqlplan.Operand) string {
 	switch o.Kind {
 	case sqlplan.OperandParam:
 		return fmt.Sprintf("parameter %d", o.Param+1)
+	case sqlplan.OperandEach:
+		return fmt.Sprintf("each element of parameter %d", o.Param+1)
 	case sqlplan.OperandLiteral:
 		if o.At == 0 {
 			return "a literal"

@@ -211,7 +211,7 @@ func (s *stmtConverter) ColumnConverter(idx int) sqldriver.ValueConverter {
 // sealed reports whether the user's parameter is a protected value.
 func sealed(p *sqlplan.Plan, param int) bool {
 	for s := range p.AllSeals() {
-		if v := &s.Value; v.Kind == sqlplan.OperandParam && v.Param == param {
+		if n, ok := s.Value.Argument(); ok && n == param {
 			return true
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/sealsql/sealsql/internal/exec"
 	serverpostgres "github.com/sealsql/sealsql/internal/server/postgres"
 	"github.com/sealsql/sealsql/internal/sqlplan"
+	"github.com/sealsql/sealsql/policy"
 )
 
 // prepared is a statement that the user prepared. pgx keeps one that is protected under
@@ -180,8 +181,8 @@ func (c *conn) described(e *exec.Engine, plan *sqlplan.Plan, sd *pgconn.Statemen
 		}
 	}
 	for s := range plan.AllSeals() {
-		if s.Value.Kind == sqlplan.OperandParam && s.Value.Param < len(out.ParamOIDs) {
-			out.ParamOIDs[s.Value.Param] = looks[e.Column(s.Column).Type].oid
+		if n, ok := s.Value.Argument(); ok && n < len(out.ParamOIDs) {
+			out.ParamOIDs[n] = c.looksAs(e.Column(s.Column).Type, s.Value.Kind == sqlplan.OperandEach)
 		}
 	}
 	set := firstSet(plan.Results)
@@ -197,6 +198,21 @@ func (c *conn) described(e *exec.Engine, plan *sqlplan.Plan, sd *pgconn.Statemen
 		out.Fields = append(out.Fields, f)
 	}
 	return out
+}
+
+// looksAs is the type that an argument of protected values has to the user.
+func (c *conn) looksAs(t policy.ValueType, array bool) uint32 {
+	oid := looks[t].oid
+	if !array {
+		return oid
+	}
+	m := c.base.TypeMap()
+	element, _ := m.TypeForOID(oid)
+	of, ok := m.TypeForName("_" + element.Name)
+	if !ok {
+		return oid
+	}
+	return of.OID
 }
 
 // deallocate gives up a prepared statement.

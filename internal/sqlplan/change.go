@@ -142,12 +142,17 @@ func (a *analysis) givenSource(t *target, i int, cell cellOf, given pins) (Opera
 	if !known || len(v.cells) > 1 && (cell.row == nil || v.row != cell.row) {
 		return Operand{}, false
 	}
+	if n := min(cell.n, len(v.cells)-1); n >= 0 {
+		if e, ok := v.cells[n].(*Each); ok {
+			return a.eachSource(t, i, cell, v, e)
+		}
+	}
 	return a.sourceOperand(t, i, v, cell.n)
 }
 
 // sealValue returns the operand of a value that is to be sealed.
 func (a *analysis) sealValue(c *Column, e Expr) (Operand, bool) {
-	o, ok := a.operand(e, "")
+	o, ok := a.givenOperand(e, "")
 	if !ok {
 		a.refuse(e.At(), c.object(), "a protected column is set to a value under a cast that may change it", "leave the cast out")
 	}

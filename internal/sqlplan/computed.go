@@ -34,7 +34,7 @@ func alone(e Expr) bool {
 		switch e := e.(type) {
 		case *Param, *Constant, *Null, *Cast, *Op, *Case, *IsNull:
 		case *Call:
-			alone = alone && !e.Star && !e.Distinct && !e.Windowed && len(e.Rest) == 0
+			alone = alone && !e.Star && !e.Distinct && !e.Windowed && len(e.Rest) == 0 && !e.returnsRows()
 		default:
 			alone = false
 		}

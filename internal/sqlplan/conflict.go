@@ -549,7 +549,7 @@ func (in *insertion) keyValue(n int, r ValuesRow, name string) []part {
 	j := in.giving(name)
 	if j < 0 || !leaf(r.Values[j]) {
 		if i := a.sourceIndex(t, name); i >= 0 {
-			in.refuseSource(t.Columns[0], i, r.Span)
+			in.refuseSource(t.Columns[0], i, r)
 		} else {
 			a.refuse(r.Span, t.Name+"."+name, "an upsert whose row is found by a column that the statement does not give as a parameter or a literal", "give that column's value in the statement")
 		}

@@ -404,10 +404,7 @@ func (a *analysis) trace(e Expr, s *scope, owner *selectOutput) value {
 		if isNull(e) {
 			return value{kind: valueNull, nulls: []Expr{e}}
 		}
-		if owner.row == nil {
-			owner.row = &row{}
-		}
-		return value{kind: valueGiven, row: owner.row, cells: []Expr{e}}
+		return value{kind: valueGiven, row: owner.constants(), cells: []Expr{e}}
 	}
 	switch e := e.(type) {
 	case *ColumnRef:
@@ -421,6 +418,9 @@ func (a *analysis) trace(e Expr, s *scope, owner *selectOutput) value {
 	case *Call:
 		if c, ok := orNull(e); ok {
 			return a.trace(c, s, owner)
+		}
+		if each := a.unnested(e); each != nil {
+			return value{kind: valueGiven, row: owner.constants(), cells: []Expr{each}}
 		}
 	}
 	if v, ok := a.tracePart(e, s); ok {

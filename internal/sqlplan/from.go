@@ -131,6 +131,7 @@ func (a *analysis) tableFunction(t *TableFunction, lat *scope) node {
 	for _, name := range names {
 		it.cols = append(it.cols, &column{name: name})
 	}
+	a.unnestItem(t, it)
 	return it
 }
 

@@ -19,6 +19,9 @@ func (a *analysis) growReach(v value, cells func(n int) part) string {
 
 // growItem is growReach that returns the item's column.
 func (a *analysis) growItem(it *item, v value, cells func(n int) part) *column {
+	if it.unnesting != nil {
+		return it.unnesting.grow(cells(0))
+	}
 	if it.out == nil || it.name == "" {
 		return nil
 	}
@@ -58,7 +61,12 @@ func (a *analysis) growSelect(o *selectOutput, v value, cells func(n int) part) 
 		return nil
 	}
 	if v.row != nil && v.row == o.row {
-		return a.growTargets(o, cells(0))
+		p := cells(0)
+		if isEach(v.cells[0]) {
+			around := p.casts()
+			p.around = a.around("unnest("+around.open, around.cast+")")
+		}
+		return a.growTargets(o, p)
 	}
 	if v.row == nil || v.row.item == nil {
 		return nil

@@ -537,7 +537,7 @@ func (in *insertion) seal(c *Column, use TermUse, cell cellOf, given pins, n int
 		}
 		o, ok := a.givenSource(in.t, i, cell, given)
 		if !ok {
-			in.refuseSource(c, i, cell.expr.At())
+			in.refuseSource(c, i, cell.expr)
 			return Seal{}, false
 		}
 		operands[i] = o
@@ -554,12 +554,15 @@ func (in *insertion) markAuto(o *Operand, source int) {
 	}
 }
 
-func (in *insertion) refuseSource(c *Column, i int, at Span) {
+func (in *insertion) refuseSource(c *Column, i int, at interface{ At() Span }) {
 	hint := "give that column's value in the statement"
 	if rc := in.server.column(i); rc != nil && rc.Generated {
 		hint = "the server computes that column: bind the values to the columns that it is computed of (row_key, context)"
 	}
-	in.a.refuse(at, c.object(), "the value is bound to "+in.t.table.sourceName(i)+", which the statement does not give as a parameter or a literal", hint)
+	if _, ok := at.(*Each); ok {
+		hint = "take both out of arrays in one unnest, as they are: unnest($1::bigint[], $2::text[])"
+	}
+	in.a.refuse(at.At(), c.object(), "the value is bound to "+in.t.table.sourceName(i)+", which the statement does not give as a parameter or a literal", hint)
 }
 
 // sourceName is the name of a source in messages: a term is never named.
@@ -622,7 +625,7 @@ func singleRows(q *Query) []*Select {
 		}
 		return append(left, right...)
 	case *Select:
-		if len(b.From) == 0 && len(b.GroupBy) == 0 && b.Having == nil && b.TargetsEnd >= 0 && len(b.Targets) > 0 {
+		if len(b.From) == 0 && len(b.GroupBy) == 0 && b.Having == nil && b.TargetsEnd >= 0 && len(b.Targets) > 0 && !slices.ContainsFunc(b.Targets, growsRows) {
 			return []*Select{b}
 		}
 	}
@@ -671,7 +674,7 @@ func (in *insertion) selected(c *Column, v value, given pins, out output) {
 		if isNull(cell.expr) {
 			continue
 		}
-		if !leaf(cell.expr) {
+		if !leaf(cell.expr) && !isEach(cell.expr) {
 			a.refuse(cell.expr.At(), c.object(), "a protected column is set to something that the server computes", "set it to a parameter, a literal or NULL")
 			return
 		}
@@ -695,6 +698,9 @@ func (in *insertion) selectedTerms(m *mirror, v value, given pins, out output) {
 	cells := written{kind: leafCells, value: &v}.cells()
 	added := a.grow(out, v, func(n int) part { return m.cellTerm(cells[n], in.termHole(m, given, n)) })
 	list, _ := out.columns()
+	if a.err != nil {
+		return
+	}
 	if added == nil || list[len(list)-1] != added {
 		m.refuseGrowth(in.s.Query)
 		return

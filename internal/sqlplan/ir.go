@@ -105,6 +105,13 @@ type Cast struct {
 	Plain, Typed, Array bool
 }
 
+// Each stands for the elements of Array, an array that an argument gives: a row for each.
+// The rules make it of unnest; no dialect does.
+type Each struct {
+	Span
+	Array Expr
+}
+
 // IsNull is IS NULL, or IS NOT NULL if Not is set.
 type IsNull struct {
 	Span
@@ -289,6 +296,12 @@ type TableFunction struct {
 	// columns the function returns, else nil.
 	Columns []string
 	Lateral bool
+	// Arrays are the arrays that the first columns are the elements of, if every function is
+	// unnest. ArraysEnd is where a further array is added, AliasSpan the alias with its list,
+	// empty where there is none.
+	Arrays    []Expr
+	ArraysEnd int
+	AliasSpan Span
 }
 
 // With is a WITH clause.

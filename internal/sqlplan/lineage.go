@@ -99,6 +99,8 @@ type stored struct {
 	closed   bool // cols lists every column
 	excluded bool // EXCLUDED or MySQL's row alias
 	function bool // a function: names of its columns must be qualified, unless cols has them
+	// unnesting is set for rows of arrays.
+	unnesting *unnesting
 }
 
 // derived is the part of an item that is a derived table, a CTE or a join with an alias.

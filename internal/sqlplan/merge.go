@@ -159,7 +159,7 @@ func (a *analysis) sealBeside(l written, cells []cellOf, seals []Seal) bool {
 			return textPart(before + "NULL" + after)
 		}
 		p := argPart(argOf(ArgSeal, a.addSeal(seals[n])))
-		p.around, p.literal = a.around(before, after), seals[n].Value.Kind == OperandLiteral
+		p.around, p.literal = a.arrayCast(seals[n].Value, before, after), seals[n].Value.Kind == OperandLiteral
 		return p
 	})
 	if text != "" {

@@ -312,8 +312,8 @@ func (a *analysis) termCast(c *Column) (before, after string) {
 func (a *analysis) termHole(s Seal, use TermUse, direct bool) part {
 	s.Term = use
 	p := argPart(argOf(ArgSeal, a.addSeal(s)))
-	if !direct {
-		p.around = a.around(a.termCast(s.Column))
+	if open, cast := a.termCast(s.Column); !direct {
+		p.around = a.arrayCast(s.Value, open, cast)
 	}
 	p.literal = s.Value.Kind == OperandLiteral
 	return p

@@ -29,6 +29,7 @@ func (*Default) operands(func(Expr))   {}
 func (*ValuesRef) operands(func(Expr)) {}
 
 func (e *Cast) operands(yield func(Expr))    { yield(e.Expr) }
+func (e *Each) operands(yield func(Expr))    { yield(e.Array) }
 func (e *IsNull) operands(yield func(Expr))  { yield(e.Expr) }
 func (e *Field) operands(yield func(Expr))   { yield(e.Expr) }
 func (e *Sub) operands(yield func(Expr))     { yield(e.Test) }

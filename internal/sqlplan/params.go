@@ -143,10 +143,10 @@ func (a *analysis) settle() {
 	}
 	terms := map[int]int{}
 	for i := range a.seals {
-		if s := &a.seals[i]; s.Term != TermUnused && s.Value.Kind == OperandParam {
-			if _, known := terms[s.Value.Param]; !known {
-				terms[s.Value.Param] = i
-			}
+		s := &a.seals[i]
+		n, ok := s.Value.Argument()
+		if _, known := terms[n]; ok && !known && s.Term != TermUnused {
+			terms[n] = i
 		}
 	}
 	left := a.tests[:0]
@@ -188,7 +188,8 @@ func (a *analysis) hasText(t givenTest) bool {
 // answer has a test compare terms like the one of a seal.
 func (a *analysis) answer(t givenTest, like int) bool {
 	s := a.seals[like]
-	if s.Term == TermEach && len(t.leaves) > 1 {
+	each := s.Value.Kind == OperandEach
+	if each && len(t.leaves) > 1 {
 		return false
 	}
 	for _, e := range t.leaves {
@@ -200,11 +201,14 @@ func (a *analysis) answer(t givenTest, like int) bool {
 			a.replace(e.At(), textPart("NULL"))
 			continue
 		}
+		if each && o.Kind == OperandParam {
+			o.Kind = OperandEach
+		}
 		same := o.Kind == s.Value.Kind && o.Param == s.Value.Param
 		switch {
 		case !t.null:
 			s.Term, s.Sources = a.testUse(), nil // a term is of the normalised value: 'ALL' is not 'all'
-		case !same && s.Term != TermEach:
+		case !same && !each:
 			s.Term, s.Sources = TermNull, nil // the parameter may be another column's: see answerBeside
 		}
 		s.Value = o
@@ -264,7 +268,8 @@ func (a *analysis) textual(t givenTest) bool {
 // test itself.
 func (a *analysis) searchedWith(t givenTest) bool {
 	return slices.ContainsFunc(a.seals, func(s Seal) bool {
-		return s.Term != TermUnused && s.Value.Kind == OperandParam && slices.Contains(t.params, s.Value.Param)
+		n, ok := s.Value.Argument()
+		return ok && s.Term != TermUnused && slices.Contains(t.params, n)
 	})
 }
 
@@ -285,7 +290,7 @@ func (a *analysis) searchedNear(list []Expr, i int) int {
 	for _, e := range near {
 		for _, m := range a.matches[e] {
 			for _, k := range m.seals {
-				if a.seals[k].Value.Kind == OperandParam {
+				if _, ok := a.seals[k].Value.Argument(); ok {
 					return k
 				}
 			}
@@ -310,12 +315,13 @@ func (a *analysis) checkParams() {
 	a.settle()
 	sealed, searched := map[int]*Column{}, map[int]*Column{}
 	note := func(s *Seal) {
+		n, ok := s.Value.Argument()
 		switch {
-		case s.Value.Kind != OperandParam:
+		case !ok:
 		case s.Term == TermUnused:
-			sealed[s.Value.Param] = s.Column
+			sealed[n] = s.Column
 		default:
-			searched[s.Value.Param] = s.Column
+			searched[n] = s.Column
 		}
 	}
 	for i := range a.withheld {

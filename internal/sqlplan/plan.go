@@ -19,7 +19,10 @@
 // argument's value and never sends anything.
 package sqlplan
 
-import "iter"
+import (
+	"iter"
+	"slices"
+)
 
 // Span is a range of bytes [Start, End) of a statement's original text.
 type Span struct{ Start, End int }
@@ -166,6 +169,12 @@ type Seal struct {
 	NotNull bool
 }
 
+// RowsDiffer reports whether the value is each element of an array, and belongs to another row
+// for each.
+func (s *Seal) RowsDiffer() bool {
+	return slices.ContainsFunc(s.Sources, func(o Operand) bool { return o.Kind == OperandEach || o.Kind == OperandServer })
+}
+
 // OperandKind says what stands for a value in the text.
 type OperandKind uint8
 
@@ -177,7 +186,16 @@ const (
 	OperandNull                // NULL
 	OperandServer              // made by the server: entry Param of ServerKey.Columns
 	OperandStored              // what the row holds already: entry Param of Table.Sources (row by row)
+	// OperandEach is each element of the user's argument Param, an array: an array of as many
+	// values is sent. A seal whose value is such has a source of this kind for what belongs to
+	// the same element, and other kinds for what belongs to all of them.
+	OperandEach
 )
+
+// Argument returns the user's argument that gives the value, or the values, of the operand.
+func (o *Operand) Argument() (param int, ok bool) {
+	return o.Param, o.Kind == OperandParam || o.Kind == OperandEach
+}
 
 // Operand is what stands for a value in the text.
 type Operand struct {

@@ -263,6 +263,8 @@ type knownTables struct {
 	attached  []*Relation
 	attaching []Attachment // by the statement at hand
 	renames   []*renamed
+	// unnestings are entries of FROM that got further columns.
+	unnestings []*unnesting
 }
 
 // usage collects uses of values and names that are judged once the whole text is read.
@@ -376,6 +378,9 @@ func (a *analysis) run() (*Plan, error) {
 	}
 	for _, o := range a.renames {
 		o.complete()
+	}
+	for _, u := range a.unnestings {
+		u.complete()
 	}
 	if a.err != nil {
 		return nil, a.err

@@ -52,6 +52,14 @@ type selectOutput struct {
 	stands  map[*row]*stand
 }
 
+// constants is the row that the constants of the select list share.
+func (o *selectOutput) constants() *row {
+	if o.row == nil {
+		o.row = &row{}
+	}
+	return o.row
+}
+
 // entry is a column, or a star over nodes.
 type entry struct {
 	single  *column

@@ -152,8 +152,8 @@ func (u *updating) explained() {
 				continue
 			}
 			p := argPart(argOf(ArgSeal, len(a.seals)-1))
-			p.around = a.around(a.sealCast(w.column))
-			p.literal = v.Kind == OperandLiteral
+			open, cast := a.sealCast(w.column)
+			p.around, p.literal = a.arrayCast(v, open, cast), v.Kind == OperandLiteral
 			a.replace(cell.expr.At(), p)
 		}
 	}

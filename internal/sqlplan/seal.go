@@ -164,12 +164,12 @@ func (a *analysis) sealCell(e Expr, s Seal, direct bool) int {
 		return index
 	}
 	p := argPart(argOf(ArgSeal, index))
-	if !direct {
-		p.around = a.around(a.sealCast(s.Column))
+	if open, cast := a.sealCast(s.Column); !direct {
+		p.around = a.arrayCast(s.Value, open, cast)
 	}
 	p.literal = s.Value.Kind == OperandLiteral
-	if s.Value.Kind == OperandParam {
-		p.hint = int32(s.Value.Param + 1)
+	if n, ok := s.Value.Argument(); ok {
+		p.hint = int32(n + 1)
 	}
 	a.replace(span, p)
 	return index

@@ -54,7 +54,7 @@ func packSeals(list []Seal) Seals {
 // pack keeps what an operand does not share with others of its shape.
 func (l *Seals) pack(o Operand) {
 	switch o.Kind {
-	case OperandParam:
+	case OperandParam, OperandEach:
 		l.numbers = append(l.numbers, int32(o.Param))
 	case OperandServer:
 		l.numbers = append(l.numbers, int32(o.Row))
@@ -67,7 +67,7 @@ func (l *Seals) pack(o Operand) {
 // unpack puts back what pack kept, and returns the numbers that are left.
 func (l *Seals) unpack(o *Operand, numbers []int32) []int32 {
 	switch o.Kind {
-	case OperandParam:
+	case OperandParam, OperandEach:
 		o.Param = int(numbers[0])
 	case OperandServer:
 		o.Row = int(numbers[0])
@@ -143,7 +143,7 @@ func (s *Seal) shape() Seal {
 
 func (o Operand) shape() Operand {
 	switch o.Kind {
-	case OperandParam:
+	case OperandParam, OperandEach:
 		o.Param = 0
 	case OperandServer:
 		o.Row = 0
@@ -175,7 +175,7 @@ func (o *Operand) appendShape(b []byte) []byte {
 		b = binary.AppendVarint(append(b, byte(n.Literal.Kind), bit(n.Loose, 0)), int64(len(n.Literal.Text)))
 		b = append(b, n.Literal.Text...)
 	}
-	if o.Kind != OperandParam {
+	if _, ok := o.Argument(); !ok {
 		b = binary.AppendVarint(b, int64(o.Param))
 	}
 	if o.Kind != OperandServer {

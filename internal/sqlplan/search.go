@@ -320,13 +320,10 @@ func (a *analysis) searchHole(index int) part {
 	s := &a.seals[index]
 	p := argPart(argOf(ArgSeal, index))
 	open, cast := a.termCast(s.Column)
-	if s.Term == TermEach && cast != "" {
-		cast += "[]"
-	}
-	p.around = a.around(open, cast)
+	p.around = a.arrayCast(s.Value, open, cast)
 	p.literal = s.Value.Kind == OperandLiteral
-	if s.Value.Kind == OperandParam {
-		p.hint = int32(s.Value.Param + 1)
+	if n, ok := s.Value.Argument(); ok {
+		p.hint = int32(n + 1)
 	}
 	return p
 }
@@ -440,8 +437,8 @@ func (x *searching) cells(p peeled, v value) {
 			}
 			continue
 		}
-		o, ok := a.operand(e, "")
-		if !ok || !leaf(e) {
+		o, ok := a.givenOperand(e, "")
+		if !ok || !leaf(e) && !isEach(e) {
 			x.refuse(e.At(), "a protected column is compared with a value that the server computes, or under a cast that may change it", "pass it as a parameter")
 			return
 		}
@@ -475,8 +472,8 @@ func (x *searching) array(e Expr) {
 	switch o := inner.(type) {
 	case *Param:
 		if sources, ok := x.sources(nil, 0); ok {
-			v := Operand{Kind: OperandParam, Param: o.Index}
-			x.hole(at, Seal{Table: x.column.Table, Column: x.column, Value: v, Sources: sources, Term: TermEach})
+			v := Operand{Kind: OperandEach, Param: o.Index}
+			x.hole(at, Seal{Table: x.column.Table, Column: x.column, Value: v, Sources: sources, Term: TermValue})
 		}
 	case *Null:
 		_, after := a.termCast(x.column)

@@ -37,7 +37,6 @@ func (u TermUse) Tests() bool { return u == TermTest || u == TermTestLoose }
 const (
 	TermUnused TermUse = iota
 	TermValue          // the value's term
-	TermEach           // an array of terms, for an array of values
 	// TermNull tells whether the value is NULL, and no more.
 	TermNull
 	// TermOther is the value's other term, for Column.Other.

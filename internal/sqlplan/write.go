@@ -362,7 +362,7 @@ func (a *analysis) pinValue(t *target, e Expr, columnType string) (value, bool) 
 // fitting is operand for a value that is compared with a column of the type; "" is the
 // policy's own type of a protected column.
 func (a *analysis) fitting(e Expr, columnType string) (Operand, bool) {
-	o, ok := a.operand(e, columnType)
+	o, ok := a.givenOperand(e, columnType)
 	return o, ok && (columnType == "" || o.Kind != OperandLiteral || a.d.LiteralFits(o.Literal.Kind, columnType))
 }
 

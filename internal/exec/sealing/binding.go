@@ -53,6 +53,7 @@ type Binding struct {
 	text   string // the user's, for events
 	sure   Sure
 	owned  bool // Params is not the user's slice any more
+	arrays map[array][]any
 	// alikeKey is what given values that tests compare are hashed under, once it is made.
 	alikeKey  [32]byte
 	alikeMade sync.Once
@@ -91,7 +92,9 @@ type Unsealed struct {
 	Row       seal.Row
 	Use       sqlplan.TermUse
 
-	each []Unsealed // the elements of an array, for [sqlplan.TermEach]
+	// isArray is set for an array that is not NULL: each are its elements.
+	isArray bool
+	each    []Unsealed
 }
 
 // unfit is the error of a value that does not fit the column.
@@ -145,24 +148,35 @@ func (b *Binding) SealEach(ctx context.Context, todo []Unsealed) ([]any, error) 
 	out := make([]any, len(todo))
 	ciphertexts := 0
 	for i := range todo {
-		if todo[i].Use == sqlplan.TermUnused {
+		u := &todo[i]
+		if u.isArray {
+			each, err := b.SealEach(ctx, u.each)
+			if err != nil {
+				return out, err
+			}
+			out[i] = u.arrayOf(each)
+		} else if u.Use == sqlplan.TermUnused {
 			ciphertexts++
 		}
 	}
 	if ciphertexts <= 1 { // terms wait for nobody once their key is there
 		for i := range todo {
-			var err error
-			if out[i], err = b.sent(ctx, &todo[i]); err != nil {
+			if err := b.sealOne(ctx, todo, out, i); err != nil {
 				return out, err
 			}
 		}
 		return out, nil
 	}
-	err := parallel.Each(ctx, len(todo), sealLimit, func(ctx context.Context, i int) (err error) {
-		out[i], err = b.sent(ctx, &todo[i])
-		return err
-	})
+	err := parallel.Each(ctx, len(todo), sealLimit, func(ctx context.Context, i int) error { return b.sealOne(ctx, todo, out, i) })
 	return out, err
+}
+
+// sealOne puts what is sent in place of a value, which is no array, among the others.
+func (b *Binding) sealOne(ctx context.Context, todo []Unsealed, out []any, i int) (err error) {
+	if !todo[i].isArray {
+		out[i], err = b.sent(ctx, &todo[i])
+	}
+	return err
 }
 
 // sent returns what is sent in place of a value: its ciphertext, its term, or nil for
@@ -184,11 +198,12 @@ func (b *Binding) sent(ctx context.Context, u *Unsealed) (any, error) {
 // Unseal returns the plaintext of the seal's value and the row it belongs to.
 func (b *Binding) Unseal(ctx context.Context, s *sqlplan.Seal, stored []any) (Unsealed, error) {
 	u := Unsealed{Column: b.engine.Column(s.Column), Schema: s.Schema, Use: s.Term}
+	if s.Value.Kind == sqlplan.OperandEach {
+		return u, b.unsealEach(ctx, s, &u)
+	}
 	value, err := b.value(s.Value)
 	switch {
 	case err != nil:
-	case u.Use == sqlplan.TermEach:
-		return u, b.unsealEach(ctx, s, &u, value)
 	case u.Use == sqlplan.TermNull:
 		value, err = server.Plain(value)
 		u.Null = value == nil
@@ -252,18 +267,27 @@ func (b *Binding) encode(u *Unsealed, v any) (err error) {
 
 // source returns what an operand that gives a source stands for, and has the statement
 // send it so: the server must store what the value is sealed for.
-func (b *Binding) source(ctx context.Context, s *sqlplan.Seal, i int) (any, error) {
+// element is the entry of the arrays that the row belongs to.
+func (b *Binding) source(ctx context.Context, s *sqlplan.Seal, i, element int) (any, error) {
 	o := s.Sources[i]
-	v, err := b.value(o)
+	shape, err := b.engine.Shape(ctx, b.engine.SealedTable(s.Table), s.Schema)
+	if err != nil {
+		return nil, err
+	}
+	var v any
+	switch {
+	case o.Kind != sqlplan.OperandEach:
+		v, err = b.value(o)
+	case o.Of != nil:
+		v, err = b.element(o.Param, b.engine.Column(o.Of).InClear(), element)
+	default:
+		v, err = b.element(o.Param, shape.Sources[i].Key, element)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if o.Of != nil {
-		return b.termSource(ctx, s, o, v)
-	}
-	shape, err := b.engine.Shape(ctx, b.engine.SealedTable(s.Table), s.Schema)
-	if err != nil {
-		return nil, err
+		return b.termSource(ctx, s, o, v, element)
 	}
 	sent, err := b.Values.Sent(shape.Sources[i].Key, v)
 	if err == nil {
@@ -322,15 +346,20 @@ func (b *Binding) value(o sqlplan.Operand) (any, error) {
 // Row binds what the seal sends to the row that the statement writes. stored holds the
 // values of Table.Sources that the row holds; it may be nil.
 func (b *Binding) Row(ctx context.Context, s *sqlplan.Seal, stored []any) (seal.Row, error) {
+	return b.rowOf(ctx, s, stored, 0)
+}
+
+// rowOf is Row for an element of the arrays that the statement gives.
+func (b *Binding) rowOf(ctx context.Context, s *sqlplan.Seal, stored []any, element int) (seal.Row, error) {
 	if s.Term != sqlplan.TermUnused {
-		return b.termRow(ctx, s, b.engine.Column(s.Column), stored)
+		return b.termRow(ctx, s, b.engine.Column(s.Column), stored, element)
 	}
 	row := seal.Row{Sources: make([]string, len(s.Table.Sources))}
-	return row, b.bindRow(ctx, s, row, false, b.sources(ctx, s, stored))
+	return row, b.bindRow(ctx, s, row, false, b.sources(ctx, s, stored, element))
 }
 
 // sources returns the values of the sources of the row that the statement writes.
-func (b *Binding) sources(ctx context.Context, s *sqlplan.Seal, stored []any) func(i int) (seal.Source, error) {
+func (b *Binding) sources(ctx context.Context, s *sqlplan.Seal, stored []any, element int) func(i int) (seal.Source, error) {
 	return func(i int) (seal.Source, error) {
 		o := s.Sources[i]
 		src := seal.Source{From: seal.Shown, Written: o.Written, NotZero: o.NotZero}
@@ -342,7 +371,7 @@ func (b *Binding) sources(ctx context.Context, s *sqlplan.Seal, stored []any) fu
 			src.Value = b.Server[o.Row][o.Param]
 		default:
 			src.From = seal.Given
-			src.Value, err = b.source(ctx, s, i)
+			src.Value, err = b.source(ctx, s, i, element)
 		}
 		return src, err
 	}

@@ -28,38 +28,8 @@ func termKey(use sqlplan.TermUse) int {
 	return 0
 }
 
-// unsealEach returns the plaintexts of an array's elements.
-func (b *Binding) unsealEach(ctx context.Context, s *sqlplan.Seal, u *Unsealed, value any) error {
-	elements, null, err := b.Values.Elements(u.Column.InClear(), value)
-	if err != nil {
-		return u.Column.Error(fault.ErrValue, "", "pass a slice of values of the column's type", fmt.Errorf("the array given cannot be read: %w", err))
-	}
-	if u.Null = null; null {
-		return nil
-	}
-	row, err := b.termRow(ctx, s, u.Column, nil)
-	if err != nil {
-		return err
-	}
-	u.each = make([]Unsealed, len(elements))
-	for i, v := range elements {
-		e := &u.each[i]
-		e.Column, e.Schema, e.Use, e.Row = u.Column, u.Schema, sqlplan.TermValue, row
-		if err := sameKind(u.Column, sqlplan.Operand{}, v); err != nil {
-			return e.unfit(err)
-		}
-		if e.Plaintext, e.Null, err = e.Column.Encode(b.Values, v); err != nil {
-			return e.unfit(err)
-		}
-	}
-	return nil
-}
-
 // term returns the term of a value as its column stores it.
 func (b *Binding) term(ctx context.Context, u *Unsealed) (any, error) {
-	if u.Use == sqlplan.TermEach {
-		return b.termEach(ctx, u)
-	}
 	key := termKey(u.Use)
 	term, err := b.engine.Funnel().Term(ctx, seal.TermRequest{Column: u.Column, Key: key, Plaintext: u.Plaintext, Row: u.Row, Statement: b.text})
 	if err != nil {
@@ -130,34 +100,9 @@ func (b *Binding) alike(u *Unsealed) any {
 	return hash
 }
 
-// termEach returns an array of the terms of an array's elements.
-func (b *Binding) termEach(ctx context.Context, u *Unsealed) (any, error) {
-	bytes, texts := make([][]byte, len(u.each)), make([]*string, len(u.each))
-	for i := range u.each {
-		e := &u.each[i]
-		if e.Null {
-			continue
-		}
-		term, err := b.term(ctx, e)
-		if err != nil {
-			return nil, err
-		}
-		switch t := term.(type) {
-		case []byte:
-			bytes[i] = t
-		case string:
-			texts[i] = &t
-		}
-	}
-	if u.Column.Base64() {
-		return texts, nil
-	}
-	return bytes, nil
-}
-
 // termSource returns the term of a value that the statement gives for a protected
 // column of the row key.
-func (b *Binding) termSource(ctx context.Context, s *sqlplan.Seal, o sqlplan.Operand, v any) (any, error) {
+func (b *Binding) termSource(ctx context.Context, s *sqlplan.Seal, o sqlplan.Operand, v any, element int) (any, error) {
 	u := Unsealed{Column: b.engine.Column(o.Of), Schema: s.Schema, Use: sqlplan.TermValue}
 	if o.Kind == sqlplan.OperandNull {
 		return nil, nil
@@ -167,7 +112,7 @@ func (b *Binding) termSource(ctx context.Context, s *sqlplan.Seal, o sqlplan.Ope
 	if err != nil || u.Null {
 		return nil, err
 	}
-	if u.Row, err = b.termRow(ctx, s, u.Column, nil); err != nil {
+	if u.Row, err = b.termRow(ctx, s, u.Column, nil, element); err != nil {
 		return nil, err
 	}
 	return b.term(ctx, &u)
@@ -175,14 +120,14 @@ func (b *Binding) termSource(ctx context.Context, s *sqlplan.Seal, o sqlplan.Ope
 
 // termRow binds the terms of a column to the row of a seal. The column is the seal's,
 // or one of the same row. stored is as in row.
-func (b *Binding) termRow(ctx context.Context, s *sqlplan.Seal, c *seal.Column, stored []any) (seal.Row, error) {
+func (b *Binding) termRow(ctx context.Context, s *sqlplan.Seal, c *seal.Column, stored []any, element int) (seal.Row, error) {
 	row := seal.Row{Sources: make([]string, len(s.Table.Sources))}
 	if len(c.Search().Sources) == 0 {
 		return row, nil
 	}
 	shape, err := b.engine.Shape(ctx, c.Table, s.Schema)
 	if err == nil {
-		err = c.BindTerm(row, shape, b.Values, b.sources(ctx, s, stored))
+		err = c.BindTerm(row, shape, b.Values, b.sources(ctx, s, stored, element))
 	}
 	if err != nil {
 		return row, c.Error(fault.ErrValue, "", "give the column that the term depends on a value of its type", err)
@@ -264,7 +209,7 @@ func (u *Unsealed) values() (list []*Unsealed) {
 	for i := range u.each {
 		list = append(list, u.each[i].values()...)
 	}
-	if u.Use != sqlplan.TermEach && !u.Null {
+	if !u.isArray && !u.Null {
 		list = append(list, u)
 	}
 	return list

@@ -28,9 +28,6 @@ func (w values) Elements(t server.KeyType, v any) (elements []any, null bool, er
 		return nil, true, nil
 	}
 	oid, known := arrays[t]
-	if !known {
-		return slice(v)
-	}
 	var text []byte
 	switch x := v.(type) {
 	case string:
@@ -38,15 +35,22 @@ func (w values) Elements(t server.KeyType, v any) (elements []any, null bool, er
 	case []byte:
 		text = x
 	default:
-		if text, err = w.types().Encode(oid, pgtype.TextFormatCode, v, []byte{}); err != nil {
+		if !known {
+			return slice(v)
+		}
+		text, err = w.types().Encode(oid, pgtype.TextFormatCode, v, []byte{})
+		if err != nil { // pgx keeps a plan for slices of slices that fails after others succeeded
+			text, err = pgtype.NewMap().Encode(oid, pgtype.TextFormatCode, v, []byte{})
+		}
+		if err != nil {
 			return nil, false, server.Unfit(v, "an array of the column's type") // err may quote a value
 		}
 	}
 	if text == nil {
 		return nil, true, nil
 	}
-	var texts []*string
-	if err := w.types().Scan(pgtype.TextArrayOID, pgtype.TextFormatCode, text, &texts); err != nil {
+	texts, err := arrayElements(string(text))
+	if err != nil {
 		return nil, false, server.Unfit(v, "an array of the column's type")
 	}
 	elements = make([]any, len(texts))

@@ -235,6 +235,9 @@ func (p *translator) constant(c *pg.A_Const) sqlplan.Expr {
 var typeNames = map[string]string{"text": "text", "varchar": "character varying", "bytea": "bytea", "uuid": "uuid", "int2": "smallint",
 	"int4": "integer", "int8": "bigint", "numeric": "numeric", "bool": "boolean", "float8": "double precision", "json": "json"}
 
+// typedNames are the types whose casts say which type a value has, and no more.
+var typedNames = map[string]bool{"date": true, "timestamptz": true, "timestamp": true, "jsonb": true}
+
 func (p *translator) cast(c *pg.TypeCast) sqlplan.Expr {
 	name := last(names(c.TypeName.GetNames()))
 	out := &sqlplan.Cast{Type: name, Span: near(c.Location)}
@@ -242,12 +245,12 @@ func (p *translator) cast(c *pg.TypeCast) sqlplan.Expr {
 		out.Type = known
 		out.Plain = len(c.TypeName.Typmods) == 0 && len(c.TypeName.ArrayBounds) == 0 && !c.TypeName.Setof
 	}
-	switch name {
-	case "date", "timestamptz", "timestamp", "jsonb":
+	if typedNames[name] {
 		out.Typed = len(c.TypeName.Typmods) == 0 && len(c.TypeName.ArrayBounds) == 0 && !c.TypeName.Setof
 	}
 	if len(c.TypeName.ArrayBounds) == 1 && len(c.TypeName.Typmods) == 0 && !c.TypeName.Setof {
 		_, out.Array = typeNames[name]
+		out.Array = out.Array || typedNames[name]
 	}
 	out.Expr = p.expr(c.Arg)
 	if !isLeaf(out.Expr) {

@@ -283,7 +283,46 @@ func (p *translator) function(f *pg.RangeFunction) sqlplan.TableExpr {
 	case f.Ordinality:
 		t.Columns = append(t.Columns, "ordinality")
 	}
+	p.unnested(t, f)
 	return t
+}
+
+// unnested notes the arrays that functions in FROM make rows of, if every function is
+// unnest.
+func (p *translator) unnested(t *sqlplan.TableFunction, f *pg.RangeFunction) {
+	var arrays []sqlplan.Expr
+	end := 0
+	for _, e := range t.Args {
+		c, ok := e.(*sqlplan.Call)
+		if !ok || c.Name != "unnest" || c.Schema != "" && c.Schema != "pg_catalog" || len(c.Rest) > 0 || c.ArgsEnd == 0 {
+			return
+		}
+		arrays, end = append(arrays, c.Args...), c.ArgsEnd
+	}
+	i := p.tokenFrom(end)
+	if f.IsRowsfrom {
+		i++
+	}
+	if !p.op(i, ")") || len(f.Coldeflist) > 0 {
+		return
+	}
+	t.Arrays, t.ArraysEnd = arrays, end
+	if i++; f.Ordinality {
+		i += 2 // WITH ORDINALITY
+	}
+	from := p.tokens[i-1].end
+	if f.Alias != nil {
+		if p.word(i, "as") {
+			i++
+		}
+		if i++; len(f.Alias.Colnames) > 0 {
+			if !p.op(i, "(") {
+				p.fail()
+			}
+			i = p.tokens[i].mate + 1
+		}
+	}
+	t.AliasSpan = sqlplan.Span{Start: from, End: p.tokens[i-1].end}
 }
 
 // built are functions that name their columns themselves.

@@ -125,7 +125,7 @@ func (d *describer) line(format string, args ...any) {
 func (d *describer) done() string { return strings.TrimSuffix(d.b.String(), "\n") }
 
 // terms say what is sent in place of a value.
-var terms = map[sqlplan.TermUse]string{sqlplan.TermValue: "term", sqlplan.TermEach: "terms of each", sqlplan.TermNull: "whether NULL:", sqlplan.TermOther: "other term", sqlplan.TermTest: "as given", sqlplan.TermTestLoose: "as given, loosely,"}
+var terms = map[sqlplan.TermUse]string{sqlplan.TermValue: "term", sqlplan.TermNull: "whether NULL:", sqlplan.TermOther: "other term", sqlplan.TermTest: "as given", sqlplan.TermTestLoose: "as given, loosely,"}
 
 func (d *describer) seal(s sqlplan.Seal) {
 	var of []string
@@ -143,7 +143,11 @@ func (d *describer) seal(s sqlplan.Seal) {
 			}
 			of = append(of, ", of "+s.Table.Sources[i]+" = "+operand(s.Sources[i], s.Table.Sources))
 		}
-		d.line("%s %s.%s = %s%s", terms[s.Term], s.Table.Name, s.Column.Name, value, strings.Join(of, ""))
+		term := terms[s.Term]
+		if s.Value.Kind == sqlplan.OperandEach && s.Compared {
+			term, value = "terms of each", strings.TrimPrefix(value, "each of ")
+		}
+		d.line("%s %s.%s = %s%s", term, s.Table.Name, s.Column.Name, value, strings.Join(of, ""))
 		return
 	}
 	for _, i := range s.Column.Context {
@@ -163,6 +167,8 @@ func operandValue(o sqlplan.Operand, sources []string) string {
 	switch o.Kind {
 	case sqlplan.OperandParam:
 		return fmt.Sprintf("argument %d", o.Param+1)
+	case sqlplan.OperandEach:
+		return fmt.Sprintf("each of argument %d", o.Param+1)
 	case sqlplan.OperandLiteral:
 		return fmt.Sprintf("literal %q", o.Literal.Text)
 	case sqlplan.OperandNull:

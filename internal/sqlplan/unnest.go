@@ -1,0 +1,147 @@
+package sqlplan
+
+import (
+	"slices"
+	"strings"
+)
+
+// This file follows the elements of arrays that arguments give, into the rows that unnest
+// makes of them. The elements are given values of a row whose number is not known: each
+// array is sent as one of ciphertexts, or of equality terms.
+
+// eachOf stands for the elements of an array that an argument gives; nil for any other
+// expression.
+func eachOf(array Expr) *Each {
+	e := array
+	if c, ok := e.(*Cast); ok && c.Array {
+		e = c.Expr
+	}
+	if _, ok := e.(*Param); !ok {
+		return nil
+	}
+	return &Each{Span: array.At(), Array: array}
+}
+
+// unnested returns the elements of the array that a call of unnest makes rows of.
+func (a *analysis) unnested(e Expr) *Each {
+	c, ok := e.(*Call)
+	if !ok || len(c.Args) != 1 || len(c.Rest) > 0 || !a.unnests(c) {
+		return nil
+	}
+	return eachOf(c.Args[0])
+}
+
+func (a *analysis) unnests(c *Call) bool {
+	return strings.EqualFold(c.Name, "unnest") && (c.Schema == "" || a.d.BuiltinSchema(c.Schema))
+}
+
+// givenOperand is operand for a given value that may be each element of an array.
+func (a *analysis) givenOperand(e Expr, columnType string) (Operand, bool) {
+	each, ok := e.(*Each)
+	if !ok {
+		return a.operand(e, columnType)
+	}
+	array := each.Array
+	if c, ok := array.(*Cast); ok {
+		if columnType != "" && !a.d.SameType(c.Type, columnType) {
+			return Operand{}, false
+		}
+		array = c.Expr
+	}
+	p, ok := array.(*Param)
+	if !ok {
+		return Operand{}, false
+	}
+	return Operand{Kind: OperandEach, Param: p.Index}, true
+}
+
+// eachSource returns the operand of a source that is each element of an array: it belongs to
+// a value of the same rows.
+func (a *analysis) eachSource(t *target, i int, cell cellOf, v value, e *Each) (Operand, bool) {
+	if _, each := cell.expr.(*Each); !each || cell.row == nil || v.row != cell.row {
+		return Operand{}, false
+	}
+	o, ok := a.givenOperand(e, a.sourceType(t, i))
+	o.Of = t.table.termOf(t.table.Sources[i])
+	return o, ok
+}
+
+// isEach reports whether a value is each element of an array.
+func isEach(e Expr) bool {
+	_, ok := e.(*Each)
+	return ok
+}
+
+// arrayCast has the casts around a hole be those of an array, where the value is each
+// element of an array.
+func (a *analysis) arrayCast(o Operand, open, cast string) *casts {
+	if o.Kind == OperandEach && cast != "" {
+		cast += "[]"
+	}
+	return a.around(open, cast)
+}
+
+// unnesting is an entry of FROM whose rows are those of arrays.
+type unnesting struct {
+	it    *item
+	call  *TableFunction
+	grown int
+}
+
+// unnestItem gives the columns of unnest in FROM their values.
+func (a *analysis) unnestItem(t *TableFunction, it *item) {
+	if len(t.Arrays) == 0 || len(t.Arrays) > len(it.cols) {
+		return
+	}
+	r := &row{item: it}
+	for i, array := range t.Arrays {
+		if e := eachOf(array); e != nil {
+			it.cols[i].value = value{kind: valueGiven, row: r, cells: []Expr{e}}
+		}
+	}
+	it.unnesting = &unnesting{it: it, call: t}
+}
+
+// grow adds a column: a further array.
+func (u *unnesting) grow(p part) *column {
+	it, a := u.it, u.it.a
+	if u.call.ArraysEnd == 0 || it.name == "" {
+		return nil
+	}
+	c := &column{name: a.hiddenName(), hidden: true}
+	at := len(u.call.Arrays) + u.grown
+	it.cols = slices.Insert(it.cols, at, c)
+	if u.grown++; u.grown == 1 {
+		a.unnestings = append(a.unnestings, u)
+	}
+	a.insertParts(u.call.ArraysEnd, textPart(", "), p)
+	return c
+}
+
+// complete names every column, once all are known.
+func (u *unnesting) complete() {
+	a := u.it.a
+	names := make([]string, len(u.it.cols))
+	for i, c := range u.it.cols {
+		names[i] = a.d.Quote(c.name)
+	}
+	a.replace(u.call.AliasSpan, textPart(" AS "+a.d.Quote(u.it.name)+"("+strings.Join(names, ", ")+")"))
+}
+
+// returnsRows reports whether a function of the server's returns rows, not a value.
+func (c *Call) returnsRows() bool { return rowFunctions[strings.ToLower(c.Name)] }
+
+var rowFunctions = map[string]bool{"unnest": true, "generate_series": true, "generate_subscripts": true, "string_to_table": true, "regexp_matches": true,
+	"regexp_split_to_table": true, "json_array_elements": true, "jsonb_array_elements": true, "json_array_elements_text": true, "jsonb_array_elements_text": true,
+	"json_each": true, "jsonb_each": true, "json_each_text": true, "jsonb_each_text": true, "json_object_keys": true, "jsonb_object_keys": true,
+	"json_populate_recordset": true, "jsonb_populate_recordset": true, "json_to_recordset": true, "jsonb_to_recordset": true, "jsonb_path_query": true}
+
+// growsRows reports whether a target makes several rows of one.
+func growsRows(t Target) (found bool) {
+	walk(t.Expr, func(e Expr) bool {
+		c, ok := e.(*Call)
+		found = found || ok && c.returnsRows()
+		return !found
+	})
+	return found
+}
