@@ -28,6 +28,7 @@ type stmt struct {
 	again  prepareFunc
 	engine *exec.Engine
 	plan   *sqlplan.Plan
+	params params
 }
 
 type (
@@ -186,7 +187,7 @@ func (s *stmt) describe(ctx context.Context) error {
 // CheckNamedValue leaves a plaintext alone, since the base statement would
 // convert it to the ciphertext column's type; sealing converts it.
 func (s *stmtChecker) CheckNamedValue(nv *sqldriver.NamedValue) error {
-	if sealed(s.plan, nv.Ordinal-1) {
+	if s.params.of(s.plan).isSealed(nv.Ordinal - 1) {
 		return nil
 	}
 	return s.base.(sqldriver.NamedValueChecker).CheckNamedValue(nv)
@@ -196,26 +197,11 @@ func (s *stmtConverter) ColumnConverter(idx int) sqldriver.ValueConverter {
 	if !s.plan.Protected {
 		return s.base.(sqldriver.ColumnConverter).ColumnConverter(idx)
 	}
-	if sealed(s.plan, idx) {
-		return sqldriver.DefaultParameterConverter
-	}
 	// The user's parameter may be sent at another place than its own.
-	for i, a := range s.plan.Main.Args {
-		if a.Kind == sqlplan.ArgUser && int(a.Index) == idx {
-			return s.base.(sqldriver.ColumnConverter).ColumnConverter(i)
-		}
+	if place, sent := s.params.of(s.plan).place(idx); sent {
+		return s.base.(sqldriver.ColumnConverter).ColumnConverter(place)
 	}
 	return sqldriver.DefaultParameterConverter
-}
-
-// sealed reports whether the user's parameter is a protected value.
-func sealed(p *sqlplan.Plan, param int) bool {
-	for s := range p.AllSeals() {
-		if n, ok := s.Value.Argument(); ok && n == param {
-			return true
-		}
-	}
-	return false
 }
 
 // execBase runs the prepared base statement. Its text is the plan's text.
