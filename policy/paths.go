@@ -26,6 +26,17 @@ type DocumentPath struct {
 	written string // as the file has the path
 }
 
+// Keys are the keys of a path's members, from the document's root.
+func (p DocumentPath) Keys() (list []string) {
+	parsed, _ := jsondoc.ParsePath(p.Path) // the policy was read
+	for _, s := range parsed {
+		if s.Kind == jsondoc.Member {
+			list = append(list, s.Key)
+		}
+	}
+	return list
+}
+
 // paths reads the protected paths of a column.
 func (d *decoder) paths(n *yaml.Node, at string) (list []DocumentPath) {
 	var all []jsondoc.Path

@@ -25,8 +25,10 @@ type KeyTally struct {
 // TermTally counts the equality terms that one column of terms holds. They are not
 // compared with their values, which [Verify] does.
 type TermTally struct {
-	// Column holds the terms. BranchKey is their key; it is empty for the keyring's own.
+	// Column holds the terms; of a document it is the path of the member that does, and Path
+	// that of the values. BranchKey is their key; it is empty for the keyring's own.
 	Column    string `json:"column"`
+	Path      string `json:"path,omitempty"`
 	BranchKey string `json:"branch_key,omitempty"`
 	// Filled counts rows with a term, Missing those with a value and no term, Stray
 	// those with a term and no value.

@@ -18,6 +18,7 @@ const (
 	guardMissing     guardState = "missing"
 	guardNotEnforced guardState = "not enforced for every row"
 	guardNone        guardState = "none, since plaintext_reads is allow"
+	guardDocument    guardState = "none, since documents stay JSON"
 )
 
 // eachGuard calls f with the guard of each protected column, in the policy's order; ok
@@ -65,6 +66,8 @@ func guardStates(ctx context.Context, p *policy.Policy, srv server.Server, db *s
 		}
 		state := guardMissing
 		switch enforced, found := known[relation][g.Name()]; {
+		case c.Paths != nil:
+			state = guardDocument
 		case !ok:
 			state = guardNone
 		case found && enforced:

@@ -86,8 +86,8 @@ a value failed.`,
   sealsql verify --region eu-west-1 --table accounts --column ssn
   sealsql verify --table accounts --find-origin`)
 	v.Flags().BoolVar(&verify.findOrigin, "find-origin", false, "try each compact value that does not verify for every row of its table, and say where it comes from")
-	x := a.job(&jobFlags{mode: rekey.Reindex}, "Equality terms that are missing or wrong are made anew", `reindex opens each value of a searchable column and writes its equality term where the row has none, or
-another value's. With two keys in the policy it fills the column of the second. Run it after backfill, and before statements
+	x := a.job(&jobFlags{mode: rekey.Reindex}, "Equality terms that are missing or wrong are made anew", `reindex opens each value of a searchable column, or of a searchable path of documents, and writes its equality term where
+there is none, or another value's. With two keys in the policy it fills the column of the second. Run it after backfill, and before statements
 search the column.`,
 		`  sealsql reindex --table users --column email
   sealsql reindex --table users --shard auto/8 --resume`)
@@ -168,7 +168,7 @@ func (a *app) runJobs(ctx context.Context, j *jobFlags) error {
 	}
 	if j.mode == rekey.Reindex {
 		if list = searchable(p, list); len(list) == 0 {
-			return usagef("no column named is searchable; write search: {equality: {column: …}} in the policy")
+			return usagef("no column named is searchable, nor a path of one; write search: {equality: {column: …}} in the policy")
 		}
 	}
 	base := j.config(db, p)
@@ -215,7 +215,8 @@ func searchable(p *policy.Policy, list []place) []place {
 		for _, t := range p.Tables() {
 			for _, c := range t.Columns {
 				if t.FullName() == at.table && c.Name == at.column {
-					return c.Equality == nil || slices.Contains(t.RowKey, c.Name)
+					inPaths := slices.ContainsFunc(c.Paths, func(p policy.DocumentPath) bool { return p.Equality != nil })
+					return c.Equality == nil && !inPaths || slices.Contains(t.RowKey, c.Name)
 				}
 			}
 		}

@@ -20,7 +20,7 @@ func (c *tableCheck) live(ctx context.Context, db *sql.DB, pc policy.Column) err
 	}
 	object := c.name + "." + pc.Name
 	for _, d := range list {
-		named := mentions(d.Text, pc.Name)
+		named := mentions(d.Text, pc.Name) && (d.Kind == server.Trigger || !besidePaths(d.Text, pc))
 		switch {
 		case d.Kind == server.Trigger:
 			if named || d.Opaque {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -178,7 +179,7 @@ func (c *tableCheck) columns(ctx context.Context, db *sql.DB) error {
 		}
 		c.sources(pc)
 		c.storage(pc, rc)
-		if err := c.terms(ctx, db, pc); err != nil {
+		if err := errors.Join(c.terms(ctx, db, pc), c.pathTerms(ctx, db, pc, rc.Type)); err != nil {
 			return err
 		}
 		if rc.Generated {

@@ -133,9 +133,13 @@ func indexColumns(text string) (list []string) {
 // rules: a short term should leave between 2·√R and R/2 terms (CipherSweet's coincidences,
 // AWS's guidance on beacons).
 func (c *tableCheck) leakage(ctx context.Context, db *sql.DB, pc policy.Column) error {
-	e, object := pc.Equality, c.name+"."+pc.Name
+	return c.leaks(ctx, db, pc.Equality, c.name+"."+pc.Name, c.server.Jobs().Quote(pc.Equality.Keys[0].Column))
+}
+
+// leaks is leakage for the terms that an expression shows.
+func (c *tableCheck) leaks(ctx context.Context, db *sql.DB, e *policy.Equality, object, column string) error {
 	jobs := c.server.Jobs()
-	table, column := jobs.Quote(c.rel.Schema)+"."+jobs.Quote(c.rel.Name), jobs.Quote(e.Keys[0].Column)
+	table := jobs.Quote(c.rel.Schema) + "." + jobs.Quote(c.rel.Name)
 	var rows, distinct int64
 	if err := db.QueryRowContext(ctx, fmt.Sprintf("SELECT count(%s), count(DISTINCT %s) FROM %s", column, column, table)).Scan(&rows, &distinct); err != nil {
 		return fmt.Errorf("the terms of %s cannot be counted: %w", object, err)

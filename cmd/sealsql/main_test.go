@@ -46,7 +46,7 @@ const (
 	euKey  = "arn:aws:kms:eu-west-1:111122223333:key/99999999-8888-4777-8666-555555555555"
 )
 
-const scripts = 16
+const scripts = 17
 
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/script/*.txtar")

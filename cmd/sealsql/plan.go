@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sealsql/sealsql/internal/server"
+	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/policy"
 )
 
@@ -18,7 +21,8 @@ func (a *app) planCommand() *cobra.Command {
 		Use: "plan", Short: "Prints the DDL that a policy asks for",
 		Long: `plan prints the SQL that prepares tables for the policy, for you to read and run. It runs nothing.
 
-Each searchable column gets the column of its equality terms, with an index. Each protected column gets a guard: a CHECK constraint that takes the forms which the policy writes and
+Each searchable column gets the column of its equality terms, with an index, and each searchable path of documents an
+index over its terms. Each protected column gets a guard: a CHECK constraint that takes the forms which the policy writes and
 reads, and refuses clear text, whoever writes it. The constraint's name carries a digest of what it checks:
 lint and report look for that name. A column with plaintext_reads: allow gets none, since clear text may
 lie in it; run plan again after the backfill.
@@ -90,22 +94,77 @@ type planStep struct {
 
 	term   string // the column of terms that the step adds
 	second bool   // of the second key
+	path   bool   // the terms lie in documents
 }
 
 func planSteps(ctx context.Context, p *policy.Policy, srv server.Server, db *sql.DB, list []place) ([]planStep, error) {
 	var out []planStep
+	var failed error
 	err := eachGuard(ctx, p, srv, db, func(t policy.Table, c policy.Column, g server.Guard, ok bool) {
 		table := t.FullName()
 		if !slices.Contains(list, place{table, c.Name}) {
 			return
 		}
 		step := planStep{Table: table, Column: c.Name, Why: "plaintext_reads is allow, so clear text may lie in the column; plan again after the backfill"}
+		if c.Paths != nil {
+			step.Why = "documents stay JSON, of which no guard tells ciphertexts from clear text"
+		}
 		if ok {
 			step = planStep{Table: table, Column: c.Name, Up: srv.AddGuard(g), Down: []string{srv.DropGuard(g)}}
 		}
 		out = append(append(out, step), termSteps(srv, t, c, g.Schema)...)
+		var paths []planStep
+		if paths, failed = pathSteps(ctx, srv, db, t, c, g.Schema, failed); failed == nil {
+			out = append(out, paths...)
+		}
 	})
-	return out, err
+	return out, errors.Join(err, failed)
+}
+
+// pathSteps is the DDL of the indexes over the equality terms that lie in a column's
+// documents. It does nothing after a failure.
+func pathSteps(ctx context.Context, srv server.Server, db *sql.DB, t policy.Table, c policy.Column, schema string, failed error) (out []planStep, err error) {
+	columnType := ""
+	if db != nil && failed == nil && c.Paths != nil {
+		rel, err := srv.Relation(ctx, db, schema, t.Name)
+		if err != nil {
+			return nil, err
+		}
+		columnType = typeOf(rel, c.Name)
+	}
+	for _, p := range c.Paths {
+		if p.Equality == nil {
+			continue
+		}
+		term := termPath(schema, t.Name, c.Name, columnType, p)
+		step := planStep{Table: t.FullName(), Column: c.Name + strings.TrimPrefix(p.Path, "$"), term: p.Equality.Keys[0].Column, path: true}
+		if step.Up = srv.AddTermPath(term); len(step.Up) > 0 {
+			step.Down = []string{srv.DropTermPath(term)}
+		} else {
+			step.Why = "the path has keys with quotes or backslashes; write its index by hand"
+		}
+		out = append(out, step)
+	}
+	return out, failed
+}
+
+// typeOf is a column's type in the catalog, or empty.
+func typeOf(rel *sqlplan.Relation, column string) string {
+	if rel != nil {
+		for _, rc := range rel.Columns {
+			if rc.Name == column {
+				return rc.Type
+			}
+		}
+	}
+	return ""
+}
+
+// termPath is where the documents of a column hold the terms of a path.
+func termPath(schema, table, column, columnType string, p policy.DocumentPath) server.TermPath {
+	t := server.TermPath{Schema: schema, Table: table, Column: column, Type: columnType, Keys: p.Keys()}
+	t.Keys[len(t.Keys)-1] = p.Equality.Keys[0].Column
+	return t
 }
 
 // termSteps is the DDL of the columns of a column's equality terms. A column of the row
@@ -145,6 +204,8 @@ func (s *planStep) says(down bool) string {
 		return s.Why
 	case down:
 		return "the way back"
+	case s.path:
+		return "an index over the equality terms in " + s.term + "; write what it is over as the application's comparisons do"
 	case s.second:
 		return "equality terms of the second key in " + s.term + "; where values are unique, drop this index and write CREATE UNIQUE INDEX once report says that no term is missing"
 	case s.term != "":

@@ -170,6 +170,9 @@ func (a *app) showSurvey(s surveyAnswer) error {
 // termsOf names the terms of a column's n-th key.
 func termsOf(n int, t rekey.TermTally) string {
 	name := "terms in " + printable(t.Column)
+	if t.Path != "" {
+		return name + " of " + printable(t.Path)
+	}
 	if t.BranchKey != "" {
 		name += " under " + printable(t.BranchKey)
 	}

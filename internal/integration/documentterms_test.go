@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/testing/testdb"
 )
 
@@ -107,6 +108,37 @@ func TestSearchedPartsOfDocumentsAreSetAsOnATwinInClear(t *testing.T) {
 			if want := 2 * len(partsOfTerms[server.Name]); n != want {
 				t.Errorf("%d statements, want %d", n, want)
 			}
+			d.noEvents()
+		})
+	}
+}
+
+// TestTablesWithIndexesOverTermsAreUsedAsBefore: the index that sealsql plan prints for the terms
+// of documents, and the column that it is over on MySQL, change nothing for applications.
+func TestTablesWithIndexesOverTermsAreUsedAsBefore(t *testing.T) {
+	for _, s := range testdb.Each(t) {
+		t.Run(s.String(), func(t *testing.T) {
+			d := newSearchedDocuments(t, s, "")
+			srv, err := server.Named(s.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, keys := range [][]string{{"email_eq"}, {"contact", "city_eq"}} {
+				for _, text := range srv.AddTermPath(server.TermPath{Table: "docs", Column: "payload", Type: "jsonb", Keys: keys}) {
+					if _, err := d.bare.Exec(text); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			d.fill()
+			email, set := "JSON_UNQUOTE(JSON_EXTRACT(payload, '$.email'))", "JSON_SET(payload, '$.email', ?)"
+			if d.postgres() {
+				email, set = "payload->>'email'", "jsonb_set(payload, '{email}', to_jsonb(?::text))"
+			}
+			d.same("SELECT * FROM {d} WHERE "+email+" = ? ORDER BY id", "mia@secret.example")
+			d.same("UPDATE {d} SET payload = "+set+" WHERE "+email+" = ?", "ida@secret.example", "mia@secret.example")
+			d.same("SELECT id FROM {d} WHERE "+email+" = ? ORDER BY id", "ida@secret.example")
+			d.same("DELETE FROM {d} WHERE "+email+" = ?", "ida@secret.example")
 			d.noEvents()
 		})
 	}

@@ -430,15 +430,16 @@ func (r *Request) heldTerms(doc []byte) (held heldTerms, err error) {
 	return held, err
 }
 
-// of is the term that stands beside a value.
+// of is the term that stands beside a value: of several values under one key the first has
+// the first.
 func (h heldTerms) of(part *Part, at jsondoc.Found) (term any, holds bool) {
 	for _, t := range h {
-		if t.part == part && t.object == at.Object {
+		if t.part == part && t.object == at.Object && !t.used {
 			t.used = true
-			term, holds = t.text, true
+			return t.text, true
 		}
 	}
-	return term, holds
+	return nil, false
 }
 
 // documentFits reports whether every protected value of a document verifies for a row.

@@ -152,6 +152,13 @@ type Server interface {
 	// DropTerm the one that takes it away.
 	AddTerm(t TermColumn) []string
 	DropTerm(t TermColumn) string
+	// TermText is the expression of the terms that lie in documents, as applications'
+	// comparisons of the path are sent. AddTermPath returns the statements that add an index
+	// over it, DropTermPath the one that takes it away. They are empty for keys that cannot be
+	// written so that every session reads them alike.
+	TermText(t TermPath) string
+	AddTermPath(t TermPath) []string
+	DropTermPath(t TermPath) string
 	// Guards lists the names of a table's guards. enforced is false for one that
 	// does not hold for every row.
 	Guards(ctx context.Context, db *sql.DB, schema, table string) (enforced map[string]bool, err error)

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sealsql/sealsql/driver"
+	"github.com/sealsql/sealsql/policy"
 )
 
 const papers = `
@@ -131,5 +134,77 @@ func TestJobsFillTermsInDocuments(t *testing.T) {
 		verify := s.documentConfig(Verify)
 		verify.Policy = again.Policy
 		s.want(s.run(verify), 2, 0, 1, 1, 0)
+	})
+}
+
+// TestJobsKnowTermsInDocuments: terms of paths that are missing, another value's or another
+// normaliser's are counted, found by verify and made anew by reindex, beside the ciphertexts
+// that stay as they are.
+func TestJobsKnowTermsInDocuments(t *testing.T) {
+	types := map[string][]string{"postgres": {"jsonb", "json", "text"}, "mysql": {"json", "longtext"}}
+	onBoth(t, func(t *testing.T, s *site) {
+		t.Setenv("SEALSQL_TEST_RAW", strings.Repeat("A", 43)+"=")
+		raw := strings.Replace(papers, `{kms: {keys: ["${OLD}"]}}`, "{raw_aes: {namespace: n, name: m, key_env: SEALSQL_TEST_RAW}}", 1)
+		before := s.policy(fmt.Sprintf(raw, "$.email: {type: string}, $.a.city: {type: string}"))
+		searched := "$.email: {type: string, search: {equality: {column: email_eq%s}}}, $.a.city: {type: string, search: {equality: {column: eq}}}"
+		plain, folded := s.policy(fmt.Sprintf(raw, fmt.Sprintf(searched, ""))), s.policy(fmt.Sprintf(raw, fmt.Sprintf(searched, ", normalise: [casefold]")))
+		for _, columnType := range types[s.server.Name] {
+			s := newSite(t, s.server)
+			s.exec("CREATE TABLE papers (id bigint PRIMARY KEY, doc " + columnType + ")")
+			docs := []any{`{"email": "Mia@secret.example", "n": 1, "a": {"city": "Ulm"}}`, nil, `{"n": 2}`, `{"email": null, "a": [{"city": "Bonn", "x": 1}, {"city": "Kiel"}]}`, `{"email": "LEO@secret.example"}`}
+			for i, doc := range docs {
+				s.exec("INSERT INTO papers VALUES (?, ?)", i, doc)
+			}
+			run := func(mode Mode, p *policy.Policy) Report {
+				c := s.documentConfig(mode)
+				c.Policy = p
+				return s.run(c)
+			}
+			tally := func(p *policy.Policy, want ...TermTally) {
+				t.Helper()
+				c := s.documentConfig(Verify)
+				c.Policy = p
+				survey, err := Take(t.Context(), c)
+				if err != nil || !slices.Equal(survey.Terms, want) {
+					t.Errorf("%s: %+v, %v; want %+v", columnType, survey, err, want)
+				}
+			}
+			email, city := TermTally{Path: "$.email", Column: "$.email_eq", Missing: 2}, TermTally{Path: "$.a.city", Column: "$.a.eq", Missing: 3}
+			s.want(run(Backfill, before), 5, 3, 0, 2, 0)
+			tally(plain, email, city)
+			s.want(run(Verify, plain), 5, 0, 0, 2, 3)
+			s.want(run(Backfill, plain), 5, 0, 0, 5, 0)
+			ciphertexts := strings.Join(s.documents(), "")
+			s.want(run(Reindex, plain), 5, 3, 0, 2, 0)
+			for _, c := range regexp.MustCompile(`[A-Za-z0-9+/=]{60,}`).FindAllString(ciphertexts, -1) {
+				if !strings.Contains(strings.Join(s.documents(), ""), c) {
+					t.Errorf("%s: reindex changed a ciphertext", columnType)
+				}
+			}
+			tally(plain, TermTally{Path: "$.email", Column: "$.email_eq", Filled: 2}, TermTally{Path: "$.a.city", Column: "$.a.eq", Filled: 3})
+			s.want(run(Verify, plain), 5, 0, 3, 2, 0)
+			s.want(run(Reindex, plain), 5, 0, 3, 2, 0)
+			if r := run(Verify, folded); r.Failed != 2 || r.Failures[0].Reason != "index_mismatch" {
+				t.Errorf("%s: under another normaliser: %+v", columnType, r)
+			}
+			s.want(run(Reindex, folded), 5, 2, 1, 2, 0)
+			s.want(run(Verify, folded), 5, 0, 3, 2, 0)
+			v := s.sealer(folded)
+			for i, stored := range s.documents() {
+				var x, y any
+				if docs[i] == nil {
+					continue
+				}
+				got, err := v.OpenPlaintext(t.Context(), "papers", "doc", driver.Row{"id": i}, stored)
+				if err != nil || json.Unmarshal(got, &x) != nil || json.Unmarshal([]byte(docs[i].(string)), &y) != nil || fmt.Sprint(x) != fmt.Sprint(y) {
+					t.Errorf("%s: row %d opens to %s, %v", columnType, i, got, err)
+				}
+			}
+			s.exec("UPDATE papers SET doc = ? WHERE id = 2", `{"n": 2, "email_eq": "AAAA"}`)
+			tally(folded, TermTally{Path: "$.email", Column: "$.email_eq", Filled: 2, Stray: 1}, TermTally{Path: "$.a.city", Column: "$.a.eq", Filled: 3})
+			if r := run(Reindex, folded); r.Failed != 1 || r.Failures[0].Reason != "index_mismatch" {
+				t.Errorf("%s: a term without a value: %+v", columnType, r)
+			}
+		}
 	})
 }

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/internal/server"
+	"github.com/sealsql/sealsql/policy"
 )
 
 // job is a running job. One goroutine reads pages and many work on them. The goroutine
@@ -92,13 +94,24 @@ func (j *job) fingerprint() string {
 	ring, _ := j.c.Policy.Keyring(j.t.policy.Keyring)
 	described := j.t.policy
 	described.Line = 0
-	search := ""
-	if e := described.Equality; e != nil {
-		search, described.Equality = fmt.Sprintf(" %v %v %d %s %s", e.Keys, e.Normalise, e.Bits, e.Per, e.Group), nil // no pointer, which is another in each process
+	search := equalityText(described.Equality)
+	described.Equality, described.Paths = nil, slices.Clone(described.Paths) // no pointers, which are others in each process
+	for i := range described.Paths {
+		p := &described.Paths[i]
+		search += equalityText(p.Equality)
+		p.Equality, p.Line = nil, 0
 	}
 	text := fmt.Sprintf("%s %+v %+v %+v %+v %v %v %d", j.c.Job(), described, ring.KMS, ring.RawAES, ring.DataKey, ring.Suite+string(ring.Format), j.c.Force, j.c.Shards) + search
 	h := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(h[:8])
+}
+
+// equalityText is what a search does to values; empty for none.
+func equalityText(e *policy.Equality) string {
+	if e == nil {
+		return ""
+	}
+	return fmt.Sprintf(" %v %v %d %s %s", e.Keys, e.Normalise, e.Bits, e.Per, e.Group)
 }
 
 // open takes the checkpoint and decides where to begin.

@@ -33,8 +33,10 @@ type KeyTally struct {
 // TermTally counts the terms that one column of terms holds. They are not compared with
 // their values.
 type TermTally struct {
-	// Column holds the terms. BranchKey is their key; it is empty for the keyring's own.
+	// Column holds the terms; of a document it is the path of the member that does, and Path
+	// that of the values. BranchKey is their key; it is empty for the keyring's own.
 	Column    string `json:"column"`
+	Path      string `json:"path,omitempty"`
 	BranchKey string `json:"branch_key,omitempty"`
 	// Filled counts rows with a term, Missing those with a value and no term, Stray
 	// those with a term and no value.
@@ -89,6 +91,9 @@ func Take(ctx context.Context, c Config) (*Survey, error) {
 	}
 	s := &Survey{Table: c.Table, Column: c.Column, Forms: map[string]Tally{}, Suites: map[string]Tally{}, Regions: map[string]Tally{},
 		Keys: map[string]*KeyTally{}, Missing: map[string]int64{}, Superfluous: map[string]int64{}, policyKeys: policyKeys(c.Policy, t.policy.Keyring)}
+	if t.document != nil {
+		s.Terms = pathTerms(t.document)
+	}
 	j := &job{c: c, t: t, rows: newBucket(c.RowsPerSecond)}
 	for after := []string(nil); ; {
 		p := &page{}
@@ -98,6 +103,9 @@ func Take(ctx context.Context, c Config) (*Survey, error) {
 		for _, r := range p.rows {
 			if err := s.add(ctx, sealer, t, r); err != nil {
 				return s, err
+			}
+			if t.document != nil {
+				s.countDocument(t, r)
 			}
 		}
 		if len(p.rows) < c.PageRows {

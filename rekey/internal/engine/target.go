@@ -8,6 +8,7 @@ import (
 
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/internal/exec"
+	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/internal/sqlplan"
 	"github.com/sealsql/sealsql/policy"
@@ -21,6 +22,8 @@ type target struct {
 	policy        policy.Column
 	shard, shards int
 	terms         *terms // that the job makes or compares; nil for none
+	// document is the column of JSON documents with searchable paths, or nil.
+	document *seal.Column
 }
 
 // withOldSources adds the columns that values under the old policy are bound to.
@@ -123,6 +126,14 @@ func (t *target) setDocument(c *Config, rel *sqlplan.Relation) error {
 
 // setTerms chooses the terms that the job makes or compares.
 func (t *target) setTerms(s *driver.ValueSealer, c *Config, described policy.Table) (err error) {
+	of, err := exec.EngineOf(s).Find(c.Table, c.Column)
+	if err != nil {
+		return err
+	}
+	if t.policy.Paths != nil && len(of.TermPaths()) > 0 {
+		t.document = of
+		return nil
+	}
 	if c.Mode != Reindex && c.Mode != Verify && c.Mode != Backfill {
 		return nil
 	}

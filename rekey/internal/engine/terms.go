@@ -44,7 +44,7 @@ func termsOf(s *driver.ValueSealer, c *Config, t policy.Table) (*terms, error) {
 	case search == nil && c.Mode != Reindex, c.Mode == Backfill && slices.Contains(t.RowKey, c.Column):
 		return nil, nil
 	case search == nil:
-		return nil, fmt.Errorf("%w: %s.%s has no equality terms; give it search: {equality: {column: …}}", ErrConfig, c.Table, c.Column)
+		return nil, fmt.Errorf("%w: %s.%s has no equality terms; give it, or a path of its documents, search: {equality: {column: …}}", ErrConfig, c.Table, c.Column)
 	case c.Mode == Reindex && slices.Contains(t.RowKey, c.Column):
 		return nil, fmt.Errorf("%w: the terms of %s.%s are the row key, by which the job finds rows; write the rows through the application", ErrConfig, c.Table, c.Column)
 	}
@@ -84,6 +84,8 @@ func same(stored []byte, term any) bool {
 // reindex makes the term of a row's value anew if the row has another or none.
 func (w *worker) reindex(ctx context.Context, r *server.JobRow, bound driver.Row) outcome {
 	switch {
+	case w.t.document != nil:
+		return w.reindexDocument(ctx, r, bound)
 	case r.From == nil && r.Stored == nil:
 		return skip(reasonNull)
 	case r.From == nil:
@@ -139,7 +141,7 @@ func (w *worker) allTerms(ctx context.Context, bound driver.Row, plaintext []byt
 // sealedAlready is the outcome of a backfill's row whose value is right. Its term is the
 // work of reindex, which opens values.
 func (w *worker) sealedAlready(r *server.JobRow) outcome {
-	if w.t.terms != nil && r.From == nil {
+	if w.t.terms != nil && r.From == nil || w.t.document != nil && w.lacksTerms(r) {
 		return skip(reasonNoTermYet)
 	}
 	return outcome{kind: right}

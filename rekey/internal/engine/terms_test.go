@@ -135,7 +135,7 @@ func TestBackfillFillsTerms(t *testing.T) {
 			}
 			return got.Terms
 		}
-		if got, want := survey("email"), []TermTally{{"email_eq", "", 0, n + 1, 0}, {"email_eq2", "search", 0, n + 1, 0}}; !slices.Equal(got, want) {
+		if got, want := survey("email"), []TermTally{{Column: "email_eq", BranchKey: "", Filled: 0, Missing: n + 1, Stray: 0}, {Column: "email_eq2", BranchKey: "search", Filled: 0, Missing: n + 1, Stray: 0}}; !slices.Equal(got, want) {
 			t.Errorf("before the backfill: %+v", got)
 		}
 		if r := s.run(job(Backfill, "email")); r.Changed != n || r.Skipped[reasonNoTermYet] != 1 || r.Skipped[reasonNull] != 1 || r.Failed != 0 {
@@ -153,14 +153,14 @@ func TestBackfillFillsTerms(t *testing.T) {
 		if r := s.run(job(Verify, "code")); r.Right != n || r.Failed != 0 {
 			t.Errorf("verify of base64: %+v", r.Counts)
 		}
-		if got, want := survey("email"), []TermTally{{"email_eq", "", n, 1, 0}, {"email_eq2", "search", n, 1, 0}}; !slices.Equal(got, want) {
+		if got, want := survey("email"), []TermTally{{Column: "email_eq", BranchKey: "", Filled: n, Missing: 1, Stray: 0}, {Column: "email_eq2", BranchKey: "search", Filled: n, Missing: 1, Stray: 0}}; !slices.Equal(got, want) {
 			t.Errorf("after the backfill: %+v", got)
 		}
 		if r := s.run(job(Reindex, "email")); r.Changed != 1 || r.Right != n {
 			t.Errorf("reindex finds other terms under the second key than backfill made: %+v", r.Counts)
 		}
 		s.exec("UPDATE people SET email = NULL WHERE id = 3")
-		if got := survey("email")[1]; got != (TermTally{"email_eq2", "search", n + 1, 0, 1}) {
+		if got := survey("email")[1]; got != (TermTally{Column: "email_eq2", BranchKey: "search", Filled: n + 1, Missing: 0, Stray: 1}) {
 			t.Errorf("after the reindex: %+v", got)
 		}
 

@@ -16,8 +16,6 @@ import (
 	"github.com/sealsql/sealsql/codec/compact"
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/inspect"
-	"github.com/sealsql/sealsql/internal/exec"
-	"github.com/sealsql/sealsql/internal/seal"
 	"github.com/sealsql/sealsql/internal/server"
 	"github.com/sealsql/sealsql/policy"
 )
@@ -240,6 +238,9 @@ func (w *worker) verify(ctx context.Context, r *server.JobRow, bound driver.Row,
 	if err != nil {
 		return w.classify(err)
 	}
+	if w.t.document != nil {
+		return w.checkDocument(ctx, r, bound, costs(in))
+	}
 	if w.t.terms != nil {
 		return w.checkTerm(ctx, r, bound, plaintext)
 	}
@@ -265,16 +266,12 @@ func (w *worker) backfill(ctx context.Context, r *server.JobRow, bound driver.Ro
 
 // document opens a document of which some values are sealed and others are not.
 func (w *worker) document(ctx context.Context, bound driver.Row, stored []byte) ([]byte, error) {
-	e := exec.EngineOf(w.sealer)
-	col, err := e.Find(w.t.table, w.t.column)
+	r, funnel, err := w.request(ctx, bound, stored)
 	if err != nil {
 		return nil, err
 	}
-	r := seal.Request{Column: col, Stored: stored, Strict: true, Mixed: true}
-	if r.Row, err = e.Row(ctx, col, bound, false); err != nil {
-		return nil, err
-	}
-	plaintext, _, err := e.Funnel().Open(ctx, r)
+	r.Mixed = true
+	plaintext, _, err := funnel.Open(ctx, r)
 	return plaintext, err
 }
 
@@ -461,7 +458,7 @@ var reasons = []struct {
 	err    error
 	reason string
 }{
-	{driver.ErrUnauthentic, reasonUnauthentic}, {driver.ErrMismatch, "mismatch"}, {driver.ErrTampered, "tampered"}, {driver.ErrNotCiphertext, "not_ciphertext"},
+	{driver.ErrIndexMismatch, reasonOtherTerm}, {driver.ErrUnauthentic, reasonUnauthentic}, {driver.ErrMismatch, "mismatch"}, {driver.ErrTampered, "tampered"}, {driver.ErrNotCiphertext, "not_ciphertext"},
 	{driver.ErrUnknownKey, "unknown_key"}, {driver.ErrKeyDenied, "key_denied"}, {driver.ErrKeyUnavailable, reasonUnavailable},
 	{driver.ErrShredded, "shredded"}, {driver.ErrValue, "value"}, {codec.ErrCommitmentPolicy, "commitment"},
 }
