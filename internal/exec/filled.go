@@ -33,12 +33,15 @@ func filledBy(plan *sqlplan.Plan) *sqlplan.ServerKey {
 
 // fill makes the terms of the statement, and fillers for its values. NULL stays NULL.
 func (s *steps) fill(ctx context.Context, f *sqlplan.Filled) error {
-	if err := s.sealTerms(ctx); err != nil {
+	err := s.sealSome(ctx, func(v *sqlplan.Seal) bool {
+		return v.Term != sqlplan.TermUnused || f.Mixed && !v.AwaitsKey()
+	})
+	if err != nil {
 		return err
 	}
 	s.filled = &filled{route: f, seals: map[string]int{}, replaced: map[string]any{}}
 	for i, v := range s.run.Plan.Seals.All() {
-		if v.Term != sqlplan.TermUnused {
+		if v.Term != sqlplan.TermUnused || f.Mixed && !v.AwaitsKey() {
 			continue
 		}
 		null, empty, err := s.NullOrEmpty(v)

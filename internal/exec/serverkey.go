@@ -103,14 +103,19 @@ func (s *steps) sealBefore(ctx context.Context, k *sqlplan.ServerKey) error {
 // sealTerms makes the equality terms of rows whose keys are not known. They do not depend
 // on the keys: the first text has them, for the table's unique keys.
 func (s *steps) sealTerms(ctx context.Context) error {
-	var terms []sqlplan.Seal
+	return s.sealSome(ctx, func(v *sqlplan.Seal) bool { return v.Term != sqlplan.TermUnused })
+}
+
+// sealSome makes what depends on no key that the server makes, and on no row that is there.
+func (s *steps) sealSome(ctx context.Context, now func(*sqlplan.Seal) bool) error {
+	var some []sqlplan.Seal
 	var places []int
 	for i, seal := range s.run.Plan.Seals.List() {
-		if seal.Term != sqlplan.TermUnused {
-			terms, places = append(terms, seal), append(places, i)
+		if now(&seal) {
+			some, places = append(some, seal), append(places, i)
 		}
 	}
-	sealed, err := s.SealAll(ctx, sqlplan.ListedSeals(terms), nil)
+	sealed, err := s.SealAll(ctx, sqlplan.ListedSeals(some), nil)
 	if err != nil {
 		return err
 	}

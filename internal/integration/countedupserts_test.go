@@ -93,6 +93,9 @@ var countedUpserts = []struct {
 	{"INSERT INTO auto (email, n, ssn) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE ssn = VALUES(ssn), n = 1000", []any{"a@x", 1, "980-00-0036"}},
 	{"INSERT INTO auto (email, phone, ssn) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE ssn = VALUES(ssn), phone = VALUES(phone)", []any{"a@x", "7", "980-00-0037"}},
 	{"INSERT INTO auto (email, n, ssn) VALUES (?, NULL, ?) ON DUPLICATE KEY UPDATE ssn = VALUES(ssn)", []any{"a@x", "980-00-0038"}},
+	{"INSERT INTO auto (id, email, phone, ssn) VALUES (NULL, ?, ?, ?), (900, ?, ?, ?), (DEFAULT, NULL, NULL, ?)", []any{"q@x", "41", "980-00-0060", "r@x", "42", "980-00-0061", "980-00-0062"}},
+	{"INSERT INTO auto (id, email, ssn) VALUES (901, ?, ?), (NULL, ?, ?)", []any{"s@x", "980-00-0063", "r@x", "980-00-0064"}}, // 1062
+	{"REPLACE INTO auto (id, email, ssn) VALUES (902, ?, ?), (NULL, ?, ?)", []any{"r@x", "980-00-0065", "q@x", "980-00-0066"}},
 }
 
 // TestUpsertsByATermWithCountedKeys upserts rows whose keys the server counts up and whose

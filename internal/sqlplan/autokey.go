@@ -16,7 +16,7 @@ func (k *serverColumns) insertCounted(key *ServerKey, columns []RelationColumn) 
 	if in.a.err != nil {
 		return
 	}
-	if upsert && (key.Rows != 1 || in.s.Returning != nil || in.chosen != nil || in.s.Conflict != nil && slices.ContainsFunc(in.s.Conflict.Set, in.needsSealed)) {
+	if k.mixed() || upsert && (key.Rows != 1 || in.s.Returning != nil || in.chosen != nil || in.s.Conflict != nil && slices.ContainsFunc(in.s.Conflict.Set, in.needsSealed)) {
 		k.fillThenSeal(key, columns)
 		return
 	}
@@ -41,6 +41,8 @@ func (k *serverColumns) refuseCounted(columns []RelationColumn) {
 		a.refuse(in.s.Span, in.t.table.Name, "an equality term that depends on a row key that the server makes", "give the row key")
 	case containsFold(a.text, "auto_increment_increment"), containsFold(a.text, "auto_increment_offset"):
 		a.refuse(in.s.Span, in.t.table.Name, "a statement that changes how the server counts up the row keys of its rows", "set auto_increment_increment for the session, or give the row key")
+	case k.mixed() && k.computesAny():
+		a.refuse(in.s.Span, in.t.table.Name, "some rows give their row key as an expression and others leave it to the server", "give it as a value, or insert them by two statements")
 	case len(in.branches) > 1:
 		a.refuse(in.s.Span, in.t.table.Name, "INSERT … SELECT of several rows whose row keys the server makes", "use VALUES, or give the row key")
 	}
@@ -82,7 +84,7 @@ func (k *serverColumns) insertThenSeal(key *ServerKey, columns []RelationColumn)
 // inTerms reports whether a term depends on a value that the server makes.
 func (k *serverColumns) inTerms() bool {
 	return slices.ContainsFunc(k.in.a.seals, func(s Seal) bool {
-		return s.Term != TermUnused && slices.ContainsFunc(s.Sources, func(o Operand) bool { return o.Kind == OperandServer })
+		return s.Term != TermUnused && s.AwaitsKey()
 	})
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // Filled is an INSERT whose row keys the server counts up and that may change rows which
-// are there already (ODKU, REPLACE, IGNORE), or that shows them. Main has fillers in the
+// are there already (ODKU, REPLACE, IGNORE), that shows them, or that gives some of them. Main has fillers in the
 // place of values. They tell which value each cell got: the rows are read, and each
 // filler is replaced by the value, sealed for its row.
 type Filled struct {
@@ -19,6 +19,9 @@ type Filled struct {
 	Columns []FilledColumn
 	// Key is the index in Table.Sources of the column that the server counts up.
 	Key int
+	// Mixed is true if the statement gives the keys of some rows. Their values are sealed
+	// at once.
+	Mixed bool
 	// Rows are the rows of the statement, in order. It is empty if no row is changed that
 	// was there already.
 	Rows []FilledRow
@@ -88,6 +91,18 @@ type FilledRow struct{ Keys [][]Arg }
 // filledRows bounds the rows that one text of Filled.Find looks for.
 const filledRows = 64
 
+// mixed reports whether some rows leave the key to the server and others give it, as a value
+// or as an expression.
+func (k *serverColumns) mixed() bool {
+	made := 0
+	for n := range k.in.s.Rows {
+		if e, ok := k.rows[[2]int{n, k.sources[0]}]; ok && !computed(e) {
+			made++
+		}
+	}
+	return made > 0 && made < len(k.in.s.Rows)
+}
+
 // counts reports whether the server counts up a source of the rows.
 func (k *serverColumns) counts() bool {
 	return slices.ContainsFunc(k.sources, func(i int) bool {
@@ -152,7 +167,11 @@ func (k *serverColumns) fillThenSeal(key *ServerKey, columns []RelationColumn) {
 		if seen == "" {
 			seen = "an INSERT trigger"
 		}
-		a.refuse(in.s.Span, in.t.table.Name, "an upsert whose row key the server makes, with "+seen+" that would show a second write", "give the row key, or INSERT and UPDATE by themselves")
+		what, hint := "an upsert whose row key the server makes", "give the row key, or INSERT and UPDATE by themselves"
+		if in.s.Conflict == nil && k.mixed() {
+			what, hint = "some rows give their row key and others leave it to the server", "insert them by two statements"
+		}
+		a.refuse(in.s.Span, in.t.table.Name, what+", with "+seen+" that would show a second write", hint)
 		return
 	}
 	keys, ok := in.countedKeys()
@@ -160,8 +179,10 @@ func (k *serverColumns) fillThenSeal(key *ServerKey, columns []RelationColumn) {
 		a.refuse(in.s.Span, in.t.table.Name, "an upsert that may update a row by a unique key that it does not give, or sets to another value", "give the columns of every unique key in VALUES, or INSERT and UPDATE by themselves")
 		return
 	}
-	k.sameRows()
-	f := &Filled{Key: a.sourceIndex(in.t.table, columns[0].Name)}
+	if in.s.Ignore || in.s.Conflict != nil {
+		k.sameRows() // a row may be another than its key says, or none
+	}
+	f := &Filled{Key: a.sourceIndex(in.t.table, columns[0].Name), Mixed: k.mixed()}
 	for _, s := range a.seals {
 		if s.Term == TermUnused && !slices.ContainsFunc(f.Columns, func(c FilledColumn) bool { return c.Column == s.Column }) {
 			f.Columns = append(f.Columns, FilledColumn{s.Column, a.fillerSize(rel, s.Column)})

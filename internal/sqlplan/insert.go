@@ -200,6 +200,9 @@ func (in *insertion) columns() bool {
 		return false
 	}
 	a.imply(rel, s.Span)
+	if width < len(in.names) && !a.d.NumberedPlaceholders() {
+		a.refuse(s.Span, in.t.table.Name, "INSERT into a protected table with fewer values than it has columns, which the server rejects", "list the columns")
+	}
 	in.names = in.names[:width]
 	return true
 }

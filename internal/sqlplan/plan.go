@@ -175,6 +175,11 @@ func (s *Seal) RowsDiffer() bool {
 	return slices.ContainsFunc(s.Sources, func(o Operand) bool { return o.Kind == OperandEach || o.Kind == OperandServer })
 }
 
+// AwaitsKey reports whether the row's key, or another source, is one that the server makes.
+func (s *Seal) AwaitsKey() bool {
+	return slices.ContainsFunc(s.Sources, func(o Operand) bool { return o.Kind == OperandServer })
+}
+
 // OperandKind says what stands for a value in the text.
 type OperandKind uint8
 
