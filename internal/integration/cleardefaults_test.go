@@ -46,10 +46,19 @@ var clearDefaults = []struct {
 	{"an upsert to DEFAULT", "postgres", "INSERT INTO users (id, note) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET note = DEFAULT", false},
 	{"a SELECT", "", "INSERT INTO users (id) SELECT n FROM numbers", true},
 	{"a SELECT of one row", "", "INSERT INTO users (id, name) SELECT 1, 'x'", false},
-	{"a SELECT of values", "postgres", "INSERT INTO users (id, name) SELECT * FROM (VALUES (1, 'x'), (2, 'y')) v", true},
+	{"a SELECT of values", "postgres", "INSERT INTO users (id, name) SELECT * FROM (VALUES (1, 'x'), (2, 'y')) v", false},
+	{"a SELECT of values by name", "postgres", "INSERT INTO users (name, id) SELECT v.b, v.a FROM (VALUES (1, 'x'), (2, 'y')) v (a, b) WHERE v.a <> 9", false},
+	{"a SELECT of one given key", "", "INSERT INTO users (id, name) SELECT 3, 'x' FROM numbers WHERE n = 1", false},
+	{"a SELECT of a union", "", "INSERT INTO users (id, name) SELECT v.a, v.b FROM (SELECT 1 AS a, 'x' AS b UNION ALL SELECT 2, 'y') v", false},
+	{"a SELECT of a given key beside rows", "", "INSERT INTO users (id, name) SELECT v.a, 'x' FROM (SELECT 1 AS a UNION ALL SELECT 2) v JOIN numbers ON n = v.a", false},
+	{"a SELECT of a key that is computed", "", "INSERT INTO users (id, name) SELECT v.a + 1, 'x' FROM (SELECT 1 AS a UNION ALL SELECT 2) v", true},
+	{"a SELECT that upserts", "postgres", "INSERT INTO users (id, name) SELECT v.a, v.b FROM (VALUES (1, 'x'), (7, 'y')) v (a, b) ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name", false},
 	{"a SELECT that has the server make the key", "", "INSERT INTO counted (name) SELECT 'x' FROM numbers", true},
 	{"MERGE", "postgres", "MERGE INTO users u USING numbers n ON u.id = n.n WHEN NOT MATCHED THEN INSERT (id) VALUES (n.n)", true},
-	{"MERGE of a list of values", "postgres", "MERGE INTO users u USING (VALUES (1, 'x')) n (n, name) ON u.id = n.n WHEN NOT MATCHED THEN INSERT (id, name) VALUES (n.n, n.name)", true},
+	{"MERGE of a list of values", "postgres", "MERGE INTO users u USING (VALUES (1, 'x')) n (n, name) ON u.id = n.n WHEN NOT MATCHED THEN INSERT (id, name) VALUES (n.n, n.name)", false},
+	{"MERGE of a given row", "postgres", "MERGE INTO users u USING (SELECT 3 AS n) n ON u.id = n.n WHEN NOT MATCHED THEN INSERT (id, name) VALUES (n.n, 'x')", false},
+	{"MERGE of a given key", "postgres", "MERGE INTO users u USING numbers n ON u.id = 3 AND n.n = 1 WHEN NOT MATCHED AND n.n = 1 THEN INSERT (id) VALUES (3)", false},
+	{"MERGE of a given row with some of the columns", "postgres", "MERGE INTO users u USING (VALUES (1, 'x', 'm@x'), (2, 'y', 'n@x')) n (n, name, email) ON u.id = n.n WHEN NOT MATCHED THEN INSERT (id, email) VALUES (n.n, n.email)", false},
 	{"MERGE with DEFAULT VALUES", "postgres", "MERGE INTO counted c USING numbers n ON c.id = n.n WHEN NOT MATCHED THEN INSERT DEFAULT VALUES", true},
 	{"within WITH", "postgres", "WITH made AS (INSERT INTO users (id) VALUES (1) RETURNING id) SELECT id FROM made", false},
 	{"RETURNING", "", "INSERT INTO users (id) VALUES (1) RETURNING id, note, email, level", false},
@@ -97,9 +106,9 @@ func TestNoStatementStoresADefaultInClear(t *testing.T) {
 				}
 			}
 		}
-		least := map[string]int{"postgres": 19, "mysql": 16}[s.server.Name]
+		least := map[string]int{"postgres": 27, "mysql": 19}[s.server.Name]
 		if s.postgres() && !s.merges() {
-			least--
+			least -= 4
 		}
 		if ran < least {
 			t.Errorf("%d statements, want %d", ran, least)

@@ -151,7 +151,7 @@ func (in *insertion) run(sc *scope) {
 	in.server = newServerColumns(in)
 	switch {
 	case in.s.DefaultValues && len(in.s.Rows) == 0:
-		in.omitted(nil)
+		in.omitted(nil, nil)
 	case in.s.Query != nil:
 		in.query(sc)
 	default:
@@ -257,42 +257,6 @@ func (in *insertion) columnIndex(name string) int {
 	return -1
 }
 
-const refuseDefault = "a protected column would get its default in clear"
-
-// omitted refuses the statement if the server would fill a protected column
-// that it does not write. Columns in skip are written.
-func (in *insertion) omitted(skip map[*Column]bool) {
-	for _, c := range in.t.table.Columns {
-		if skip[c] || in.t.item.rel != nil && in.t.item.rel.View && in.a.relationColumn(in.t.item.rel, c.Name) == nil {
-			continue
-		}
-		text, ok := in.a.constantDefault(in.t, c)
-		if ok && (len(in.s.Rows) > 0 && (len(in.names) > 0 || in.s.DefaultValues) || len(in.branches) > 0) {
-			in.constants[c] = text
-			continue
-		}
-		if ok {
-			in.a.refuse(in.s.Target.Span, c.object(), refuseDefault, "insert the rows by VALUES, or by SELECT without FROM, where the default is written sealed")
-			continue
-		}
-		in.a.defaultIsNull(in.t, c, in.s.Target.Span, c.Name)
-		for term := range c.kept {
-			in.a.defaultIsNull(in.t, c, in.s.Target.Span, term.Column)
-		}
-	}
-}
-
-// rowOfDefaults has DEFAULT VALUES count as a row that gives nothing, if a protected column
-// has a constant default, which the row gets sealed.
-func (in *insertion) rowOfDefaults() {
-	if !in.s.DefaultValues || !slices.ContainsFunc(in.t.table.Columns, func(c *Column) bool { _, ok := in.a.constantDefault(in.t, c); return ok }) {
-		return
-	}
-	s := *in.s
-	s.Rows = []ValuesRow{{Span: s.DefaultValuesSpan, End: s.DefaultValuesSpan.End}}
-	in.s = &s
-}
-
 // rowOfSelect takes an upsert by a SELECT of parameters and literals for the row that it
 // selects, where the texts of the two are alike (MySQL).
 func (in *insertion) rowOfSelect() {
@@ -341,42 +305,6 @@ func (in *insertion) ignoresNull() {
 	}
 }
 
-// writeDefaults has each row write the constants that the server would fill in clear.
-// given are the rows' sources.
-func (in *insertion) writeDefaults(given []pins) {
-	for _, c := range in.t.table.Columns {
-		text, ok := in.constants[c]
-		if !ok || in.a.err != nil {
-			continue
-		}
-		write := func(use TermUse) func(n int, alone bool) []part {
-			return func(n int, _ bool) []part { return in.constant(c, use, text, given[n], n) }
-		}
-		insertSite{in}.add(c.Name, write(TermUnused))
-		for term, use := range c.kept {
-			insertSite{in}.add(term.Column, write(use))
-		}
-	}
-}
-
-// constant writes a constant for row n: sealed, or its term.
-func (in *insertion) constant(c *Column, use TermUse, text string, given pins, n int) []part {
-	cell := cellOf{expr: &Constant{Value: Literal{LiteralString, text}}, only: true}
-	s, ok := in.seal(c, use, cell, given, n)
-	if !ok {
-		return []part{textPart("NULL")} // refused
-	}
-	index := in.a.addSeal(s)
-	if use == TermUnused {
-		in.rowSeals.add(n, index)
-	} else if len(c.Term.Sources) > 0 {
-		in.rowTerms.add(n, index)
-	}
-	p := argPart(argOf(ArgSeal, index))
-	p.literal = true
-	return []part{p}
-}
-
 // written tells which protected columns the statement writes.
 func (in *insertion) written() map[*Column]bool {
 	w := map[*Column]bool{}
@@ -392,7 +320,7 @@ func (in *insertion) written() map[*Column]bool {
 func (in *insertion) rows(sc *scope) {
 	a := in.a
 	written := in.written()
-	in.omitted(written)
+	in.omitted(written, nil)
 	in.ignoresNull()
 	terms := map[*Term][]*mirror{}
 	sources := make([]pins, len(in.s.Rows))
@@ -585,13 +513,13 @@ func (in *insertion) query(sc *scope) {
 	}
 	written := in.written()
 	in.branches = singleRows(in.s.Query)
-	in.omitted(written)
 	list, known := out.columns()
 	if !known || len(list) != len(in.names) {
 		a.refuse(in.s.Query.Span, in.t.table.Name, "INSERT … SELECT with another number of columns than the list, or an unknown one", "list the columns on both sides")
 		return
 	}
 	given := in.givenColumns(list)
+	in.omitted(written, given)
 	if in.s.Conflict != nil {
 		in.proposed = given
 	}
@@ -606,8 +534,10 @@ func (in *insertion) query(sc *scope) {
 		}
 		in.selected(c, col.value, given, out)
 	}
-	if len(in.constants) > 0 {
+	if len(in.branches) > 0 {
 		in.writeDefaults(slices.Repeat([]pins{given}, len(in.branches)))
+	} else {
+		in.selectDefaults(given, out)
 	}
 }
 

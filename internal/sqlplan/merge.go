@@ -207,8 +207,8 @@ func (a *analysis) mergeInsert(s *Merge, w MergeWhen, t *target) {
 		}
 	}
 	for _, c := range t.table.Columns {
-		if _, ok := a.constantDefault(t, c); ok && !filled[c] {
-			a.refuse(s.Span, c.object(), refuseDefault, "give the column a parameter or a literal in the INSERT, or insert the rows by VALUES, where the default is written sealed")
+		if text, ok := a.constantDefault(t, c); ok && !filled[c] {
+			a.mergeDefault(w, t, c, text, given)
 			continue
 		}
 		if !filled[c] {
@@ -217,6 +217,35 @@ func (a *analysis) mergeInsert(s *Merge, w MergeWhen, t *target) {
 				a.defaultIsNull(t, c, s.Span, term.Column)
 			}
 		}
+	}
+}
+
+// mergeDefault has a branch insert a constant that the server would fill in clear.
+func (a *analysis) mergeDefault(w MergeWhen, t *target, c *Column, text string, given pins) {
+	rows, ok := a.rowsOf(c, given)
+	add := func(name string, use TermUse) {
+		var p part
+		sealed := func(cell cellOf) (p part) {
+			if ok {
+				p, ok = a.constantPart(t, c, use, text, cell, given, true)
+			}
+			return p
+		}
+		if len(rows.cells) == 1 {
+			p = sealed(cellOf{only: true})
+		} else if ok {
+			p = textPart(a.growReach(rows, func(n int) part { return sealed(cellOf{row: rows.row, n: n}) }))
+			ok = ok && p.text != ""
+		}
+		if !ok {
+			a.refuse(w.Row.Span, c.object(), refuseDefault, hintDefault)
+			return
+		}
+		mergeSite{a, w}.add(name, func(int, bool) []part { return []part{p} })
+	}
+	add(c.Name, TermUnused)
+	for term, use := range c.kept {
+		add(term.Column, use)
 	}
 }
 
