@@ -127,8 +127,14 @@ func (k *serverColumns) finish() {
 		return
 	}
 	object := in.t.table.Name
+	columns := k.columns()
+	names := make([]string, len(columns))
+	for i := range columns {
+		names[i] = columns[i].Name
+	}
+	parts := k.evaluation(columns)
 	switch {
-	case !in.alone || a.nested > 0:
+	case (!in.alone || a.nested > 0) && (parts == nil || in.checks != nil || len(a.script.Statements) > 1):
 		a.refuse(in.s.Span, object, "the server makes the row key of a protected value within a larger statement", "give the row key, or send the INSERT by itself")
 	case in.s.Overriding == "user":
 		a.refuse(in.s.OverridingSpan, object, "OVERRIDING USER VALUE with a row key that the server makes", "leave the clause out")
@@ -136,14 +142,8 @@ func (k *serverColumns) finish() {
 	if a.err != nil {
 		return
 	}
-	columns := make([]RelationColumn, len(k.sources))
-	names := make([]string, len(k.sources))
-	for i, s := range k.sources {
-		columns[i] = *k.column(s)
-		names[i] = columns[i].Name
-	}
 	key := &ServerKey{Table: in.t.table, Columns: names, Rows: in.count()}
-	if parts := k.evaluation(columns); parts != nil {
+	if parts != nil {
 		key.Mode, key.Checks, key.Rows = ServerKeyEvaluate, in.checks, len(k.order)
 		var of *placeholders // none of the user's
 		if k.computesAny() {
@@ -157,6 +157,15 @@ func (k *serverColumns) finish() {
 	}
 	k.key = key
 	a.take(key, in.s.Span)
+}
+
+// columns are the catalog's descriptions of the sources.
+func (k *serverColumns) columns() []RelationColumn {
+	columns := make([]RelationColumn, len(k.sources))
+	for i, s := range k.sources {
+		columns[i] = *k.column(s)
+	}
+	return columns
 }
 
 // explained leaves out the values of a statement that is not carried out, since
