@@ -25,7 +25,7 @@ func (a *analysis) returningOutput(r *Returning, target *item, sc *scope) output
 			sc.versions = append(sc.versions, target.version(name))
 		}
 	}
-	out := &selectOutput{a: a, end: r.TargetsEnd, first: len(r.Targets) == 0}
+	out := &selectOutput{a: a, end: r.TargetsEnd, first: len(r.Targets) == 0, direct: a.nested == 0}
 	a.targets(out, r.Targets, sc, a.nested == 0, nil)
 	return out
 }

@@ -242,7 +242,7 @@ func (a *analysis) targets(out *selectOutput, targets []Target, sc *scope, shown
 		if j < len(leads) {
 			c.value, isTerm = a.termTarget(t.Expr, sc, leads[j])
 		}
-		if !isTerm && !a.shownByDriver(out, c, t, sc) {
+		if !isTerm && !a.shownByDriver(out, c, t, sc) && !a.castToItself(c, t, sc) {
 			c.value = a.trace(t.Expr, sc, out)
 		}
 		if c.name == "" {
