@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"database/sql"
+	sqldriver "database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,7 +30,14 @@ type (
 	yesno     bool
 	half      float32
 	spelt     string
+	// absent's method is its pointer's, which is called although it is nil; of a nil
+	// pointer to a chained, whose method is its own, there is nothing to call.
+	absent  struct{}
+	chained string
 )
+
+func (*absent) Value() (sqldriver.Value, error)   { return "7", nil }
+func (c chained) Value() (sqldriver.Value, error) { return valuer(c), nil }
 
 func (m marshaler) MarshalText() ([]byte, error) { return []byte(m.s), nil }
 func (b both) MarshalText() ([]byte, error)      { return []byte("marshalled"), nil }
@@ -47,6 +55,7 @@ func productArgs() map[string]any {
 		"nil": nil, "a nil pointer": (*string)(nil), "nil bytes": []byte(nil), "a null string": sql.NullString{}, "a null int": sql.NullInt64{},
 		"true": true, "a named bool": yesno(true), "a string": "7", "a text that is no number": "abc", "an empty string": "", "a named string": spelt("7"), "a pointer to a string": pointer("7"),
 		"a valuer": valuer("7"), "a marshaler": marshaler{"7"}, "a marshaler that is a TextValuer": both{"7"}, "a TextValuer that is a Valuer": texter("7"),
+		"a nil pointer that is a Valuer": (*absent)(nil), "a nil pointer to a Valuer": (*chained)(nil), "a Valuer of a Valuer": chained("7"),
 		"a sql.NullString": sql.NullString{String: "7", Valid: true}, "a sql.NullInt64": sql.NullInt64{Int64: 7, Valid: true}, "a sql.NullTime": sql.NullTime{Time: at, Valid: true},
 		"a sql.Null": sql.Null[int16]{V: 7, Valid: true}, "bytes": []byte("7"), "bytes that are no text": []byte{0xff, 0x00, 0x41}, "raw JSON": json.RawMessage(`{"a": 1}`), "a JSON text": `{"a":1}`,
 		"a duration": 5 * time.Nanosecond, "an array": [16]byte{1, 2}, "an array with String": code{1, 2}, "a uuid": "ab000000-0000-0000-0000-00000000000F",

@@ -72,6 +72,21 @@ func Unfit(v any, what string) error {
 	return fmt.Errorf("a Go %T does not fit %s", v, what)
 }
 
+// Ask returns what a Valuer answers, as database/sql and pgx ask it: a nil pointer stands
+// for NULL if the method is that of the type it points to. The pointer's own method may
+// answer for nil.
+func Ask(v sqldriver.Valuer) (any, error) {
+	rv := reflect.ValueOf(v)
+	if rv.Kind() == reflect.Pointer && rv.IsNil() && rv.Type().Elem().Implements(reflect.TypeFor[sqldriver.Valuer]()) {
+		return nil, nil
+	}
+	x, err := v.Value()
+	if err != nil { // it may quote the value
+		return nil, fmt.Errorf("its Valuer (%T) failed", v)
+	}
+	return x, nil
+}
+
 // Plain reduces a value to one of nil, int64, uint64, float64, bool, string,
 // []byte, time.Time, [16]byte. It calls a Valuer as database/sql would.
 // It has a branch for each kind of Go value.
@@ -87,13 +102,9 @@ func Plain(v any) (any, error) {
 		}
 		return v, nil
 	case sqldriver.Valuer:
-		rv := reflect.ValueOf(v)
-		if rv.Kind() == reflect.Pointer && rv.IsNil() {
-			return nil, nil
-		}
-		x, err := v.Value()
+		x, err := Ask(v)
 		if err != nil {
-			return nil, fmt.Errorf("its Valuer (%T) failed", v)
+			return nil, err
 		}
 		if _, again := x.(sqldriver.Valuer); again {
 			return nil, Unfit(x, "a driver.Value")

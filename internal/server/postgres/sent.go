@@ -4,7 +4,6 @@ import (
 	sqldriver "database/sql/driver"
 	"encoding/hex"
 	"fmt"
-	"reflect"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -64,20 +63,25 @@ func (w values) Sent(t server.KeyType, v any) (any, error) {
 	return string(text), nil
 }
 
-// valueOf asks a Valuer as pgx does.
+// valueOf asks a Valuer as pgx does, and one that it answers with, too.
 func valueOf(v sqldriver.Valuer) (any, error) {
-	if rv := reflect.ValueOf(v); rv.Kind() == reflect.Pointer && rv.IsNil() {
-		return nil, nil
+	var plain any = v
+	for range mostValuers {
+		valuer, asks := plain.(sqldriver.Valuer)
+		if !asks {
+			return plain, nil
+		}
+		answer, err := server.Ask(valuer)
+		if err != nil {
+			return nil, err
+		}
+		plain = answer
 	}
-	plain, err := v.Value()
-	if err != nil {
-		return nil, fmt.Errorf("its Valuer (%T) failed", v)
-	}
-	if _, again := plain.(sqldriver.Valuer); again {
-		return nil, server.Unfit(plain, "a driver.Value")
-	}
-	return plain, nil
+	return nil, server.Unfit(plain, "a driver.Value")
 }
+
+// mostValuers bounds how many Valuers answer with another. pgx has no bound.
+const mostValuers = 8
 
 func byteaOf(text string) (any, error) {
 	digits, err := canonicalBytea(text)
