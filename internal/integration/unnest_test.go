@@ -78,6 +78,11 @@ var bulks = []bulk{
 	{"INSERT INTO contacts (id, ssn) SELECT unnest($1::bigint[]), unnest($2::text[])", []any{[]int{11, 12}, []string{"", "NULL"}}},
 	{"INSERT INTO contacts (id, ssn) SELECT unnest($1::bigint[]), unnest($2::text[])", []any{[]int64{1}, []string{"931-00-0021"}}},
 	{"INSERT INTO contacts (id, ssn) SELECT unnest($1::bigint[]), unnest($2::text[])", []any{[]int64{11}, []*string{text("931-00-0021"), nil}}},
+	{"UPDATE contacts u SET ssn = v.ssn, email = v.email FROM unnest($1::bigint[], $2::text[], $3::text[]) AS v(id, ssn, email) WHERE u.id = v.id", []any{[]int64{1}, bulkCodes, bulkMails}},
+	{"UPDATE contacts u SET ssn = v.ssn, email = v.email FROM unnest($2::text[], $3::text[]) AS v(ssn, email) WHERE u.id = $1", []any{nil, bulkCodes, bulkMails}},
+	{"UPDATE contacts u SET ssn = v.ssn, email = v.email FROM unnest($2::text[], $3::text[]) AS v(ssn, email) WHERE u.id = $1", []any{2, bulkCodes[:1], bulkMails[:1]}},
+	{"UPDATE contacts u SET ssn = $1, email = $2 WHERE id = $3", []any{bulkCodes[0], bulkMails[0], nil}},
+	{"UPDATE contacts u SET phone = $1 WHERE id = $2 AND tenant_id = $3", []any{bulkCodes[0], 1, nil}},
 	{"EXPLAIN (COSTS off) UPDATE contacts u SET ssn = v.ssn FROM unnest($1::bigint[], $2::text[]) AS v(id, ssn) WHERE u.name = 'x'", []any{[]int64{1}, []string{"931-00-0021"}}},
 }
 

@@ -56,7 +56,13 @@ type Source struct {
 	// NotZero is set for a column for which the server makes a value of its
 	// own in place of 0.
 	NotZero bool
+	// Sought is set for a value that the column must equal in the row that is written.
+	Sought bool
 }
+
+// ErrNoRow says that the statement writes no row: the value of a source that its row is found
+// by is NULL.
+var ErrNoRow = errors.New("no row has NULL equal to its own")
 
 // text returns the source's canonical text. Texts of integers lie in digits, unless that
 // is nil.
@@ -68,6 +74,9 @@ func (s Source) text(values server.Values, c *server.Column, digits *Digits) (te
 		text, err = values.Shown(c, s.Value)
 	} else {
 		text, err = values.Given(c, s.Value)
+	}
+	if err == server.ErrNull && s.Sought {
+		return "", ErrNoRow
 	}
 	if err == nil && s.Written {
 		err = values.CheckExact(c, s.Value, text)

@@ -212,6 +212,9 @@ type Operand struct {
 	// Written is set for a value that the statement puts into the source column. A
 	// value that the server would change (round, cut, pad) must be refused.
 	Written bool
+	// Sought is set for a value that the source column must equal for the value to be written:
+	// if it is NULL, no row is.
+	Sought bool
 	// At is the offset of a literal in the text, from 1, or 0 for a value that the text
 	// does not show.
 	At    int32

@@ -167,7 +167,7 @@ func (s *Seal) appendShape(b []byte) []byte {
 }
 
 func (o *Operand) appendShape(b []byte) []byte {
-	b = append(b, byte(o.Kind), byte(o.Literal.Kind), bit(o.NotZero, 0)|bit(o.Written, 1)|bit(o.Of != nil, 2)|bit(o.NullIf != nil, 3))
+	b = append(b, byte(o.Kind), byte(o.Literal.Kind), bit(o.NotZero, 0)|bit(o.Written, 1)|bit(o.Of != nil, 2)|bit(o.NullIf != nil, 3)|bit(o.Sought, 4))
 	if o.Of != nil {
 		b = append(append(b, o.Of.Name...), 0)
 	}

@@ -333,10 +333,11 @@ func (u *updating) direct() bool {
 	return len(u.ready) == 0 || !u.s.CurrentOf
 }
 
-// written marks the sources that the statement itself writes.
+// written marks the sources that the statement itself writes, and those by which it finds
+// its rows.
 func (u *updating) written(operands []Operand) {
-	for i := range u.changed {
-		operands[i].Written = true
+	for i := range operands {
+		operands[i].Written, operands[i].Sought = u.changed[i], !u.changed[i]
 	}
 }
 

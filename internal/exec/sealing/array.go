@@ -78,10 +78,15 @@ func (b *Binding) unsealEach(ctx context.Context, s *sqlplan.Seal, u *Unsealed) 
 			return e.unfit(err)
 		case e.Null || e.Use.Tests() || e.Use == sqlplan.TermNull:
 			continue
-		case own || shared.Sources == nil:
-			if shared, err = b.rowOf(ctx, s, nil, i); err != nil {
+		case own || i == 0 || shared.Sources == nil:
+			row, err := b.rowOf(ctx, s, nil, i)
+			if err = e.noRow(err); err != nil {
 				return err
 			}
+			if e.Null {
+				continue
+			}
+			shared = row
 		}
 		e.Row = shared
 	}

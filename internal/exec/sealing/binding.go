@@ -226,8 +226,17 @@ func (b *Binding) Unseal(ctx context.Context, s *sqlplan.Seal, stored []any) (Un
 	}
 	if !u.Null && !u.Use.Tests() {
 		u.Row, err = b.Row(ctx, s, stored)
+		err = u.noRow(err)
 	}
 	return u, err
+}
+
+// noRow has NULL be sent in the place of a value that no row is given.
+func (u *Unsealed) noRow(err error) error {
+	if errors.Is(err, seal.ErrNoRow) {
+		u.Null, err = true, nil
+	}
+	return err
 }
 
 // encodeGiven is encode for the value of an operand, which NULLIF may make NULL.
@@ -362,7 +371,7 @@ func (b *Binding) rowOf(ctx context.Context, s *sqlplan.Seal, stored []any, elem
 func (b *Binding) sources(ctx context.Context, s *sqlplan.Seal, stored []any, element int) func(i int) (seal.Source, error) {
 	return func(i int) (seal.Source, error) {
 		o := s.Sources[i]
-		src := seal.Source{From: seal.Shown, Written: o.Written, NotZero: o.NotZero}
+		src := seal.Source{From: seal.Shown, Written: o.Written, NotZero: o.NotZero, Sought: o.Sought}
 		var err error
 		switch o.Kind {
 		case sqlplan.OperandStored:
@@ -394,6 +403,9 @@ func (b *Binding) bindRow(ctx context.Context, s *sqlplan.Seal, row seal.Row, le
 	err = col.Bind(row, shape, b.Values, legacy, source)
 	if errors.Is(err, ErrRetyped) {
 		return ErrRetyped
+	}
+	if errors.Is(err, seal.ErrNoRow) {
+		return seal.ErrNoRow
 	}
 	if err != nil {
 		return col.Error(fault.ErrValue, "", "give the row key a value of its column's type", err)

@@ -129,6 +129,9 @@ func (b *Binding) termRow(ctx context.Context, s *sqlplan.Seal, c *seal.Column, 
 	if err == nil {
 		err = c.BindTerm(row, shape, b.Values, b.sources(ctx, s, stored, element))
 	}
+	if errors.Is(err, seal.ErrNoRow) {
+		return row, seal.ErrNoRow
+	}
 	if err != nil {
 		return row, c.Error(fault.ErrValue, "", "give the column that the term depends on a value of its type", err)
 	}
