@@ -23,16 +23,14 @@ func sealsAfter(plan *sqlplan.Plan) *sqlplan.ServerKey {
 // evaluateThenInsert asks the server for the row keys that it would make, and
 // inserts them as given values.
 func (s *steps) evaluateThenInsert(ctx context.Context, k *sqlplan.ServerKey, end finish) error {
-	text, args := s.bind(&k.Evaluate, s.run.Args.Options, nil)
-	var err error
-	if s.Server, _, err = query(ctx, s.run.Base, text, args, k.Rows); err != nil {
+	err := s.evaluate(ctx, k)
+	if err != nil {
 		return err
 	}
-	if len(s.Server) != k.Rows {
-		return fmt.Errorf("%w: the server evaluated %d row keys for %d rows; nothing was written", fault.ErrTableChanged, len(s.Server), k.Rows)
-	}
-	if err := width(s.Server, len(k.Columns)); err != nil {
-		return err
+	if k.Arrays != nil {
+		if err = s.MakeArrays(ctx, k); err != nil {
+			return err
+		}
 	}
 	if k.Checks != nil {
 		return s.keyChecked(ctx, k.Checks, end)
@@ -43,6 +41,24 @@ func (s *steps) evaluateThenInsert(ctx context.Context, k *sqlplan.ServerKey, en
 	}
 	s.sealed = sealed
 	return s.send(ctx, &s.run.Plan.Main, end)
+}
+
+// evaluate asks the server for the row keys that it would make.
+func (s *steps) evaluate(ctx context.Context, k *sqlplan.ServerKey) (err error) {
+	n := k.Rows
+	if k.Arrays != nil {
+		if n, err = s.CountRows(k.Arrays); err != nil || n == 0 {
+			return err
+		}
+	}
+	text, args := s.bind(&k.Evaluate, s.run.Args.Options, nil)
+	if s.Server, _, err = query(ctx, s.run.Base, text, args, n); err != nil {
+		return err
+	}
+	if len(s.Server) != n {
+		return fmt.Errorf("%w: the server evaluated %d row keys for %d rows; nothing was written", fault.ErrTableChanged, len(s.Server), n)
+	}
+	return width(s.Server, len(k.Columns))
 }
 
 // reserveThenInsert has the server make the row keys for an insert that is undone, and

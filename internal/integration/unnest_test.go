@@ -83,6 +83,17 @@ var bulks = []bulk{
 	{"UPDATE contacts u SET ssn = v.ssn, email = v.email FROM unnest($2::text[], $3::text[]) AS v(ssn, email) WHERE u.id = $1", []any{2, bulkCodes[:1], bulkMails[:1]}},
 	{"UPDATE contacts u SET ssn = $1, email = $2 WHERE id = $3", []any{bulkCodes[0], bulkMails[0], nil}},
 	{"UPDATE contacts u SET phone = $1 WHERE id = $2 AND tenant_id = $3", []any{bulkCodes[0], 1, nil}},
+	// row keys that the server makes
+	{"INSERT INTO serials (email, ssn) SELECT unnest($1::text[]), unnest($2::text[]) RETURNING id, email, ssn", []any{bulkMails, bulkCodes}},
+	{"INSERT INTO serials (email, ssn) SELECT * FROM unnest($1::text[], $2::text[]) RETURNING id, ssn", []any{bulkMails, bulkCodes}},
+	{"INSERT INTO serials (ssn, name) SELECT t.s, t.n FROM unnest($1::text[], $2::text[]) AS t(s, n) RETURNING id, ssn, name", []any{bulkCodes[:1], []string{"a", "b"}}},
+	{"INSERT INTO serials (ssn, name) SELECT t.s, t.n::text || 'x' FROM unnest($1::text[]) WITH ORDINALITY AS t(s, n) RETURNING id, ssn, name", []any{bulkCodes}},
+	{"INSERT INTO serials (ssn, name) SELECT unnest($1::text[]), $2 RETURNING *", []any{bulkCodes, "all"}},
+	{"INSERT INTO serials (email, ssn) SELECT unnest($1::text[]), unnest($2::text[])", []any{[]string{}, nil}},
+	{"INSERT INTO serials (email, ssn) SELECT unnest($1::text[]), unnest($2::text[])", []any{"{{uma@leak.example,NULL},{vic@leak.example,wes@leak.example}}", pgtype.FlatArray[string](bulkCodes)}},
+	{"INSERT INTO serials (email, ssn) SELECT unnest($1::text[]), unnest($2::text[]) ON CONFLICT DO NOTHING RETURNING id", []any{[]string{"ada@leak.example", "vic@leak.example"}, bulkCodes}},
+	{"INSERT INTO serials (email, ssn) SELECT unnest($1::text[]), unnest($2::text[])", []any{[]string{"ada@leak.example", "vic@leak.example"}, bulkCodes}},
+	{"EXPLAIN (COSTS off) INSERT INTO serials (email, ssn) SELECT unnest($1::text[]), unnest($2::text[])", []any{bulkMails, bulkCodes}},
 	{"EXPLAIN (COSTS off) UPDATE contacts u SET ssn = v.ssn FROM unnest($1::bigint[], $2::text[]) AS v(id, ssn) WHERE u.name = 'x'", []any{[]int64{1}, []string{"931-00-0021"}}},
 }
 
@@ -161,7 +172,6 @@ func TestRowsOutOfArraysThatAreRefused(t *testing.T) {
 		{"INSERT INTO contacts (id, ssn) SELECT DISTINCT t.id, t.ssn FROM unnest($1::bigint[], $2::text[]) AS t(id, ssn)", []any{bulkIDs, bulkCodes}},
 		{"INSERT INTO contacts (id, ssn) SELECT t.id, max(t.ssn) FROM unnest($1::bigint[], $2::text[]) AS t(id, ssn) GROUP BY t.id", []any{bulkIDs, bulkCodes}},
 		{"INSERT INTO contacts (id, ssn) SELECT t.id, t.ssn FROM unnest($1::bigint[], $2::text[]) AS t(id, ssn) UNION SELECT 99, 'x'", []any{bulkIDs, bulkCodes}},
-		{"INSERT INTO contacts (id, phone) SELECT t.id, t.phone FROM unnest($1::bigint[], $2::text[]) AS t(id, phone)", []any{bulkIDs, bulkCodes}},
 		{"INSERT INTO contacts (id, ssn) SELECT unnest($1::bigint[]), unnest($2::text[]) ON CONFLICT (email) DO UPDATE SET ssn = excluded.ssn", []any{bulkIDs, bulkCodes}},
 		{"INSERT INTO contacts (id, ssn) SELECT unnest($1::bigint[]), unnest($2::text[]) ON CONFLICT (id) DO UPDATE SET ssn = $3", []any{bulkIDs, bulkCodes, "931-00-0077"}},
 		{"INSERT INTO contacts (id, ssn) SELECT a.id, b.ssn FROM unnest($1::bigint[], $2::text[]) AS a(id, ssn), unnest($1::bigint[], $2::text[]) AS b(id, ssn)", []any{bulkIDs, bulkCodes}},
@@ -188,6 +198,14 @@ func TestRowsOutOfArraysThatAreRefused(t *testing.T) {
 		{"UPDATE contacts u SET ssn = v.ssn FROM jsonb_to_recordset($1::jsonb) AS v(id bigint, ssn text) WHERE u.id = v.id", []any{`[{"id": 1, "ssn": "931-00-0011"}]`}},
 		{"UPDATE contacts u SET ssn = v->>'ssn' FROM jsonb_array_elements($1::jsonb) AS v WHERE u.id = (v->>'id')::bigint", []any{`[{"id": 1, "ssn": "931-00-0011"}]`}},
 		{"INSERT INTO contacts (id, ssn) SELECT e.id, e.ssn FROM unnest($1::contacts[]) AS e", []any{"{}"}},
+		{"INSERT INTO serials (email, ssn) SELECT t.e, t.s FROM unnest($1::text[], $2::text[]) AS t(e, s) ORDER BY t.e", []any{bulkMails, bulkCodes}},
+		{"INSERT INTO serials (name, ssn) SELECT t.n, t.s FROM unnest($1::text[], $2::text[]) AS t(n, s) WHERE t.n <> 'x'", []any{[]string{"x"}, bulkCodes}},
+		{"INSERT INTO serials (name, ssn) SELECT o.name, t.s FROM unnest($1::text[]) AS t(s), other o", []any{bulkCodes}},
+		{"INSERT INTO serials (name, ssn) SELECT upper('x'), v.s FROM (SELECT unnest($1::text[]) AS s) v", []any{bulkCodes}},
+		{"INSERT INTO serials (ssn, name) SELECT unnest($1::text[]), generate_series(1, 9)::text", []any{bulkCodes}},
+		{"INSERT INTO serials (email, ssn) SELECT unnest($1::text[]), unnest($2::text[]) ON CONFLICT (email) DO UPDATE SET ssn = excluded.ssn", []any{bulkMails, bulkCodes}},
+		{"WITH x AS (INSERT INTO serials (email, ssn) SELECT unnest($1::text[]), unnest($2::text[]) RETURNING id) SELECT id FROM x", []any{bulkMails, bulkCodes}},
+		{"INSERT INTO serials (ssn, email) SELECT t.* FROM unnest($1::text[]) WITH ORDINALITY AS t", []any{bulkCodes}},
 		{"INSERT INTO contacts (id, ssn) SELECT unnest('{11}'::bigint[]), unnest('{931-00-0011}'::text[])", nil},
 	}
 	servers := 0

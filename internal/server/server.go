@@ -215,6 +215,9 @@ type Values interface {
 	// Elements returns the elements of an array argument for a column of the type:
 	// values that Sent returns, nil for NULL. null is true for an array that is NULL.
 	Elements(t KeyType, v any) (elements []any, null bool, err error)
+	// Array returns the argument that an array of canonical texts, for a column of the type,
+	// is sent as.
+	Array(t KeyType, texts []string) (any, error)
 	// Again returns a key that the base driver read as the driver is to send it, so
 	// that the server compares it as it compares the column's own values.
 	// A [Spelled] is written into the text.

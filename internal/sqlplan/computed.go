@@ -63,6 +63,9 @@ func (in *insertion) cellSpan(n, j int) Span {
 // statement is sent, a row for each row that has any; nil if it makes them during INSERT.
 func (k *serverColumns) evaluation(columns []RelationColumn) []part {
 	a, in := k.in.a, k.in
+	if in.arrays != nil {
+		return k.evaluationOfArrays(columns)
+	}
 	if len(k.rows) == len(k.order)*len(columns) && !k.computesAny() {
 		if text := a.d.Evaluate(in.t.rel, columns, len(k.order)); text != "" {
 			return []part{textPart(text)}

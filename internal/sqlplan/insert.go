@@ -20,6 +20,8 @@ type insertion struct {
 	rowTerms sealsOfRows
 	// branches are the SELECTs of INSERT … SELECT, if each yields one row or none.
 	branches []*Select
+	// arrays are what INSERT … SELECT takes its rows out of, if it is arrays alone.
+	arrays *arrayRows
 	// chosen is a column of which an expression chooses the value.
 	chosen *Column
 	checking
@@ -491,7 +493,7 @@ func (in *insertion) refuseSource(c *Column, i int, at interface{ At() Span }) {
 		hint = "the server computes that column: bind the values to the columns that it is computed of (row_key, context)"
 	}
 	if _, ok := at.(*Each); ok {
-		hint = "take both out of arrays in one unnest, as they are: unnest($1::bigint[], $2::text[])"
+		hint = "take both out of arrays in one unnest, cast to the types of the columns: unnest($1::bigint[], $2::text[])"
 	}
 	in.a.refuse(at.At(), c.object(), "the value is bound to "+in.t.table.sourceName(i)+", which the statement does not give as a parameter or a literal", hint)
 }
@@ -512,7 +514,7 @@ func (in *insertion) query(sc *scope) {
 		return
 	}
 	written := in.written()
-	in.branches = singleRows(in.s.Query)
+	in.branches, in.arrays = singleRows(in.s.Query), a.rowsOfArrays(in.s.Query, out)
 	list, known := out.columns()
 	if !known || len(list) != len(in.names) {
 		a.refuse(in.s.Query.Span, in.t.table.Name, "INSERT … SELECT with another number of columns than the list, or an unknown one", "list the columns on both sides")
@@ -573,6 +575,9 @@ func (in *insertion) givenColumns(list []*column) pins {
 			for n := range in.branches {
 				in.server.omitted(given, n, i)
 			}
+			if in.arrays != nil {
+				in.server.omitted(given, 0, i)
+			}
 			continue
 		}
 		if in.s.Overriding == "user" && in.server.column(i) != nil && in.server.column(i).Identity != "" {
@@ -624,17 +629,11 @@ func (in *insertion) selected(c *Column, v value, given pins, out output) {
 
 // selectedTerms adds a column of terms to the SELECT.
 func (in *insertion) selectedTerms(m *mirror, v value, given pins, out output) {
-	a := in.a
 	if m.placed = true; !m.writable() {
 		return
 	}
 	cells := written{kind: leafCells, value: &v}.cells()
-	added := a.grow(out, v, func(n int) part { return m.cellTerm(cells[n], in.termHole(m, given, n)) })
-	list, _ := out.columns()
-	if a.err != nil {
-		return
-	}
-	if added == nil || list[len(list)-1] != added {
+	if !in.grows(out, v, func(n int) part { return m.cellTerm(cells[n], in.termHole(m, given, n)) }) {
 		m.refuseGrowth(in.s.Query)
 		return
 	}

@@ -412,8 +412,10 @@ type ServerKey struct {
 	// MayInsertNone is true if the statement may insert no row, or change
 	// another (REPLACE, INSERT IGNORE, upserts): Update then hits no row.
 	MayInsertNone bool
-	// Rows is how many rows the statement inserts.
-	Rows int
+	// Rows is how many rows the statement inserts. If Arrays are not nil, it is as many as the
+	// longest of these arguments has elements.
+	Rows   int
+	Arrays []int
 	// Evaluate is the text that returns Rows rows of the Columns' defaults.
 	Evaluate Template
 	// Reserve is the text whose keys Main uses.

@@ -143,7 +143,11 @@ func (k *serverColumns) finish() {
 		return
 	}
 	key := &ServerKey{Table: in.t.table, Columns: names, Rows: in.count()}
-	if parts != nil {
+	if in.arrays != nil {
+		key.Mode, key.Arrays = ServerKeyEvaluate, in.arrays.params
+		key.Evaluate = finish(a.d, nil, parts)
+		k.insertArrays(columns)
+	} else if parts != nil {
 		key.Mode, key.Checks, key.Rows = ServerKeyEvaluate, in.checks, len(k.order)
 		var of *placeholders // none of the user's
 		if k.computesAny() {

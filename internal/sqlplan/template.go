@@ -77,12 +77,14 @@ type ArgKind uint8
 
 // The kinds of argument.
 const (
-	ArgInvalid ArgKind = iota
-	ArgUser            // the user's argument Index, unchanged
-	ArgSeal            // Plan.Seals[Index], sealed
-	ArgKey             // row Row's key column Index (row by row)
-	ArgRowSeal         // row Row's seal Index (row by row)
-	ArgServer          // row Row's evaluated default Index (server-made keys)
+	ArgInvalid    ArgKind = iota
+	ArgUser               // the user's argument Index, unchanged
+	ArgSeal               // Plan.Seals[Index], sealed
+	ArgKey                // row Row's key column Index (row by row)
+	ArgRowSeal            // row Row's seal Index (row by row)
+	ArgServer             // row Row's evaluated default Index (server-made keys)
+	ArgServerEach         // an array of every row's evaluated default Index
+	ArgRows               // how many rows the arrays of the statement have
 )
 
 // Arg is the source of one argument sent to the server.

@@ -145,3 +145,96 @@ func growsRows(t Target) (found bool) {
 	})
 	return found
 }
+
+// arrayRows are the rows of an INSERT … SELECT that takes them out of arrays and does
+// nothing else: it inserts as many as the longest array has elements, in their order.
+type arrayRows struct {
+	params []int // the arrays
+	out    output
+	of     value // one of the columns
+}
+
+// rowsOfArrays finds the arrays that a query takes its rows out of; nil if it joins, sorts or
+// leaves out rows, or takes rows out of anything else.
+func (a *analysis) rowsOfArrays(q *Query, out output) *arrayRows {
+	s, ok := q.Body.(*Select)
+	if !ok || q.With != nil || len(q.OrderBy) > 0 || q.Limited || q.Locking || s.Distinct || len(s.DistinctOn) > 0 || s.Where != nil ||
+		len(s.GroupBy) > 0 || s.Having != nil || s.aggregates() || s.TargetsEnd < 0 || len(s.From) > 1 {
+		return nil
+	}
+	r := &arrayRows{out: out}
+	add := func(e *Each) {
+		o, _ := a.givenOperand(e, "")
+		r.params = append(r.params, o.Param)
+	}
+	if len(s.From) == 1 {
+		f, ok := s.From[0].(*TableFunction)
+		if !ok || len(f.Arrays) == 0 || slices.ContainsFunc(s.Targets, growsRows) {
+			return nil
+		}
+		for _, array := range f.Arrays {
+			e := eachOf(array)
+			if e == nil {
+				return nil
+			}
+			add(e)
+		}
+	}
+	for _, t := range s.Targets {
+		if e := a.unnested(t.Expr); e != nil {
+			add(e)
+		} else if growsRows(t) {
+			return nil
+		}
+	}
+	list, _ := out.columns()
+	for _, c := range list {
+		if c.value.kind == valueGiven && len(c.value.cells) == 1 && isEach(c.value.cells[0]) {
+			r.of = c.value
+		}
+	}
+	if r.of.kind == 0 {
+		return nil
+	}
+	return r
+}
+
+// evaluationOfArrays is the text by which the server makes the sources' values, as many as the
+// arrays have rows.
+func (k *serverColumns) evaluationOfArrays(columns []RelationColumn) []part {
+	parts := []part{textPart("SELECT ")}
+	for i, c := range columns {
+		if i > 0 {
+			parts = append(parts, textPart(", "))
+		}
+		parts = append(parts, textPart(k.in.a.d.DefaultOf(k.in.t.rel, c)))
+	}
+	count := RelationColumn{Type: "integer"}
+	return append(parts, textPart(" FROM generate_series(1, "), part{arg: argOf(ArgRows, 0), around: k.in.a.around("", k.in.a.d.KeyCast(count))}, textPart(")"))
+}
+
+// insertArrays has the statement insert the evaluated values: a further array for each source.
+func (k *serverColumns) insertArrays(columns []RelationColumn) {
+	in, a := k.in, k.in.a
+	always := false
+	for at, c := range columns {
+		always = always || c.Identity == "always"
+		p := argPart(argOf(ArgServerEach, at))
+		p.around = a.around("", a.d.KeyCast(c)+"[]")
+		if !in.grows(in.arrays.out, in.arrays.of, func(int) part { return p }) {
+			a.refuse(in.s.Query.Span, in.t.table.Name, "the server makes the row key of rows out of arrays, which can get no array of keys", "give the row key as an array, or list the columns instead of *")
+			return
+		}
+		in.more = append(in.more, c.Name)
+	}
+	if always && in.s.Overriding == "" {
+		a.insertText(in.s.SourceStart, "OVERRIDING SYSTEM VALUE ")
+	}
+}
+
+// grows has a query show a further column, as its last.
+func (in *insertion) grows(out output, v value, cells func(n int) part) bool {
+	added := in.a.grow(out, v, cells)
+	list, _ := out.columns()
+	return added != nil && len(list) > 0 && list[len(list)-1] == added
+}

@@ -3,6 +3,7 @@ package sealing
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/seal"
@@ -109,4 +110,40 @@ func (u *Unsealed) arrayOf(sent []any) any {
 		return texts
 	}
 	return bytes
+}
+
+// CountRows notes how many rows the server makes of arrays that stand side by side.
+func (b *Binding) CountRows(params []int) (n int, err error) {
+	for _, p := range params {
+		list, _, err := b.elements(p, server.KeyUnsupported)
+		if err != nil {
+			return 0, fmt.Errorf("%w: the array of parameter %d cannot be counted, and the server makes the row keys of its elements: %w; pass a slice, or give the row keys as an array", fault.ErrValue, p+1, err)
+		}
+		n = max(n, len(list))
+	}
+	b.Rows = int64(n)
+	return n, nil
+}
+
+// MakeArrays makes what is sent of the values that the server made, an array for each column.
+func (b *Binding) MakeArrays(ctx context.Context, k *sqlplan.ServerKey) error {
+	table := b.engine.SealedTable(k.Table)
+	shape, err := b.engine.Shape(ctx, table, "")
+	if err != nil {
+		return err
+	}
+	b.Made = make([]any, len(k.Columns))
+	for c, name := range k.Columns {
+		i := slices.Index(k.Table.Sources, name)
+		list := make([]string, len(b.Server))
+		for n, row := range b.Server {
+			if list[n], err = b.Values.Shown(&shape.Sources[i], row[c]); err != nil {
+				return fmt.Errorf("%w: a row key that the server made cannot be used: %w; give the row keys as an array", fault.ErrValue, err)
+			}
+		}
+		if b.Made[c], err = b.Values.Array(shape.Sources[i].Key, list); err != nil {
+			return fmt.Errorf("%w: row keys that the server made cannot be sent: %w; give them as an array", fault.ErrValue, err)
+		}
+	}
+	return nil
 }

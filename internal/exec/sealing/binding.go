@@ -46,6 +46,10 @@ type Binding struct {
 	// Server holds the values that the server made, a row for each row of the
 	// statement.
 	Server [][]any
+	// Rows is how many rows the statement takes out of arrays; Made are the arrays of what the
+	// server made for them, as the statement sends them.
+	Rows int64
+	Made []any
 	// Groups holds the rows of each table that is written row by row.
 	Groups []Group
 
@@ -377,7 +381,11 @@ func (b *Binding) sources(ctx context.Context, s *sqlplan.Seal, stored []any, el
 		case sqlplan.OperandStored:
 			src.Value = stored[o.Param]
 		case sqlplan.OperandServer:
-			src.Value = b.Server[o.Row][o.Param]
+			row := o.Row
+			if s.Value.Kind == sqlplan.OperandEach {
+				row = element
+			}
+			src.Value = b.Server[row][o.Param]
 		default:
 			src.From = seal.Given
 			src.Value, err = b.source(ctx, s, i, element)
@@ -430,6 +438,10 @@ func (b *Binding) Bind(t *sqlplan.Template, options []sqldriver.NamedValue, seal
 			nv.Value = b.Groups[a.Group].Sealed[a.Row][a.Index]
 		case sqlplan.ArgServer:
 			nv.Value = b.Values.Again(b.Server[a.Row][a.Index])
+		case sqlplan.ArgServerEach:
+			nv.Value = b.Made[a.Index]
+		case sqlplan.ArgRows:
+			nv.Value = b.Rows
 		}
 		nv.Ordinal = len(args) + 1
 		args = append(args, nv)

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	sqldriver "database/sql/driver"
+	"errors"
 	"reflect"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -67,8 +68,26 @@ func (w values) Elements(t server.KeyType, v any) (elements []any, null bool, er
 	return elements, false, nil
 }
 
-// slice returns the elements of a Go slice, for types whose values are no plain text.
+// slice returns the elements of a Go slice or of an array of pgtype, for types whose values
+// are no plain text. Slices of slices are arrays of more dimensions.
 func slice(v any) (elements []any, null bool, err error) {
+	if array, ok := v.(pgtype.ArrayGetter); ok {
+		dimensions := array.Dimensions()
+		if dimensions == nil {
+			return nil, true, nil
+		}
+		n := min(1, len(dimensions))
+		for _, d := range dimensions {
+			n *= int(d.Length)
+		}
+		elements = make([]any, n)
+		for i := range elements {
+			if elements[i], err = server.Plain(array.Index(i)); err != nil {
+				return nil, false, err
+			}
+		}
+		return elements, false, nil
+	}
 	rv := reflect.ValueOf(v)
 	if rv.Kind() != reflect.Slice && rv.Kind() != reflect.Array {
 		return nil, false, server.Unfit(v, "an array of the column's type")
@@ -76,11 +95,31 @@ func slice(v any) (elements []any, null bool, err error) {
 	if rv.Kind() == reflect.Slice && rv.IsNil() {
 		return nil, true, nil
 	}
-	elements = make([]any, rv.Len())
-	for i := range elements {
-		if elements[i], err = server.Plain(rv.Index(i).Interface()); err != nil {
+	elements = make([]any, 0, rv.Len())
+	for i := range rv.Len() {
+		e := rv.Index(i)
+		if e.Kind() == reflect.Slice && e.Type().Elem().Kind() != reflect.Uint8 {
+			inner, _, err := slice(e.Interface())
+			if err != nil {
+				return nil, false, err
+			}
+			elements = append(elements, inner...)
+			continue
+		}
+		plain, err := server.Plain(e.Interface())
+		if err != nil {
 			return nil, false, err
 		}
+		elements = append(elements, plain)
 	}
 	return elements, false, nil
+}
+
+// Array implements [server.Values]: the array's text, which pgx sends as an array of any type.
+func (w values) Array(t server.KeyType, texts []string) (any, error) {
+	if _, known := arrays[t]; !known || t == server.KeyBytes {
+		return nil, errors.New("the column's type has no arrays that can be written")
+	}
+	text, err := w.types().Encode(pgtype.TextArrayOID, pgtype.TextFormatCode, texts, []byte{})
+	return string(text), err
 }

@@ -190,6 +190,10 @@ func argument(a sqlplan.Arg) string {
 		return fmt.Sprintf("argument %d", a.Index+1)
 	case sqlplan.ArgSeal:
 		return fmt.Sprintf("seal %d", a.Index+1)
+	case sqlplan.ArgServerEach:
+		return fmt.Sprintf("key %d of each row", a.Index+1)
+	case sqlplan.ArgRows:
+		return "the number of rows"
 	case sqlplan.ArgServer:
 		return fmt.Sprintf("key %d of row %d", a.Index+1, a.Row+1)
 	}

@@ -8,7 +8,7 @@ var Size = map[string]int{"postgres": 824, "mysql": 733}
 var Searched = map[string]int{"postgres": 303, "mysql": 294}
 
 // Written is how many statements write searchable columns.
-var Written = map[string]int{"postgres": 237, "mysql": 195}
+var Written = map[string]int{"postgres": 239, "mysql": 195}
 
 // Applications is how many statements of applications and their libraries there are.
 var Applications = map[string]int{"postgres": 346, "mysql": 295}
