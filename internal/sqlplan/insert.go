@@ -18,10 +18,7 @@ type insertion struct {
 	rowSeals sealsOfRows
 	// rowTerms are the seals of each row's terms that depend on other columns of it.
 	rowTerms sealsOfRows
-	// branches are the SELECTs of INSERT … SELECT, if each yields one row or none.
-	branches []*Select
-	// arrays are what INSERT … SELECT takes its rows out of, if it is arrays alone.
-	arrays *arrayRows
+	selection
 	// chosen is a column of which an expression chooses the value.
 	chosen *Column
 	checking
@@ -31,6 +28,14 @@ type insertion struct {
 	proposed pins
 	// constants are the defaults that the rows get of columns which they do not write.
 	constants map[*Column]string
+}
+
+// selection is what INSERT … SELECT takes its rows out of, as far as it is known.
+type selection struct {
+	// branches are the SELECTs, if each yields one row or none.
+	branches []*Select
+	// arrays are set if it is arrays alone.
+	arrays *arrayRows
 }
 
 // sealsOfRows are the indexes of seals of each row.

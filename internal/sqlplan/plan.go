@@ -404,6 +404,13 @@ const (
 	ServerKeyFillThenSeal
 )
 
+// InsertedRows says how many rows an INSERT inserts: Rows, or as many as the longest of the
+// arguments Arrays has elements, if they are not nil.
+type InsertedRows struct {
+	Rows   int
+	Arrays []int
+}
+
 // ServerKey carries out an INSERT whose row key the server makes.
 type ServerKey struct {
 	Mode    ServerKeyMode
@@ -412,10 +419,7 @@ type ServerKey struct {
 	// MayInsertNone is true if the statement may insert no row, or change
 	// another (REPLACE, INSERT IGNORE, upserts): Update then hits no row.
 	MayInsertNone bool
-	// Rows is how many rows the statement inserts. If Arrays are not nil, it is as many as the
-	// longest of these arguments has elements.
-	Rows   int
-	Arrays []int
+	InsertedRows
 	// Evaluate is the text that returns Rows rows of the Columns' defaults.
 	Evaluate Template
 	// Reserve is the text whose keys Main uses.

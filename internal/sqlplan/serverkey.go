@@ -142,7 +142,7 @@ func (k *serverColumns) finish() {
 	if a.err != nil {
 		return
 	}
-	key := &ServerKey{Table: in.t.table, Columns: names, Rows: in.count()}
+	key := &ServerKey{Table: in.t.table, Columns: names, InsertedRows: InsertedRows{Rows: in.count()}}
 	if in.arrays != nil {
 		key.Mode, key.Arrays = ServerKeyEvaluate, in.arrays.params
 		key.Evaluate = finish(a.d, nil, parts)
