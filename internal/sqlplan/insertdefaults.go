@@ -125,15 +125,14 @@ func (in *insertion) selectDefaults(given pins, out output) {
 func (in *insertion) selectDefault(c *Column, use TermUse, name, text string, given pins, out output) {
 	a := in.a
 	rows, _ := a.rowsOf(c, given)
-	added := a.grow(out, rows, func(n int) part {
+	added := in.grows(out, rows, func(n int) part {
 		p, ok := a.constantPart(in.t, c, use, text, cellOf{row: rows.row, n: n}, given, true)
 		if !ok {
 			in.a.refuse(in.s.Target.Span, c.object(), refuseDefault, hintDefault)
 		}
 		return p
 	})
-	list, _ := out.columns()
-	if added == nil || list[len(list)-1] != added {
+	if !added {
 		a.refuse(in.s.Target.Span, c.object(), refuseDefault, "list the columns instead of *, and give the list of values a name, so that it can get a column more")
 		return
 	}
