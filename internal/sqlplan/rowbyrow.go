@@ -40,7 +40,7 @@ func (a *analysis) updateRowByRow(all []*updating) {
 	if a.err != nil {
 		return
 	}
-	a.take(&RowByRow{Tables: tables, writes: all, Guarded: guarded, Counted: !a.explain && len(all) == 1 && all[0].counted(), CountsChanges: a.d.SetsInOrder()}, all[0].s.Span) // its text is built when every change of it is known
+	a.take(&RowByRow{Tables: tables, writes: all, Guarded: guarded, Counted: !a.explain && len(all) == 1 && !all[0].within() && all[0].counted(), CountsChanges: a.d.SetsInOrder()}, all[0].s.Span) // its text is built when every change of it is known
 }
 
 // counted reports whether each row that is written is reported, once.
@@ -196,7 +196,7 @@ func (u *updating) allowed() bool {
 	switch {
 	case u.t.rel == nil:
 		a.refuse(s.Span, object, "an UPDATE whose rows must be read first, of a table that the catalog does not know", pin)
-	case !u.alone || a.nested > 0:
+	case u.within() && !u.readsAlone():
 		a.refuse(s.Span, object, "an UPDATE of a protected column, within a larger statement or text, that does not name its row", pin+", or send it by itself")
 	case a.explain && a.d.SetsInOrder():
 		a.refuse(s.Span, object, "ANALYZE of an UPDATE that is carried out row by row", pin)
@@ -217,6 +217,22 @@ func (u *updating) allowed() bool {
 		}
 	}
 	return a.err == nil
+}
+
+// within reports whether the UPDATE stands within a larger statement or text.
+func (u *updating) within() bool { return !u.alone || u.a.nested > 0 }
+
+// readsAlone reports whether the rows of an UPDATE in a CTE can be read by themselves: what
+// it writes does not depend on the rest of the statement.
+func (u *updating) readsAlone() bool {
+	a, s := u.a, u.s
+	alone := len(a.script.Statements) == 1 && !a.explain && !a.d.SetsInOrder() && s.With == nil && len(s.From) == 0
+	walk(s.Where, func(e Expr) bool {
+		_, isSub := e.(*Sub)
+		alone = alone && !isSub
+		return alone
+	})
+	return alone
 }
 
 // hintOfList says how a list of values names the rows.
