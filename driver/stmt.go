@@ -81,8 +81,16 @@ func preparedText(plan *sqlplan.Plan, query string) string {
 	if r, ok := plan.Route.(*sqlplan.RowByRow); ok {
 		return r.Empty().Text
 	}
+	if definesByValues(plan) {
+		return "SELECT 1"
+	}
 	return plan.Main.Text
 }
+
+// definesByValues reports whether the plan is of DDL that has values of protected columns, such
+// as the predicate of a partial index. DDL takes no parameters, so that it is not prepared:
+// each execution sends it with literals.
+func definesByValues(plan *sqlplan.Plan) bool { return plan.Defines && len(plan.Main.Args) > 0 }
 
 // current makes sure that the statement follows the policy in force.
 func (s *stmt) current(ctx context.Context) error {
@@ -130,7 +138,7 @@ func (s *stmt) Exec(args []sqldriver.Value) (sqldriver.Result, error) {
 		res, err := s.base.Exec(args)
 		return res, s.conn.sent(ctx, s.engine, s.plan, s.planned, err)
 	}
-	return s.conn.execPlan(ctx, s.engine, s.plan, s.execBase, server.Arguments{Text: s.planned, Params: named(args), Prepared: true})
+	return s.conn.execPlan(ctx, s.engine, s.plan, s.execBase, server.Arguments{Text: s.planned, Params: named(args), Prepared: !definesByValues(s.plan)})
 }
 
 func (s *stmt) Query(args []sqldriver.Value) (sqldriver.Rows, error) {
@@ -145,7 +153,7 @@ func (s *stmt) Query(args []sqldriver.Value) (sqldriver.Rows, error) {
 		rows, err := s.base.Query(args)
 		return renamed(ctx, s.engine, rows, s.planned, s.name), s.conn.sent(ctx, s.engine, s.plan, s.planned, err)
 	}
-	return s.conn.queryPlan(ctx, s.engine, s.plan, s.queryBase, server.Arguments{Text: s.planned, Params: named(args), Prepared: true}, s.name)
+	return s.conn.queryPlan(ctx, s.engine, s.plan, s.queryBase, server.Arguments{Text: s.planned, Params: named(args), Prepared: !definesByValues(s.plan)}, s.name)
 }
 
 func (s *stmtExecer) ExecContext(ctx context.Context, args []sqldriver.NamedValue) (sqldriver.Result, error) {
@@ -157,7 +165,7 @@ func (s *stmtExecer) ExecContext(ctx context.Context, args []sqldriver.NamedValu
 		res, err := s.base.(sqldriver.StmtExecContext).ExecContext(ctx, args)
 		return res, s.conn.sent(ctx, s.engine, s.plan, s.planned, err)
 	}
-	return s.conn.execPlan(ctx, s.engine, s.plan, st.execBase, server.Arguments{Text: s.planned, Params: args, Prepared: true})
+	return s.conn.execPlan(ctx, s.engine, s.plan, st.execBase, server.Arguments{Text: s.planned, Params: args, Prepared: !definesByValues(s.plan)})
 }
 
 func (s *stmtQueryer) QueryContext(ctx context.Context, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
@@ -172,7 +180,7 @@ func (s *stmtQueryer) QueryContext(ctx context.Context, args []sqldriver.NamedVa
 		rows, err := s.base.(sqldriver.StmtQueryContext).QueryContext(ctx, args)
 		return renamed(ctx, s.engine, rows, s.planned, s.name), s.conn.sent(ctx, s.engine, s.plan, s.planned, err)
 	}
-	return s.conn.queryPlan(ctx, s.engine, s.plan, st.queryBase, server.Arguments{Text: s.planned, Params: args, Prepared: true}, s.name)
+	return s.conn.queryPlan(ctx, s.engine, s.plan, st.queryBase, server.Arguments{Text: s.planned, Params: args, Prepared: !definesByValues(s.plan)}, s.name)
 }
 
 // describe compares the plan of a text that may concern a protected column with what
@@ -205,7 +213,10 @@ func (s *stmtConverter) ColumnConverter(idx int) sqldriver.ValueConverter {
 }
 
 // execBase runs the prepared base statement. Its text is the plan's text.
-func (s *stmt) execBase(ctx context.Context, _ string, args []sqldriver.NamedValue) (sqldriver.Result, error) {
+func (s *stmt) execBase(ctx context.Context, text string, args []sqldriver.NamedValue) (sqldriver.Result, error) {
+	if base, ok := s.conn.base.(sqldriver.ExecerContext); ok && definesByValues(s.plan) {
+		return base.ExecContext(ctx, text, args)
+	}
 	if len(s.plan.Results) > 0 && !s.engine.ExecsRows() {
 		return s.drain(ctx, args)
 	}
@@ -228,7 +239,10 @@ func (s *stmt) drain(ctx context.Context, args []sqldriver.NamedValue) (sqldrive
 	return exec.Dropped{}, rows.Close()
 }
 
-func (s *stmt) queryBase(ctx context.Context, _ string, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
+func (s *stmt) queryBase(ctx context.Context, text string, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
+	if base, ok := s.conn.base.(sqldriver.QueryerContext); ok && definesByValues(s.plan) {
+		return base.QueryContext(ctx, text, args)
+	}
 	return queryStmt(ctx, s.base, args)
 }
 

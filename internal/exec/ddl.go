@@ -26,6 +26,7 @@ func (s *Session) Defined(ctx context.Context, base Base, e, current *Engine, pl
 		}
 		s.settle(ctx, base, true)
 		if err == nil {
+			e.rules.Attach(plan.Attaches)
 			e.noteLeftOut(ctx, plan, text)
 		}
 	case plan.Excludes && err == nil:

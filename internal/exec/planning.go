@@ -164,15 +164,26 @@ func (e *Engine) newViews(ctx context.Context) bool {
 // readViews reads the list of views again and reports whether it changed. If it
 // cannot be read, the list as last read serves.
 func (e *Engine) readViews(ctx context.Context) bool {
+	undone := e.detached(ctx)
 	changed, err := e.config.Catalog.Load(ctx, e.config.Catalog.DB(), e.rules)
 	if err != nil {
 		return false
 	}
-	if changed = e.rules.Listed(e.config.Catalog.Readers()) || changed; !changed {
+	listed := e.rules.Listed(e.config.Catalog.Readers())
+	if changed = e.rules.Undone(undone) || listed || changed; !changed {
 		return false
 	}
 	e.TablesChanged()
 	return true
+}
+
+// detached are the relations that planned texts attached to protected tables and that no
+// transaction attaches now. What the catalog lists afterwards was committed.
+func (e *Engine) detached(ctx context.Context) []sqlplan.Attached {
+	return slices.DeleteFunc(e.rules.Attached(), func(x sqlplan.Attached) bool {
+		pending, err := e.config.Server.Attaching(ctx, e.config.Catalog.DB(), x.Parent)
+		return pending || err != nil
+	})
 }
 
 // reload reads the list of views again, in the background.

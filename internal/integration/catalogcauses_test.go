@@ -204,6 +204,67 @@ func TestAPartitionIsRefusedAsLongAsItIsOne(t *testing.T) {
 	refused("after another connection attached it again", "INSERT INTO readings_one (id, ssn) VALUES (2, '078-05-1120')", true)
 }
 
+// TestAnAttachmentThatWasUndoneIsForgotten: a partition or a child is refused by its own name until
+// the transaction that attaches it is undone, and not longer.
+func TestAnAttachmentThatWasUndoneIsForgotten(t *testing.T) {
+	for name, attach := range map[string]string{
+		"a partition that is attached":  "ALTER TABLE readings ATTACH PARTITION old FOR VALUES FROM (1) TO (9)",
+		"a partition that is made":      "DROP TABLE old; CREATE TABLE old PARTITION OF readings FOR VALUES FROM (1) TO (9)",
+		"a child":                       "ALTER TABLE old INHERIT notes",
+		"a child that is made":          "DROP TABLE old; CREATE TABLE old () INHERITS (notes)",
+		"a partition that does not fit": "ALTER TABLE readings ATTACH PARTITION old FOR VALUES FROM (9) TO (1)",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, testdb.Postgres(t))
+			s.protect("  readings: {row_key: [id], columns: {ssn: {keyring: pii, type: string}}}\n  notes: {row_key: [id], columns: {ssn: {keyring: pii, type: string}}}")
+			s.bareExec("CREATE TABLE readings (id int PRIMARY KEY, ssn bytea) PARTITION BY RANGE (id)")
+			s.bareExec("CREATE TABLE notes (id int PRIMARY KEY, ssn bytea)")
+			s.bareExec("CREATE TABLE old (id int NOT NULL, ssn bytea)")
+			const text = "INSERT INTO old (id, ssn) VALUES (3, '078-05-1120')"
+			reads := func(when string, refused bool) {
+				t.Helper()
+				for _, text := range []string{text, "SELECT ssn FROM old"} {
+					_, err := s.sealed.Exec(text)
+					if errors.Is(err, driver.ErrRefused) != refused || !refused && err != nil {
+						t.Errorf("%s: %s: %v, want a refusal: %t", when, text, err, refused)
+					}
+				}
+			}
+			reads("before", false)
+			for _, ended := range []string{"rolled back", "savepoint", "committed"} {
+				s.bareExec("DELETE FROM old")
+				tx, err := s.sealed.Begin()
+				if err != nil {
+					t.Fatal(err)
+				}
+				run := func(text string) {
+					if _, err = tx.Exec(text); err != nil && !strings.HasSuffix(name, "fit") {
+						t.Fatal(err)
+					}
+				}
+				run("SAVEPOINT a")
+				for _, text := range strings.Split(attach, "; ") {
+					run(text)
+				}
+				if err == nil {
+					if _, err := s.sealed.Exec("INSERT INTO old (id, ssn) VALUES (5, '078-05-1120')"); !errors.Is(err, driver.ErrRefused) {
+						t.Errorf("while it is open: %v", err)
+					}
+				}
+				if ended == "savepoint" {
+					run("ROLLBACK TO a")
+				}
+				if ended == "rolled back" || strings.HasSuffix(name, "fit") {
+					_ = tx.Rollback()
+				} else if err := tx.Commit(); err != nil {
+					t.Fatal(err)
+				}
+				reads(ended, ended == "committed" && !strings.HasSuffix(name, "fit"))
+			}
+		})
+	}
+}
+
 // TestADefaultThatSomebodyElseGave: rows hold it in clear, and it is read and counted as
 // if sealsql had sent the migration.
 func TestADefaultThatSomebodyElseGave(t *testing.T) {

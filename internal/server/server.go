@@ -57,6 +57,10 @@ type Server interface {
 	// through other views.
 	Readers(ctx context.Context, db *sql.DB, rules *sqlplan.Rules) ([]*sqlplan.Relation, error)
 
+	// Attaching reports whether a transaction may be open that makes a relation a partition or
+	// a child of a table of the name.
+	Attaching(ctx context.Context, db *sql.DB, parent string) (bool, error)
+
 	// Violation returns what an error of the base driver's says of a constraint that a
 	// write violated; ok is false for every other error.
 	Violation(err error) (v Violation, ok bool)

@@ -95,7 +95,7 @@ type RelationUse struct {
 
 	// Attaches are relations that hold rows of a protected table once the text was
 	// carried out: partitions and inheritance children that it makes.
-	Attaches []*Relation
+	Attaches []Attached
 
 	// Defines is true for a text that changes what relations are: nothing that was known
 	// of tables holds once it was sent.

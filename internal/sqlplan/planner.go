@@ -90,7 +90,7 @@ func (p *Planner) reach() *reaching {
 		return r
 	}
 	r := &reaching{version: version, attached: attached, relations: p.catalog.Readers()}
-	r.relations = append(r.relations[:len(r.relations):len(r.relations)], p.rules.attached.all()...)
+	r.relations = append(r.relations[:len(r.relations):len(r.relations)], p.rules.attached.relations()...)
 	for _, t := range p.rules.Tables {
 		r.names.add(t.Name)
 		for _, c := range t.Columns {
@@ -260,7 +260,7 @@ type knownTables struct {
 	schemas   map[*Table]string
 	altered   map[string]*Relation // by schema and name: as earlier statements of the text leave them
 	implied   []*Relation
-	attached  []*Relation
+	attached  []Attached
 	attaching []Attachment // by the statement at hand
 	renames   []*renamed
 	// unnestings are entries of FROM that got further columns.
@@ -419,7 +419,7 @@ func (a *analysis) run() (*Plan, error) {
 	if a.err != nil {
 		return nil, a.err // a row key is not unique, or two changes of the text overlap
 	}
-	a.p.rules.attached.add(a.attached)
+	a.p.rules.Attach(a.attached)
 	a.writeSchemas(plan)
 	a.keepSeals(plan)
 	return plan, nil

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"github.com/sealsql/sealsql/internal/jsondoc"
 )
@@ -66,60 +64,6 @@ func (r *Rules) CheckNames(fits func(name string) bool, limit string) error {
 		return nil
 	}
 	return fmt.Errorf("sealsql: the policy names what no %s can be called: %s; write the name as the server has it", limit, strings.Join(bad, ", "))
-}
-
-// attachments are relations that planned texts make partitions or children of
-// protected tables. They count from the planning of such a text on: until it is
-// committed, no other connection can read them in the catalog.
-type attachments struct {
-	mu   sync.Mutex
-	list []*Relation
-	n    atomic.Int64 // grows with each change of list
-}
-
-func (a *attachments) add(list []*Relation) {
-	if len(list) == 0 {
-		return
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, r := range list {
-		if !slices.ContainsFunc(a.list, func(x *Relation) bool { return x.Schema == r.Schema && x.Name == r.Name }) {
-			a.list = append(a.list, r)
-			a.n.Add(1)
-		}
-	}
-}
-
-// NamesAttached reports whether the name of a relation that a planned text made a partition
-// or a child of a protected table stands in the text.
-func (r *Rules) NamesAttached(text string) bool {
-	text = strings.ToLower(text)
-	return slices.ContainsFunc(r.attached.all(), func(x *Relation) bool { return strings.Contains(text, strings.ToLower(x.Name)) })
-}
-
-// Listed takes note of the relations that the catalog lists as readers of protected columns.
-// A partition that it lists was committed: from now on the catalog tells how long it is
-// one. It reports whether there was such a partition.
-func (r *Rules) Listed(readers []*Relation) bool {
-	a := &r.attached
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	before := len(a.list)
-	a.list = slices.DeleteFunc(a.list, func(x *Relation) bool {
-		return slices.ContainsFunc(readers, func(l *Relation) bool { return !l.View && l.Name == x.Name && (x.Schema == "" || l.Schema == x.Schema) })
-	})
-	if len(a.list) == before {
-		return false
-	}
-	a.n.Add(1)
-	return true
-}
-
-func (a *attachments) all() []*Relation {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return slices.Clone(a.list)
 }
 
 // Table is a protected table.

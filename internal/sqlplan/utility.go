@@ -216,7 +216,7 @@ func (a *analysis) defined(u *Utility, tables []*Table) {
 	for _, x := range u.Attaches {
 		kind, t := a.relation(x.Parent)
 		if kind == relationProtected {
-			a.attached = append(a.attached, &Relation{Schema: x.Child.Schema, Name: x.Child.Name, ReadsProtected: t.Columns[0].object()})
+			a.attached = append(a.attached, Attached{Relation: &Relation{Schema: x.Child.Schema, Name: x.Child.Name, ReadsProtected: t.Columns[0].object()}, Parent: x.Parent.Name})
 		} else if child := a.policyTable(x.Child); child != nil {
 			a.refuse(u.Span, child.Name, u.What+" makes the rows of a protected table those of another table, too", "name the other table in the policy as well")
 		}
