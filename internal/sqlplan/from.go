@@ -228,8 +228,9 @@ func (o *extended) columns() ([]*column, bool) {
 // fixedOutput is an output to which no column of a row can be added. rows are those of
 // a VALUES list.
 type fixedOutput struct {
-	list []*column
-	rows []ValuesRow
+	list    []*column
+	rows    []ValuesRow
+	unnamed bool // see [Values]
 }
 
 func (o *fixedOutput) columns() ([]*column, bool)        { return o.list, true }

@@ -99,7 +99,7 @@ func (a *analysis) growValues(o *fixedOutput, cells func(n int) part) *column {
 			return nil
 		}
 	}
-	if len(o.rows) == 0 {
+	if len(o.rows) == 0 || o.unnamed {
 		return nil
 	}
 	for n, r := range o.rows {

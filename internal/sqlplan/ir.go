@@ -407,6 +407,9 @@ type SetOp struct {
 type Values struct {
 	Span
 	Rows []ValuesRow
+	// Unnamed is true if the server names the columns by the first row's texts, which may
+	// be values (MariaDB).
+	Unnamed bool
 }
 
 // ValuesRow is one parenthesised row of values.

@@ -259,6 +259,7 @@ type knownTables struct {
 	resolved  map[int]string // by the name's place: the schema that was written before it
 	schemas   map[*Table]string
 	altered   map[string]*Relation // by schema and name: as earlier statements of the text leave them
+	rowLists  []Span               // of VALUES whose columns the server names, see [Values]
 	implied   []*Relation
 	attached  []Attached
 	attaching []Attachment // by the statement at hand

@@ -178,6 +178,10 @@ func (a *analysis) sealCell(e Expr, s Seal, direct bool) int {
 // claimSpan notes that a value of the text is sealed. It returns false if it
 // is already.
 func (a *analysis) claimSpan(span Span, seal int, c *Column) bool {
+	if slices.ContainsFunc(a.rowLists, func(list Span) bool { return list.Start <= span.Start && span.End <= list.End }) {
+		a.refuse(span, c.object(), "a protected value in a VALUES list of MariaDB's, which stores NULL for values of prepared statements", "use SELECT … UNION ALL SELECT …")
+		return false
+	}
 	if old, ok := a.claims[span.Start]; ok {
 		if old.seal != seal || old.span != span {
 			a.refuse(span, c.object(), "one value for two rows or columns", "pass it twice")

@@ -298,13 +298,19 @@ func (a *analysis) columnType(t *Table, name string) string {
 
 // values analyses VALUES as a query.
 func (a *analysis) values(v *Values, sc *scope) output {
-	out := &fixedOutput{rows: v.Rows}
+	out := &fixedOutput{rows: v.Rows, unnamed: v.Unnamed}
 	if len(v.Rows) == 0 {
 		return out
 	}
+	if v.Unnamed {
+		a.rowLists = append(a.rowLists, Span{v.Rows[0].Start, v.Rows[len(v.Rows)-1].Span.End})
+	}
 	r := &row{}
 	for j := range v.Rows[0].Values {
-		c := &column{name: a.d.ValuesColumn(j), value: value{kind: valueGiven, row: r}}
+		c := &column{value: value{kind: valueGiven, row: r}}
+		if !v.Unnamed {
+			c.name = a.d.ValuesColumn(j)
+		}
 		for _, given := range v.Rows {
 			if j < len(given.Values) {
 				c.value.cells = append(c.value.cells, given.Values[j])

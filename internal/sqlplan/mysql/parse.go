@@ -92,6 +92,8 @@ type translator struct {
 	read         map[any]bool
 	unreadExprs  []sqlplan.Expr
 	unreadTables []*sqlplan.TableRef
+	// values are the tokens VALUES of lists of rows that the parser is given as SELECT.
+	values map[int]bool
 	// rollups are the tokens of the lists of GROUP BY ROLLUP(…) that are not read yet.
 	rollups [][2]int
 }
@@ -242,6 +244,8 @@ func (p *translator) adaptWords(u *unit) {
 // adaptClause is adapt for clauses that one server has.
 func (p *translator) adaptClause(u *unit, i int) {
 	switch {
+	case p.word(i, "VALUES") && p.listsRows(u, i):
+		p.adaptRowList(i)
 	case p.word(i, "FOR") && p.word(i+1, "SYSTEM_TIME"):
 		p.adaptSystemTime(i)
 	case p.word(i, "DELETE") && p.word(i+1, "HISTORY") && p.word(i+2, "FROM"):

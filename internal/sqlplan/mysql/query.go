@@ -112,8 +112,10 @@ func (p *translator) selectQuery(n *ast.SelectStmt) *sqlplan.Query {
 	p.pages(q)
 	p.read[n] = true
 	p.locks(n)
-	switch n.Kind {
-	case ast.SelectStmtKindValues:
+	switch {
+	case p.listed(n):
+		q.Body = p.rowList(n.Fields.Fields)
+	case n.Kind == ast.SelectStmtKindValues:
 		v := &sqlplan.Values{}
 		for _, row := range n.Lists {
 			v.Rows = append(v.Rows, p.constructorRow(row))
