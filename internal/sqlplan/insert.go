@@ -265,7 +265,8 @@ func (in *insertion) columnIndex(name string) int {
 }
 
 // rowOfSelect takes an upsert by a SELECT of parameters and literals for the row that it
-// selects, where the texts of the two are alike (MySQL).
+// selects, where the texts of the two are alike (MySQL). Columns that neither values nor
+// unique keys depend on may be computed of them.
 func (in *insertion) rowOfSelect() {
 	q := in.s.Query
 	if q == nil || in.s.Conflict == nil || !in.a.d.ValuesSeeRow() || q.With != nil || len(q.OrderBy) > 0 || q.Limited || q.Locking || q.Parens {
@@ -276,8 +277,8 @@ func (in *insertion) rowOfSelect() {
 		return
 	}
 	row := ValuesRow{Span: body.Span, End: body.TargetsEnd, Selected: true}
-	for _, t := range body.Targets {
-		if !leaf(t.Expr) {
+	for j, t := range body.Targets {
+		if !leaf(t.Expr) && !(in.unbound(j) && alone(t.Expr)) {
 			return
 		}
 		row.Values = append(row.Values, t.Expr)
@@ -285,6 +286,18 @@ func (in *insertion) rowOfSelect() {
 	s := *in.s
 	s.Query, s.Rows = nil, []ValuesRow{row}
 	in.s = &s
+}
+
+// unbound reports whether the j-th column is not protected, no value is bound to it, and no
+// unique key holds it.
+func (in *insertion) unbound(j int) bool {
+	if j >= len(in.names) || in.t.rel == nil {
+		return false
+	}
+	name := in.names[j]
+	is := func(column string) bool { return in.a.d.SameColumn(column, name) }
+	return in.a.protectedColumn(in.t.table, name, in.s.Span) == nil && in.a.sourceIndex(in.t.table, name) < 0 && in.t.table.termOf(name) == nil &&
+		!slices.ContainsFunc(in.t.rel.UniqueKeys, func(k UniqueKey) bool { return slices.ContainsFunc(k.Columns, is) })
 }
 
 // keyedBy reports whether the column's term is in the row key.
