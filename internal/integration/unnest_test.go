@@ -206,6 +206,14 @@ func TestRowsOutOfArraysThatAreRefused(t *testing.T) {
 		{"INSERT INTO serials (ssn, name) SELECT unnest($1::text[]), generate_series(1, 9)::text", []any{bulkCodes}},
 		{"INSERT INTO serials (email, ssn) SELECT unnest($1::text[]), unnest($2::text[]) ON CONFLICT (email) DO UPDATE SET ssn = excluded.ssn", []any{bulkMails, bulkCodes}},
 		{"INSERT INTO serials (ssn, email) SELECT t.* FROM unnest($1::text[]) WITH ORDINALITY AS t", []any{bulkCodes}},
+		{"SELECT w.m, c.id FROM unnest($1::text[]) AS w(m) LEFT JOIN contacts c ON c.email = w.m", []any{bulkMails}},
+		{"SELECT c.id FROM unnest($1::text[]) AS w(m) JOIN contacts c ON c.email = w.m ORDER BY w.m", []any{bulkMails}},
+		{"SELECT c.id FROM unnest($1::text[]) AS w(m) JOIN contacts c ON c.email = w.m AND length(w.m) > 3", []any{bulkMails}},
+		{"SELECT c.id FROM unnest($1::text[]) AS w(m) JOIN contacts c ON c.email = lower(w.m)", []any{bulkMails}},
+		{"SELECT c.id FROM unnest($1::text[]) AS w(m) JOIN contacts c ON c.email = w.m || ''", []any{bulkMails}},
+		{"SELECT c.id FROM unnest($1::text[]) AS w(m) JOIN contacts c ON c.email LIKE w.m", []any{bulkMails}},
+		{"SELECT c.id FROM unnest($1::text[]) AS w(p), unnest($2::bigint[]) AS v(t), contacts c WHERE c.phone = w.p AND c.tenant_id = v.t", []any{bulkCodes, []int64{1, 1, 2}}},
+		{"SELECT c.id FROM (SELECT $1 AS p, unnest($2::bigint[]) AS t) w, contacts c WHERE c.phone = w.p AND c.tenant_id = w.t", []any{bulkCodes[0], []int64{1, 1, 2}}},
 		{"INSERT INTO contacts (id, ssn) SELECT unnest('{11}'::bigint[]), unnest('{931-00-0011}'::text[])", nil},
 	}
 	servers := 0

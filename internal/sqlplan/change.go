@@ -142,10 +142,8 @@ func (a *analysis) givenSource(t *target, i int, cell cellOf, given pins) (Opera
 	if !known || len(v.cells) > 1 && (cell.row == nil || v.row != cell.row) {
 		return Operand{}, false
 	}
-	if n := min(cell.n, len(v.cells)-1); n >= 0 {
-		if e, ok := v.cells[n].(*Each); ok {
-			return a.eachSource(t, i, cell, v, e)
-		}
+	if e := eachCell(v, cell.n); e != nil {
+		return a.eachSource(t, i, cell, v, e)
 	}
 	return a.sourceOperand(t, i, v, cell.n)
 }

@@ -36,7 +36,7 @@ func (a *analysis) compareEach(e Expr, c *comparison, s *scope) bool {
 	for k, v := range columns {
 		x := &searching{a: a, s: s, column: v.column, row: v.row}
 		x.match = &match{row: v.row, column: v.column, finds: !not, expr: e, at: e.At()}
-		sources, ok := x.sources(nil, 0)
+		sources, ok := x.sources(nil, 0, false)
 		if !ok {
 			return true
 		}

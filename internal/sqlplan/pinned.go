@@ -159,8 +159,9 @@ func (a *analysis) exactType(src sourceOf) (string, bool) {
 func (a *analysis) schemaOf(t *Table) string { return cmp.Or(t.Schema, a.schemas[t]) }
 
 // sources are the operands that a term depends on beside the value: those of cell n of a
-// list, if the value is a cell of its row.
-func (x *searching) sources(cell *row, n int) ([]Operand, bool) {
+// list, if the value is a cell of its row. each is true if the value is each element of an
+// array.
+func (x *searching) sources(cell *row, n int, each bool) ([]Operand, bool) {
 	a, t := x.a, x.column.Table
 	operands := make([]Operand, len(t.Sources))
 	for _, i := range x.column.Term.Sources {
@@ -170,7 +171,11 @@ func (x *searching) sources(cell *row, n int) ([]Operand, bool) {
 		}
 		if ok {
 			columnType, _ := a.exactType(sourceOf{row: x.row, name: t.Sources[i]})
-			operands[i], ok = a.source(v, n, columnType)
+			if e := eachCell(v, n); e == nil {
+				operands[i], ok = a.source(v, n, columnType)
+			} else if ok = each && v.row == cell; ok {
+				operands[i], ok = a.givenOperand(e, columnType)
+			}
 		}
 		if !ok {
 			x.refuse(x.match.at, "a comparison of a protected column whose terms depend on "+t.Sources[i]+", which the condition does not fix", "compare "+t.Sources[i]+" by equality in the same condition")

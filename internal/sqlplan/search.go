@@ -298,7 +298,7 @@ func (x *searching) given(p peeled) {
 		return
 	}
 	v.NullIf = a.nullIfs[p.expr]
-	if sources, ok := x.sources(nil, 0); ok {
+	if sources, ok := x.sources(nil, 0, false); ok {
 		x.hole(p.at, Seal{Table: x.column.Table, Column: x.column, Value: v, Sources: sources, Term: TermValue})
 	}
 }
@@ -442,7 +442,7 @@ func (x *searching) cells(p peeled, v value) {
 			x.refuse(e.At(), "a protected column is compared with a value that the server computes, or under a cast that may change it", "pass it as a parameter")
 			return
 		}
-		sources, ok := x.sources(v.row, n)
+		sources, ok := x.sources(v.row, n, isEach(e))
 		if !ok {
 			return
 		}
@@ -471,7 +471,7 @@ func (x *searching) array(e Expr) {
 	}
 	switch o := inner.(type) {
 	case *Param:
-		if sources, ok := x.sources(nil, 0); ok {
+		if sources, ok := x.sources(nil, 0, false); ok {
 			v := Operand{Kind: OperandEach, Param: o.Index}
 			x.hole(at, Seal{Table: x.column.Table, Column: x.column, Value: v, Sources: sources, Term: TermValue})
 		}

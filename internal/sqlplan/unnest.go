@@ -66,6 +66,15 @@ func (a *analysis) eachSource(t *target, i int, cell cellOf, v value, e *Each) (
 	return o, ok
 }
 
+// eachCell returns cell n of a value, if it is each element of an array; else nil.
+func eachCell(v value, n int) *Each {
+	if n = min(n, len(v.cells)-1); n < 0 {
+		return nil
+	}
+	e, _ := v.cells[n].(*Each)
+	return e
+}
+
 // isEach reports whether a value is each element of an array.
 func isEach(e Expr) bool {
 	_, ok := e.(*Each)
