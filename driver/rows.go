@@ -188,6 +188,14 @@ func (r *rows) protected(i int) *seal.Column {
 	return nil
 }
 
+// reported is what a column in clear would report in the place of one that is retyped.
+func (r *rows) reported(i int) server.ColumnType {
+	if r.length(i) != sqlplan.MeasureNone {
+		return r.engine.ColumnType(server.LengthType)
+	}
+	return r.engine.ColumnType(string(r.protected(i).Type))
+}
+
 // length is what a visible column shows of protected values.
 func (r *rows) length(i int) sqlplan.Measure {
 	if p := r.planned(i); p != nil {
@@ -230,6 +238,9 @@ func (r *rowsScanType) ColumnTypeScanType(i int) reflect.Type {
 		}
 		switch {
 		case (*rows)(r).length(i) == sqlplan.MeasureNone:
+			if t := r.engine.ColumnType(string(c.Type)).ScanType; t != nil {
+				return t
+			}
 			return c.ScanType(r.engine.Values(), nullable)
 		case nullable:
 			return reflect.TypeFor[sql.NullInt64]()
@@ -251,7 +262,8 @@ func (r *rowsTypeName) ColumnTypeDatabaseTypeName(i int) string {
 
 func (r *rowsLength) ColumnTypeLength(i int) (int64, bool) {
 	if (*rows)(r).retyped(i) != nil {
-		return 0, false
+		length := (*rows)(r).reported(i).Length
+		return length, length > 0
 	}
 	return r.base.(sqldriver.RowsColumnTypeLength).ColumnTypeLength((*rows)(r).server(i))
 }
@@ -262,7 +274,8 @@ func (r *rowsNullable) ColumnTypeNullable(i int) (nullable, ok bool) {
 
 func (r *rowsPrecision) ColumnTypePrecisionScale(i int) (precision, scale int64, ok bool) {
 	if (*rows)(r).retyped(i) != nil {
-		return 0, 0, false
+		reported := (*rows)(r).reported(i)
+		return reported.Precision, reported.Scale, reported.Precision > 0
 	}
 	return r.base.(sqldriver.RowsColumnTypePrecisionScale).ColumnTypePrecisionScale((*rows)(r).server(i))
 }

@@ -237,6 +237,9 @@ func (e *Engine) CountAhead() { e.config.Counters.RowsAhead.Add(1) }
 // TypeName is the DatabaseTypeName that plaintexts of a policy's type report.
 func (e *Engine) TypeName(of string) string { return e.config.Server.TypeName(of) }
 
+// ColumnType is what plaintexts of a policy's type report beside their type's name.
+func (e *Engine) ColumnType(of string) server.ColumnType { return e.config.Server.ColumnType(of) }
+
 // ExecsRows is [server.Server.ExecsRows] of the engine's server.
 func (e *Engine) ExecsRows() bool { return e.config.Server.ExecsRows() }
 

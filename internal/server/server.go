@@ -134,6 +134,9 @@ type Server interface {
 	// TypeName is the DatabaseTypeName that a column of plaintexts of the given
 	// policy type, or of [LengthType], reports.
 	TypeName(policyType string) string
+	// ColumnType is what the base driver reports, beside its name, of a column in clear that has
+	// plaintexts of the given type.
+	ColumnType(policyType string) ColumnType
 	// BytesLiteral spells bytes, TextLiteral a base64 text, as a literal.
 	BytesLiteral(b []byte) string
 	TextLiteral(s string) string

@@ -33,6 +33,9 @@ func (Server) Planner(rules *sqlplan.Rules, catalog sqlplan.Catalog, s server.Se
 	return planner.New(rules, catalog, planner.Options{SQLMode: s.SQLMode, Converts: s.Results != "", AutoIsNull: s.AutoIsNull})
 }
 
+// ColumnType implements [server.Server]: go-sql-driver reports what the values show.
+func (Server) ColumnType(string) server.ColumnType { return server.ColumnType{} }
+
 // TypeName follows go-sql-driver, which reports MySQL's type names in upper case.
 func (Server) TypeName(policyType string) string {
 	switch policyType {

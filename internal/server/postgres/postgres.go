@@ -6,6 +6,8 @@ import (
 	"context"
 	sqldriver "database/sql/driver"
 	"fmt"
+	"math"
+	"reflect"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -30,6 +32,19 @@ func (Server) Recognises(d sqldriver.Driver) bool {
 
 func (Server) Planner(rules *sqlplan.Rules, catalog sqlplan.Catalog, _ server.Session) server.Planner {
 	return planner.New(rules, catalog)
+}
+
+// ColumnType follows pgx: columns of text and bytea have no limit, and those of numeric without
+// one report what their missing modifier stands for. pgx recommends float64 for numeric, although
+// it hands out digits to a string and to any.
+func (Server) ColumnType(policyType string) server.ColumnType {
+	switch policyType {
+	case "string", "bytes":
+		return server.ColumnType{Length: math.MaxInt64}
+	case "decimal":
+		return server.ColumnType{ScanType: reflect.TypeFor[float64](), Precision: 65535, Scale: 65531}
+	}
+	return server.ColumnType{}
 }
 
 // TypeName follows pgx, which reports the upper-case names of Postgres's types.
