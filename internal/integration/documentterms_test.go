@@ -143,3 +143,80 @@ func TestTablesWithIndexesOverTermsAreUsedAsBefore(t *testing.T) {
 		})
 	}
 }
+
+// partUpserts set parts of documents in rows that an upsert or MERGE finds.
+var partUpserts = map[string][]string{
+	"postgres": {
+		"INSERT INTO {d} AS x (id, payload) VALUES ('mia', {w}) ON CONFLICT (id) DO UPDATE SET payload = jsonb_set(x.payload, '{email}', to_jsonb({v}::text))",
+		"INSERT INTO {d} AS x (id, payload) VALUES ('fresh', {w}) ON CONFLICT (id) DO UPDATE SET payload = jsonb_set(x.payload, '{contact,city}', to_jsonb({v}::text)), kind = 'k'",
+		"INSERT INTO {d} AS x (id, payload) VALUES ('leo', {w}), ('other', {w}) ON CONFLICT (id) DO UPDATE SET payload = x.payload || excluded.payload",
+		"INSERT INTO {d} AS x (id, payload) VALUES ('leo', {w}) ON CONFLICT (id) DO UPDATE SET payload = x.payload || jsonb_build_object('email', {v}::text), kind = excluded.kind",
+		"INSERT INTO {d} AS x (id, payload) VALUES ('nil', {w}) ON CONFLICT (id) DO UPDATE SET payload = coalesce(x.payload, '{}') - 'email' WHERE x.id <> 'mia'",
+		"INSERT INTO {d} AS x (id, payload) VALUES ('none', {w}) ON CONFLICT (id) DO UPDATE SET payload = coalesce(x.payload, '{}') || excluded.payload",
+		"INSERT INTO {d} AS x (id, kind) VALUES ('mia', 'up') ON CONFLICT (id) DO UPDATE SET payload = jsonb_set(x.payload, '{full name}', to_jsonb({v}::text)), kind = excluded.kind",
+		"INSERT INTO {c} AS x (kind, payload) VALUES ('c', {w}) ON CONFLICT (kind) DO UPDATE SET kind = excluded.kind",
+		"INSERT INTO {c} AS x (kind, payload) VALUES ('a', {w}) ON CONFLICT (kind) DO UPDATE SET payload = jsonb_set(x.payload, '{email}', to_jsonb({v}::text))",
+		"INSERT INTO {c} AS x (kind, payload) VALUES ('b', {w}) ON CONFLICT (kind) DO UPDATE SET payload = x.payload || excluded.payload",
+		"MERGE INTO {d} x USING (SELECT 'mia' AS id) s ON x.id = s.id WHEN MATCHED THEN UPDATE SET payload = jsonb_set(x.payload, '{email}', to_jsonb({v}::text)), kind = 'merged'",
+		"MERGE INTO {d} x USING (VALUES ('mia'), ('leo')) s (id) ON x.id = s.id WHEN MATCHED AND x.id = 'leo' THEN UPDATE SET payload = x.payload || jsonb_build_object('email', {v}::text) WHEN MATCHED THEN UPDATE SET payload = x.payload - 'email'",
+	},
+	"mysql": {
+		"INSERT INTO {d} (id, payload) VALUES ('mia', {w}) ON DUPLICATE KEY UPDATE payload = JSON_SET(payload, '$.email', {v})",
+		"INSERT INTO {d} (id, payload) VALUES ('fresh', {w}) ON DUPLICATE KEY UPDATE payload = JSON_SET(payload, '$.contact.city', {v}), kind = 'k'",
+		"INSERT INTO {d} (id, raw) VALUES ('leo', {w}) ON DUPLICATE KEY UPDATE raw = JSON_REMOVE(raw, '$.email'), kind = VALUES(kind)",
+		"INSERT INTO {d} (id, kind) VALUES ('MIA', 'up') ON DUPLICATE KEY UPDATE payload = JSON_REPLACE(payload, '$.\"full name\"', {v}), kind = VALUES(kind)",
+		"INSERT INTO {d} (id, payload) VALUES ('nil', {w}) ON DUPLICATE KEY UPDATE payload = JSON_MERGE_PATCH(COALESCE(payload, '{}'), JSON_OBJECT('email', {v}))",
+	},
+}
+
+// TestPartsOfDocumentsAreUpsertedAsOnATwinInClear: upserts and MERGE put protected values into the
+// documents of the rows that they find, and merge proposed documents into them.
+func TestPartsOfDocumentsAreUpsertedAsOnATwinInClear(t *testing.T) {
+	for _, server := range testdb.Each(t) {
+		t.Run(server.String(), func(t *testing.T) {
+			d := newSearchedDocuments(t, server, "")
+			d.fill()
+			email := "JSON_UNQUOTE(JSON_EXTRACT(payload, '$.email'))"
+			if d.postgres() {
+				email = "payload->>'email'"
+			}
+			n := 0
+			for _, text := range partUpserts[server.Name] {
+				if strings.HasPrefix(text, "MERGE") && !server.AtLeast("postgres", 15, 0) {
+					continue
+				}
+				for _, literal := range []bool{false, true} {
+					n++
+					value := fmt.Sprintf("value-%d@secret.example", n)
+					doc := fmt.Sprintf(`{"email":"whole-%d@secret.example","contact":{"city":"Ulm"},"n":%d}`, n, n)
+					put, args := text, []any(nil)
+					for {
+						at := strings.IndexByte(put, '{')
+						for at >= 0 && !strings.HasPrefix(put[at:], "{v}") && !strings.HasPrefix(put[at:], "{w}") {
+							next := strings.IndexByte(put[at+1:], '{')
+							if at += next + 1; next < 0 {
+								at = -1
+							}
+						}
+						if at < 0 {
+							break
+						}
+						given := map[byte]string{'v': value, 'w': doc}[put[at+1]]
+						if literal {
+							put = put[:at] + "'" + given + "'" + put[at+3:]
+						} else {
+							put, args = put[:at]+"?"+put[at+3:], append(args, given)
+						}
+					}
+					d.same(put, args...)
+					d.same("SELECT id FROM {d} WHERE "+email+" IN (?, ?, 'mia@secret.example') ORDER BY id", value, fmt.Sprintf("whole-%d@secret.example", n))
+					d.same("SELECT id, payload FROM {d} ORDER BY id")
+				}
+			}
+			if least := map[string]int{"postgres": 16, "mysql": 10}[server.Name]; n < least {
+				t.Errorf("%d statements, want %d", n, least)
+			}
+			d.noEvents()
+		})
+	}
+}

@@ -261,6 +261,7 @@ func (in *insertion) givesNull(j int, rc *RelationColumn) bool {
 func (in *insertion) conflictValues(set assignments, changed map[int]bool) {
 	a := in.a
 	check := false
+	in.t.edits = true
 	for _, c := range in.t.table.Columns {
 		s, ok := set.protected[c]
 		if !ok {
@@ -277,6 +278,9 @@ func (in *insertion) conflictValues(set assignments, changed map[int]bool) {
 				return
 			}
 			switch {
+			case in.server.counts() && w.kind == leafPart:
+				a.refuse(w.expr.At(), w.part.object(), "a protected value of a document is set by itself in an upsert under a row key that the server counts up", hintEdit)
+				return
 			case in.server.counts():
 				in.termFits(c, s, set)
 			case in.mayDiffer(c, set):
@@ -285,6 +289,10 @@ func (in *insertion) conflictValues(set assignments, changed map[int]bool) {
 			}
 			if w.kind == leafExcluded {
 				return // sealed where it was proposed
+			}
+			if w.kind == leafPart {
+				in.conflictPart(w)
+				return
 			}
 			in.conflictGiven(c, w)
 		})
@@ -426,6 +434,24 @@ func (in *insertion) conflictGiven(c *Column, w written) {
 			in.rowSeals.add(0, a.sealCell(cell.expr, s, w.direct))
 		}
 	}
+}
+
+// conflictPart seals a value that SET puts into the document of the row that is there.
+func (in *insertion) conflictPart(w written) {
+	w.kind = leafGiven
+	in.conflictGiven(w.part, w)
+	if in.a.err != nil || w.part.beside() == nil || w.set.by == nil {
+		return
+	}
+	s, ok := in.seal(w.part, TermValue, w.cells()[0], in.proposed, 0)
+	if !ok {
+		return // refused
+	}
+	p := in.a.termHole(s, TermValue, false)
+	if len(w.part.beside().Sources) > 0 {
+		in.rowTerms.add(0, int(p.arg.Index))
+	}
+	in.a.setTerm(w.part, w.set, p)
 }
 
 // mayDiffer reports whether the row found may hold other context sources than

@@ -264,6 +264,10 @@ func (a *analysis) merges(t *target, c *Column, edit docEdit, yield yieldPart) {
 	if text, ok := literalText(edit.merged); ok && c.harmless(text) {
 		return
 	}
+	if isReference(edit.merged) && !a.proposes(t, c, edit.merged) {
+		a.refuse(edit.merged.At(), c.object(), "a document is merged that the server holds", hintEdit)
+		return
+	}
 	mixed := slices.ContainsFunc(c.Paths, func(own DocumentPath) bool { return own.Text.Type == "json" })
 	switch {
 	case edit.deep && mixed:
@@ -273,6 +277,18 @@ func (a *analysis) merges(t *target, c *Column, edit docEdit, yield yieldPart) {
 	default:
 		yield(c, docSet{value: edit.merged})
 	}
+}
+
+// proposes reports whether an expression is the column as it was proposed for the row.
+func (a *analysis) proposes(t *target, c *Column, e Expr) bool {
+	switch e := e.(type) {
+	case *ValuesRef:
+		return a.d.SameColumn(e.Column, c.Name)
+	case *ColumnRef:
+		v := a.lookup(e, t.scope)
+		return v.kind == valueStored && v.column == c && t.proposed != nil && v.row == t.proposed.row
+	}
+	return false
 }
 
 // isDocumentOr reports whether the expression is COALESCE of the document of the written

@@ -232,11 +232,22 @@ func (a *analysis) members(out *docEdit, e Expr, joins bool) {
 		for key := range object {
 			out.sets = append(out.sets, docSet{path: jsondoc.Path{{Kind: jsondoc.Member, Key: key}}, joins: true})
 		}
-	case leaf(e) && !joins:
+	case (leaf(e) || isReference(e)) && !joins:
 		out.merged = e
 	default:
 		out.sets = append(out.sets, docSet{value: e, joins: true})
 	}
+}
+
+// isReference reports whether an expression is a column, of a row or of the proposed row.
+func isReference(e Expr) bool {
+	switch e := e.(type) {
+	case *ColumnRef:
+		return !e.Star
+	case *ValuesRef:
+		return true
+	}
+	return false
 }
 
 // literalText is the text of a literal string, with or without a cast.

@@ -32,7 +32,8 @@ func (a *analysis) replacePart(peeled peeled, s *scope) {
 	if ok {
 		text = p.written.renamed(literal.Value.Text, v.column.Term.Column)
 	}
-	if text == "" || strings.ContainsAny(text, `'\`) || !a.unwrap(peeled) {
+	quoted := !p.text && peeled.calls > 0 // the function sees the quotes of a JSON string
+	if text == "" || quoted || strings.ContainsAny(text, `'\`) || !a.unwrap(peeled) {
 		a.refuse(peeled.expr.At(), v.column.object(), "a comparison of a searchable path of a document that is written in a form whose term is not found", "write payload->>'email', or on MySQL JSON_UNQUOTE(JSON_EXTRACT(payload, '$.email')), alone or in lower()")
 		return
 	}

@@ -57,6 +57,7 @@ func (a *analysis) mergeUpdate(s *Merge, w MergeWhen, t *target) {
 		a.refuse(x.Span, t.table.Name+"."+t.table.Sources[i], "MERGE changes a column that protected values are bound to", "use a separate UPDATE")
 	}
 	a.plainAssignments(w.Set, t.scope, func(x Assignment) bool { return special[x.Span] })
+	t.edits = true
 	given := a.pinsOf(t, w.Cond)
 	if !w.BySource { // else the rows are those for which ON did not hold
 		given = a.pinsOf(t, s.On).with(given)
@@ -73,6 +74,8 @@ func (a *analysis) mergeUpdate(s *Merge, w MergeWhen, t *target) {
 			switch l.kind {
 			case leafGiven, leafCells:
 				a.mergeSeal(t, c, l, given.with(l.guards), false)
+			case leafPart:
+				a.mergePart(t, l, given.with(l.guards))
 			case leafExcluded:
 				a.refuse(x.Span, c.object(), "a reference to a proposed row outside an upsert", "")
 			}
@@ -81,6 +84,20 @@ func (a *analysis) mergeUpdate(s *Merge, w MergeWhen, t *target) {
 			m.given = func(w written) part { return m.givenTerms(w, a.mergeTerm(m, given.with(w.guards), false)) }
 			a.mirrorBeside(m, x, a.d.Quote(m.term.Column))
 		}
+	}
+}
+
+// mergePart seals a value that a branch puts into the row's document.
+func (a *analysis) mergePart(t *target, l written, given pins) {
+	l.kind = leafGiven
+	a.mergeSeal(t, l.part, l, given, false)
+	if a.err != nil || l.part.beside() == nil || l.set.by == nil {
+		return
+	}
+	if s, missing, ok := a.termSeal(t, l.part, l.cells()[0], given); ok {
+		a.setTerm(l.part, l.set, a.termHole(s, TermValue, false))
+	} else if missing >= 0 {
+		a.refuseMergeSource(l.expr, t, l.part, missing)
 	}
 }
 

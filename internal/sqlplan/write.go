@@ -100,7 +100,11 @@ func (a *analysis) leavesOf(t *target, c *Column, e Expr, guards pins, direct bo
 		return
 	}
 	part := func(own *Column, x docSet) {
-		yield(written{kind: leafPart, expr: x.value, guards: guards, part: own, set: x})
+		w := written{kind: leafPart, expr: x.value, guards: guards, part: own, set: x}
+		if isReference(x.value) {
+			w.kind = leafExcluded
+		}
+		yield(w)
 	}
 	if a.editsDocument(t, c, e, part) {
 		yield(written{kind: leafEdited, expr: e, direct: direct})
