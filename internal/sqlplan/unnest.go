@@ -167,34 +167,17 @@ type arrayRows struct {
 // leaves out rows, or takes rows out of anything else.
 func (a *analysis) rowsOfArrays(q *Query, out output) *arrayRows {
 	s, ok := q.Body.(*Select)
-	if !ok || q.With != nil || len(q.OrderBy) > 0 || q.Limited || q.Locking || s.Distinct || len(s.DistinctOn) > 0 || s.Where != nil ||
-		len(s.GroupBy) > 0 || s.Having != nil || s.aggregates() || s.TargetsEnd < 0 || len(s.From) > 1 {
+	if !ok || !q.everyRow(s) {
+		return nil
+	}
+	arrays, ok := a.arraysOf(s)
+	if !ok {
 		return nil
 	}
 	r := &arrayRows{out: out}
-	add := func(e *Each) {
+	for _, e := range arrays {
 		o, _ := a.givenOperand(e, "")
 		r.params = append(r.params, o.Param)
-	}
-	if len(s.From) == 1 {
-		f, ok := s.From[0].(*TableFunction)
-		if !ok || len(f.Arrays) == 0 || slices.ContainsFunc(s.Targets, growsRows) {
-			return nil
-		}
-		for _, array := range f.Arrays {
-			e := eachOf(array)
-			if e == nil {
-				return nil
-			}
-			add(e)
-		}
-	}
-	for _, t := range s.Targets {
-		if e := a.unnested(t.Expr); e != nil {
-			add(e)
-		} else if growsRows(t) {
-			return nil
-		}
 	}
 	list, _ := out.columns()
 	for _, c := range list {
@@ -206,6 +189,40 @@ func (a *analysis) rowsOfArrays(q *Query, out output) *arrayRows {
 		return nil
 	}
 	return r
+}
+
+// everyRow reports whether a query, which is the SELECT, returns each row of FROM once, in its
+// order.
+func (q *Query) everyRow(s *Select) bool {
+	changed := q.With != nil || len(q.OrderBy) > 0 || q.Limited || q.Locking
+	merged := s.Distinct || len(s.DistinctOn) > 0 || len(s.GroupBy) > 0 || s.Having != nil || s.aggregates()
+	return !changed && !merged && s.Where == nil
+}
+
+// arraysOf lists the arrays that a SELECT takes rows out of; ok is false if it takes rows out
+// of anything else.
+func (a *analysis) arraysOf(s *Select) (arrays []*Each, ok bool) {
+	for _, from := range s.From {
+		f, ok := from.(*TableFunction)
+		if !ok || len(f.Arrays) == 0 || len(s.From) > 1 || slices.ContainsFunc(s.Targets, growsRows) {
+			return nil, false
+		}
+		for _, array := range f.Arrays {
+			e := eachOf(array)
+			if e == nil {
+				return nil, false
+			}
+			arrays = append(arrays, e)
+		}
+	}
+	for _, t := range s.Targets {
+		if e := a.unnested(t.Expr); e != nil {
+			arrays = append(arrays, e)
+		} else if growsRows(t) {
+			return nil, false
+		}
+	}
+	return arrays, s.TargetsEnd >= 0
 }
 
 // evaluationOfArrays is the text by which the server makes the sources' values, as many as the
