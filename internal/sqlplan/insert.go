@@ -269,11 +269,11 @@ func (in *insertion) columnIndex(name string) int {
 // unique keys depend on may be computed of them.
 func (in *insertion) rowOfSelect() {
 	q := in.s.Query
-	if q == nil || in.s.Conflict == nil || !in.a.d.ValuesSeeRow() || q.With != nil || len(q.OrderBy) > 0 || q.Limited || q.Locking || q.Parens {
+	if q == nil || in.s.Conflict == nil || !in.a.d.ValuesSeeRow() || q.Parens {
 		return
 	}
 	body, ok := q.Body.(*Select)
-	if !ok || body.Distinct || len(body.From) > 0 || body.Where != nil || len(body.GroupBy) > 0 || body.Having != nil || body.Into || body.TargetsEnd < 0 {
+	if !ok || !q.everyRow(body) || len(body.From) > 0 || body.Into || body.TargetsEnd < 0 {
 		return
 	}
 	row := ValuesRow{Span: body.Span, End: body.TargetsEnd, Selected: true}
