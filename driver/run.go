@@ -14,6 +14,10 @@ func (c *conn) exec(ctx context.Context, send exec.ExecFunc, query string, args 
 	query, _ = c.session.Recount(c.ctor.server, query)
 	e, plan, a, err := c.planCall(ctx, query, args)
 	if err != nil {
+		if apart := exec.Apart(err); apart != nil && len(args) == 0 {
+			return c.execApart(ctx, send, apart)
+		}
+		c.engine().NoteRefused(ctx, a.Text, err)
 		return nil, err
 	}
 	if !plan.Protected {
@@ -31,6 +35,7 @@ func (c *conn) query(ctx context.Context, send exec.QueryFunc, query string, arg
 	query, name := c.session.Recount(c.ctor.server, query)
 	e, plan, a, err := c.planCall(ctx, query, args)
 	if err != nil {
+		c.engine().NoteRefused(ctx, a.Text, err)
 		return nil, err
 	}
 	if !plan.Protected {
@@ -93,16 +98,29 @@ func (c *conn) planCall(ctx context.Context, query string, args []sqldriver.Name
 	if a.Ran {
 		c.session.Doubt()
 	}
-	e, plan, err := c.plan(ctx, a.Text)
+	e, plan, err := c.session.Plan(ctx, c.engine(), c.base, c.ctor.driver, a.Text)
 	return e, plan, a, err
 }
 
-// plan returns the plan for a text on this connection, and the engine that made it.
+// plan returns the plan for a text on this connection, and the engine that made it. It
+// takes note of a refusal.
 func (c *conn) plan(ctx context.Context, text string) (*exec.Engine, *sqlplan.Plan, error) {
 	current := c.engine()
 	e, plan, err := c.session.Plan(ctx, current, c.base, c.ctor.driver, text)
 	current.NoteRefused(ctx, text, err)
 	return e, plan, err
+}
+
+// execApart carries out the statements of a text that is refused as one.
+func (c *conn) execApart(ctx context.Context, send exec.ExecFunc, apart *sqlplan.Apart) (res sqldriver.Result, err error) {
+	err = exec.OneByOne(ctx, (*connBase)(c), apart, func(text string) (err error) {
+		res, err = c.exec(ctx, send, text, nil)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return res, nil // as pgx reports what the last statement did
 }
 
 // passOn returns the arguments to pass on for an unprotected statement: the

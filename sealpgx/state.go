@@ -162,10 +162,15 @@ func pure(r pgx.QueryRewriter) bool {
 func (c *conn) plan(ctx context.Context, text string) (*exec.Engine, *sqlplan.Plan, error) {
 	e, plan, err := c.session.Plan(ctx, c.engine(), (*link)(c), base(), text)
 	if err != nil {
-		c.engine().NoteRefused(ctx, text, err)
-		err = c.known(ctx, err)
+		err = c.unplanned(ctx, text, err)
 	}
 	return e, plan, err
+}
+
+// unplanned takes note of a text that has no plan, and returns what the user sees.
+func (c *conn) unplanned(ctx context.Context, text string, err error) error {
+	c.engine().NoteRefused(ctx, text, err)
+	return c.known(ctx, err)
 }
 
 // run is one execution of a plan.
@@ -184,9 +189,12 @@ func (c *conn) exec(ctx context.Context, sql string, args []any) (pgconn.Command
 	if err != nil {
 		return pgconn.CommandTag{}, err
 	}
-	e, plan, err := c.plan(ctx, r.text)
+	e, plan, err := c.session.Plan(ctx, c.engine(), (*link)(c), base(), r.text)
+	if apart := exec.Apart(err); apart != nil && len(r.args) == 0 {
+		return c.execApart(ctx, apart)
+	}
 	if err != nil {
-		return pgconn.CommandTag{}, err
+		return pgconn.CommandTag{}, c.unplanned(ctx, r.text, err)
 	}
 	if !plan.Protected {
 		tag, err := c.base.Exec(ctx, r.sent, r.sentArgs...)
@@ -196,6 +204,19 @@ func (c *conn) exec(ctx context.Context, sql string, args []any) (pgconn.Command
 	res, err := c.run(e, plan, &r).Exec(ctx, (*routed)(c).Exec)
 	c.done(ctx, e, plan, r.text, err)
 	return tagOf(res), c.failed(ctx, r.text, err)
+}
+
+// execApart carries out the statements of a text that is refused as one. The tag is that of
+// the last statement that was carried out, as pgx's.
+func (c *conn) execApart(ctx context.Context, apart *sqlplan.Apart) (tag pgconn.CommandTag, err error) {
+	err = exec.OneByOne(ctx, (*routed)(c), apart, func(text string) error {
+		t, err := c.exec(ctx, text, nil)
+		if err == nil {
+			tag = t
+		}
+		return err
+	})
+	return tag, err
 }
 
 // query carries out a statement that returns rows. The end of the rows, or an error, gives

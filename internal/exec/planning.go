@@ -222,7 +222,11 @@ func (e *Engine) verifiable(plan *sqlplan.Plan) error {
 // planError turns what the planner returned into what users see.
 func planError(err error) error {
 	if r, ok := errors.AsType[*sqlplan.Refusal](err); ok {
-		return &fault.RefusedError{Line: r.Line, Column: r.Column, Object: r.Object, What: r.What, Hint: r.Hint}
+		refused := &fault.RefusedError{Line: r.Line, Column: r.Column, Object: r.Object, What: r.What, Hint: r.Hint}
+		if r.Apart != nil {
+			return &apartError{refused, r.Apart}
+		}
+		return refused
 	}
 	if errors.Is(err, fault.ErrCatalog) || ended(err) {
 		return err

@@ -487,7 +487,7 @@ func (in *insertion) keyCheck() {
 		return // nothing is written
 	}
 	if in.s.Query != nil || !in.alone || a.nested > 0 {
-		a.refuse(in.s.Conflict.Span, in.t.table.Name, "an upsert whose rows must be read first, in this form", "send INSERT … VALUES by itself")
+		a.refuseWithin(in.s.Conflict.Span, in.t.table.Name, "an upsert whose rows must be read first, in this form", "send INSERT … VALUES by itself")
 		return
 	}
 	if slices.ContainsFunc(in.conflictChanged(), in.keyed) { // what else changes becomes what is proposed: see conflictSources

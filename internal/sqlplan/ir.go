@@ -31,6 +31,9 @@ type Script struct {
 	// refused.
 	Unread       []Expr
 	UnreadTables []*TableRef
+	// Apart are the texts of Statements, where the dialect tells them apart and they mean the same
+	// when they are sent one after the other in one transaction; else nil.
+	Apart *Apart
 }
 
 // ParamSite is one placeholder. Index is 0-based: $3 has Index 2, the third ?

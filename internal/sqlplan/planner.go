@@ -355,6 +355,16 @@ func (a *analysis) refuse(at Span, object, what, hint string) {
 	}
 }
 
+// refuseWithin refuses what cannot be carried out within a larger statement or text. A text
+// of several statements is told apart, if it can be.
+func (a *analysis) refuseWithin(at Span, object, what, hint string) {
+	if a.err == nil {
+		r := Refuse(a.text, at.Start, object, what, hint)
+		r.Apart = a.script.Apart
+		a.err = r
+	}
+}
+
 // run analyses the script's statements and assembles the plan.
 func (a *analysis) run() (*Plan, error) {
 	readOnly := true
@@ -476,7 +486,7 @@ func (a *analysis) unread() {
 // route of its own, and only if it stands alone.
 func (a *analysis) take(r Route, at Span) {
 	if a.route != nil {
-		a.refuse(at, "", "a statement that would be carried out in two ways", "write the statement more plainly")
+		a.refuseWithin(at, "", "a statement that would be carried out in two ways", "write the statement more plainly")
 		return
 	}
 	a.route = r

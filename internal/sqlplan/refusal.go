@@ -15,6 +15,16 @@ type Refusal struct {
 	// Asked lists what the catalog was asked for before the text was refused. The
 	// refusal rests on it: it stands as long as the catalog would answer the same.
 	Asked []Asked
+	// Apart, if it is not nil, are the statements of the text, of which each might be
+	// carried out by itself. The refusal is that they are sent as one text.
+	Apart *Apart
+}
+
+// Apart are the statements of a text that the server runs in one transaction.
+type Apart struct {
+	Texts []string
+	// Begins is true if the first of them begins a transaction and the last one commits it.
+	Begins bool
 }
 
 // Asked is a relation that the catalog was asked for; nil if there was none.

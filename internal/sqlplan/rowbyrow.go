@@ -197,7 +197,7 @@ func (u *updating) allowed() bool {
 	case u.t.rel == nil:
 		a.refuse(s.Span, object, "an UPDATE whose rows must be read first, of a table that the catalog does not know", pin)
 	case u.within() && !u.readsAlone():
-		a.refuse(s.Span, object, "an UPDATE of a protected column, within a larger statement or text, that does not name its row", pin+", or send it by itself")
+		a.refuseWithin(s.Span, object, "an UPDATE of a protected column, within a larger statement or text, that does not name its row", pin+", or send it by itself")
 	case a.explain && a.d.SetsInOrder():
 		a.refuse(s.Span, object, "ANALYZE of an UPDATE that is carried out row by row", pin)
 	case s.CurrentOf:

@@ -135,7 +135,7 @@ func (k *serverColumns) finish() {
 	parts := k.evaluation(columns)
 	switch {
 	case (!in.alone || a.nested > 0) && (parts == nil || in.checks != nil || len(a.script.Statements) > 1):
-		a.refuse(in.s.Span, object, "the server makes the row key of a protected value within a larger statement", "give the row key, or send the INSERT by itself")
+		a.refuseWithin(in.s.Span, object, "the server makes the row key of a protected value within a larger statement", "give the row key, or send the INSERT by itself")
 	case in.s.Overriding == "user":
 		a.refuse(in.s.OverridingSpan, object, "OVERRIDING USER VALUE with a row key that the server makes", "leave the clause out")
 	}

@@ -53,7 +53,8 @@ func parse(src string, maxDepth int) (script *sqlplan.Script, err error) {
 	if err := params(script, tokens); err != nil {
 		return nil, err
 	}
-	for _, raw := range tree.Stmts {
+	apart := &sqlplan.Apart{}
+	for i, raw := range tree.Stmts {
 		p := &translator{src: src, tokens: tokens}
 		from, to := int(raw.StmtLocation), len(src)
 		if raw.StmtLen > 0 {
@@ -65,6 +66,10 @@ func parse(src string, maxDepth int) (script *sqlplan.Script, err error) {
 		s := p.statement(raw.Stmt)
 		script.Statements = append(script.Statements, s)
 		p.unread(script, raw.Stmt, s)
+		apart = tellApart(apart, raw.Stmt, src[from:to], i, len(tree.Stmts))
+	}
+	if len(tree.Stmts) > 1 && script.NumParams == 0 {
+		script.Apart = apart
 	}
 	return script, nil
 }
