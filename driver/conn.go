@@ -139,6 +139,9 @@ func (c *connBeginner) BeginTx(ctx context.Context, opts sqldriver.TxOptions) (s
 
 func (c *connResetter) ResetSession(ctx context.Context) error {
 	(*conn)(c).ended()
+	if c.ctor.resets {
+		c.session.Doubt()
+	}
 	return c.base.(sqldriver.SessionResetter).ResetSession(ctx)
 }
 

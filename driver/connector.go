@@ -36,6 +36,7 @@ type Connector struct {
 	engine   atomic.Pointer[exec.Engine]
 	reload   sync.Mutex // held while the engine is replaced
 	watcher  *watcher   // nil if the policy's file is not watched
+	resets   bool       // whether sessions may change when their connections are used again
 
 	// skips is true once the base driver showed that it takes no arguments
 	// without a prepared statement.
@@ -102,7 +103,7 @@ func newConnector(base sqldriver.Connector, s settings) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Connector{base: hide(base), server: srv, settings: s, stats: alert.NewCounters()}
+	c := &Connector{base: hide(base), server: srv, settings: s, stats: alert.NewCounters(), resets: srv.Resets(base)}
 	c.driver = wrapDriver(c, base.Driver())
 	if s.static {
 		c.catalog = catalog.Static(srv, s.schema)

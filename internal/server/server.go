@@ -40,6 +40,9 @@ type Server interface {
 	// Settled reports whether settings that were just read stay until a text
 	// changes them: some servers take changes back when a transaction ends.
 	Settled(base sqldriver.Conn) bool
+	// Resets reports whether the connector was given a function that may change a session
+	// each time that database/sql uses its connection again.
+	Resets(base sqldriver.Connector) bool
 	// InTransaction reports whether the connection is in a transaction that
 	// database/sql does not know of (BEGIN sent as text). doubt says that the last
 	// answer was an error, with which a server does not say it.

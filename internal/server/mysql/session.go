@@ -96,6 +96,9 @@ func (Server) Reported(base sqldriver.Conn, s server.Session) bool {
 // transaction.
 func (Server) Settled(sqldriver.Conn) bool { return true }
 
+// Resets implements [server.Server]: go-sql-driver takes no such function.
+func (Server) Resets(sqldriver.Connector) bool { return false }
+
 // Transaction ends a transaction whatever completion_type says, under which COMMIT
 // alone may begin another. START TRANSACTION releases table locks; a
 // transaction without autocommit does not.

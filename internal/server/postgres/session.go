@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	sqldriver "database/sql/driver"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/sealsql/sealsql/fault"
 	"github.com/sealsql/sealsql/internal/server"
@@ -98,6 +100,21 @@ func (Server) Reported(base sqldriver.Conn, s server.Session) bool {
 func (s Server) Settled(base sqldriver.Conn) bool {
 	open, err := s.InTransaction(context.Background(), base, false)
 	return err == nil && !open
+}
+
+// Resets implements [server.Server]: the function of stdlib.OptionResetSession is a field
+// of pgx's connector, which has one that does nothing without the option.
+func (Server) Resets(base sqldriver.Connector) bool {
+	own, none := resetSession(base), resetSession(stdlib.GetConnector(pgx.ConnConfig{}))
+	return own.IsValid() && none.IsValid() && own.Pointer() != none.Pointer()
+}
+
+func resetSession(base sqldriver.Connector) reflect.Value {
+	v := reflect.ValueOf(base)
+	if v.Kind() != reflect.Struct || v.Type() != reflect.TypeOf(stdlib.GetConnector(pgx.ConnConfig{})) {
+		return reflect.Value{}
+	}
+	return v.FieldByName("ResetSession")
 }
 
 // Transaction implements [server.Server]: pgx's own serve.
