@@ -508,7 +508,7 @@ func (in *insertion) markAuto(o *Operand, source int) {
 func (in *insertion) refuseSource(c *Column, i int, at interface{ At() Span }) {
 	hint := "give that column's value in the statement"
 	if rc := in.server.column(i); rc != nil && rc.Generated {
-		hint = "the server computes that column: bind the values to the columns that it is computed of (row_key, context)"
+		hint = "the server computes that column: insert the row with NULL and UPDATE it, or bind the values to the columns that it is computed of (row_key, context)"
 	}
 	if _, ok := at.(*Each); ok {
 		hint = "take both out of arrays in one unnest, cast to the types of the columns: unnest($1::bigint[], $2::text[])"
