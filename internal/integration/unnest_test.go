@@ -64,6 +64,10 @@ var bulks = []bulk{
 	{"INSERT INTO slots (room, code, pin) SELECT r, c, p FROM unnest($1::bigint[], $2::text[], $3::text[]) AS t(r, c, p)", []any{[]int64{1, 1, 2}, bulkCodes, bulkCodes}},
 	{"INSERT INTO slots (room, code, pin) SELECT $1, unnest($2::text[]), unnest($3::text[])", []any{7, bulkCodes, bulkCodes}},
 	{"MERGE INTO contacts u USING unnest($1::bigint[], $2::text[]) AS v(id, ssn) ON u.id = v.id WHEN MATCHED THEN UPDATE SET ssn = v.ssn WHEN NOT MATCHED THEN INSERT (id, ssn) VALUES (v.id, v.ssn)", []any{[]int64{1, 61}, bulkCodes[:2]}},
+	{"INSERT INTO contacts (id, email) SELECT i, m FROM unnest($1::bigint array, $2::text ARRAY[3]) AS t(i, m)", []any{bulkIDs, bulkMails}},
+	{"UPDATE contacts SET (ssn, email) = (v.s, v.e) FROM unnest($1::bigint[], $2::text[], $3::text[]) v(i, s, e) WHERE id = v.i", []any{bulkIDs, bulkCodes, bulkMails}},
+	{"INSERT INTO v_contacts (id, email) SELECT * FROM unnest($1::bigint[], $2::text[]) AS t(id, email)", []any{bulkIDs, bulkMails}},
+	{"INSERT INTO serials (email) SELECT email FROM unnest($1::text[]) AS email RETURNING id", []any{bulkMails}},
 	// arrays that are empty, NULL, of other lengths, or of other types
 	{"INSERT INTO contacts (id, ssn) SELECT unnest($1::bigint[]), unnest($2::text[])", []any{[]int64{}, []string{}}},
 	{"INSERT INTO contacts (id, email, ssn) SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[])", []any{[]int64(nil), []string(nil), nil}},

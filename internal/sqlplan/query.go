@@ -209,7 +209,11 @@ func (a *analysis) selectQuery(q *Query, s *Select, sc *scope) output {
 	a.targets(out, s.Targets, sc, out.direct || a.anyStar[s], a.termLists[s])
 	a.group(s, out, sc)
 	if s.Having != nil {
-		a.byAlias(s.Having, out, nil, "HAVING on a protected column")
+		seen := sc
+		if !a.d.StrictGroups() {
+			seen = nil // HAVING sees the select list first
+		}
+		a.byAlias(s.Having, out, seen, "HAVING on a protected column")
 	}
 	a.distinct(s, out, sc)
 	a.order(q.OrderBy, out, sc)
@@ -337,12 +341,13 @@ func (a *analysis) fieldStar(f *Field, sc *scope) entry {
 // group checks GROUP BY.
 func (a *analysis) group(s *Select, out *selectOutput, sc *scope) {
 	for _, e := range s.GroupBy {
-		if v, ok := a.groupTerm(e, s, out, sc); ok {
-			out.grouped = append(out.grouped, v)
-			continue
+		v, ok := a.groupTerm(e, s, out, sc)
+		if !ok {
+			v, ok = a.groupShown(e, s, out, sc)
 		}
-		if v, ok := a.groupShown(e, s, out, sc); ok {
+		if ok {
 			out.grouped = append(out.grouped, v)
+			a.havingNull(s.Having, e, sc)
 			continue
 		}
 		if v, ok := a.orderTarget(e, out, sc, true); ok {

@@ -67,6 +67,22 @@ func (a *analysis) groups(e Expr, v value, s *scope, grouped []value) bool {
 	return true
 }
 
+// havingNull has HAVING test the term, which rows are grouped by, in the place of the column.
+func (a *analysis) havingNull(having, grouped Expr, sc *scope) {
+	of := a.searchable(a.peel(grouped).expr, sc)
+	walk(having, func(x Expr) bool {
+		test, ok := x.(*IsNull)
+		if !ok {
+			_, sub := x.(*Sub)
+			return !sub
+		}
+		if v := a.searchable(test.Expr, sc); v.column != nil && v.column == of.column && v.row == of.row {
+			a.replaceByTerm(peeled{expr: test.Expr, at: test.Expr.At()}, v, sc)
+		}
+		return true
+	})
+}
+
 // groupTerm groups by the term of a searchable column that the SELECT does not show.
 func (a *analysis) groupTerm(e Expr, s *Select, out *selectOutput, sc *scope) (value, bool) {
 	if !a.p.searches {

@@ -356,6 +356,9 @@ func (p *translator) typeEnd(i int) int {
 	if p.word(first, "timestamp", "time") && p.word(i, "with", "without") && p.word(i+1, "time") && p.word(i+2, "zone") {
 		i += 3
 	}
+	if p.word(i, "array") {
+		i++
+	}
 	for p.op(i, "[") {
 		i = p.tokens[i].mate + 1
 	}

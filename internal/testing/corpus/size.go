@@ -5,7 +5,7 @@ package corpus
 var Size = map[string]int{"postgres": 828, "mysql": 763}
 
 // Searched is how many statements search protected columns.
-var Searched = map[string]int{"postgres": 303, "mysql": 294}
+var Searched = map[string]int{"postgres": 306, "mysql": 294}
 
 // Written is how many statements write searchable columns.
 var Written = map[string]int{"postgres": 239, "mysql": 195}
