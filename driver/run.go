@@ -14,7 +14,7 @@ func (c *conn) exec(ctx context.Context, send exec.ExecFunc, query string, args 
 	query, _ = c.session.Recount(c.ctor.server, query)
 	e, plan, a, err := c.planCall(ctx, query, args)
 	if err != nil {
-		if apart := exec.Apart(err); apart != nil && len(args) == 0 {
+		if apart := exec.Apart(err); apart != nil && len(args) == 0 && exec.Takes(ctx, (*connBase)(c), apart) {
 			return c.execApart(ctx, send, apart)
 		}
 		c.engine().NoteRefused(ctx, a.Text, err)

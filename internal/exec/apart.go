@@ -26,16 +26,25 @@ func Apart(err error) *sqlplan.Apart {
 	return nil
 }
 
-// OneByOne carries out the statements of a text by exec, one after the other. As the
-// server does with such a text, it carries out all of them or none.
-func OneByOne(ctx context.Context, base Base, a *sqlplan.Apart, exec func(text string) error) (err error) {
-	open := a.Begins
-	if !open {
-		if open, err = base.InTx(ctx); err != nil {
-			return err
-		}
+// Takes reports whether a connection takes texts of several statements.
+func Takes(ctx context.Context, base Base, a *sqlplan.Apart) bool {
+	if a.Ask == "" {
+		return true
 	}
-	if open {
+	_, err := base.Exec(ctx, a.Ask, nil)
+	return err == nil
+}
+
+// OneByOne carries out the statements of a text by exec, one after the other. Where the
+// server has one transaction for such a text, it carries out all of them or none.
+func OneByOne(ctx context.Context, base Base, a *sqlplan.Apart, exec func(text string) error) error {
+	if !a.OneTransaction {
+		return each(a.Texts, exec)
+	}
+	switch open, err := base.InTx(ctx); {
+	case err != nil:
+		return err
+	case open:
 		return each(a.Texts, exec)
 	}
 	tx, err := base.Begin(ctx)

@@ -31,8 +31,8 @@ type Script struct {
 	// refused.
 	Unread       []Expr
 	UnreadTables []*TableRef
-	// Apart are the texts of Statements, where the dialect tells them apart and they mean the same
-	// when they are sent one after the other in one transaction; else nil.
+	// Apart are the texts of Statements; nil if there is but one, or if they cannot be sent
+	// one after the other.
 	Apart *Apart
 }
 

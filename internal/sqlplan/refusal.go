@@ -20,11 +20,15 @@ type Refusal struct {
 	Apart *Apart
 }
 
-// Apart are the statements of a text that the server runs in one transaction.
+// Apart are the statements of a text, which mean the same if they are sent one after the other.
 type Apart struct {
 	Texts []string
-	// Begins is true if the first of them begins a transaction and the last one commits it.
-	Begins bool
+	// OneTransaction is true if the server runs them in one transaction, which they do not
+	// begin themselves.
+	OneTransaction bool
+	// Ask is a text of several statements that does nothing. A server that does not take
+	// it does not take theirs. It is empty for a server that takes such texts.
+	Ask string
 }
 
 // Asked is a relation that the catalog was asked for; nil if there was none.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/sqlc-dev/marino/ast"
@@ -155,7 +156,24 @@ func (p *translator) script() (*sqlplan.Script, error) {
 		fail("a list of ROLLUP is not where the parser saw it")
 	}
 	return &sqlplan.Script{Text: p.src, Statements: p.out, Params: p.paramSites(), NumParams: len(p.params),
-		Unread: p.unreadExprs, UnreadTables: p.unreadTables}, nil
+		Unread: p.unreadExprs, UnreadTables: p.unreadTables, Apart: p.apart()}, nil
+}
+
+// apart returns the texts of the statements. The server carries out each by itself in any
+// case. It returns nil for a text with executable comments, whose marks would be lost.
+func (p *translator) apart() *sqlplan.Apart {
+	segments := p.segments()
+	if len(segments) < 2 || len(p.params) > 0 || strings.Contains(p.src, "/*!") || strings.Contains(p.src, "/*M!") {
+		return nil
+	}
+	a := &sqlplan.Apart{Ask: "DO 0; DO 0"}
+	for _, s := range segments {
+		if p.compound(s[0]) {
+			return nil // semicolons belong to its body
+		}
+		a.Texts = append(a.Texts, p.src[p.tokens[s[0]].start:p.endOf(s[1])])
+	}
+	return a
 }
 
 func (p *translator) paramSites() []sqlplan.ParamSite {

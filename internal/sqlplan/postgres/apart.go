@@ -17,12 +17,12 @@ func tellApart(a *sqlplan.Apart, s *pg.Node, text string, i, n int) *sqlplan.Apa
 	if ok {
 		switch k := t.TransactionStmt.Kind; {
 		case i == 0 && (k == pg.TransactionStmtKind_TRANS_STMT_BEGIN || k == pg.TransactionStmtKind_TRANS_STMT_START):
-			a.Begins = true
-		case i == n-1 && a.Begins && k == pg.TransactionStmtKind_TRANS_STMT_COMMIT && !t.TransactionStmt.Chain:
+			a.OneTransaction = false
+		case i == n-1 && !a.OneTransaction && k == pg.TransactionStmtKind_TRANS_STMT_COMMIT && !t.TransactionStmt.Chain:
 		default:
 			return nil
 		}
-	} else if i == n-1 && a.Begins {
+	} else if i == n-1 && !a.OneTransaction {
 		return nil
 	}
 	a.Texts = append(a.Texts, text)

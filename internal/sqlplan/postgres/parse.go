@@ -53,7 +53,7 @@ func parse(src string, maxDepth int) (script *sqlplan.Script, err error) {
 	if err := params(script, tokens); err != nil {
 		return nil, err
 	}
-	apart := &sqlplan.Apart{}
+	apart := &sqlplan.Apart{OneTransaction: true}
 	for i, raw := range tree.Stmts {
 		p := &translator{src: src, tokens: tokens}
 		from, to := int(raw.StmtLocation), len(src)

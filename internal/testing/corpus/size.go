@@ -2,7 +2,7 @@ package corpus
 
 // Size is how many statements the corpus holds, so that a file that is not read
 // does not pass unnoticed.
-var Size = map[string]int{"postgres": 828, "mysql": 763}
+var Size = map[string]int{"postgres": 828, "mysql": 762}
 
 // Searched is how many statements search protected columns.
 var Searched = map[string]int{"postgres": 306, "mysql": 294}
