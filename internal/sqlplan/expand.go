@@ -315,4 +315,4 @@ type built struct {
 }
 
 // builtBytes is about how many bytes of memory a template may take that is kept.
-func (d *draftText) builtBytes() int { return min(8*d.size(), 8<<10) }
+func (d *draftText) builtBytes() int { return min(4*d.size(), 4<<10) }
