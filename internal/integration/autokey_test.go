@@ -58,6 +58,18 @@ tables:
   auto: {row_key: [id], columns: {ssn: {keyring: pii, type: string}}}
 `
 
+// fakePolicy reads a policy whose keys are those of the fake KMS.
+func fakePolicy(t *testing.T, text string) *policy.Policy {
+	t.Helper()
+	_, arn := kms()
+	t.Setenv("SEALSQL_TEST_KEY", arn)
+	p, err := policy.Parse("test", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // autoInserts are what an application sends; %v is the value.
 var autoInserts = []struct {
 	text string
@@ -90,13 +102,7 @@ var autoInserts = []struct {
 // beside a bare twin: keys, results, errors, LAST_INSERT_ID() and what triggers and
 // history saw are the same.
 func TestRowsWithCountedKeysAreWrittenOnce(t *testing.T) {
-	server := testdb.MySQL(t)
-	_, arn := kms()
-	t.Setenv("SEALSQL_TEST_KEY", arn)
-	p, err := policy.Parse("test", []byte(autoPolicy))
-	if err != nil {
-		t.Fatal(err)
-	}
+	server, p := testdb.MySQL(t), fakePolicy(t, autoPolicy)
 	cases := 0
 	for _, w := range witnesses {
 		if w.maria && server.Product != "mariadb" {
@@ -306,13 +312,7 @@ func (a *autoTwins) compare(w witness) {
 // TestACountedKeyIsRefusedWhereTwoWritesWouldShow inserts rows into tables that notice a
 // second write and do not take back the first.
 func TestACountedKeyIsRefusedWhereTwoWritesWouldShow(t *testing.T) {
-	server := testdb.MySQL(t)
-	_, arn := kms()
-	t.Setenv("SEALSQL_TEST_KEY", arn)
-	p, err := policy.Parse("test", []byte(autoPolicy))
-	if err != nil {
-		t.Fatal(err)
-	}
+	server, p := testdb.MySQL(t), fakePolicy(t, autoPolicy)
 	const insert = "INSERT INTO auto (email, ssn) VALUES ('a@x', ?)"
 	update := "CREATE TRIGGER au AFTER UPDATE ON auto FOR EACH ROW SET @x = 1"
 	for _, c := range []struct {
@@ -355,13 +355,7 @@ func TestACountedKeyIsRefusedWhereTwoWritesWouldShow(t *testing.T) {
 // TestCountedKeysOfSeveralConnections inserts rows from several connections, in steps of
 // auto_increment_increment: each value opens in its row.
 func TestCountedKeysOfSeveralConnections(t *testing.T) {
-	server := testdb.MySQL(t)
-	_, arn := kms()
-	t.Setenv("SEALSQL_TEST_KEY", arn)
-	p, err := policy.Parse("test", []byte(autoPolicy))
-	if err != nil {
-		t.Fatal(err)
-	}
+	server, p := testdb.MySQL(t), fakePolicy(t, autoPolicy)
 	const workers, each = 6, 15
 	for _, w := range witnesses {
 		if w.maria && server.Product != "mariadb" {

@@ -7,24 +7,12 @@ import (
 
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/internal/testing/testdb"
-	"github.com/sealsql/sealsql/policy"
 )
 
 // TestMySQLsGeneratedRowKeys writes to a table whose row key is a generated column, beside
 // a bare twin. A value whose row's key is not known is refused, with a way out that works.
 func TestMySQLsGeneratedRowKeys(t *testing.T) {
-	server := testdb.MySQL(t)
-	_, arn := kms()
-	t.Setenv("SEALSQL_TEST_KEY", arn)
-	p, err := policy.Parse("test", []byte(`
-version: 1
-keyrings: {pii: {kms: {keys: ["${SEALSQL_TEST_KEY}"]}}}
-tables:
-  auto: {row_key: [id], columns: {ssn: {keyring: pii, type: string}}}
-`))
-	if err != nil {
-		t.Fatal(err)
-	}
+	server, p := testdb.MySQL(t), fakePolicy(t, autoPolicy)
 	for _, stored := range []string{"STORED", "VIRTUAL"} {
 		w := witness{ddl: []string{"CREATE TABLE auto (uid varchar(40) NOT NULL UNIQUE, id varchar(40) AS (upper(uid)) " + stored + ", email varchar(40), n int NOT NULL DEFAULT 0, ssn %s, UNIQUE (id))"}}
 		a := newAutoTwins(t, server, w, "", p)

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/sealsql/sealsql/internal/testing/testdb"
-	"github.com/sealsql/sealsql/policy"
 )
 
 // leftovers are statements, and the question that an application asks next of what the
@@ -46,13 +45,7 @@ var leftovers = []struct {
 // TestWhatAStatementLeavesInTheSession asks, beside a bare twin, for ROW_COUNT() and for
 // the row whose key is NULL under sql_auto_is_null.
 func TestWhatAStatementLeavesInTheSession(t *testing.T) {
-	server := testdb.MySQL(t)
-	_, arn := kms()
-	t.Setenv("SEALSQL_TEST_KEY", arn)
-	p, err := policy.Parse("test", []byte(autoPolicy))
-	if err != nil {
-		t.Fatal(err)
-	}
+	server, p := testdb.MySQL(t), fakePolicy(t, autoPolicy)
 	for _, settings := range []string{"", "interpolateParams=true&clientFoundRows=true"} {
 		a := newAutoTwins(t, server, witnesses[0], settings, p)
 		for _, l := range leftovers {
@@ -94,13 +87,7 @@ func (a *autoTwins) exec(text string, args ...any) {
 // TestPreparedTextsAskForTheRowsWritten asks by a statement that was prepared before, with
 // an argument and within a transaction, and looks at the column's type.
 func TestPreparedTextsAskForTheRowsWritten(t *testing.T) {
-	server := testdb.MySQL(t)
-	_, arn := kms()
-	t.Setenv("SEALSQL_TEST_KEY", arn)
-	p, err := policy.Parse("test", []byte(autoPolicy))
-	if err != nil {
-		t.Fatal(err)
-	}
+	server, p := testdb.MySQL(t), fakePolicy(t, autoPolicy)
 	for _, settings := range []string{"", "interpolateParams=true"} {
 		a := newAutoTwins(t, server, witnesses[0], settings, p)
 		var answers [2][]string

@@ -7,7 +7,6 @@ import (
 
 	"github.com/sealsql/sealsql/driver"
 	"github.com/sealsql/sealsql/internal/testing/testdb"
-	"github.com/sealsql/sealsql/policy"
 )
 
 // mixedInserts give the keys of some rows and leave those of others to the server.
@@ -34,13 +33,7 @@ var mixedInserts = []struct {
 // TestSomeRowsGiveTheirCountedKey inserts such rows beside a bare twin, also in
 // steps of another size.
 func TestSomeRowsGiveTheirCountedKey(t *testing.T) {
-	server := testdb.MySQL(t)
-	_, arn := kms()
-	t.Setenv("SEALSQL_TEST_KEY", arn)
-	p, err := policy.Parse("test", []byte(autoPolicy))
-	if err != nil {
-		t.Fatal(err)
-	}
+	server, p := testdb.MySQL(t), fakePolicy(t, autoPolicy)
 	for _, w := range witnesses[:3] {
 		for _, settings := range []string{"", "interpolateParams=true&clientFoundRows=true", "auto_increment_increment=5&auto_increment_offset=3"} {
 			if settings != "" && w.name != "a plain table" {
@@ -71,13 +64,7 @@ func TestSomeRowsGiveTheirCountedKey(t *testing.T) {
 
 // TestSomeRowsGiveTheirCountedKeyIsRefused sends what would be wrong.
 func TestSomeRowsGiveTheirCountedKeyIsRefused(t *testing.T) {
-	server := testdb.MySQL(t)
-	_, arn := kms()
-	t.Setenv("SEALSQL_TEST_KEY", arn)
-	p, err := policy.Parse("test", []byte(autoPolicy))
-	if err != nil {
-		t.Fatal(err)
-	}
+	server, p := testdb.MySQL(t), fakePolicy(t, autoPolicy)
 	for _, c := range []struct {
 		name, text string
 		ddl        []string
