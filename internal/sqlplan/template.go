@@ -253,13 +253,13 @@ func (a *analysis) finish(parts []part) Template { return finish(a.d, a.placehol
 // placeholders of the user's.
 func finish(d Dialect, of *placeholders, parts []part) Template {
 	var t Template
-	size, holes := 0, 0
+	size, holes, widest := 0, 0, len(d.Placeholder(len(parts)))
 	for i := range parts {
 		p := &parts[i]
 		size += len(p.text)
 		if p.hole() {
 			around := p.casts()
-			size += len(around.open) + len(around.cast) + 6
+			size += len(around.open) + len(around.cast) + widest // what is too much stays in memory
 			holes++
 		}
 	}
