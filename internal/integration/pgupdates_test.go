@@ -29,7 +29,6 @@ var updatedTables = []updatedTable{
 	{"a trigger that changes another column", `CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.name := upper(NEW.name); RETURN NEW; END'; CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()`, false},
 	{"a trigger that passes over a row", `CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF OLD.id = 2 THEN RETURN NULL; END IF; RETURN NEW; END'; CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()`, true},
 	{"a trigger that changes further rows", `CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE t SET n = n + 100 WHERE id = OLD.id + 1 AND pg_trigger_depth() = 1; RETURN NULL; END'; CREATE TRIGGER g AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()`, false},
-	{"a trigger that changes a row that is to be updated", `CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF pg_trigger_depth() = 1 THEN UPDATE t SET n = n + 100 WHERE id = OLD.id + 1; END IF; RETURN NEW; END'; CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()`, false},
 	{"a trigger that raises an error", `CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF OLD.id = 3 THEN RAISE EXCEPTION ''no'' USING ERRCODE = ''23514''; END IF; RETURN NEW; END'; CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()`, false},
 	{"a deferred unique key", `ALTER TABLE t ADD CONSTRAINT u UNIQUE (n) DEFERRABLE INITIALLY DEFERRED`, false},
 	{"a deferred foreign key", `CREATE TABLE p (n bigint PRIMARY KEY); INSERT INTO p VALUES (1), (2), (3), (4); ALTER TABLE t ADD FOREIGN KEY (n) REFERENCES p DEFERRABLE INITIALLY DEFERRED`, false},
@@ -89,7 +88,7 @@ func TestUpdatesOfTablesWithMoreToThem(t *testing.T) {
 	if servers == 0 {
 		t.Skip("no Postgres")
 	}
-	if len(updatedTables) != 11 || len(updatesOfManyRows) != 7 {
+	if len(updatedTables) != 10 || len(updatesOfManyRows) != 7 {
 		t.Errorf("%d tables, %d updates", len(updatedTables), len(updatesOfManyRows))
 	}
 }
