@@ -211,12 +211,13 @@ func (a *analysis) selectQuery(q *Query, s *Select, sc *scope) output {
 	if s.Having != nil {
 		seen := sc
 		if !a.d.StrictGroups() {
-			seen = nil // HAVING sees the select list first
+			seen = out.groupScope(sc) // HAVING sees the select list first
 		}
 		a.byAlias(s.Having, out, seen, "HAVING on a protected column")
 	}
 	a.distinct(s, out, sc)
 	a.order(q.OrderBy, out, sc)
+	a.groupedNulls(q.OrderBy, out, sc)
 	a.checkAll(q.Limits, sc, "LIMIT")
 	if s.Into {
 		a.into(s, out)

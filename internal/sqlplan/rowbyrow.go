@@ -424,6 +424,7 @@ func (a *analysis) narrow(all []*updating) {
 	}
 	for _, span := range []Span{s.OrderSpan, s.LimitSpan} {
 		if span.End > span.Start {
+			a.edits = slices.DeleteFunc(a.edits, func(e edit) bool { return span.Start <= e.span.Start && e.span.End <= span.End })
 			a.replace(span, textPart(""))
 		}
 	}

@@ -105,3 +105,43 @@ func (a *analysis) groupTerm(e Expr, s *Select, out *selectOutput, sc *scope) (v
 	a.replaceByTerm(p, v, sc)
 	return value{kind: valueStored, row: v.row, table: v.table, name: v.column.Term.Column, term: v.column}, true
 }
+
+// groupedNulls has tests for NULL of a column by whose terms rows are put together test the
+// terms: the column itself is not the group's.
+func (a *analysis) groupedNulls(exprs []Expr, out *selectOutput, sc *scope) {
+	if len(out.grouped) == 0 {
+		return
+	}
+	for _, e := range exprs {
+		walk(e, func(x Expr) bool {
+			test, ok := x.(*IsNull)
+			if !ok {
+				return true
+			}
+			ref, ok := test.Expr.(*ColumnRef)
+			if !ok || ref.Star {
+				return true
+			}
+			v := a.lookup(ref, sc)
+			if v.kind == valueStored && v.protected() && v.column.Term != nil && out.groupsTerms(v) {
+				a.replace(ref.Span, textPart(a.reachText(v.row, v.column.Term.Column)))
+			}
+			return false
+		})
+	}
+}
+
+// groupsTerms reports whether rows are put together by the terms of the value, shown or not.
+func (o *selectOutput) groupsTerms(v value) bool {
+	return o.groupsBy(v) || slices.ContainsFunc(o.grouped, func(g value) bool { return g.row == v.row && g.term == v.column })
+}
+
+// groupScope is the scope, if rows are put together by the terms of every protected value that
+// is shown. It is nil otherwise: some servers find in HAVING what is shown alone.
+func (o *selectOutput) groupScope(sc *scope) *scope {
+	list, _ := o.columns()
+	if slices.ContainsFunc(list, func(c *column) bool { return c.value.protected() && !o.groupsTerms(c.value) }) {
+		return nil
+	}
+	return sc
+}
