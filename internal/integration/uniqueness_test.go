@@ -301,3 +301,30 @@ func TestANullRowKeyNamesTheProtectedColumn(t *testing.T) {
 		})
 	}
 }
+
+// TestAKeyThatIsGoneNamesTheProtectedColumn: another connection drops the unique key after
+// the server found it violated, and before the driver asks what its columns are.
+func TestAKeyThatIsGoneNamesTheProtectedColumn(t *testing.T) {
+	ran := 0
+	for _, server := range testdb.Each(t) {
+		if ran++; server.Name != "postgres" {
+			continue // MySQL's servers do not name a key's columns
+		}
+		u := newUnique(t, server)
+		for _, ddl := range []string{
+			"CREATE FUNCTION taken() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE unique_violation USING CONSTRAINT = ''gone'', TABLE = ''people'', SCHEMA = ''public'', DETAIL = ''Key (email_eq)=(x) already exists.''; END'",
+			"CREATE TRIGGER taken BEFORE INSERT ON people FOR EACH ROW EXECUTE FUNCTION taken()",
+		} {
+			if _, err := u.bare.Exec(ddl); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := u.sealed.Exec("INSERT INTO people (id, name, email) VALUES ($1, $2, $3)", 9, "Ada", "ada@leak.example")
+		if err == nil || !strings.Contains(err.Error(), takenPerson) {
+			t.Errorf("%v", err)
+		}
+	}
+	if ran == 0 {
+		t.Error("no server")
+	}
+}

@@ -7,6 +7,8 @@ type Violation struct {
 	Schema, Table string
 	// Key is the unique key, Column the column that takes no NULL; one of them is set.
 	Key, Column string
+	// Columns are the columns of Key, if the server names them.
+	Columns []string
 	// Naming returns the error with a fact added to its text. Where the error names the
 	// column by itself, it names column instead. Type and code of the error stay.
 	Naming func(column, fact string) error

@@ -135,7 +135,8 @@ func (n Names) fact(ctx context.Context, t *seal.Table, v *server.Violation) (*s
 	return found, fact + "; find that row by " + found.Name
 }
 
-// key returns the columns of the unique key that was violated.
+// key returns the columns of the unique key that was violated: as the catalog shows them, or
+// as the server named them, if the key was dropped since.
 func (n Names) key(ctx context.Context, t *seal.Table, v *server.Violation) []string {
 	schema, name := t.Schema, t.Name
 	if v.Schema != "" {
@@ -148,5 +149,5 @@ func (n Names) key(ctx context.Context, t *seal.Table, v *server.Violation) []st
 			}
 		}
 	}
-	return nil
+	return v.Columns
 }

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -29,7 +30,7 @@ func (Server) Violation(err error) (v server.Violation, ok bool) {
 	case notNullViolation:
 		v.Column = e.ColumnName
 	case uniqueViolation, exclusionViolation:
-		v.Key = e.ConstraintName
+		v.Key, v.Columns = e.ConstraintName, keyColumns(e.Detail)
 	}
 	v.Naming = func(column, fact string) error {
 		named := *e
@@ -40,6 +41,23 @@ func (Server) Violation(err error) (v server.Violation, ok bool) {
 		return server.Adding(err, e, &named, fact)
 	}
 	return v, v.Table != "" && (v.Column != "" || v.Key != "")
+}
+
+// keyColumns returns the columns that the detail of a violation names, as in
+// "Key (email_eq, tenant)=(…) already exists", in any language.
+func keyColumns(detail string) []string {
+	_, rest, ok := strings.Cut(detail, "(")
+	list, _, closed := strings.Cut(rest, ")=(")
+	if !ok || !closed {
+		return nil
+	}
+	columns := strings.Split(list, ", ")
+	for i, c := range columns {
+		if name, quoted := strings.CutPrefix(c, `"`); quoted {
+			columns[i] = strings.ReplaceAll(strings.TrimSuffix(name, `"`), `""`, `"`)
+		}
+	}
+	return columns
 }
 
 // NoRelation implements server.Server.
