@@ -126,16 +126,18 @@ type step struct {
 // steps are what is done at each tick, one after the other: a trouble, then its
 // end and what the run-book says is to be done. Without the repair a value that
 // was written while one Region's KMS was away would not open while the other's is.
+// A Region that throttled is asked at a low rate for some seconds more: until then the
+// other Region's KMS is left alone.
 func steps() [][]step {
 	at := func(id string, region int) step { return step{id, url.Values{"region": {local.Regions[region]}}} }
 	repair := step{"repair", nil}
 	pair := url.Values{"a": {local.Customers[0].Number}, "b": {local.Customers[1].Number}}
 	return [][]step{
+		{at("throttle", 0)}, {at("heal", 0), repair},
+		{{"swap", pair}}, {{"unswap", nil}},
+		{{"promote", nil}}, {{"rebuild", nil}},
 		{at("down", 0)}, {at("heal", 0), repair},
 		{at("hang", 1)}, {at("heal", 1), repair},
-		{{"swap", pair}}, {{"unswap", nil}},
-		{at("throttle", 0)}, {at("heal", 0), repair},
-		{{"promote", nil}}, {{"rebuild", nil}},
 		{at("disable", 1)}, {at("enable", 1), repair},
 	}
 }
